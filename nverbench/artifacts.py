@@ -1,0 +1,217 @@
+"""Files that a job needs and this machine may lack: weights are found, verified against their pin, added or fetched; what is missing is named.
+
+A pin that nobody could record yet is filled in by its first user: the digest goes into a lock file and is enforced from there on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from nverbench import home
+from nverbench.digests import digest_of, path_digest
+from nverbench.errors import ArtifactError
+from nverbench.options import Reference
+from nverbench.parts import Backbone, Dataset, Source
+
+UNTRAINED_SEED = 0
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something a job needs that is not here."""
+
+    what: str
+    source: str
+    licence: str
+    command: str
+    size: int | None = None
+
+    def __str__(self) -> str:
+        size = f", {self.size / 1e6:.1f} MB" if self.size else ", size unknown"
+        return f"{self.what} is missing: source {self.source}{size}, licence {self.licence}; {self.command}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Verified weights of one backbone: where they lie (None: seeded or none at all), their digest, and whether the registry pins it."""
+
+    path: Path | None
+    digest: str
+    pinned: bool
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A backbone as a job uses it: the part, its reference and its verified weights."""
+
+    part: Backbone
+    reference: Reference
+    weights: Weights
+
+    def __str__(self) -> str:
+        return str(self.reference)
+
+
+def find_weights(backbone: Backbone, reference: Reference, pin: Source | None) -> Weights | Missing:
+    """The weights a reference asks for.
+
+    Raises:
+        ArtifactError: a file is there, but it is not what was pinned or first seen here.
+    """
+    if backbone.lookup is not None:
+        path = Path(str(reference.full.get(backbone.positional or "", "")))
+        if not path.is_file():
+            raise ArtifactError(f"backbone {backbone.name}: {path} is not a file; give the path of your features")
+        return Weights(path, path_digest(path), pinned=False)
+    if reference.untrained or backbone.weights is None:
+        return Weights(None, _seeded_digest(backbone, reference), pinned=backbone.weights is None)
+    if reference.weights:
+        own = Path(reference.weights).expanduser()
+        if not own.exists():
+            raise ArtifactError(f"backbone {backbone.name}: weights={own} does not exist; give the path of a checkpoint")
+        return Weights(own, path_digest(own), pinned=False)
+    source = pin or backbone.weights
+    kept = kept_weights(backbone)
+    if kept is None:
+        return Missing(f"weights {backbone.name}", source.address, source.licence, _advice(backbone), source.size or backbone.weights.size)
+    digest = path_digest(kept)
+    _verify(backbone.name, kept, digest, source.sha256)
+    return Weights(kept, digest, pinned=source.sha256 is not None)
+
+
+def kept_weights(backbone: Backbone) -> Path | None:
+    """The file or folder that ``weights add`` or ``weights get`` kept, or None."""
+    folder = home.weights_folder(backbone.name)
+    kept = sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    if not kept:
+        return None
+    return folder if backbone.weights is not None and backbone.weights.files else kept[0]
+
+
+def check_new(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> str:
+    """The digest of weights offered for a backbone, once they are known to be what is pinned (or first seen) here."""
+    if backbone.weights is None:
+        raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file or folder; give the path of the weights of {backbone.name}")
+    folder_wanted = bool(backbone.weights.files)
+    if folder_wanted != path.is_dir():
+        wanted = f"a folder with {', '.join(backbone.weights.files)}" if folder_wanted else "a checkpoint file"
+        raise ArtifactError(f"{path}: {backbone.name} expects {wanted}, got a {'folder' if path.is_dir() else 'file'}; give that path")
+    digest = path_digest(path, backbone.weights.files or None)
+    if replace and not (pin and pin.sha256):
+        return digest
+    try:
+        _verify(backbone.name, path, digest, pin.sha256 if pin else None)
+    except ArtifactError as error:
+        raise ArtifactError(str(error) + ("" if pin and pin.sha256 else ", or say --replace")) from error
+    return digest
+
+
+def keep(backbone: Backbone, path: Path, digest: str) -> Path:
+    """Copy verified weights into this machine's store and remember their digest; what was there before is replaced whole."""
+    folder = home.weights_folder(backbone.name)
+    staging = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix=".adding-"))
+    try:
+        _copy(backbone, path, staging)
+        shutil.rmtree(folder, ignore_errors=True)
+        staging.rename(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    home.note("lock", "weights", backbone.name, digest)
+    return folder
+
+
+def fetch(backbone: Backbone, pin: Source | None) -> Path:
+    """Download a backbone's weights into a fresh folder (the caller verifies and keeps them).
+
+    Raises:
+        ArtifactError: the source is not one a program can fetch, or the download failed.
+    """
+    if backbone.weights is None:
+        raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
+    source = pin or backbone.weights
+    target = Path(tempfile.mkdtemp(dir=_made(home.home() / "downloads"), prefix=f"{backbone.name}-"))
+    try:
+        if source.address.startswith("hf:"):
+            return _fetch_hub(backbone.weights, source, target)
+        if source.address.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+            import pooch
+
+            name = source.address.rsplit("/", 1)[-1]
+            known = f"sha256:{source.sha256}" if source.sha256 else None
+            return Path(pooch.retrieve(source.address, known_hash=known, fname=name, path=target, progressbar=True))
+    except Exception as error:  # whatever the network or the server did becomes one line
+        shutil.rmtree(target, ignore_errors=True)
+        reason = " ".join(str(error).split())
+        raise ArtifactError(f"weights {backbone.name}: {source.address} could not be fetched ({reason}); {_advice(backbone)}") from error
+    shutil.rmtree(target, ignore_errors=True)
+    raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {_advice(backbone)}")
+
+
+def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Missing:
+    """What to say of a dataset whose corpus (or whose plugin) is not on this machine."""
+    source = pin or (dataset.sources[0] if dataset and dataset.sources else Source(address="unknown"))
+    if dataset is None:
+        command = f"its loader comes with a later version or a plugin; then: nverbench data add {name} PATH"
+        return Missing(f"dataset {name}", source.address, source.licence, command, source.size)
+    how = dataset.sources[0].how if dataset.sources and dataset.sources[0].how else f"nverbench data add {dataset.corpus} PATH"
+    return Missing(f"corpus {dataset.corpus}", source.address, source.licence, how, source.size)
+
+
+def _seeded_digest(backbone: Backbone, reference: Reference) -> str:
+    """Digest of seeded weights: configuration, seed and library versions; never by building the model."""
+    libraries = {name: _version(name) for name in ("torch", "transformers")}
+    configuration = {"name": backbone.name, "revision": backbone.revision, "options": dict(reference.full)}
+    return digest_of({"untrained": configuration, "seed": UNTRAINED_SEED, "libraries": libraries})
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _verify(name: str, path: Path, digest: str, pinned: str | None) -> None:
+    first_seen = home.read_notes("lock").get("weights", {}).get(name)
+    expected, why = (pinned, "the registry pins") if pinned else (first_seen, "this machine first saw")
+    if expected and digest != expected:
+        raise ArtifactError(
+            f"weights {name}: {path} has sha256 {digest[:12]}, {why} {expected[:12]}; the file changed or is another model: "
+            f"add the right one, or use it as {name}:weights=PATH"
+        )
+
+
+def _copy(backbone: Backbone, path: Path, target: Path) -> None:
+    """Copy a checkpoint file, or the wanted files of a folder, into the folder ``target``."""
+    wanted = backbone.weights.files if backbone.weights else ()
+    for file in sorted(p for p in path.iterdir() if p.name in wanted) if path.is_dir() else [path]:
+        shutil.copy2(file, target / file.name)
+
+
+def _fetch_hub(declared: Source, source: Source, target: Path) -> Path:
+    from huggingface_hub import snapshot_download
+
+    repository = source.address.removeprefix("hf:")
+    snapshot_download(repository, revision=source.revision, allow_patterns=list(declared.files), local_dir=target)
+    shutil.rmtree(target / ".cache", ignore_errors=True)  # the hub client's bookkeeping is not part of the weights
+    return target
+
+
+def _advice(backbone: Backbone) -> str:
+    source = backbone.weights
+    if source is not None and source.how:
+        return source.how
+    if source is not None and source.address.startswith(("hf:", "https:")):
+        return f"nverbench weights get {backbone.name} (or run with --download)"
+    return f"nverbench weights add {backbone.name} PATH"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

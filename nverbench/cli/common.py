@@ -1,0 +1,47 @@
+"""Options and lookups that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nverbench import catalog, registry
+
+OUT = Path("nverbench-runs")
+
+RegistryFiles = Annotated[list[Path] | None, typer.Option("--registry", help="An overlay that adds to registry.yaml; may be repeated.")]
+NoPlugin = Annotated[list[str] | None, typer.Option("--no-plugin", help="Leave a plugin (entry point or distribution) out; may be repeated.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON on standard output, everything else on standard error.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder of results.")]
+
+
+def say(sentence: str) -> None:
+    """A line on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def installed(no_plugin: list[str] | None) -> catalog.Catalog:
+    """The catalog; what is broken or refused is said once."""
+    found = catalog.discover(no_plugin or ())
+    for q in found.quarantine:
+        say(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
+    for clash in found.clashes:
+        say(clash)
+    return found
+
+
+def loaded(overlays: list[Path] | None) -> registry.Registry:
+    """The registry with its overlays."""
+    return registry.load(overlays or ())
+
+
+def print_table(table: object) -> None:
+    """A rich table on standard output, as wide as it needs to be where nobody's terminal limits it."""
+    from rich.console import Console
+
+    console = Console() if sys.stdout.isatty() else Console(width=190)
+    console.print(table)

@@ -1,0 +1,201 @@
+"""``nverbench data``, ``weights`` and ``embed``: local copies, checkpoints, and features of one's own audio."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nverbench.cli.common import Device, NoPlugin, RegistryFiles, installed, loaded, say
+from nverbench.errors import ArtifactError, DatasetError, UsageError
+
+if TYPE_CHECKING:
+    from nverbench.catalog import Catalog
+    from nverbench.corpora import Corpus
+    from nverbench.parts import Backbone, Source
+    from nverbench.plan import Plan
+    from nverbench.registry import Registry
+
+data = typer.Typer(help="Local copies of corpora.", no_args_is_help=True, rich_markup_mode=None)
+weights = typer.Typer(help="Weights of backbones.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@data.command("add")
+def data_add(name: str, path: Path, no_plugin: NoPlugin = None) -> None:
+    """Use the folder PATH as the local copy of a dataset's corpus."""
+    from nverbench import corpora
+
+    catalog = installed(no_plugin)
+    dataset = catalog.dataset(name)
+    say_corpus(corpora.add(dataset, path))
+    others = sorted(d.name for d in catalog.datasets.parts.values() if d.corpus == dataset.corpus and d.name != name)
+    typer.echo(f"added {path} as corpus {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}")
+
+
+@data.command("check")
+def data_check(name: str, no_plugin: NoPlugin = None) -> None:
+    """Count a dataset's clips, compare them with what was published, and decode every one."""
+    from nverbench import audio, corpora
+    from nverbench.cli.progress import watching
+    from nverbench.embed import check_usable
+    from nverbench.errors import AudioError
+    from nverbench.options import resolve, split
+
+    dataset = installed(no_plugin).dataset(split(name)[0])
+    root = corpora.local_copy(dataset)
+    if dataset.corpus is not None and root is None:
+        raise ArtifactError(f"corpus {dataset.corpus} is not on this machine; nverbench data add {dataset.name} PATH")
+    corpus = corpora.load(dataset, resolve(dataset, name), root)
+    say_corpus(corpus)
+    bad = {}
+    with watching() as watch:
+        tick = watch(f"decode {name}", len(corpus.clips))
+        for clip in corpus.clips:
+            try:
+                audio.read(clip.path, 16000, clip.start, clip.end)
+            except AudioError as error:
+                bad[clip.id] = str(error)
+            tick(1)
+    check_usable(bad, name)
+    typer.echo(f"{len(corpus.clips)} clips decode")
+
+
+def say_corpus(corpus: Corpus) -> None:
+    """What was found in a corpus, and how it differs from what was published."""
+    groups = {c.unit for c in corpus.clips if c.unit is not None}
+    counts = f"{len(corpus.clips)} clips, {len(corpus.labels)} classes, {len(groups)} {corpus.dataset.group}s"
+    typer.echo(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
+    for note in corpus.notes:
+        typer.echo(f"  {note}")
+    for clip, why in corpus.left_out.items():
+        typer.echo(f"  left out {clip}: {why}")
+    for misfit in corpus.misfits[:5]:
+        typer.echo(f"  does not fit: {misfit.path}: {misfit.reason}")
+    if len(corpus.misfits) > 5:
+        typer.echo(f"  and {len(corpus.misfits) - 5} more files that do not fit")
+
+
+@weights.command("add")
+def weights_add(
+    name: str, path: Path, replace: Annotated[bool, typer.Option("--replace", help="Replace weights that are not pinned.")] = False,
+    registry: RegistryFiles = None, no_plugin: NoPlugin = None,
+) -> None:  # fmt: skip
+    """Verify the checkpoint PATH, load it strictly once, and keep a copy."""
+    backbone = installed(no_plugin).backbone(name)
+    keep_weights(backbone, path, _pin(loaded(registry), name), replace=replace)
+
+
+@weights.command("get")
+def weights_get(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None) -> None:
+    """Download a backbone's weights from their published source, verify and keep them."""
+    get_weights(installed(no_plugin).backbone(name), _pin(loaded(registry), name))
+
+
+@weights.command("check")
+def weights_check(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None) -> None:
+    """Verify the digest of kept weights and load them strictly."""
+    from nverbench import artifacts
+    from nverbench.options import resolve, split
+
+    backbone = installed(no_plugin).backbone(split(name)[0])
+    found = artifacts.find_weights(backbone, resolve(backbone, name), _pin(loaded(registry), backbone.name))
+    if isinstance(found, artifacts.Missing):
+        raise ArtifactError(str(found))
+    _try_loading(backbone, found.path, found.digest)
+    typer.echo(f"{name}: {'pinned' if found.pinned else 'not pinned by the registry'}, sha256 {found.digest}, loads strictly")
+
+
+def keep_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> None:
+    """Verify, load strictly once, keep, and print the digest."""
+    from nverbench import artifacts
+
+    digest = artifacts.check_new(backbone, path, pin, replace=replace)
+    _try_loading(backbone, path, digest)
+    kept = artifacts.keep(backbone, path, digest)
+    pinned = "the registered pin" if pin and pin.sha256 else "first seen here, enforced from now on"
+    typer.echo(f"added {backbone.name}: {kept}, sha256 {digest} ({pinned}), licence {(pin or backbone.weights).licence}")  # type: ignore[union-attr]  # check_new refuses backbones without weights
+
+
+def get_weights(backbone: Backbone, pin: Source | None) -> None:
+    """Download, then verify and keep."""
+    from nverbench import artifacts, home
+
+    path = artifacts.fetch(backbone, pin)
+    try:
+        keep_weights(backbone, path, pin)
+    finally:
+        shutil.rmtree(home.home() / "downloads", ignore_errors=True)
+
+
+def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
+    """Fetch the weights a plan lacks; what no program can fetch is said and left."""
+    for missing in planned.missing:
+        kind, _, name = missing.what.partition(" ")
+        if kind == "weights":
+            try:
+                get_weights(catalog.backbone(name), _pin(rules, name))
+            except ArtifactError as error:
+                say(str(error))
+
+
+def embed(
+    backbone: str,
+    files: list[Path],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and files.")],
+    weights_path: Annotated[str | None, typer.Option("--weights", help="A checkpoint of one's own.")] = None,
+    untrained: Annotated[bool, typer.Option("--untrained", help="Seeded random weights.")] = False,
+    frames: Annotated[bool, typer.Option("--frames", help="Frames instead of clips: embeddings (sum of t, d) and lengths (n,).")] = False,
+    device: Device = "auto",
+    registry: RegistryFiles = None,
+    no_plugin: NoPlugin = None,
+) -> int:
+    """Features of your own audio, pooled as the benchmark does."""
+    import numpy as np
+
+    from nverbench import artifacts, devices
+    from nverbench.cli.progress import watching
+    from nverbench.embed import embed_files
+    from nverbench.options import resolve, split
+
+    words = [w for w in (f"weights={weights_path}" if weights_path else "", "untrained" if untrained else "") if w]
+    part = installed(no_plugin).backbone(split(backbone)[0])
+    if part.load is None:
+        raise UsageError(f"backbone {part.name} holds stored features and cannot listen; name one that can")
+    text = backbone + ((":" if not split(backbone)[1] else ",") + ",".join(words) if words else "")
+    found = artifacts.find_weights(part, resolve(part, text), _pin(loaded(registry), part.name))
+    if isinstance(found, artifacts.Missing):
+        raise ArtifactError(f"{found}, or say --weights PATH or --untrained")
+    if output.suffix != ".npz":
+        raise UsageError(f"{output}: expected a name that ends in .npz")
+    planned = artifacts.Planned(part, resolve(part, text), found)
+    with watching() as watch:
+        rows, bad = embed_files(planned, files, device=devices.resolve(device), frames=frames, tick=watch(f"embed {planned}", len(files)))
+    for path, reason in bad.items():
+        say(f"{path} {reason}; left out")
+    if not rows:
+        raise DatasetError(f"none of {len(files)} files could be used; give audio that libsndfile decodes (wav, flac, ogg, mp3)")
+    names = np.array([str(f) for f in files if str(f) not in bad])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if frames:
+        np.savez(output, embeddings=np.concatenate(rows), lengths=np.array([len(r) for r in rows]), files=names)
+    else:
+        np.savez(output, embeddings=np.stack(rows), files=names)
+    typer.echo(f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}")
+    return 2 if bad else 0
+
+
+def _pin(rules: Registry, name: str) -> Source | None:
+    pin = rules.weights.get(name)
+    return pin.as_source() if pin else None
+
+
+def _try_loading(backbone: Backbone, path: Path | None, digest: str) -> None:
+    """Load weights once, strictly, on the CPU; missing or unexpected keys are the backbone's error."""
+    from nverbench.artifacts import Planned, Weights
+    from nverbench.embed import load_encoder
+    from nverbench.options import Reference, resolve
+
+    reference: Reference = resolve(backbone, backbone.name)
+    load_encoder(Planned(backbone, reference, Weights(path, digest, pinned=False)), device="cpu")

@@ -1,0 +1,57 @@
+"""Progress on standard error: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SLOW = 15.0
+"""Seconds between plain lines."""
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """A function ``(stage, total) -> tick(steps)`` for as long as the block runs."""
+    if sys.stderr.isatty():
+        yield from _bars()
+    else:
+        yield _plain
+
+
+def _bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def watch(stage: str, total: int) -> Callable[[int], None]:
+            task = progress.add_task(stage, total=total)
+
+            def tick(steps: int) -> None:
+                progress.advance(task, steps)
+                if progress.tasks[progress.task_ids.index(task)].finished:
+                    progress.remove_task(task)
+
+            return tick
+
+        yield watch
+
+
+def _plain(stage: str, total: int) -> Callable[[int], None]:
+    began = said = time.monotonic()
+    done = 0
+
+    def tick(steps: int) -> None:
+        nonlocal done, said
+        done += steps
+        now = time.monotonic()
+        if done >= total and now - began > 1.0:
+            print(f"  {stage}: {total}/{total} in {now - began:.1f} s", file=sys.stderr, flush=True)
+        elif done < total and now - said > SLOW:
+            said = now
+            print(f"  {stage}: {done}/{total}", file=sys.stderr, flush=True)
+
+    return tick

@@ -1,0 +1,165 @@
+"""``nverbench run``: every registered entry that matches, or a combination named in full."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, print_table, say
+from nverbench.registry import DEFAULT_PROTOCOL
+
+if TYPE_CHECKING:
+    from nverbench.plan import Plan
+    from nverbench.results import Result
+    from nverbench.run import Summary
+
+Names = list[str] | None
+
+
+def run(
+    ctx: typer.Context,
+    backbone: Annotated[Names, typer.Option(help="NAME or NAME:option=value; twice: exactly that pair.")] = None,
+    fusion: Annotated[Names, typer.Option(help="A head or fusion.")] = None,
+    loss: Annotated[Names, typer.Option(help="Instead of each fusion's default.")] = None,
+    dataset: Annotated[Names, typer.Option(help="NAME, folder:PATH or table:FILE.csv.")] = None,
+    folds: Annotated[Names, typer.Option(help="speaker, random, leave-one-group-out, official, holdout=GROUP; twice: both.")] = None,
+    protocol: Annotated[str, typer.Option(help="A protocol of the registry.")] = DEFAULT_PROTOCOL,
+    selection: Annotated[str | None, typer.Option(help="inner, test (optimistic) or last.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Replicates; an official row carries 5.")] = 1,
+    device: Device = "auto",
+    dtype: Annotated[str, typer.Option(help="float32; anything else is unofficial.")] = "float32",
+    untrained: Annotated[bool, typer.Option("--untrained", help="Seeded random weights: a control, needs no network.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing weights.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable clips out (unofficial).")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print jobs, forward passes, disk and minutes; run nothing.")] = False,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Compute finished jobs again.")] = False,
+    as_json: Json = False,
+    out: OutFolder = OUT,
+    tracking_uri: Annotated[str | None, typer.Option("--tracking-uri", help="An MLflow tracking server; default: mlflow.db in this folder.")] = None,
+    registry: RegistryFiles = None,
+    no_plugin: NoPlugin = None,
+) -> int:
+    """Run registered combinations, log them to MLflow and print the table."""
+    from nverbench import devices, plan
+
+    _check_selection(selection)
+    asked = plan.Selection(
+        backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=tuple(dataset or ()),
+        folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=devices.resolve(device),
+        dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
+    )  # fmt: skip
+    rules, parts = loaded(registry), installed(no_plugin)
+    planned = plan.plan(rules, parts, asked)
+    if download and planned.missing:
+        from nverbench.cli.files import fetch_missing
+
+        fetch_missing(planned, rules, parts)
+        planned = plan.plan(rules, parts, asked)
+    say_plan(planned)
+    if dry_run:
+        return say_dry_run(planned)
+    if not planned.jobs:
+        say("nothing could run")
+        return 2
+    return _carry_out(planned, out, tracking_uri, as_json=as_json, rerun=rerun, debug=bool(ctx.find_root().params.get("debug")))
+
+
+def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
+    from nverbench import tracking
+    from nverbench.cli.progress import watching
+    from nverbench.run import run as run_plan
+
+    uri = tracking_uri or tracking.DEFAULT_URI
+    with watching() as watch:
+        summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug)
+    say_summary(summary, out, uri, as_json=as_json)
+    return summary.exit_code
+
+
+def _check_selection(selection: str | None) -> None:
+    from nverbench.errors import UsageError
+
+    if selection not in (None, "inner", "test", "last"):
+        raise UsageError(f"selection {selection!r} is unknown; expected inner, test or last")
+
+
+def say_plan(planned: Plan) -> None:
+    """What will run, what is worth knowing about the corpora, and what cannot run and why."""
+    for note in planned.notes:
+        say(note)
+    demo = any(job.entry.demo for job in planned.jobs)
+    real = [skip for skip in planned.skips if not skip.entry.demo]
+    if planned.skips:
+        say(f"{len(planned.skips)} {'registered entries' if all(s.entry.registered for s in planned.skips) else 'entries'} cannot run here:")
+        for missing in planned.missing:
+            needed = sum(missing in skip.missing for skip in planned.skips)
+            say(f"  {missing}  [{needed} entries]")
+        for reason, count in Counter(r for s in planned.skips if not s.missing for r in s.reasons).items():
+            say(f"  {reason}  [{count} entries]")
+    if planned.jobs:
+        jobs = f"{len(planned.jobs)} {'demo ' if demo else ''}job{'s' if len(planned.jobs) > 1 else ''}"
+        instead = f" in place of {len(real)} real entries" if demo else ""
+        say(f"running {jobs}{instead}{' (controls, not results)' if all(j.control for j in planned.jobs) else ''}")
+
+
+def say_dry_run(planned: Plan) -> int:
+    """Jobs, forward passes, disk and minutes, from what this machine measured before."""
+    from nverbench import embed, home
+    from nverbench.cache import Store
+
+    store, speeds = Store(home.embeddings_folder()), home.read_notes("speeds")
+    passes: dict[str, int] = {}
+    disk, seconds, unknown = 0, 0.0, set()
+    done: set[str] = set()
+    for job in planned.jobs:
+        typer.echo(f"{job.id}  {job}  [{job.standing.level}]")
+        for b in job.backbones:
+            keys = {embed.key_of(b, c, job.corpus.sha256[c.id], job.selection.dtype, b.part.pool) for c in job.corpus.clips} - done
+            fresh = [k for k in keys if not store.path(k).exists()] if b.part.load else []
+            done |= keys
+            passes[str(b)] = passes.get(str(b), 0) + len(fresh)
+            disk += len(fresh) * (4 * b.part.dim + 200)
+            speed = speeds.get("embed", {}).get(f"{b.part.name}@{job.selection.device}")
+            seconds += len(fresh) * (speed or 0.0)
+            unknown |= {b.part.name} if fresh and speed is None else set()
+        speed = speeds.get("fit", {}).get(f"{job.fusion.name}@{job.selection.device}")
+        seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0)
+        unknown |= {job.fusion.name} if speed is None else set()
+    for name, count in passes.items():
+        typer.echo(f"{name}: {count} forward passes")
+    late = f" without {', '.join(sorted(unknown))} (never timed here)" if unknown else ""
+    total = f"{len(planned.jobs)} jobs, {sum(passes.values())} forward passes, {disk / 1e6:.1f} MB of cache"
+    typer.echo(f"{total}, about {seconds / 60:.1f} minutes{late}")
+    return 0 if planned.jobs else 2
+
+
+def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:
+    """The table (or JSON records), footnotes, what failed, and where everything is."""
+    from nverbench import leaderboard
+
+    results = summary.finished + summary.unchanged
+    if as_json:
+        for result in results:
+            typer.echo(json.dumps(record(result)))
+    elif results:
+        print_table(leaderboard.table(results))
+    for line in leaderboard.footnotes(results) if results else []:
+        say(line)
+    for gap in leaderboard.gaps(results, out):
+        (say if as_json else typer.echo)(leaderboard.gap_text(gap))
+    done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"
+    say(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
+    for failure in summary.failures:
+        say(f"failed: {failure.job}: {failure.reason}")
+    if results:
+        say(f"results: {out / 'results'}    table again: nverbench leaderboard show    MLflow: mlflow ui --backend-store-uri {uri}")
+
+
+def record(result: Result) -> dict[str, object]:
+    """A result as one JSON record, without the epoch curves."""
+    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}})
+    return content

@@ -1,0 +1,151 @@
+"""A dataset's clips as this machine has them: loaded, checked, digested. And where the local copy of each corpus is."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nverbench import home
+from nverbench.digests import digest_of, file_digests
+from nverbench.errors import DatasetError, NverbenchError
+from nverbench.options import Reference
+from nverbench.parts import Clip, Dataset, Misfit
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The scored clips of a dataset on this machine."""
+
+    dataset: Dataset
+    reference: Reference
+    clips: tuple[Clip, ...]
+    """Scored clips sorted by id, without known defects."""
+    labels: tuple[str, ...]
+    sha256: Mapping[str, str]
+    """Clip id -> digest of its file."""
+    digest: str
+    """Of ids, labels, groups, segments and audio: the same files in another folder or order give the same."""
+    left_out: Mapping[str, str]
+    """Known defects: clip id -> reason."""
+    misfits: tuple[Misfit, ...]
+    notes: tuple[str, ...]
+    partial: bool
+    """True when the copy is not the published corpus: clips missing, or more than there should be."""
+
+
+def local_copy(dataset: Dataset) -> Path | None:
+    """The folder of a dataset's corpus on this machine; procedural corpora are made on first use. None: nobody added it yet."""
+    if dataset.corpus is None:
+        return None
+    if dataset.make is not None:
+        return _made(dataset)
+    known = home.read_notes("corpora").get("paths", {}).get(dataset.corpus)
+    return Path(known) if known else None
+
+
+def add(dataset: Dataset, folder: Path) -> Corpus:
+    """Remember ``folder`` as the local copy of the dataset's corpus, once it has been seen to be one.
+
+    Raises:
+        DatasetError: the folder is not that corpus; nothing is remembered.
+    """
+    if dataset.corpus is None or dataset.make is not None:
+        raise DatasetError(f"dataset {dataset.name} needs no local copy; just run it")
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: expected the folder of corpus {dataset.corpus}, but there is no such folder; give its path")
+    corpus = load(dataset, Reference(dataset.name), folder.resolve())
+    home.note("corpora", "paths", dataset.corpus, str(folder.resolve()))
+    return corpus
+
+
+def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
+    """The clips of a dataset, checked against what it declares.
+
+    Raises:
+        DatasetError: the folder is not the corpus, an id or a label is given twice or unknown, or a pinned file has other bytes.
+    """
+    clips, misfits = _listed(dataset, reference, root)
+    labelled = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
+    scored = [c for c in labelled if c.id not in dataset.defects]
+    left_out = {c.id: dataset.defects[c.id] for c in labelled if c.id in dataset.defects}
+    if not scored:
+        raise DatasetError(f"dataset {reference}: no labelled clip was found in {root or 'it'}; expected at least one")
+    labels = dataset.labels or tuple(sorted({str(c.label) for c in scored}))
+    if len(labels) < 2:
+        raise DatasetError(f"dataset {reference}: expected at least two classes, found {', '.join(labels)}; give clips of another class")
+    try:
+        by_path = file_digests(c.path for c in scored)
+    except OSError as error:
+        raise DatasetError(f"dataset {reference}: {error.filename} cannot be read ({error.strerror}); mend its permissions or its link") from error
+    sha256 = {c.id: by_path[c.path] for c in scored}
+    notes, partial = _differences(dataset, labelled, sha256)
+    rows = [[c.id, c.label, c.unit, c.start, c.end, sha256[c.id]] for c in scored]
+    return Corpus(dataset, reference, tuple(scored), labels, sha256, digest_of(rows), left_out, tuple(misfits), tuple(notes), partial)
+
+
+def _listed(dataset: Dataset, reference: Reference, root: Path | None) -> tuple[list[Clip], list[Misfit]]:
+    clips: list[Clip] = []
+    misfits: list[Misfit] = []
+    for item in dataset.load(root, **reference.full):
+        if isinstance(item, Misfit):
+            misfits.append(item)
+        elif isinstance(item, Clip):
+            clips.append(item)
+        else:
+            raise DatasetError(f"dataset {dataset.name}: load gave a {type(item).__name__}; its author must yield Clip or Misfit records")
+    twice = [i for i, n in Counter(c.id for c in clips).items() if n > 1]
+    if twice:
+        raise DatasetError(f"dataset {reference}: clip id {twice[0]!r} is given {Counter(c.id for c in clips)[twice[0]]} times; ids must be unique")
+    strange = sorted({str(c.label) for c in clips if c.label is not None} - set(dataset.labels)) if dataset.labels else []
+    if strange:
+        raise DatasetError(f"dataset {reference}: label {strange[0]!r} is not one of {', '.join(dataset.labels)}; its author must declare it")
+    return clips, misfits
+
+
+def _differences(dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, str]) -> tuple[list[str], bool]:
+    """Sentences for how this copy differs from the published corpus, and whether it is partial."""
+    notes: list[str] = []
+    if dataset.manifest is not None:
+        pinned = dict(dataset.manifest())
+        changed = sorted(i for i in sha256 if i in pinned and sha256[i] != pinned[i])
+        if changed:
+            raise DatasetError(
+                f"dataset {dataset.name}: {len(changed)} files are not the pinned ones, first {changed[0]}: expected sha256 "
+                f"{pinned[changed[0]][:12]}, got {sha256[changed[0]][:12]}; fetch the corpus again from {_address(dataset)}"
+            )
+        missing = sorted(set(pinned) - {c.id for c in labelled})
+        if missing:
+            notes.append(f"{len(missing)} of {len(pinned)} pinned clips are missing, first {missing[0]}")
+    have = Counter(str(c.label) for c in labelled)  # defects included: they are part of the published counts
+    gaps = [f"{label} {have[label]} of {n}" for label, n in dataset.counts.items() if have[label] != n]
+    if gaps:
+        total = f"{len(labelled)} of {sum(dataset.counts.values())} clips"
+        notes.append(f"partial copy: {total}; {', '.join(gaps[:4])}{f' and {len(gaps) - 4} more classes' if len(gaps) > 4 else ''}")
+    return notes, bool(notes)
+
+
+def _address(dataset: Dataset) -> str:
+    return dataset.sources[0].address if dataset.sources else "its source"
+
+
+def _made(dataset: Dataset) -> Path:
+    """The folder of a procedural corpus, made once per revision; a half-made one is never used."""
+    assert dataset.make is not None  # only called for procedural corpora
+    folder = home.corpus_folder(f"{dataset.corpus}-{dataset.revision}")
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        dataset.make(making)
+        making.rename(folder)
+    except OSError as error:
+        if not folder.is_dir():  # otherwise another process was first, with the same bytes
+            raise NverbenchError(f"corpus {dataset.corpus} cannot be made in {folder}: {error}") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return folder

@@ -1,0 +1,51 @@
+"""Which device a job runs on, told without importing torch (a job's id names the device type)."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import re
+from pathlib import Path
+
+from nverbench.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@functools.cache
+def cuda_devices() -> int:
+    """How many CUDA devices torch could use: 0 for a CPU-only torch or a machine without a driver."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return 0
+    built = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    if not re.search(r"^cuda[^=]*=\s*['\"]", built, re.MULTILINE):
+        return 0
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+def resolve(device: str) -> str:
+    """``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: an unknown device, or cuda where there is none.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
+    if device == "cuda" and not cuda_devices():
+        raise UsageError("device cuda was asked for, but this machine offers none to torch; say --device cpu (see: nverbench doctor)")
+    return ("cuda" if cuda_devices() else "cpu") if device == "auto" else device
+
+
+def check_dtype(dtype: str) -> str:
+    """The dtype, once it is a known one."""
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} is unknown; expected one of {', '.join(DTYPES)}")
+    return dtype

@@ -1,0 +1,55 @@
+"""Digests: of files, remembered by path, size and modification time, and of anything that JSON can hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nverbench.home import home
+
+
+def digest_of(thing: Any) -> str:
+    """The sha256 of canonical JSON (sorted keys, no spaces): the same on every machine and Python."""
+    return hashlib.sha256(json.dumps(thing, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
+    """The sha256 of each file; a file whose path, size and modification time are known is not read again."""
+    wanted = sorted(set(paths))
+    home().mkdir(parents=True, exist_ok=True)
+    memory = sqlite3.connect(home() / "file-digests.sqlite", timeout=60)
+    try:
+        memory.execute("CREATE TABLE IF NOT EXISTS digest (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)")
+        known = {path: (size, mtime, sha) for path, size, mtime, sha in memory.execute("SELECT * FROM digest")}
+        found, fresh = {}, []
+        for path in wanted:
+            stat = path.stat()
+            size, mtime, sha = known.get(str(path.absolute()), (-1, -1, ""))
+            if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
+                sha = file_sha256(path)
+                fresh.append((str(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
+            found[path] = sha
+        with memory:
+            memory.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?)", fresh)
+    finally:
+        memory.close()
+    return found
+
+
+def path_digest(path: Path, names: Iterable[str] | None = None) -> str:
+    """The digest of a file's bytes, or of the names and contents of a folder's files (only those in ``names``, where given)."""
+    if not path.is_dir():
+        return file_digests([path])[path]
+    files = sorted(p for p in path.iterdir() if p.is_file() and (p.name in names if names is not None else not p.name.startswith(".")))
+    digests = file_digests(files)
+    return digest_of([[p.name, digests[p]] for p in files])

@@ -1,0 +1,64 @@
+"""What this machine has: libraries, device, scan engines, caches, corpora, weights, plugins, tracking. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from nverbench import artifacts, cache, devices, home
+from nverbench.catalog import Catalog
+
+LIBRARIES = (
+    *("nverbench", "torch", "torchaudio", "transformers", "huggingface-hub", "mlflow"),
+    *("numpy", "scipy", "soundfile", "pluggy", "pydantic", "mamba-ssm"),
+)
+
+
+def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
+    """Findings by heading, each a mapping of what to its state."""
+    return {
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "device": _device(),
+        "scan engines": _engines(),
+        "caches": _caches(out),
+        "corpora": {name: path if Path(path).is_dir() else f"{path} (gone: add it again)" for name, path in _known_corpora().items()},
+        "weights": {name: str(kept) for name, b in sorted(catalog.backbones.parts.items()) if (kept := artifacts.kept_weights(b)) is not None},
+        "plugins": {f"{o.distribution}/{o.plugin}": f"{o.version} ok" for o in catalog.plugins}
+        | {f"{q.origin.distribution}/{q.origin.plugin}": f"in quarantine: {q.error}" for q in catalog.quarantine},
+        "tracking": {
+            "uri": "sqlite:///mlflow.db in the working folder",
+            "database": "there" if Path("mlflow.db").exists() else "made by the first run",
+        },
+    }
+
+
+def _known_corpora() -> dict[str, str]:
+    return dict(home.read_notes("corpora").get("paths", {}))
+
+
+def _device() -> dict[str, str]:
+    count = devices.cuda_devices()
+    machine = f"{platform.system()} {platform.machine()}"
+    return {"auto": devices.resolve("auto"), "cuda devices": str(count), "cores": str(os.cpu_count()), "machine": machine}
+
+
+def _engines() -> dict[str, str]:
+    # mamba-ssm 2.3 cannot be imported without CUDA, its next release can be without kernels: only the compiled module tells (facts/dependencies).
+    kernel = importlib.util.find_spec("selective_scan_cuda") is not None
+    return {"torch loop": "available (used)", "mamba-ssm kernel": "installed, not used by this version" if kernel else "absent (not needed)"}
+
+
+def _caches(out: Path) -> dict[str, str]:
+    entries, size = cache.Store(home.embeddings_folder()).size()
+    results = len(list((out / "results").glob("*.json"))) if (out / "results").exists() else 0
+    return {"home": str(home.home()), "embeddings": f"{entries} entries, {size / 1e6:.1f} MB", "results": f"{results} in {out / 'results'}"}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

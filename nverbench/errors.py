@@ -1,0 +1,66 @@
+"""One tree of errors. Each says which part or file, what was expected, what came, and what to do.
+
+The command line prints them in one line: exit code 2 for a user's mistake, 1 for a job that failed; a traceback only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NverbenchError(Exception):
+    """Root of every error this package raises on purpose; the message is one readable line."""
+
+
+class UsageError(NverbenchError):
+    """A name or option on the command line, or an argument of a public function, does not fit."""
+
+
+class PartError(NverbenchError):
+    """A plugin's part breaks its contract: a wrong record, a wrong shape, a wrong type."""
+
+
+class CatalogError(NverbenchError):
+    """A part is not installed, its plugin is quarantined, or two distributions claim its name."""
+
+
+class RegistryError(NverbenchError):
+    """registry.yaml or an overlay does not follow the schema, or an overlay changes instead of adds."""
+
+
+class ArtifactError(NverbenchError):
+    """Weights or a corpus are missing, are not what was pinned, or cannot be read."""
+
+
+class DatasetError(NverbenchError):
+    """A corpus folder, a table of clips, or a file name does not fit the dataset."""
+
+
+class AudioError(NverbenchError):
+    """A clip cannot be decoded, is empty, silent or holds non-finite samples."""
+
+
+class FoldError(NverbenchError):
+    """A dataset cannot be cut as asked."""
+
+
+class FitError(NverbenchError):
+    """A training went wrong: a loss that is not finite, logits of a wrong shape."""
+
+
+class ResultError(NverbenchError):
+    """A result file is damaged or of another version."""
+
+
+class TrackingError(NverbenchError):
+    """MLflow could not be reached or written; the results on disk are safe."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The sentence that suggests names close to a mistyped one: ``did you mean a, b?`` or ``known: a, b, c``."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(close)}?"
+    return f"known: {', '.join(names)}" if names else "none is installed"

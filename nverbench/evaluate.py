@@ -1,0 +1,105 @@
+"""``nverbench.evaluate(X, y, groups)``: the protocol on features of one's own, in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nverbench import catalog, folds, registry, stats
+from nverbench.errors import UsageError
+from nverbench.executors import local
+from nverbench.fit import Training, fit_fold
+from nverbench.leaderboard import SHOWN, score_text
+from nverbench.options import resolve, split
+from nverbench.parts import Clip
+from nverbench.results import Predictions, Score
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores with intervals, and the out-of-fold predictions they come from."""
+
+    scores: dict[str, Score]
+    folds: folds.Cut
+    labels: tuple[str, ...]
+    predictions: Predictions
+    per_group_accuracy: dict[str, float]
+
+    def __str__(self) -> str:
+        lines = [f"{heading} {score_text(self.scores[name])}" for name, heading in SHOWN]
+        return f"{', '.join(lines)} ({self.folds.kind} folds, {len(self.predictions.ids)} clips)"
+
+
+def evaluate(
+    X: Any, y: Sequence[str], groups: Sequence[str] | None = None, *, fusion: str = "linear", loss: str | None = None, folds_kind: str | None = None,
+    ids: Sequence[str] | None = None, protocol: str = registry.DEFAULT_PROTOCOL, seeds: int = 1,
+) -> Evaluation:  # fmt: skip
+    """Accuracy, macro-F1, UAR and weighted F1 of a head or fusion on given features, cross-validated by the protocol.
+
+    Args:
+        X: (n, d) features, one row per clip; or a list of such matrices, one per backbone, for a fusion of several.
+        y: (n,) labels.
+        groups: (n,) speakers; folds keep them together and intervals are taken over them. None: random folds, intervals over clips.
+        fusion: name and options of an installed fusion, such as ``"fcn"`` or ``"reno:align_dim=128"``.
+        loss: name and options; None: the fusion's default.
+        folds_kind: speaker, random, leave-one-group-out, holdout=GROUP; None: speaker where there are at least five groups.
+        ids: (n,) stable names; folds depend on them. None: the row numbers.
+        protocol: name of a protocol of the registry.
+        seeds: replicates, averaged.
+
+    Raises:
+        UsageError: shapes do not fit, features are not finite, or a name is unknown.
+    """
+    clips = _clips(y, groups, ids)
+    order = sorted(range(len(clips)), key=lambda i: clips[i].id)
+    streams = [m[order] for m in _matrices(X, len(clips))]
+    clips = [clips[i] for i in order]
+    constants, parts = registry.load().protocol(protocol), catalog.discover()
+    head = parts.fusion(split(fusion)[0])
+    if not head.arity[0] <= len(streams) <= (head.arity[1] or len(streams)):
+        raise UsageError(f"fusion {head.name} takes {head.arity[0]} to {head.arity[1] or 'any number of'} matrices, got {len(streams)}")
+    objective = parts.loss(split(loss or head.default_loss)[0])
+    kind = folds_kind or constants.folds or folds.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
+    inner = folds.Inner(constants.inner_share, constants.inner_most, constants.inner_per_class) if constants.selection == "inner" else None
+    cut = folds.cut(clips, kind, k=constants.k, seed=constants.seed, inner=inner)
+    labels = tuple(sorted({str(c.label) for c in clips}))
+    target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
+    training = Training(
+        head, resolve(head, fusion).full, objective, resolve(objective, loss or head.default_loss).full, constants, len(labels)
+    )
+    fitted = [[fit_fold(training, streams, target, fold, r) for fold in cut.folds] for r in range(seeds)]
+    predictions = local.pooled(cut, fitted, clips, target)
+    hard = local.as_predictions(predictions, len(labels))
+    per_fold = [s for r, replicate in enumerate(fitted) for s in local.fold_scores(cut, replicate, r, predictions, list(labels))]
+    few = groups is not None and 1 < len(set(groups)) < stats.FEWEST
+    return Evaluation(local.summarise(hard, per_fold, constants.seed), cut, labels, predictions, stats.per_group(hard) if few else {})
+
+
+def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | None) -> list[Clip]:
+    for name, values in (("groups", groups), ("ids", ids)):
+        if values is not None and len(values) != len(y):
+            raise UsageError(f"evaluate: expected {len(y)} {name}, one per label, got {len(values)}")
+    if ids is not None and len(set(ids)) != len(ids):
+        raise UsageError("evaluate: ids must be unique")
+    if len({str(label) for label in y}) < 2:
+        raise UsageError("evaluate: expected labels of at least two classes")
+    names = [str(i) for i in ids] if ids is not None else [f"{i:08d}" for i in range(len(y))]
+    return [Clip(n, Path(), str(label), None if groups is None else str(groups[i])) for i, (n, label) in enumerate(zip(names, y, strict=True))]
+
+
+def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:
+    several = isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) == 2
+    matrices = [np.asarray(m, dtype=np.float32) for m in (X if several else [X])]
+    for m in matrices:
+        if m.ndim != 2 or len(m) != rows:
+            raise UsageError(f"evaluate: expected features (n={rows}, d), got {m.shape}")
+        if not np.isfinite(m).all():
+            raise UsageError(f"evaluate: {int((~np.isfinite(m)).any(axis=1).sum())} rows of features hold numbers that are not finite")
+    return matrices

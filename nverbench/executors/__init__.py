@@ -1,0 +1,1 @@
+"""Who carries out planned jobs: this process (``local``)."""

@@ -1,0 +1,246 @@
+"""One job on this machine: embeddings, folds, fits, metrics, one Result."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nverbench import cache, embed, folds, metrics, stats
+from nverbench.digests import file_digests
+from nverbench.errors import DatasetError
+from nverbench.fit import Fitted, Training, fit_fold
+from nverbench.parts import Clip
+from nverbench.plan import Job
+from nverbench.results import Combination, Counts, Folds, FoldScore, Predictions, Provenance, Result, Score, Timings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LIBRARIES = ("torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")
+Watch = Callable[[str, int], embed.Tick]
+"""Told of a stage and its size; gives what to call after each step of it."""
+
+
+def unwatched(stage: str, total: int) -> embed.Tick:
+    """Progress that nobody watches."""
+    return embed.no_tick
+
+
+@dataclass
+class Shared:
+    """Embeddings that the jobs of one run have in common."""
+
+    store: cache.Store
+    matrices: dict[str, embed.Embeddings] = field(default_factory=dict)
+
+
+def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result, Predictions]:
+    """The finished result of a job, and its predictions.
+
+    Raises:
+        AudioError: clips that cannot be used, without ``--skip-bad``.
+        DatasetError: a file changed between planning and now.
+        PartError, FitError: a part broke its contract, a loss was not finite.
+    """
+    clips, streams, embeddings = _embedded(job, shared, watch)
+    cut = job.cut if len(clips) == len(job.corpus.clips) else _recut(job, clips)
+    index = {label: i for i, label in enumerate(job.corpus.labels)}
+    target = np.array([index[str(c.label)] for c in clips], dtype=np.int64)
+    training = Training(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device)
+    began = time.perf_counter()
+    tick = watch(f"fit {job}", len(cut.folds) * job.selection.seeds)
+    fitted: list[list[Fitted]] = []
+    for replicate in range(job.selection.seeds):
+        fitted.append([])
+        for fold in cut.folds:
+            fitted[-1].append(fit_fold(training, streams, target, fold, replicate))
+            tick(1)
+    seconds = time.perf_counter() - began
+    predictions = pooled(cut, fitted, clips, target)
+    return _result(job, cut, clips, fitted, predictions, embeddings, seconds).sealed(), predictions
+
+
+def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[NDArray[np.float32]], dict[str, embed.Embeddings]]:
+    """The clips every backbone could use, their matrices (n, d_i), and the embeddings they came from."""
+    found: dict[str, embed.Embeddings] = {}
+    for planned in job.backbones:
+        key = f"{planned.reference.identity()}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}"
+        if key not in shared.matrices:
+            _unchanged(job)
+            tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
+            shared.matrices[key] = embed.embed(
+                planned, job.corpus.clips, job.corpus.sha256, shared.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick
+            )
+        found[str(planned)] = shared.matrices[key]
+    bad = {clip: reason for e in found.values() for clip, reason in e.bad.items()}
+    if not job.selection.skip_bad:
+        embed.check_usable(bad, str(job.corpus.reference))
+    clips = [c for c in job.corpus.clips if c.id not in bad]
+    streams = []
+    for planned in job.backbones:
+        rows = {clip_id: i for i, clip_id in enumerate(found[str(planned)].ids)}
+        streams.append(found[str(planned)].matrix[[rows[c.id] for c in clips]])
+    return clips, streams, found
+
+
+def _unchanged(job: Job) -> None:
+    """Raise when a clip's file is no longer the one that was planned."""
+    now = file_digests(c.path for c in job.corpus.clips)
+    for clip in job.corpus.clips:
+        if now[clip.path] != job.corpus.sha256[clip.id]:
+            raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
+
+
+def _recut(job: Job, clips: list[Clip]) -> folds.Cut:
+    """The folds without the clips that ``--skip-bad`` left out."""
+    p = job.protocol
+    inner = folds.Inner(p.inner_share, p.inner_most, p.inner_per_class) if p.selection == "inner" else None
+    return folds.cut(clips, job.cut.kind, k=p.k, seed=p.seed, inner=inner)
+
+
+def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:
+    """Out-of-fold predictions of all test rows, in the order of the clips."""
+    rows = np.concatenate([np.array(f.test) for f in cut.folds])
+    order = np.argsort(rows, kind="stable")
+    names = np.concatenate([[f.name] * len(f.test) for f in cut.folds])[order]
+    probabilities = np.stack([np.concatenate([f.probabilities for f in replicate])[order] for replicate in fitted])  # (r, n, k)
+    tested = [clips[i] for i in rows[order]]
+    return Predictions([c.id for c in tested], [c.unit or "" for c in tested], target[rows[order]], [str(n) for n in names], probabilities)
+
+
+def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitted]], predictions: Predictions,
+            embeddings: dict[str, embed.Embeddings], fit_seconds: float) -> Result:  # fmt: skip
+    labels = list(job.corpus.labels)
+    hard = as_predictions(predictions, len(labels))
+    counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
+    per_fold = [s for r, replicate in enumerate(fitted) for s in fold_scores(cut, replicate, r, predictions, labels)]
+    groups = sorted({c.unit for c in clips if c.unit is not None})
+    return Result(
+        id=job.id,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        entry=Combination(
+            backbones=[str(b) for b in job.backbones], families=[b.part.family for b in job.backbones], fusion=str(job.fusion_reference),
+            loss=str(job.loss_reference), dataset=str(job.corpus.reference), grid=job.entry.grid, paper=job.entry.paper, demo=job.entry.demo,
+        ),
+        standing=job.standing.level,
+        standing_reasons=list(job.standing.reasons),
+        control=job.control,
+        optimistic=job.protocol.selection == "test",
+        protocol=job.protocol_name,
+        selection=job.protocol.selection,
+        seeds=job.selection.seeds,
+        folds=Folds(
+            kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=any(f.speakers_seen for f in cut.folds), notes=list(cut.notes)
+        ),
+        labels=labels,
+        counts=_counts(job, clips, groups, embeddings),
+        scores=summarise(hard, per_fold, job.protocol.seed),
+        unit=job.corpus.dataset.group if len(groups) > 1 else "clip",
+        per_group_accuracy=stats.per_group(hard) if 1 < len(groups) < stats.FEWEST else {},
+        per_class_recall=dict(zip(labels, metrics.recalls(counts).tolist(), strict=True)),
+        confusion=counts.tolist(),
+        per_fold=per_fold,
+        provenance=_provenance(job, embeddings, fitted),
+        timings=_timings(embeddings, fit_seconds),
+        machine={"device": _device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
+    )  # fmt: skip
+
+
+def as_predictions(predictions: Predictions, classes: int) -> stats.Predictions:
+    """The same predictions as hard decisions, for intervals."""
+    groups = tuple(g or None for g in predictions.groups)
+    return stats.Predictions(predictions.target.astype(np.int64), predictions.probabilities.argmax(-1).astype(np.int64), groups, classes)
+
+
+def summarise(pooled: stats.Predictions, per_fold: list[FoldScore], seed: int) -> dict[str, Score]:
+    """Every headline metric with its intervals and spreads."""
+    intervals = stats.jackknife(pooled)
+    boot = stats.bootstrap(pooled, seed=seed)
+    replicates = [metrics.scores(metrics.confusion(pooled.target, p, pooled.classes)) for p in pooled.predicted]
+    summary = {}
+    for name in metrics.NAMES:
+        mean, sd = stats.mean_sd([getattr(f, name) for f in per_fold])
+        i = intervals[name]
+        seed_sd = stats.mean_sd([float(r[name]) for r in replicates])[1] if len(replicates) > 1 else None
+        summary[name] = Score(value=i.value, low=i.low, high=i.high, se=i.se, bootstrap=boot[name], fold_mean=mean, fold_sd=sd, seed_sd=seed_sd)
+    return summary
+
+
+def fold_scores(cut: folds.Cut, fitted: list[Fitted], replicate: int, predictions: Predictions, labels: list[str]) -> list[FoldScore]:
+    found = []
+    for fold, fit in zip(cut.folds, fitted, strict=True):
+        rows = np.array([i for i, name in enumerate(predictions.folds) if name == fold.name])
+        counts = metrics.confusion(predictions.target[rows], predictions.probabilities[replicate][rows].argmax(-1), len(labels))
+        absent = [label for label, n in zip(labels, counts.sum(1), strict=True) if n == 0]
+        values = {name: float(v) for name, v in metrics.scores(counts, present_only=True).items()}
+        found.append(
+            FoldScore(
+                fold=fold.name, replicate=replicate, train=len(fold.train), validation=len(fold.validation), test=len(fold.test), absent=absent,
+                best_epoch=fit.best_epoch, epochs=len(fit.curves), curves=[dict(c) for c in fit.curves], **values,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _counts(job: Job, clips: list[Clip], groups: list[str], embeddings: dict[str, embed.Embeddings]) -> Counts:
+    left_out = dict(job.corpus.left_out) | {clip: why for e in embeddings.values() for clip, why in e.bad.items()}
+    return Counts(
+        clips=len(clips),
+        groups=len(groups),
+        per_class={label: sum(c.label == label for c in clips) for label in job.corpus.labels},
+        left_out=left_out,
+        misfits=len(job.corpus.misfits),
+        padded={name: e.padded for name, e in embeddings.items()},
+        forward_passes={name: e.forward_passes for name, e in embeddings.items()},
+    )
+
+
+def _provenance(job: Job, embeddings: dict[str, embed.Embeddings], fitted: list[list[Fitted]]) -> Provenance:
+    import torch
+
+    return Provenance(
+        identity=job.identity,
+        dataset_digest=job.corpus.digest,
+        embedding_digests={name: e.digest for name, e in embeddings.items()},
+        weights_digests={str(b): b.weights.digest for b in job.backbones},
+        plugins=job.identity["plugins"],
+        libraries={name: _version(name) for name in LIBRARIES},
+        licences={str(b): b.part.licence for b in job.backbones} | {str(job.corpus.reference): job.corpus.dataset.licence},
+        parameters_frozen={name: e.parameters for name, e in embeddings.items()},
+        parameters_trained=fitted[0][0].parameters,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _timings(embeddings: dict[str, embed.Embeddings], fit_seconds: float) -> Timings:
+    passes = {name: e.forward_passes for name, e in embeddings.items()}
+    return Timings(
+        embed={name: e.seconds for name, e in embeddings.items()},
+        fit=fit_seconds,
+        embed_per_clip={name: e.seconds / passes[name] if passes[name] else None for name, e in embeddings.items()},
+        real_time_factor={name: e.seconds / e.computed_audio if e.computed_audio else None for name, e in embeddings.items()},
+        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # Linux counts in KiB
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _device_name(device: str) -> str:
+    if device == "cuda":
+        import torch
+
+        return str(torch.cuda.get_device_name())
+    return platform.processor() or platform.machine()

@@ -1,0 +1,252 @@
+"""One fold of one job: a fusion trained on frozen embeddings, and its predictions of the test part (protocol nver-1, "Training").
+
+Everything fitted here (scaler, loss weights, transport bank, stopping epoch) sees training rows only; the test part is touched once, at the end,
+unless ``selection`` is ``test``, which makes the row optimistic and says so.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nverbench import metrics
+from nverbench.errors import FitError, PartError
+from nverbench.folds import Fold
+from nverbench.parts import Batch, Fusion, Loss, Losses, Output
+from nverbench.registry import Protocol
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAST_SD = 1e-8
+"""A feature that varies less than this in training counts as constant: divided by 1."""
+EVALUATION_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a job trains, and by which constants."""
+
+    fusion: Fusion
+    fusion_options: Mapping[str, Any]
+    loss: Loss
+    loss_options: Mapping[str, Any]
+    protocol: Protocol
+    classes: int
+    device: str = "cpu"
+
+    @property
+    def epochs(self) -> int:
+        """The recipe's number of epochs where its paper fixes one, else the protocol's."""
+        return self.fusion.recipe.epochs or self.protocol.epochs
+
+    @property
+    def patience(self) -> int:
+        """Epochs without improvement before stopping."""
+        return self.fusion.recipe.patience or self.protocol.patience
+
+    @property
+    def batch(self) -> int:
+        """Rows per training step."""
+        return self.fusion.recipe.batch or self.protocol.batch
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The test predictions of one fold and how they came about."""
+
+    probabilities: NDArray[np.float64]
+    """(n_test, k) softmax of the logits."""
+    best_epoch: int
+    curves: tuple[Mapping[str, float], ...]
+    """One mapping per epoch: training terms and diagnostics, and the watched part's cross-entropy, accuracy and macro-F1."""
+    parameters: int
+    """Trained ones."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """z-score per feature, fitted on training rows."""
+
+    mean: tuple[NDArray[np.float64], ...]
+    sd: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def fit(cls, streams: Sequence[NDArray[np.float32]], rows: Sequence[int]) -> Scaler:
+        """Statistics of the given rows of every stream."""
+        parts = [s[list(rows)].astype(np.float64) for s in streams]
+        sds = [p.std(axis=0) for p in parts]
+        return cls(tuple(p.mean(axis=0) for p in parts), tuple(np.where(s < LEAST_SD, 1.0, s) for s in sds))
+
+    def apply(self, streams: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The scaled streams, float32."""
+        return [((s - m) / sd).astype(np.float32) for s, m, sd in zip(streams, self.mean, self.sd, strict=True)]
+
+
+def seed_of(protocol_seed: int, purpose: str, fold: str, replicate: int) -> int:
+    """The seed of one stream of random numbers: never derived from backbone, fusion or loss, so that comparisons are paired."""
+    return int.from_bytes(hashlib.sha256(f"{protocol_seed}:{purpose}:{fold}:{replicate}".encode()).digest()[:7], "big")
+
+
+def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
+    """Train on one fold and predict its test part.
+
+    Args:
+        training: what and how.
+        streams: one matrix (n, d_i) per backbone, rows as the fold counts them.
+        target: (n,) class indices.
+        fold: training, validation and test rows.
+        replicate: 0, 1, ...: another seed, the same folds.
+
+    Raises:
+        FitError: a loss term is not finite (names fold, epoch and term).
+        PartError: the fusion or the loss breaks its contract.
+    """
+    began = time.perf_counter()
+    watch = {"inner": fold.validation, "test": fold.test, "last": ()}[training.protocol.selection]
+    if training.protocol.scaling == "z-score":
+        streams = Scaler.fit(streams, fold.train).apply(streams)
+    data = tuple(torch.as_tensor(s, device=training.device) for s in streams)
+    labels = torch.as_tensor(target, device=training.device)
+    with one_thread(), _forked(training.device):
+        run = _Run(training, data, labels, fold, replicate, torch.tensor(watch, dtype=torch.long, device=training.device))
+        run.train()
+        probabilities = run.predict(torch.tensor(fold.test, dtype=torch.long, device=training.device)).softmax(-1).cpu().numpy()
+    parameters = sum(p.numel() for p in run.module.parameters() if p.requires_grad)
+    return Fitted(probabilities, run.best_epoch, tuple(run.curves), parameters, time.perf_counter() - began)
+
+
+class _Run:
+    """The training loop of one fold and replicate."""
+
+    def __init__(self, training: Training, data: tuple[Tensor, ...], labels: Tensor, fold: Fold, replicate: int, watch: Tensor) -> None:
+        self.training, self.data, self.labels, self.fold, self.watch = training, data, labels, fold, watch
+        self.rows = torch.tensor(fold.train, dtype=torch.long)  # (n_train,)
+
+        def seed(purpose: str) -> int:
+            return seed_of(training.protocol.seed, purpose, fold.name, replicate)
+
+        torch.manual_seed(seed("initialisation"))
+        self.module = training.fusion.build(tuple(d.shape[1] for d in data), training.classes, **training.fusion_options).to(training.device)
+        counts = torch.bincount(labels[self.rows.to(labels.device)], minlength=training.classes)  # (k,) training rows only
+        self.objective: Callable[[Output, Tensor], Losses] = training.loss.build(training.classes, counts, **training.loss_options)
+        self.order = torch.Generator().manual_seed(seed("order"))
+        self.memory = torch.Generator().manual_seed(seed("memory"))
+        torch.manual_seed(seed("dropout"))
+        self.curves: list[Mapping[str, float]] = []
+        self.best_epoch = 0
+
+    def train(self) -> None:
+        """Epochs until patience runs out; the best epoch's weights restored where a part is watched."""
+        optimizer = _optimizer(self.training, self.module)
+        best, best_state = math.inf, None
+        for epoch in range(1, self.training.epochs + 1):
+            curve = self.epoch(optimizer, epoch)
+            if len(self.watch):
+                curve |= self.watched()
+            self.curves.append(curve)
+            if not len(self.watch):
+                self.best_epoch = epoch
+            elif curve["watched_cross_entropy"] < best:
+                best, self.best_epoch = curve["watched_cross_entropy"], epoch
+                best_state = copy.deepcopy(self.module.state_dict())
+            elif epoch - self.best_epoch >= self.training.patience:
+                break
+        if best_state is not None:
+            self.module.load_state_dict(best_state)
+
+    def epoch(self, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
+        """One pass over the training rows in full batches; the mean of every term and diagnostic."""
+        self.module.train()
+        sums: dict[str, Tensor] = {}
+        batches = full_batches(self.rows, self.training.batch, self.order)
+        for rows in batches.to(self.labels.device):  # (steps, batch)
+            optimizer.zero_grad(set_to_none=True)
+            losses = self.objective(self.output(rows), self.labels[rows])
+            total = torch.stack(list(losses.terms.values())).sum()
+            total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
+            optimizer.step()
+            for name, value in (*losses.terms.items(), *losses.diagnostics.items(), ("loss", total)):
+                sums[f"train_{name}"] = sums.get(f"train_{name}", torch.zeros((), device=value.device)) + value.detach()
+        means = {name: float(value) / len(batches) for name, value in sums.items()}
+        broken = [name.removeprefix("train_") for name, value in means.items() if not math.isfinite(value)]
+        if broken:
+            raise FitError(f"fold {self.fold.name}, epoch {epoch}: {broken[0]} of loss {self.training.loss.name} is not a finite number; "
+                           "lower the learning rate or choose another loss option")  # fmt: skip
+        return means
+
+    def output(self, rows: Tensor) -> Output:
+        """The fusion's answer for some rows, checked against its contract."""
+        output = self.module(Batch(tuple(d[rows] for d in self.data)))
+        wanted = (len(rows), self.training.classes)
+        if not isinstance(output, Output) or tuple(output.logits.shape) != wanted:
+            got = tuple(output.logits.shape) if isinstance(output, Output) else type(output).__name__
+            name = self.training.fusion.name
+            raise PartError(f"fusion {name}: expected Output with logits (n={wanted[0]}, k={wanted[1]}), got {got}; its author must mend it")
+        if self.training.loss.needs == "views" and len(output.views) != len(self.data):
+            needed = f"loss {self.training.loss.name} needs {len(self.data)} views"
+            raise PartError(f"fusion {self.training.fusion.name}: {needed}, got {len(output.views)}; its author must mend it")
+        return output
+
+    @torch.no_grad()
+    def predict(self, rows: Tensor) -> Tensor:
+        """Logits (n, k) float64 of some rows, in eval mode, after the fusion remembered training rows."""
+        self.module.eval()
+        remember = getattr(self.module, "remember", None)
+        if remember is not None:
+            train = self.rows.to(self.labels.device)
+            remember(Batch(tuple(d[train] for d in self.data)), self.memory)
+        return torch.cat([self.output(chunk).logits.double() for chunk in torch.split(rows, EVALUATION_ROWS)])
+
+    def watched(self) -> dict[str, float]:
+        """Cross-entropy, accuracy and macro-F1 of the watched part."""
+        logits, target = self.predict(self.watch), self.labels[self.watch]
+        counts = metrics.confusion(target.cpu().numpy(), logits.argmax(-1).cpu().numpy(), self.training.classes)
+        scores = metrics.scores(counts, present_only=True)
+        loss = float(functional.cross_entropy(logits, target))
+        return {"watched_cross_entropy": loss, "watched_accuracy": float(scores["accuracy"]), "watched_macro_f1": float(scores["macro_f1"])}
+
+
+def full_batches(rows: Tensor, size: int, order: torch.Generator) -> Tensor:
+    """Row indices (steps, size) of one epoch: a permutation, the last batch filled from its start."""
+    shuffled = rows[torch.randperm(len(rows), generator=order)]  # (n,)
+    steps = -(-len(rows) // size)
+    return shuffled.repeat(-(-steps * size // len(rows)))[: steps * size].view(steps, size)
+
+
+def _optimizer(training: Training, module: torch.nn.Module) -> torch.optim.Optimizer:
+    name = training.fusion.recipe.optimizer or training.protocol.optimizer
+    lr = training.fusion.recipe.lr or training.protocol.lr
+    if name != "adam":
+        raise PartError(f"fusion {training.fusion.name}: optimizer {name!r} is not one this version offers; expected adam")
+    return torch.optim.Adam(module.parameters(), lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread: small heads gain nothing from two, and numbers do not depend on the machine's cores (facts/dependencies, threads)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _forked(device: str) -> Iterator[None]:
+    """Seeding inside leaves torch's global random state as it was."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device == "cuda" else []):
+        yield

@@ -1,0 +1,109 @@
+"""Finished results -> rows -> a table. Controls and optimistic rows say so; differences that intervals cannot carry are not ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nverbench.results import Folder, Predictions, Result, Score
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nverbench.stats import Interval
+
+SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
+CONTROL = "control, not a result"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One system under two cuts: what shared speakers are worth."""
+
+    system: str
+    dataset: str
+    values: dict[str, Interval]
+    """Metric -> random minus speaker, paired over groups."""
+
+
+def order(results: Iterable[Result]) -> list[Result]:
+    """Rows by dataset, protocol and folds, then macro-F1, best first; controls last."""
+    return sorted(results, key=lambda r: (r.entry.dataset, r.protocol, r.folds.kind, r.control, -r.scores["macro_f1"].value, r.id))
+
+
+def score_text(score: Score) -> str:
+    """A score in percent with its interval: ``46.4 [42.1, 50.7]``; without one where no claim can be made."""
+    value = f"{100 * score.value:.1f}"
+    if score.low is None or score.high is None:
+        return f"{value} [no interval]"
+    return f"{value} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+
+
+def worth(result: Result) -> str:
+    """The level of a row in the words of the table."""
+    words = [CONTROL] if result.control else [result.standing]
+    return ", ".join(words + (["optimistic"] if result.optimistic else []))
+
+
+def table(results: Sequence[Result], title: str = "") -> Table:
+    """The rows as a rich table: percent, 95% jackknife intervals over speakers."""
+    from rich.table import Table
+
+    shown = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
+    for heading in ("backbone", "fusion", "dataset", "folds"):
+        shown.add_column(heading, overflow="fold")
+    for _, heading in SHOWN:
+        shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
+    shown.add_column("row is", overflow="fold")
+    for r in order(results):
+        fusion = r.entry.fusion + (f" / {r.entry.loss}" if r.entry.loss != "cross-entropy" else "")
+        cells = [" + ".join(r.entry.backbones), fusion, f"{r.entry.dataset}", r.folds.kind]
+        shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r))
+    return shown
+
+
+def footnotes(results: Sequence[Result]) -> list[str]:
+    """What a reader must know beside the numbers."""
+    notes = []
+    units = sorted({f"{r.entry.dataset}: {f'{r.counts.groups} {r.unit}s' if r.unit != 'clip' else 'clips (no groups known)'}" for r in results})
+    notes.append(f"intervals: delete-one-group jackknife of the pooled out-of-fold predictions over {'; '.join(units)}")
+    if any(r.control for r in results):
+        notes.append("controls are not results: untrained backbones and synthetic clips show that the pipeline runs, not that a model hears emotion")
+    if any(r.optimistic for r in results):
+        notes.append("optimistic: the stopping epoch was chosen on the test part, as some papers do")
+    if any(r.folds.speakers_seen for r in results if r.selection == "inner"):
+        notes.append("selection: speakers seen, on random folds or where whole speakers would be too much for the inner validation part")
+    for r in results:
+        if r.per_group_accuracy:
+            values = ", ".join(f"{g} {100 * v:.1f}" for g, v in r.per_group_accuracy.items())
+            notes.append(f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval; accuracy per {r.unit}: {values}")
+    return list(dict.fromkeys(notes))
+
+
+def gaps(results: Sequence[Result], out: Path) -> list[Gap]:
+    """The speaker gap of every system that was run on random and on speaker-disjoint folds: random minus speaker, paired."""
+    from nverbench import stats
+    from nverbench.executors.local import as_predictions
+
+    folder, found = Folder(out), []
+    for a in order(results):
+        for b in results:
+            same = (a.entry, a.protocol, a.selection, a.seeds, a.provenance.dataset_digest, a.provenance.weights_digests)
+            other = (b.entry, b.protocol, b.selection, b.seeds, b.provenance.dataset_digest, b.provenance.weights_digests)
+            if same == other and (a.folds.kind, b.folds.kind) == ("random", "speaker"):
+                pair = [as_predictions(Predictions.read(folder.predictions_path(r.id)), len(r.labels)) for r in (a, b)]
+                system = f"{' + '.join(a.entry.backbones)} / {a.entry.fusion}"
+                found.append(Gap(system, a.entry.dataset, stats.difference(*pair)))
+    return found
+
+
+def gap_text(gap: Gap) -> str:
+    """One line: what random folds add over speaker-disjoint ones."""
+    parts = []
+    for name, heading in SHOWN:
+        i = gap.values[name]
+        interval = f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]" if i.low is not None and i.high is not None else ""
+        parts.append(f"{heading} {100 * i.value:+.1f}{interval}")
+    return f"speaker gap (random minus speaker folds, points) {gap.system} on {gap.dataset}: {', '.join(parts)}"

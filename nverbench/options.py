@@ -1,0 +1,152 @@
+"""Part references such as ``reno:align_dim=128`` or ``audio-mamba-tiny:untrained``: parsed, checked against the part, canonical.
+
+A part's options are the keyword-only parameters of its function. Canonical text is sorted, with defaults dropped.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nverbench.errors import UsageError, nearest
+from nverbench.parts import Backbone, Dataset, Fusion, Loss, Part
+
+Scalar = bool | int | float | str
+ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A part and its options, as a user or the registry named it."""
+
+    name: str
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """Only those that differ from the part's defaults, sorted."""
+    full: Mapping[str, Scalar] = field(default_factory=dict)
+    """Every option, defaults included."""
+    positional: str | None = None
+    untrained: bool = False
+    """Backbones only: seeded random weights of the same architecture."""
+    weights: str | None = None
+    """Backbones only: the path of weights of one's own."""
+
+    def __str__(self) -> str:
+        words = [f"{k}={_show(v)}" for k, v in self.options.items() if k != self.positional]
+        if self.positional in self.options:
+            words.insert(0, Path(str(self.options[str(self.positional)])).name)
+        words += ["untrained"] if self.untrained else []
+        words += [f"weights={Path(self.weights).name}"] if self.weights else []
+        return f"{self.name}:{','.join(words)}" if words else self.name
+
+    def identity(self) -> dict[str, Any]:
+        """What of this reference goes into a result's id: no local path (the contents' digest stands for it)."""
+        options = {k: v for k, v in self.full.items() if k != self.positional}
+        return {"name": self.name, "options": options, "untrained": self.untrained}
+
+
+def split(text: str) -> tuple[str, str]:
+    """The name before the first colon, and what follows it."""
+    name, _, rest = text.partition(":")
+    return name.strip(), rest
+
+
+def declared(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The options of a part's function: its keyword-only parameters."""
+    return {p.name: p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
+
+
+def function_of(part: Part) -> Callable[..., Any]:
+    """The function whose keyword-only parameters are the part's options."""
+    if isinstance(part, Backbone):
+        function = part.load or part.lookup
+        assert function is not None  # Backbone.__post_init__ refuses a record with neither
+        return function
+    return part.load if isinstance(part, Dataset) else part.build
+
+
+def resolve(part: Part, text: str) -> Reference:
+    """The reference that ``text`` (``name:k=v,k=v``) makes to ``part``.
+
+    Raises:
+        UsageError: an option the part does not have, a value of the wrong type, or a required one left out.
+    """
+    kind = type(part).__name__.lower()
+    name, rest = split(text)
+    positional = part.positional if isinstance(part, Backbone | Dataset) else None
+    raw = _words(f"{kind} {name}", rest, positional)
+    untrained = isinstance(part, Backbone) and _flag(raw.pop("untrained", "false"), f"{kind} {name}: untrained")
+    weights = raw.pop("weights", None) if isinstance(part, Backbone) else None
+    if untrained and weights:
+        raise UsageError(f"{kind} {name}: untrained and weights=PATH contradict each other; give one")
+    known = declared(function_of(part))
+    for key in raw:
+        if key not in known:
+            raise UsageError(f"{kind} {name} has no option {key!r}; {nearest(key, known)}")
+    values: dict[str, Scalar] = {}
+    for key, parameter in sorted(known.items()):
+        if key in raw:
+            values[key] = _cast(raw[key], parameter, f"{kind} {name}: option {key}")
+        elif parameter.default is parameter.empty:
+            hint = f"{name}:{key.upper()}" if key == positional else f"{name}:{key}=..."
+            raise UsageError(f"{kind} {name} needs {key}; write {hint}")
+        else:
+            values[key] = parameter.default
+    changed = {k: v for k, v in values.items() if known[k].default is known[k].empty or v != known[k].default}
+    return Reference(name, changed, values, positional, untrained, weights)
+
+
+def check_plain(part: Fusion | Loss | Dataset | Backbone) -> list[str]:
+    """What is wrong with a part's own option declarations: defaults must be plain scalars."""
+    return [
+        f"option {name} has default {p.default!r}; expected true, false, a number or text"
+        for name, p in declared(function_of(part)).items()
+        if p.default is not p.empty and not isinstance(p.default, bool | int | float | str)
+    ]
+
+
+def _words(what: str, rest: str, positional: str | None) -> dict[str, str]:
+    raw: dict[str, str] = {}
+    tokens = rest.split(",") if rest else []
+    if positional and tokens and not ASSIGNMENT.match(tokens[0]):
+        # A path may hold commas: everything up to the first word that reads like an assignment belongs to it.
+        end = next((i for i, token in enumerate(tokens) if ASSIGNMENT.match(token)), len(tokens))
+        raw[positional] = ",".join(tokens[:end])
+        tokens = tokens[end:]
+    for token in tokens:
+        key, equals, value = token.partition("=")
+        key = key.strip()
+        if not key or key in raw:
+            raise UsageError(f"{what}: {'option ' + key + ' is given twice' if key else 'an option is empty'}; write name:key=value,key=value")
+        raw[key] = value.strip() if equals else "true"
+    return raw
+
+
+def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
+    default = parameter.default
+    try:
+        if isinstance(default, bool):
+            return _flag(text, what)
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+    except ValueError as error:
+        raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {text!r}") from error
+    return text
+
+
+def _flag(text: str, what: str) -> bool:
+    if text.lower() in TRUE:
+        return True
+    if text.lower() in FALSE:
+        return False
+    raise UsageError(f"{what}: expected true or false, got {text!r}")
+
+
+def _show(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,354 @@
+"""Registry x catalog x selection -> jobs that can run, and skips with their reasons. Imports no torch.
+
+With filters, every registered entry that matches; demo entries only where no matching real entry can run; a combination that is not registered
+but named in full (backbones, fusion, dataset) becomes an unofficial job.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nverbench import artifacts, corpora, folds, home
+from nverbench.artifacts import Missing, Planned, Weights
+from nverbench.catalog import Catalog
+from nverbench.corpora import Corpus
+from nverbench.digests import digest_of
+from nverbench.errors import ArtifactError, CatalogError, FoldError, UsageError, nearest
+from nverbench.options import Reference, resolve, split
+from nverbench.parts import Dataset, Fusion, Loss
+from nverbench.registry import DEFAULT_PROTOCOL, Entry, Protocol, Registry
+from nverbench.standing import Standing, judge
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a user asked to run."""
+
+    backbones: tuple[str, ...] = ()
+    fusions: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
+    protocol: str = DEFAULT_PROTOCOL
+    selection: str | None = None
+    seeds: int = 1
+    device: str = "cpu"
+    dtype: str = "float32"
+    untrained: bool = False
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One planned training of one combination over all folds: everything an executor needs."""
+
+    id: str
+    entry: Entry
+    backbones: tuple[Planned, ...]
+    fusion: Fusion
+    fusion_reference: Reference
+    loss: Loss
+    loss_reference: Reference
+    corpus: Corpus
+    cut: folds.Cut
+    protocol_name: str
+    protocol: Protocol
+    """With the selection and folds that were asked for."""
+    selection: Selection
+    standing: Standing
+    identity: dict[str, Any]
+
+    def __str__(self) -> str:
+        pair = " + ".join(str(b) for b in self.backbones)
+        loss = "" if self.loss_reference.name == self.fusion.default_loss and not self.loss_reference.options else f" / {self.loss_reference}"
+        return f"{pair} / {self.fusion_reference}{loss} / {self.corpus.reference} / {self.cut.kind}"
+
+    @property
+    def control(self) -> bool:
+        """True for demo entries and untrained backbones: a control, not a result."""
+        return self.entry.demo or any(b.reference.untrained for b in self.backbones)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """An entry that cannot run here, and why."""
+
+    entry: Entry
+    reasons: tuple[str, ...]
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will run, what cannot, and what is worth saying about the corpora."""
+
+    jobs: tuple[Job, ...]
+    skips: tuple[Skip, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def missing(self) -> list[Missing]:
+        """Each missing thing once."""
+        return list(dict.fromkeys(m for skip in self.skips for m in skip.missing))
+
+
+def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
+    """The jobs and skips of a selection.
+
+    Raises:
+        UsageError: a name is unknown, nothing matches, or a fusion is given too few or too many backbones.
+        ArtifactError, DatasetError, FoldError: something named in full is there but wrong.
+    """
+    registry.protocol(selection.protocol)
+    check_names(registry, catalog, selection)
+    entries = matching(registry, catalog, selection)
+    desk = _Desk(registry, catalog, selection)
+    real = [desk.prepare(e) for e in entries if not e.demo]
+    demo = [desk.prepare(e) for e in entries if e.demo] if not any(isinstance(p, tuple) for p in real) else []
+    jobs = [job for prepared in (*real, *demo) if isinstance(prepared, tuple) for job in prepared]
+    skips = [p for p in (*real, *demo) if isinstance(p, Skip)]
+    return Plan(tuple({j.id: j for j in jobs}.values()), tuple(skips), tuple(dict.fromkeys(desk.notes)))
+
+
+def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> None:
+    """Every name of a selection is known to the catalog or the registry; else a UsageError that suggests the nearest ones."""
+    for names, shelf, registered in (
+        (selection.backbones, catalog.backbones, {split(b)[0] for e in registry.entries for b in e.backbones}),
+        (selection.fusions, catalog.fusions, {split(e.fusion)[0] for e in registry.entries}),
+        (selection.losses, catalog.losses, {split(e.loss)[0] for e in registry.entries if e.loss}),
+        (selection.datasets, catalog.datasets, {split(e.dataset)[0] for e in registry.entries}),
+    ):
+        for text in names:
+            name = split(text)[0]
+            if name in shelf.parts:
+                resolve(shelf.parts[name], text)
+            elif name in shelf.refused or any(name in q.error for q in catalog.quarantine):
+                shelf.get(name, catalog.quarantine)
+            elif name not in registered:
+                quoted = "".join(f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}" for q in catalog.quarantine)
+                raise UsageError(f"no {shelf.kind} named {name!r}; {nearest(name, {*shelf.parts, *registered})}{quoted}")
+
+
+def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list[Entry]:
+    """Registered entries that a selection's filters let through, and unregistered ones that it names in full."""
+    found = [e for e in registry.entries if _matches(e, catalog, selection)]
+    if not (selection.backbones and selection.fusions and selection.datasets):
+        if found or not any((selection.backbones, selection.fusions, selection.losses, selection.datasets)):
+            return found
+        _check_arity(catalog, selection, exact=False)
+        raise UsageError("no registered entry matches; name --backbone, --fusion and --dataset in full to run an unregistered combination")
+    have = {(e.fusion, e.dataset) for e in found}
+    names = registry.pair_order(selection.backbones)
+    wanted = itertools.product(selection.fusions, selection.datasets, selection.losses or (None,))
+    fresh = [Entry(names, fusion, loss, dataset) for fusion, dataset, loss in wanted if (fusion, dataset) not in have]
+    if fresh:
+        _check_arity(catalog, selection, exact=True)
+    return found + fresh
+
+
+def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None:
+    given = len(selection.backbones)
+    for text in selection.fusions:
+        fusion = catalog.fusion(split(text)[0])
+        low, high = fusion.arity
+        if (given < low and exact) or (high is not None and given > high):
+            wanted = f"{low}" if low == high else f"{low} or more" if high is None else f"{low} to {high}"
+            advice = "add a --backbone" if given < low else "name fewer, or a fusion such as concat or reno"
+            raise UsageError(f"fusion {fusion.name} takes {wanted} backbone{'s' if wanted != '1' else ''}, {given} given "
+                             f"({', '.join(selection.backbones)}); {advice}")  # fmt: skip
+
+
+def _matches(entry: Entry, catalog: Catalog, selection: Selection) -> bool:
+    backbones = [b + (":untrained" if entry.untrained and "untrained" not in b else "") for b in entry.backbones]
+    if len(selection.backbones) > 1:
+        fits = len(selection.backbones) == len(backbones) and all(
+            any(_same(catalog, "backbone", b, wanted) for b in backbones) for wanted in selection.backbones
+        )
+    else:
+        fits = all(any(_same(catalog, "backbone", b, wanted) for b in backbones) for wanted in selection.backbones)
+    if not fits or not _any(catalog, "fusion", entry.fusion, selection.fusions) or not _any(catalog, "dataset", entry.dataset, selection.datasets):
+        return False
+    # Without --loss every fusion keeps its default: ablations with another loss run only when no fusion was singled out, or when named.
+    if not selection.losses:
+        return entry.loss is None or not selection.fusions
+    default = catalog.fusions.parts[split(entry.fusion)[0]].default_loss if split(entry.fusion)[0] in catalog.fusions.parts else ""
+    return _any(catalog, "loss", entry.loss or default, selection.losses)
+
+
+def _any(catalog: Catalog, kind: str, text: str, wanted: Sequence[str]) -> bool:
+    return not wanted or any(_same(catalog, kind, text, w) for w in wanted)
+
+
+def _same(catalog: Catalog, kind: str, text: str, wanted: str) -> bool:
+    """A bare name matches any options; a name with options matches the same canonical text."""
+    if split(text)[0] != split(wanted)[0]:
+        return False
+    shelf = {"backbone": catalog.backbones, "fusion": catalog.fusions, "loss": catalog.losses, "dataset": catalog.datasets}[kind]
+    part: Any = shelf.parts.get(split(text)[0])  # type: ignore[attr-defined]  # four shelves of four kinds
+    return not split(wanted)[1] or part is None or str(resolve(part, text)) == str(resolve(part, wanted))
+
+
+@dataclass
+class _Desk:
+    """Prepares entries, looking each corpus and each backbone's weights up once."""
+
+    registry: Registry
+    catalog: Catalog
+    selection: Selection
+    notes: list[str] = field(default_factory=list)
+    _corpora: dict[str, Corpus | Missing] = field(default_factory=dict)
+    _backbones: dict[tuple[str, bool], Planned | Missing] = field(default_factory=dict)
+
+    def prepare(self, entry: Entry) -> tuple[Job, ...] | Skip:
+        """The jobs of an entry (one per kind of folds), or why it cannot run. Wrong input that was named in full is raised instead."""
+        try:
+            fusion = self.catalog.fusion(split(entry.fusion)[0])
+            backbones = [self._backbone(text, entry) for text in entry.backbones]
+            loss_text = self._loss_text(entry, fusion)
+            loss = self.catalog.loss(split(loss_text)[0])
+            corpus = self._corpus(entry.dataset)
+        except (UsageError, CatalogError, ArtifactError) as error:
+            if not entry.registered:
+                raise
+            return Skip(entry, (str(error),))
+        missing = tuple(x for x in (corpus, *backbones) if isinstance(x, Missing))
+        ready = tuple(b for b in backbones if isinstance(b, Planned))
+        reasons = _unfit(fusion, loss, ready)
+        if missing or reasons or isinstance(corpus, Missing):
+            return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
+        loss_reference, fusion_reference = resolve(loss, loss_text), resolve(fusion, entry.fusion)
+        try:
+            cuts = [self._cut(corpus, kind) for kind in self._kinds(entry, corpus)]
+        except FoldError as error:
+            if not entry.registered:
+                raise
+            return Skip(entry, (str(error),))
+        return tuple(self._job(entry, ready, fusion, fusion_reference, loss, loss_reference, corpus, cut) for cut in cuts)
+
+    def _loss_text(self, entry: Entry, fusion: Fusion) -> str:
+        if len(self.selection.losses) == 1 and entry.loss is None:
+            return self.selection.losses[0]
+        return entry.loss or fusion.default_loss
+
+    def _backbone(self, text: str, entry: Entry) -> Planned | Missing:
+        part = self.catalog.backbone(split(text)[0])
+        reference = resolve(part, text)
+        if (entry.untrained or self.selection.untrained) and part.weights is not None:
+            reference = replace(reference, untrained=True, weights=None)
+        key = (str(reference) + str(reference.full) + str(reference.weights), reference.untrained)
+        if key not in self._backbones:
+            pin = self.registry.weights.get(part.name)
+            found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
+            self._backbones[key] = Planned(part, reference, found) if isinstance(found, Weights) else found
+        return self._backbones[key]
+
+    def _corpus(self, text: str) -> Corpus | Missing:
+        if text not in self._corpora:
+            self._corpora[text] = self._load(text)
+        return self._corpora[text]
+
+    def _load(self, text: str) -> Corpus | Missing:
+        name = split(text)[0]
+        pin = self.registry.datasets.get(name)
+        source = pin.as_source() if pin else None
+        if name not in self.catalog.datasets.parts and pin is not None:
+            return artifacts.missing_corpus(name, None, source)
+        dataset = self.catalog.dataset(name)
+        reference = resolve(dataset, text)
+        root = corpora.local_copy(dataset)
+        if dataset.corpus is not None and root is None:
+            return artifacts.missing_corpus(name, dataset, source)
+        corpus = corpora.load(dataset, reference, root)
+        self.notes += [f"{reference}: {note}" for note in corpus.notes]
+        self.notes += [f"{reference}: left out {clip}: {why}" for clip, why in corpus.left_out.items()]
+        if corpus.misfits:
+            first = corpus.misfits[0]
+            self.notes.append(f"{reference}: {len(corpus.misfits)} files do not fit, first {first.path}: {first.reason}")
+        return corpus
+
+    def _kinds(self, entry: Entry, corpus: Corpus) -> Iterable[str]:
+        protocol = self.registry.protocol(self.selection.protocol)
+        if self.selection.folds:
+            allowed = corpus.dataset.folds
+            for kind in self.selection.folds:
+                if kind.partition("=")[0] not in {a.partition("=")[0] for a in (*allowed, "holdout")}:
+                    raise FoldError(f"dataset {corpus.reference} cannot be cut by {kind}; it offers {', '.join(allowed)}")
+            return dict.fromkeys(self.selection.folds)
+        wanted = entry.folds or protocol.folds
+        if wanted:
+            return (wanted,)
+        kind = folds.default_kind(corpus.clips, corpus.dataset.folds)
+        if kind != corpus.dataset.folds[0]:
+            self.notes.append(f"{corpus.reference}: fewer than {folds.FEWEST_GROUPS} {corpus.dataset.group}s, so folds are {kind}")
+        return (kind,)
+
+    def _cut(self, corpus: Corpus, kind: str) -> folds.Cut:
+        protocol = self.registry.protocol(self.selection.protocol)
+        selection = self.selection.selection or protocol.selection
+        inner = folds.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if selection == "inner" else None
+        return folds.cut(corpus.clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
+
+    def _job(self, entry: Entry, backbones: tuple[Planned, ...], fusion: Fusion, fusion_reference: Reference, loss: Loss,
+             loss_reference: Reference, corpus: Corpus, cut: folds.Cut) -> Job:  # fmt: skip
+        asked = self.selection
+        protocol = self.registry.protocol(asked.protocol)
+        protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
+        identity = {
+            "backbones": [{**b.reference.identity(), "weights": b.weights.digest} for b in backbones],
+            "fusion": fusion_reference.identity(),
+            "loss": loss_reference.identity(),
+            "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": sorted(corpus.left_out)},
+            "folds": {"kind": cut.kind, "digest": cut.digest},
+            "protocol": {"name": asked.protocol, **protocol.model_dump(exclude={"summary", "replicates"})},
+            "seeds": asked.seeds,
+            "dtype": asked.dtype,
+            "device": asked.device,
+            "skip_bad": asked.skip_bad,
+            "plugins": self._versions(backbones, fusion, loss, corpus.dataset),
+        }
+        standing = judge(entry, self.registry, asked.protocol, backbones, corpus, cut, home.read_notes("lock"),
+                         overridden=self._overridden(entry, fusion_reference, loss_reference, cut), seeds=asked.seeds,
+                         transductive=fusion.transductive(fusion_reference.full))  # fmt: skip
+        return Job(digest_of(identity)[:16], entry, backbones, fusion, fusion_reference, loss, loss_reference, corpus, cut,
+                   asked.protocol, protocol, asked, standing, identity)  # fmt: skip
+
+    def _versions(self, backbones: tuple[Planned, ...], fusion: Fusion, loss: Loss, dataset: Dataset) -> dict[str, str]:
+        c = self.catalog
+        origins = [c.backbones.origins[b.part.name] for b in backbones]
+        origins += [c.fusions.origins[fusion.name], c.losses.origins[loss.name], c.datasets.origins[dataset.name]]
+        return dict(sorted({o.distribution: o.version for o in origins}.items()))
+
+    def _overridden(self, entry: Entry, fusion: Reference, loss: Reference, cut: folds.Cut) -> list[str]:
+        """What was asked for on the command line that the registered entry does not say."""
+        asked = self.selection
+        said = []
+        if entry.loss is None and asked.losses and loss.name != self.catalog.fusions.parts[fusion.name].default_loss:
+            said.append(f"loss {loss}")
+        own = self.catalog.dataset(split(entry.dataset)[0]).folds[0]
+        if asked.folds and cut.kind != (entry.folds or self.registry.protocol(asked.protocol).folds or own):
+            said.append(f"folds {cut.kind}")
+        if asked.selection and asked.selection != self.registry.protocol(asked.protocol).selection:
+            said.append(f"selection {asked.selection}")
+        if asked.dtype != "float32":
+            said.append(f"dtype {asked.dtype}")
+        if asked.skip_bad:
+            said.append("--skip-bad")
+        return said
+
+
+def _unfit(fusion: Fusion, loss: Loss, backbones: tuple[Planned, ...]) -> list[str]:
+    """Why these parts do not go together."""
+    reasons = []
+    if loss.needs == "views" and not fusion.views:
+        reasons.append(f"loss {loss.name} needs aligned views, and fusion {fusion.name} gives none; use cross-entropy")
+    if fusion.wants == "frames":
+        reasons += [
+            f"fusion {fusion.name} uses time, and the frames of {b} are not local in time; {b.part.time_local_hint or 'use another backbone'}"
+            for b in backbones
+            if not b.part.time_local
+        ]
+        reasons.append(f"fusion {fusion.name} wants frames, which this version does not train on yet")
+    return reasons

@@ -1,0 +1,233 @@
+"""What COUNTS: the strict mirror of registry.yaml. Protocol constants, pinned artifacts, and registered combinations written as grids.
+
+What exists on a machine is the catalog's business. An overlay (``--registry mine.yaml``) adds and never changes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nverbench.errors import RegistryError, UsageError, nearest
+from nverbench.options import split
+from nverbench.parts import Source
+
+HERE = Path(__file__).parent
+PACKAGED = HERE / "registry.yaml" if (HERE / "registry.yaml").exists() else HERE.parent / "registry.yaml"
+DEFAULT_PROTOCOL = "nver-1"
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    """A mapping of registry.yaml: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Protocol(Strict):
+    """One set of rules; a change that can move a metric is a new name."""
+
+    summary: str
+    seed: int
+    folds: str | None = None
+    """None: the dataset's default kind."""
+    k: Annotated[int, Field(ge=2)]
+    scaling: Literal["z-score", "none"]
+    selection: Literal["inner", "test", "last"]
+    inner_share: Share
+    """Inner validation: whole groups until this share of the training clips."""
+    inner_most: Share
+    """Above this share, stratified clips instead."""
+    inner_per_class: Positive
+    patience: Positive
+    optimizer: Literal["adam"]
+    lr: Annotated[float, Field(gt=0)]
+    batch: Positive
+    epochs: Positive
+    replicates: Positive
+    """Replicates of an official row."""
+
+
+class Pin(Strict):
+    """Where an artifact is had and what its bytes must be; ``sha256: null`` means nobody could record it yet."""
+
+    source: str
+    licence: str
+    revision: str | None = None
+    sha256: Digest | None = None
+    size: Positive | None = None
+    how: str = ""
+
+    def as_source(self) -> Source:
+        """The same facts as a part's record."""
+        return Source(address=self.source, licence=self.licence, size=self.size, sha256=self.sha256, revision=self.revision, how=self.how)
+
+
+class DatasetPin(Pin):
+    """A corpus: its digest (ids, labels, groups, audio) and the digests of its folds, by kind."""
+
+    digest: Digest | None = None
+    folds: dict[str, Digest] = {}
+
+
+class Pins(Strict):
+    """Pinned artifacts, by the name of the part."""
+
+    weights: dict[str, Pin] = {}
+    datasets: dict[str, DatasetPin] = {}
+
+
+class Grid(Strict):
+    """Registered combinations: every tuple of backbones with every fusion, loss and dataset."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+    paper: str = ""
+    backbones: Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    fusions: Annotated[list[str], Field(min_length=1)]
+    losses: list[str] = []
+    """Empty: each fusion's default."""
+    datasets: Annotated[list[str], Field(min_length=1)]
+    folds: str | None = None
+    weights: Literal["pretrained", "untrained"] = "pretrained"
+    demo: bool = False
+
+    @model_validator(mode="after")
+    def _demo_is_untrained(self) -> Grid:
+        if self.demo and self.weights != "untrained":
+            raise ValueError("a demo grid must say weights: untrained (its rows are controls, not results)")
+        return self
+
+
+class RegistryFile(Strict):
+    """One file, as written."""
+
+    protocols: dict[str, Protocol] = {}
+    pins: Pins = Pins()
+    entries: list[Grid] = []
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered combination, or one that a user named in full (``grid`` is then empty)."""
+
+    backbones: tuple[str, ...]
+    fusion: str
+    loss: str | None
+    dataset: str
+    folds: str | None = None
+    grid: str = ""
+    paper: str = ""
+    demo: bool = False
+    untrained: bool = False
+
+    @property
+    def registered(self) -> bool:
+        """True when a grid of the registry holds it."""
+        return bool(self.grid)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The packaged registry with its overlays."""
+
+    protocols: dict[str, Protocol]
+    weights: dict[str, Pin]
+    datasets: dict[str, DatasetPin]
+    entries: tuple[Entry, ...]
+    overlays: tuple[str, ...] = ()
+
+    def protocol(self, name: str) -> Protocol:
+        """The protocol of that name, or a UsageError with the nearest ones."""
+        if name not in self.protocols:
+            raise UsageError(f"no protocol named {name!r} in the registry; {nearest(name, self.protocols)}")
+        return self.protocols[name]
+
+    def pair_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The registered order of these backbones whatever the order given (RENO's divergence is not symmetric); as given if unregistered."""
+        bare = sorted(split(n)[0] for n in names)
+        for entry in self.entries:
+            registered = [split(b)[0] for b in entry.backbones]
+            if len(set(bare)) == len(bare) == len(registered) and sorted(registered) == bare:
+                return tuple(sorted(names, key=lambda n: registered.index(split(n)[0])))
+        return names
+
+
+def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registry:
+    """The registry, strictly read.
+
+    Raises:
+        RegistryError: a file cannot be read, does not follow the schema, or an overlay changes what is already there.
+    """
+    whole = _read(packaged or PACKAGED)
+    protocols, weights, datasets, grids = dict(whole.protocols), dict(whole.pins.weights), dict(whole.pins.datasets), list(whole.entries)
+    names = []
+    for path in overlays:
+        more = _read(path)
+        _add(protocols, more.protocols, path, "protocols")
+        _add(weights, more.pins.weights, path, "pins.weights")
+        _add(datasets, more.pins.datasets, path, "pins.datasets")
+        grids += more.entries
+        names.append(path.name)
+    twice = [name for name, group in itertools.groupby(sorted(g.name for g in grids)) if len(list(group)) > 1]
+    if twice:
+        raise RegistryError(f"registry: the entries grid {twice[0]!r} is given twice; an overlay adds and never changes: rename it")
+    return Registry(protocols, weights, datasets, tuple(e for g in grids for e in _expand(g)), tuple(names))
+
+
+def _expand(grid: Grid) -> list[Entry]:
+    losses: list[str | None] = list(grid.losses) or [None]
+    return [
+        Entry(tuple(backbones), fusion, loss, dataset, grid.folds, grid.name, grid.paper, grid.demo, grid.weights == "untrained")
+        for dataset, fusion, loss, backbones in itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
+    ]
+
+
+def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -> None:
+    for key, value in more.items():
+        if key in have:
+            raise RegistryError(f"registry {path}: {section}.{key} is already registered; an overlay adds and never changes: choose another name")
+        have[key] = value
+
+
+def _read(path: Path) -> RegistryFile:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses a key given twice
+    except OSError as error:
+        raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RegistryError(f"registry {path}: not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return RegistryFile.model_validate(content if content is not None else {})
+    except ValidationError as error:
+        raise RegistryError(f"registry {path}: " + "; ".join(_say(problem) for problem in error.errors())) from error
+
+
+def _say(problem: Any) -> str:
+    where = ".".join(str(step) for step in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key; {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
+    return f"{where}: {problem['msg'].lower()}, got {problem['input']!r:.60}"
+
+
+def _keys_at(place: tuple[Any, ...]) -> list[str]:
+    models: dict[str, type[Strict]] = {"protocols": Protocol, "weights": Pin, "datasets": DatasetPin, "pins": Pins, "entries": Grid}
+    model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
+    return list(Pins.model_fields if place == ("pins",) else model.model_fields)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,252 @@
+"""One finished run = one JSON file = one row. Written atomically; its predictions lie beside it.
+
+``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nverbench.digests import digest_of
+from nverbench.errors import ResultError
+from nverbench.home import write_atomically
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCHEMA = 1
+VOLATILE = ("created", "timings", "machine", "tracked")
+
+
+class Strict(BaseModel):
+    """Unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Score(Strict):
+    """A pooled metric as a fraction, with its 95% jackknife interval and, for comparison, the bootstrap over groups."""
+
+    value: float
+    low: float | None
+    high: float | None
+    se: float | None
+    bootstrap: tuple[float, float] | None
+    fold_mean: float
+    fold_sd: float
+    seed_sd: float | None
+    """Standard deviation over replicates; None with a single one."""
+
+
+class FoldScore(Strict):
+    """One fold of one replicate."""
+
+    fold: str
+    replicate: int
+    train: int
+    validation: int
+    test: int
+    accuracy: float
+    macro_f1: float
+    uar: float
+    weighted_f1: float
+    absent: list[str]
+    """Classes without a clip in this test fold: macro averages run over the others."""
+    best_epoch: int
+    epochs: int
+    curves: list[dict[str, float]]
+
+
+class Combination(Strict):
+    """What was combined, in canonical text."""
+
+    backbones: list[str]
+    families: list[str]
+    fusion: str
+    loss: str
+    dataset: str
+    grid: str
+    paper: str
+    demo: bool
+
+
+class Folds(Strict):
+    """How the clips were cut."""
+
+    kind: str
+    digest: str
+    number: int
+    speakers_seen: bool
+    """True when the selection part shares speakers with the training part in some fold."""
+    notes: list[str]
+
+
+class Counts(Strict):
+    """Clips, and what happened to some."""
+
+    clips: int
+    groups: int
+    per_class: dict[str, int]
+    left_out: dict[str, str]
+    misfits: int
+    padded: dict[str, int]
+    forward_passes: dict[str, int]
+
+
+class Timings(Strict):
+    """Seconds, and peak memory of the process in bytes."""
+
+    embed: dict[str, float]
+    fit: float
+    embed_per_clip: dict[str, float | None]
+    real_time_factor: dict[str, float | None]
+    """Seconds of computing per second of audio; None when everything came from the cache."""
+    peak_memory: int
+
+
+class Provenance(Strict):
+    """Everything needed to say whether two rows are the same experiment."""
+
+    identity: dict[str, Any]
+    dataset_digest: str
+    embedding_digests: dict[str, str]
+    weights_digests: dict[str, str]
+    plugins: dict[str, str]
+    libraries: dict[str, str]
+    licences: dict[str, str]
+    parameters_frozen: dict[str, int | None]
+    parameters_trained: int
+    threads: int
+
+
+class Result(Strict):
+    """One row of the leaderboard."""
+
+    schema_version: int = SCHEMA
+    id: str
+    created: str
+    entry: Combination
+    standing: str
+    standing_reasons: list[str]
+    control: bool
+    optimistic: bool
+    protocol: str
+    selection: str
+    seeds: int
+    folds: Folds
+    labels: list[str]
+    counts: Counts
+    scores: dict[str, Score]
+    unit: str
+    """What intervals are taken over: the dataset's group, or clips."""
+    per_group_accuracy: dict[str, float]
+    """Given where there are fewer than five groups."""
+    per_class_recall: dict[str, float]
+    confusion: list[list[int]]
+    """Pooled over folds and replicates: row = true class."""
+    per_fold: list[FoldScore]
+    provenance: Provenance
+    timings: Timings
+    machine: dict[str, str]
+    result_digest: str = ""
+
+    def sealed(self) -> Result:
+        """The same result with its digest filled in."""
+        return self.model_copy(update={"result_digest": self.digest()})
+
+    def digest(self) -> str:
+        """Digest of everything but timings, host, dates and memory."""
+        content = self.model_dump(mode="json", exclude={*VOLATILE, "result_digest"})
+        content["counts"].pop("forward_passes")  # 0 on a rerun: what the cache did is not a result
+        content["provenance"].pop("parameters_frozen")  # unknown when no backbone had to be loaded
+        return digest_of(content)
+
+
+class Predictions:
+    """The out-of-fold predictions of a result: arrays in an ``.npz`` that holds no pickles."""
+
+    def __init__(self, ids: list[str], groups: list[str], target: NDArray[Any], folds: list[str], probabilities: NDArray[Any]) -> None:
+        self.ids, self.groups, self.target, self.folds = ids, groups, target, folds
+        self.probabilities = probabilities
+        """(r, n, k)"""
+
+    def to_bytes(self) -> bytes:
+        """The content of the file."""
+        import numpy as np
+
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            ids=np.array(self.ids),
+            groups=np.array(self.groups),
+            target=self.target,
+            folds=np.array(self.folds),
+            probabilities=self.probabilities.astype(np.float32),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions:
+        """The predictions in a file; ResultError when it is damaged."""
+        import numpy as np
+
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls(list(file["ids"]), list(file["groups"]), file["target"], list(file["folds"]), file["probabilities"])
+        except (OSError, ValueError, KeyError) as error:
+            raise ResultError(f"{path}: expected a result's predictions, but it cannot be read ({error}); run the job with --rerun") from error
+
+
+class Folder:
+    """The results of one working directory: ``<id>.json`` and ``<id>.predictions.npz``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "results"
+
+    def path(self, job_id: str) -> Path:
+        """Where the result of that id lies, or will lie."""
+        return self.root / f"{job_id}.json"
+
+    def predictions_path(self, job_id: str) -> Path:
+        """Where its predictions lie."""
+        return self.root / f"{job_id}.predictions.npz"
+
+    def finished(self, job_id: str) -> Result | None:
+        """The finished result of that id, if there is one."""
+        return read(self.path(job_id)) if self.path(job_id).exists() else None
+
+    def write(self, result: Result, predictions: Predictions) -> Path:
+        """Write a result; the JSON comes last, so that its presence means that all is there."""
+        write_atomically(self.predictions_path(result.id), predictions.to_bytes())
+        write_atomically(self.path(result.id), (result.model_dump_json(indent=1) + "\n").encode())
+        return self.path(result.id)
+
+    def all(self) -> Iterator[Result]:
+        """Every result, sorted by file name."""
+        for path in sorted(self.root.glob("*.json")):
+            yield read(path)
+
+
+def read(path: Path) -> Result:
+    """The result in a file.
+
+    Raises:
+        ResultError: it is damaged, of another version, or was changed by hand.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA:
+            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {version}; run the job again with this version")
+        result = Result.model_validate(content)
+    except (OSError, ValueError, ValidationError) as error:
+        raise ResultError(f"{path}: not a readable result ({' '.join(str(error).split())[:160]}); delete it and run the job again") from error
+    if result.digest() != result.result_digest:
+        raise ResultError(f"{path}: its content does not match its result_digest, so it was changed since; delete it and run the job again")
+    return result

@@ -1,0 +1,98 @@
+"""The straight line: plan -> for each job: execute -> result on disk -> MLflow."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nverbench import cache, home, tracking
+from nverbench.errors import FitError, NverbenchError, PartError, TrackingError
+from nverbench.executors import local
+from nverbench.plan import Job, Plan
+from nverbench.results import Folder, Result
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that did not finish: the one line that says why, and whether the user's input was at fault."""
+
+    job: Job
+    reason: str
+    users_mistake: bool
+
+
+@dataclass
+class Summary:
+    """What became of a plan."""
+
+    plan: Plan
+    finished: list[Result] = field(default_factory=list)
+    unchanged: list[Result] = field(default_factory=list)
+    """Finished by an earlier run: nothing was computed."""
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: a job finished, now or earlier, and none failed; 1: a job failed; 2: nothing could run, or the input was wrong."""
+        if any(not f.users_mistake for f in self.failures):
+            return 1
+        return 2 if self.failures or not (self.finished or self.unchanged) else 0
+
+
+def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: local.Watch = local.unwatched,
+        rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
+    """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
+    folder, summary = Folder(out), Summary(plan)
+    shared = local.Shared(cache.Store(home.embeddings_folder(), say))
+    for number, job in enumerate(plan.jobs, 1):
+        known = None if rerun else folder.finished(job.id)
+        if known is not None:
+            summary.unchanged.append(known)
+            say(f"[{number}/{len(plan.jobs)}] {job}: already finished ({job.id}), nothing to do; --rerun computes it again")
+        else:
+            try:
+                result, predictions = local.execute(job, shared, watch)
+            except Exception as error:  # one job's trouble must not cost the others
+                if debug:
+                    raise
+                summary.failures.append(_failure(job, error))
+                say(f"[{number}/{len(plan.jobs)}] {job}: failed: {summary.failures[-1].reason}")
+                continue
+            folder.write(result, predictions)
+            remember(job)
+            summary.finished.append(result)
+            note_speeds(job, result)
+            say(f"[{number}/{len(plan.jobs)}] {job}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
+        try:
+            tracking.log(known or summary.finished[-1], folder, uri)
+        except TrackingError as error:
+            say(str(error))
+    return summary
+
+
+def remember(job: Job) -> None:
+    """Fill in what nobody could record yet: this machine's first digests of a provisional row are enforced from here on."""
+    if job.standing.level == "provisional":
+        lock = home.read_notes("lock")
+        key = f"{job.corpus.dataset.name}/{job.cut.kind}"
+        if key not in lock.get("folds", {}):
+            home.note("lock", "folds", key, [job.corpus.digest, job.cut.digest])
+
+
+def note_speeds(job: Job, result: Result) -> None:
+    """Remember how long this machine takes, for the next ``--dry-run``."""
+    for planned in job.backbones:
+        seconds = result.timings.embed_per_clip[str(planned)]
+        if seconds:
+            home.note("speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds)
+    home.note("speeds", "fit", f"{job.fusion.name}@{job.selection.device}", result.timings.fit / len(result.per_fold))
+
+
+def _failure(job: Job, error: Exception) -> Failure:
+    if isinstance(error, NverbenchError):
+        return Failure(job, " ".join(str(error).split()), not isinstance(error, FitError | PartError))
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}; --debug shows all"
+    return Failure(job, f"{type(error).__name__}: {' '.join(str(error).split())} ({where})", False)

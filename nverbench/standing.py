@@ -1,0 +1,63 @@
+"""What a row is worth: official, provisional or unofficial, and why (HOUSE, "What entry points say and what the registry says")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nverbench.artifacts import Planned
+from nverbench.corpora import Corpus
+from nverbench.folds import Cut
+from nverbench.registry import Entry, Registry
+
+OFFICIAL, PROVISIONAL, UNOFFICIAL = "official", "provisional", "unofficial"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The level of a row and the sentences that explain it."""
+
+    level: str
+    reasons: tuple[str, ...]
+
+
+def judge(
+    entry: Entry, registry: Registry, protocol_name: str, backbones: Sequence[Planned], corpus: Corpus, cut: Cut, lock: Mapping[str, Any],
+    *, overridden: Sequence[str], seeds: int, transductive: bool,
+) -> Standing:  # fmt: skip
+    """The standing of a planned job.
+
+    Unofficial: anything the registry does not say. Provisional: a pin, a dataset or a fold digest that nobody could record yet, or fewer
+    replicates than the protocol asks for. Official: everything matches.
+    """
+    protocol = registry.protocol(protocol_name)
+    pin = registry.datasets.get(corpus.dataset.name)
+    against = [f"overridden: {what}" for what in overridden]
+    if not entry.registered:
+        against.append("not a registered entry")
+    if protocol_name.startswith("as-published") or protocol.selection != "inner":
+        against.append(f"protocol {protocol_name} is a reading of the papers, not nver-1")
+    against += [f"{b} is untrained" for b in backbones if b.reference.untrained]
+    against += [f"{b} uses weights of one's own" for b in backbones if b.reference.weights or b.part.lookup is not None]
+    against += [f"{b} has options of its own" for b in backbones if b.reference.options and entry.registered and str(b) not in entry.backbones]
+    if corpus.partial:
+        against.append(f"partial copy of {corpus.dataset.name}")
+    if transductive:
+        against.append("transductive: a prediction depends on other test clips")
+    if pin and pin.digest and pin.digest != corpus.digest:
+        against.append(f"dataset digest {corpus.digest[:12]} is not the registered {pin.digest[:12]}")
+    if pin and pin.folds.get(cut.kind, cut.digest) != cut.digest:
+        against.append(f"fold digest {cut.digest[:12]} is not the registered {pin.folds[cut.kind][:12]}")
+    if against:
+        return Standing(UNOFFICIAL, tuple(dict.fromkeys(against)))
+    pending = [f"weights of {b} are not pinned by the registry" for b in backbones if not b.weights.pinned]
+    if pin is None or pin.digest is None or cut.kind not in pin.folds:
+        pending.append(f"dataset or fold digest of {corpus.dataset.name} is not in the registry")
+        key = f"{corpus.dataset.name}/{cut.kind}"
+        first_seen = lock.get("folds", {}).get(key)
+        if first_seen and first_seen != [corpus.digest, cut.digest]:
+            return Standing(UNOFFICIAL, (f"{key} was first seen here with another digest ({first_seen[0][:12]})",))
+    if seeds < protocol.replicates:
+        pending.append(f"{seeds} replicate{'s' if seeds > 1 else ''}; an official row carries {protocol.replicates}")
+    return Standing(PROVISIONAL, tuple(pending)) if pending else Standing(OFFICIAL, ())

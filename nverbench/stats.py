@@ -1,0 +1,122 @@
+"""How sure a number is: delete-one-group jackknife intervals of pooled predictions, and of differences between two systems.
+
+The unit is the group (speaker): clips of one speaker are not independent. Simulated coverage of the jackknife with t(G-1) is 94-96% from 4 to 91
+speakers, where the bootstrap over speakers gives 79% at 4 and 90% at 10 (protocol nver-1, "Intervals and differences"); the bootstrap is
+given for comparison only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nverbench import metrics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEWEST = 5
+"""Below this many groups: values per group, no claim of significance."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with a 95% interval; ``low`` and ``high`` are None where no claim can be made."""
+
+    value: float
+    low: float | None
+    high: float | None
+    se: float | None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Pooled out-of-fold predictions of r replicates."""
+
+    target: NDArray[np.int64]
+    """(n,)"""
+    predicted: NDArray[np.int64]
+    """(r, n)"""
+    groups: tuple[str | None, ...]
+    """(n,) group of each row; all None: clips are the unit."""
+    classes: int
+
+    def stacks(self) -> NDArray[np.int64]:
+        """Confusion counts per group and replicate: (G, r, k, k)."""
+        # Without groups every clip is its own unit.
+        names = [g if g is not None else f"clip {i}" for i, g in enumerate(self.groups)]
+        order = {name: i for i, name in enumerate(sorted(set(names)))}
+        unit = np.array([order[name] for name in names])
+        replicates, k = len(self.predicted), self.classes
+        stacks = np.zeros((len(order), replicates, k, k), dtype=np.int64)
+        for r in range(replicates):
+            np.add.at(stacks, (unit, np.full(len(unit), r), self.target, self.predicted[r]), 1)
+        return stacks
+
+
+def jackknife(predictions: Predictions, *, level: float = 0.95) -> dict[str, Interval]:
+    """The pooled metrics, averaged over replicates, each with its delete-one-group interval."""
+    whole, without = _values(predictions.stacks())
+    return {name: _interval(whole[name], without[name], level) for name in metrics.NAMES}
+
+
+def difference(a: Predictions, b: Predictions, *, level: float = 0.95) -> dict[str, Interval]:
+    """The paired difference a - b of every metric: the same clips and groups under two systems, or one system under two cuts.
+
+    Raises:
+        ValueError: the two are not predictions of the same rows.
+    """
+    if a.groups != b.groups or not np.array_equal(a.target, b.target):
+        raise ValueError("a paired difference needs the same clips, labels and groups on both sides")
+    (whole_a, without_a), (whole_b, without_b) = _values(a.stacks()), _values(b.stacks())
+    return {n: _interval(whole_a[n] - whole_b[n], without_a[n] - without_b[n], level, bounded=False) for n in metrics.NAMES}
+
+
+def bootstrap(predictions: Predictions, *, seed: int, draws: int = 1000, level: float = 0.95) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of a bootstrap over groups: for comparison with the jackknife, too narrow with few speakers."""
+    stacks = predictions.stacks()
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(len(stacks), np.full(len(stacks), 1 / len(stacks)), size=draws)  # (draws, G)
+    resampled = np.einsum("dg,grij->drij", weights, stacks)  # (draws, r, k, k)
+    values = {name: v.mean(-1) for name, v in metrics.scores(resampled).items()}  # (draws,)
+    tail = (1 - level) / 2
+    return {name: (float(np.quantile(v, tail)), float(np.quantile(v, 1 - tail))) for name, v in values.items()}
+
+
+def per_group(predictions: Predictions) -> dict[str, float]:
+    """Accuracy of every group: what is shown where there are too few for an interval."""
+    names = sorted({str(g) for g in predictions.groups})
+    accuracy = metrics.scores(predictions.stacks())["accuracy"].mean(-1)  # (G,)
+    return dict(zip(names, (float(a) for a in accuracy), strict=True))
+
+
+def _values(stacks: NDArray[np.int64]) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+    """Each metric of all groups, and of all but one: () and (G,), averaged over replicates."""
+    total = stacks.sum(0)  # (r, k, k)
+    whole = {name: float(v.mean()) for name, v in metrics.scores(total).items()}
+    without = {name: v.mean(-1) for name, v in metrics.scores(total - stacks).items()}
+    return whole, without
+
+
+def _interval(value: float, without: NDArray[Any], level: float, *, bounded: bool = True) -> Interval:
+    """value +- t(G-1) se, se^2 = (G-1)/G sum_g (v_(-g) - mean)^2 (Efron and Stein 1981)."""
+    groups = len(without)
+    if groups < 2:
+        return Interval(value, None, None, None)
+    se = float(np.sqrt((groups - 1) / groups * np.sum((without - without.mean()) ** 2)))
+    if groups < FEWEST:
+        return Interval(value, None, None, se)
+    from scipy.stats import t
+
+    half = float(t.ppf((1 + level) / 2, groups - 1)) * se
+    low, high = value - half, value + half
+    return Interval(value, max(0.0, low), min(1.0, high), se) if bounded else Interval(value, low, high, se)
+
+
+def mean_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation (0 for a single value)."""
+    array = np.asarray(values, dtype=np.float64)
+    return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else 0.0

@@ -1,0 +1,65 @@
+"""What lies in a folder, in one order on every machine, with names that can be printed, stored and compared."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from nverbench import DatasetError, Misfit
+
+
+def shown(path: Path, root: Path) -> str:
+    """The posix path relative to ``root`` that a message or a misfit may carry; bytes that are not UTF-8 are escaped."""
+    return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def portable(path: Path, root: Path) -> str | None:
+    """The posix path relative to ``root``, the same on every machine; None when the name is not UTF-8 and so cannot be.
+
+    macOS may hand out decomposed accents and Linux composed ones: the composed form (Unicode NFC) is used.
+    """
+    name = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return name
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in ``folder``, sorted by name.
+
+    Raises:
+        DatasetError: the folder may not be read.
+    """
+    try:
+        return sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DatasetError(f"{folder}: expected a folder that can be read, got {error.strerror}; mend its permissions") from error
+
+
+def walk(folder: Path, root: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path | Misfit]:
+    """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over.
+
+    Links are followed. One that leads back to a folder it lies in is a misfit instead of an endless walk.
+    """
+    above = above | {folder.resolve()}
+    for entry in entries(folder):
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir():
+            yield entry
+        elif entry.resolve() in above:
+            yield Misfit(shown(entry, root), "a link to a folder that it lies in; remove the link")
+        else:
+            yield from walk(entry, root, above)
+
+
+def why_unreadable(path: Path) -> str | None:
+    """Why ``path`` is not a file that can be opened, or None."""
+    if path.is_file():
+        return None
+    if path.is_symlink():
+        return "a broken link: the file it points to is not there; restore the file or remove the link"
+    return "neither a file nor a folder; remove it"
