@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LEAST_SD = 1e-8
 """A feature that varies less than this in training counts as constant: divided by 1."""
 EVALUATION_ROWS = 256
+WIDE = 4_000_000
+"""Trained weights from which a head gains from a second thread (reno at 3840-d: 555 ms a step on one, 326 ms on two; benchmarks/fit.py).
+Smaller heads run on one thread: on a busy machine two make tiny operations many times slower."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,11 @@ def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target:
         streams = Scaler.fit(streams, fold.train).apply(streams)
     data = tuple(torch.as_tensor(s, device=training.device) for s in streams)
     labels = torch.as_tensor(target, device=training.device)
-    with one_thread(), _forked(training.device):
+    with _threads_kept(), _forked(training.device):
         run = _Run(training, data, labels, fold, replicate, torch.tensor(watch, dtype=torch.long, device=training.device))
         run.train()
         probabilities = run.predict(torch.tensor(fold.test, dtype=torch.long, device=training.device)).softmax(-1).cpu().numpy()
-    parameters = sum(p.numel() for p in run.module.parameters() if p.requires_grad)
-    return Fitted(probabilities, run.best_epoch, tuple(run.curves), parameters, time.perf_counter() - began)
+    return Fitted(probabilities, run.best_epoch, tuple(run.curves), _weights(run.module), time.perf_counter() - began)
 
 
 class _Run:
@@ -144,6 +146,8 @@ class _Run:
         self.objective: Callable[[Output, Tensor], Losses] = training.loss.build(training.classes, counts, **training.loss_options)
         self.order = torch.Generator().manual_seed(seed("order"))
         self.memory = torch.Generator().manual_seed(seed("memory"))
+        if _weights(self.module) < WIDE:
+            torch.set_num_threads(1)
         torch.manual_seed(seed("dropout"))
         self.curves: list[Mapping[str, float]] = []
         self.best_epoch = 0
@@ -234,11 +238,14 @@ def _optimizer(training: Training, module: torch.nn.Module) -> torch.optim.Optim
     return torch.optim.Adam(module.parameters(), lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d
 
 
+def _weights(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: small heads gain nothing from two, and numbers do not depend on the machine's cores (facts/dependencies, threads)."""
+def _threads_kept() -> Iterator[None]:
+    """torch's number of threads is the same after as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results import Folder, Predictions, Result, Score
 
 if TYPE_CHECKING:
@@ -52,14 +53,13 @@ def table(results: Sequence[Result], title: str = "") -> Table:
     from rich.table import Table
 
     shown = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
-    for heading in ("backbone", "fusion", "dataset", "folds"):
+    for heading in ("backbone", "fusion", "loss", "dataset", "folds"):
         shown.add_column(heading, overflow="fold")
     for _, heading in SHOWN:
         shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
     shown.add_column("row is", overflow="fold")
     for r in order(results):
-        fusion = r.entry.fusion + (f" / {r.entry.loss}" if r.entry.loss != "cross-entropy" else "")
-        cells = [" + ".join(r.entry.backbones), fusion, f"{r.entry.dataset}", r.folds.kind]
+        cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
         shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r))
     return shown
 
@@ -71,6 +71,9 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     notes.append(f"intervals: delete-one-group jackknife of the pooled out-of-fold predictions over {'; '.join(units)}")
     if any(r.control for r in results):
         notes.append("controls are not results: untrained backbones and synthetic clips show that the pipeline runs, not that a model hears emotion")
+    other = sorted({r.protocol for r in results} - {DEFAULT_PROTOCOL})
+    if other:
+        notes.append(f"not protocol {DEFAULT_PROTOCOL}: {', '.join(other)} (nverbench show {other[0]})")
     if any(r.optimistic for r in results):
         notes.append("optimistic: the stopping epoch was chosen on the test part, as some papers do")
     if any(r.folds.speakers_seen for r in results if r.selection == "inner"):

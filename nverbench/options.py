@@ -30,22 +30,25 @@ class Reference:
     full: Mapping[str, Scalar] = field(default_factory=dict)
     """Every option, defaults included."""
     positional: str | None = None
+    local: tuple[str, ...] = ()
+    """Options that hold paths of this machine."""
     untrained: bool = False
     """Backbones only: seeded random weights of the same architecture."""
     weights: str | None = None
     """Backbones only: the path of weights of one's own."""
 
     def __str__(self) -> str:
-        words = [f"{k}={_show(v)}" for k, v in self.options.items() if k != self.positional]
-        if self.positional in self.options:
-            words.insert(0, Path(str(self.options[str(self.positional)])).name)
+        shown = {k: Path(str(v)).name if k in self.local else _show(v) for k, v in self.options.items()}
+        words = [f"{k}={v}" for k, v in shown.items() if k != self.positional]
+        if self.positional in shown:
+            words.insert(0, shown[str(self.positional)])
         words += ["untrained"] if self.untrained else []
         words += [f"weights={Path(self.weights).name}"] if self.weights else []
         return f"{self.name}:{','.join(words)}" if words else self.name
 
     def identity(self) -> dict[str, Any]:
         """What of this reference goes into a result's id: no local path (the contents' digest stands for it)."""
-        options = {k: v for k, v in self.full.items() if k != self.positional}
+        options = {k: v for k, v in self.full.items() if k not in self.local}
         return {"name": self.name, "options": options, "untrained": self.untrained}
 
 
@@ -77,7 +80,7 @@ def resolve(part: Part, text: str) -> Reference:
     """
     kind = type(part).__name__.lower()
     name, rest = split(text)
-    positional = part.positional if isinstance(part, Backbone | Dataset) else None
+    positional, local = (part.positional, part.local) if isinstance(part, Backbone | Dataset) else (None, ())
     raw = _words(f"{kind} {name}", rest, positional)
     untrained = isinstance(part, Backbone) and _flag(raw.pop("untrained", "false"), f"{kind} {name}: untrained")
     weights = raw.pop("weights", None) if isinstance(part, Backbone) else None
@@ -97,7 +100,7 @@ def resolve(part: Part, text: str) -> Reference:
         else:
             values[key] = parameter.default
     changed = {k: v for k, v in values.items() if known[k].default is known[k].empty or v != known[k].default}
-    return Reference(name, changed, values, positional, untrained, weights)
+    return Reference(name, changed, values, positional, local, untrained, weights)
 
 
 def check_plain(part: Fusion | Loss | Dataset | Backbone) -> list[str]:

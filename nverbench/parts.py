@@ -104,8 +104,8 @@ class Backbone:
     pool: str = "mean"
     frame_rate: float = 0.0
     """Frames per second."""
-    time_local: bool = True
-    """False when a frame is not local in time: fusions that use time then skip it, saying ``time_local_hint``."""
+    time_local: bool | Callable[[Mapping[str, Any]], bool] = True
+    """False (or a function of the options) when a frame is not local in time: fusions that use time skip it, saying ``time_local_hint``."""
     time_local_hint: str = ""
     min_samples: int = 1
     """Shorter clips are zero-padded on the right to this many samples, and counted."""
@@ -120,6 +120,12 @@ class Backbone:
     citation: str = ""
     positional: str | None = None
     """The option a bare value after the colon fills: ``npz:FILE.npz`` fills ``path``."""
+    local: tuple[str, ...] = ()
+    """Options that hold paths of this machine: they stay out of ids and results, the contents' digests stand for them."""
+
+    def is_time_local(self, options: Mapping[str, Any]) -> bool:
+        """Whether a frame is local in time under these options."""
+        return self.time_local(options) if callable(self.time_local) else self.time_local
 
     def __post_init__(self) -> None:
         _check_name("backbone", self.name)
@@ -214,6 +220,9 @@ class Dataset:
     licence: str = "unknown"
     citation: str = ""
     positional: str | None = None
+    """The option a bare value after the colon fills: ``folder:PATH`` fills ``path``."""
+    local: tuple[str, ...] = ()
+    """Options that hold paths of this machine: they stay out of ids and results, the contents' digests stand for them."""
 
     def __post_init__(self) -> None:
         _check_name("dataset", self.name)

@@ -19,7 +19,7 @@ from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, FoldError, UsageError, nearest
 from nverbench.options import Reference, resolve, split
 from nverbench.parts import Dataset, Fusion, Loss
-from nverbench.registry import DEFAULT_PROTOCOL, Entry, Protocol, Registry
+from nverbench.registry import Entry, Protocol, Registry
 from nverbench.standing import Standing, judge
 
 
@@ -32,7 +32,8 @@ class Selection:
     losses: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
-    protocol: str = DEFAULT_PROTOCOL
+    protocol: str | None = None
+    """None: each entry's own."""
     selection: str | None = None
     seeds: int = 1
     device: str = "cpu"
@@ -102,7 +103,8 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
         UsageError: a name is unknown, nothing matches, or a fusion is given too few or too many backbones.
         ArtifactError, DatasetError, FoldError: something named in full is there but wrong.
     """
-    registry.protocol(selection.protocol)
+    if selection.protocol:
+        registry.protocol(selection.protocol)
     check_names(registry, catalog, selection)
     entries = matching(registry, catalog, selection)
     desk = _Desk(registry, catalog, selection)
@@ -221,7 +223,7 @@ class _Desk:
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
         loss_reference, fusion_reference = resolve(loss, loss_text), resolve(fusion, entry.fusion)
         try:
-            cuts = [self._cut(corpus, kind) for kind in self._kinds(entry, corpus)]
+            cuts = [self._cut(corpus, kind, self._protocol(entry)) for kind in self._kinds(entry, corpus)]
         except FoldError as error:
             if not entry.registered:
                 raise
@@ -270,7 +272,7 @@ class _Desk:
         return corpus
 
     def _kinds(self, entry: Entry, corpus: Corpus) -> Iterable[str]:
-        protocol = self.registry.protocol(self.selection.protocol)
+        protocol = self._protocol(entry)
         if self.selection.folds:
             allowed = corpus.dataset.folds
             for kind in self.selection.folds:
@@ -285,16 +287,21 @@ class _Desk:
             self.notes.append(f"{corpus.reference}: fewer than {folds.FEWEST_GROUPS} {corpus.dataset.group}s, so folds are {kind}")
         return (kind,)
 
-    def _cut(self, corpus: Corpus, kind: str) -> folds.Cut:
-        protocol = self.registry.protocol(self.selection.protocol)
+    def _protocol_name(self, entry: Entry) -> str:
+        return self.selection.protocol or entry.protocol
+
+    def _protocol(self, entry: Entry) -> Protocol:
+        return self.registry.protocol(self._protocol_name(entry))
+
+    def _cut(self, corpus: Corpus, kind: str, protocol: Protocol) -> folds.Cut:
         selection = self.selection.selection or protocol.selection
         inner = folds.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if selection == "inner" else None
         return folds.cut(corpus.clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
 
     def _job(self, entry: Entry, backbones: tuple[Planned, ...], fusion: Fusion, fusion_reference: Reference, loss: Loss,
              loss_reference: Reference, corpus: Corpus, cut: folds.Cut) -> Job:  # fmt: skip
-        asked = self.selection
-        protocol = self.registry.protocol(asked.protocol)
+        asked, name = self.selection, self._protocol_name(entry)
+        protocol = self._protocol(entry)
         protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
         identity = {
             "backbones": [{**b.reference.identity(), "weights": b.weights.digest} for b in backbones],
@@ -302,18 +309,18 @@ class _Desk:
             "loss": loss_reference.identity(),
             "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": sorted(corpus.left_out)},
             "folds": {"kind": cut.kind, "digest": cut.digest},
-            "protocol": {"name": asked.protocol, **protocol.model_dump(exclude={"summary", "replicates"})},
+            "protocol": {"name": name, **protocol.model_dump(exclude={"summary", "replicates"})},
             "seeds": asked.seeds,
             "dtype": asked.dtype,
             "device": asked.device,
             "skip_bad": asked.skip_bad,
             "plugins": self._versions(backbones, fusion, loss, corpus.dataset),
         }
-        standing = judge(entry, self.registry, asked.protocol, backbones, corpus, cut, home.read_notes("lock"),
+        standing = judge(entry, self.registry, name, backbones, corpus, cut, home.read_notes("lock"),
                          overridden=self._overridden(entry, fusion_reference, loss_reference, cut), seeds=asked.seeds,
                          transductive=fusion.transductive(fusion_reference.full))  # fmt: skip
         return Job(digest_of(identity)[:16], entry, backbones, fusion, fusion_reference, loss, loss_reference, corpus, cut,
-                   asked.protocol, protocol, asked, standing, identity)  # fmt: skip
+                   name, protocol, asked, standing, identity)  # fmt: skip
 
     def _versions(self, backbones: tuple[Planned, ...], fusion: Fusion, loss: Loss, dataset: Dataset) -> dict[str, str]:
         c = self.catalog
@@ -328,9 +335,9 @@ class _Desk:
         if entry.loss is None and asked.losses and loss.name != self.catalog.fusions.parts[fusion.name].default_loss:
             said.append(f"loss {loss}")
         own = self.catalog.dataset(split(entry.dataset)[0]).folds[0]
-        if asked.folds and cut.kind != (entry.folds or self.registry.protocol(asked.protocol).folds or own):
+        if asked.folds and cut.kind != (entry.folds or self._protocol(entry).folds or own):
             said.append(f"folds {cut.kind}")
-        if asked.selection and asked.selection != self.registry.protocol(asked.protocol).selection:
+        if asked.selection and asked.selection != self._protocol(entry).selection:
             said.append(f"selection {asked.selection}")
         if asked.dtype != "float32":
             said.append(f"dtype {asked.dtype}")
@@ -348,7 +355,7 @@ def _unfit(fusion: Fusion, loss: Loss, backbones: tuple[Planned, ...]) -> list[s
         reasons += [
             f"fusion {fusion.name} uses time, and the frames of {b} are not local in time; {b.part.time_local_hint or 'use another backbone'}"
             for b in backbones
-            if not b.part.time_local
+            if not b.part.is_time_local(b.reference.full)
         ]
         reasons.append(f"fusion {fusion.name} wants frames, which this version does not train on yet")
     return reasons

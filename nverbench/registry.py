@@ -97,6 +97,7 @@ class Grid(Strict):
     """Empty: each fusion's default."""
     datasets: Annotated[list[str], Field(min_length=1)]
     folds: str | None = None
+    protocol: str = DEFAULT_PROTOCOL
     weights: Literal["pretrained", "untrained"] = "pretrained"
     demo: bool = False
 
@@ -128,6 +129,7 @@ class Entry:
     paper: str = ""
     demo: bool = False
     untrained: bool = False
+    protocol: str = DEFAULT_PROTOCOL
 
     @property
     def registered(self) -> bool:
@@ -180,13 +182,16 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
     twice = [name for name, group in itertools.groupby(sorted(g.name for g in grids)) if len(list(group)) > 1]
     if twice:
         raise RegistryError(f"registry: the entries grid {twice[0]!r} is given twice; an overlay adds and never changes: rename it")
+    for grid in grids:
+        if grid.protocol not in protocols:
+            raise RegistryError(f"registry: entries grid {grid.name} names protocol {grid.protocol!r}; {nearest(grid.protocol, protocols)}")
     return Registry(protocols, weights, datasets, tuple(e for g in grids for e in _expand(g)), tuple(names))
 
 
 def _expand(grid: Grid) -> list[Entry]:
     losses: list[str | None] = list(grid.losses) or [None]
     return [
-        Entry(tuple(backbones), fusion, loss, dataset, grid.folds, grid.name, grid.paper, grid.demo, grid.weights == "untrained")
+        Entry(tuple(backbones), fusion, loss, dataset, grid.folds, grid.name, grid.paper, grid.demo, grid.weights == "untrained", grid.protocol)
         for dataset, fusion, loss, backbones in itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
     ]
 

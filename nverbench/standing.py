@@ -9,7 +9,7 @@ from typing import Any
 from nverbench.artifacts import Planned
 from nverbench.corpora import Corpus
 from nverbench.folds import Cut
-from nverbench.registry import Entry, Registry
+from nverbench.registry import DEFAULT_PROTOCOL, Entry, Registry
 
 OFFICIAL, PROVISIONAL, UNOFFICIAL = "official", "provisional", "unofficial"
 
@@ -36,8 +36,8 @@ def judge(
     against = [f"overridden: {what}" for what in overridden]
     if not entry.registered:
         against.append("not a registered entry")
-    if protocol_name.startswith("as-published") or protocol.selection != "inner":
-        against.append(f"protocol {protocol_name} is a reading of the papers, not nver-1")
+    if protocol_name != DEFAULT_PROTOCOL:
+        against.append(f"protocol {protocol_name} is not {DEFAULT_PROTOCOL}")
     against += [f"{b} is untrained" for b in backbones if b.reference.untrained]
     against += [f"{b} uses weights of one's own" for b in backbones if b.reference.weights or b.part.lookup is not None]
     against += [f"{b} has options of its own" for b in backbones if b.reference.options and entry.registered and str(b) not in entry.backbones]

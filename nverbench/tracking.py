@@ -162,14 +162,11 @@ def _key(name: str) -> str:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """MLflow's migration log and warnings do not belong between our lines."""
-    loggers = [logging.getLogger(n) for n in ("mlflow", "alembic")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, print_table, say
-from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
     from nverbench.plan import Plan
@@ -27,7 +26,7 @@ def run(
     loss: Annotated[Names, typer.Option(help="Instead of each fusion's default.")] = None,
     dataset: Annotated[Names, typer.Option(help="NAME, folder:PATH or table:FILE.csv.")] = None,
     folds: Annotated[Names, typer.Option(help="speaker, random, leave-one-group-out, official, holdout=GROUP; twice: both.")] = None,
-    protocol: Annotated[str, typer.Option(help="A protocol of the registry.")] = DEFAULT_PROTOCOL,
+    protocol: Annotated[str | None, typer.Option(help="A protocol of the registry; default: each entry's own (nver-1).")] = None,
     selection: Annotated[str | None, typer.Option(help="inner, test (optimistic) or last.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Replicates; an official row carries 5.")] = 1,
     device: Device = "auto",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nverbench import Backbone, LoadContext, Source, UsageError
 
@@ -35,6 +35,11 @@ def backbones() -> Iterator[Backbone]:
         yield _record(size, embed_dim)
 
 
+def is_time_local(options: Mapping[str, Any]) -> bool:
+    """Whether a row is local in time: only in the layout that the release did not use."""
+    return bool(options["layout"] == "time")
+
+
 def _record(size: str, embed_dim: int) -> Backbone:
     name = f"audio-mamba-{size}"
     path = f"ssam_{size}_200_16x4_4x256_fp16_r1/checkpoints/checkpoint-99.pth"
@@ -46,7 +51,7 @@ def _record(size: str, embed_dim: int) -> Backbone:
         load=partial(load, size),
         pool="mean",
         frame_rate=25.0,
-        time_local=False,
+        time_local=is_time_local,
         time_local_hint="use layout=time",
         min_samples=MIN_SAMPLES,
         batch=8,
@@ -54,7 +59,6 @@ def _record(size: str, embed_dim: int) -> Backbone:
             address=DRIVE,
             licence=LICENCE,
             size=WEIGHT_BYTES[size],
-            files=(path,),
             how=f"download {path} from the folder, then `nverbench weights add {name} PATH`",
         ),
         pretrained_on=("AudioSet",),

@@ -118,4 +118,5 @@ NPZ = Backbone(
     dim=0,
     lookup=lookup,
     positional="path",
+    local=("path",),
 )

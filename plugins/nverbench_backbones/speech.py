@@ -135,7 +135,7 @@ def backbones() -> Iterator[Backbone]:
                 licence=checkpoint.licence,
                 size=checkpoint.size,
                 revision=checkpoint.revision,
-                files=("config.json", "preprocessor_config.json", "pytorch_model.bin"),
+                files=("config.json", "preprocessor_config.json", "pytorch_model.bin", "model.safetensors"),  # weights under either name
             ),
             pretrained_on=(LIBRISPEECH,),
             licence=checkpoint.licence,

@@ -146,7 +146,7 @@ def _audio_folder(root: Path) -> Path:
 def _counts(labels: Iterable[str], contributors: int) -> dict[str, int]:
     """Published clips per label: every contributor gave every category three times.
 
-    357 x 30 x 3 = 32,130 is what the paper says and the repository holds; the "31,130" of its README is a slip.
+    357 x 30 x 3 = 32,130 clips in the repository; the "31,130" of its README is a slip.
     """
     return dict.fromkeys(labels, contributors * TAKES)
 

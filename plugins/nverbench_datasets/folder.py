@@ -79,4 +79,5 @@ FOLDER = Dataset(
     label_card=LabelCard(kind="unknown: your own labels", setting="unknown"),
     folds=("speaker", "random"),
     positional="path",
+    local=("path",),
 )

@@ -29,7 +29,7 @@ def laugh(voice: Voice, rng: Generator) -> Gesture:
     rate = np.clip(rng.uniform(4, 6) * voice.tempo, 3.5, 6.5)
     beat = 0.5 - 0.5 * np.cos(2 * np.pi * rate * u * seconds)  # one hump per burst
     energy = np.exp(-rng.uniform(0.3, 2.0) * u)
-    voiced = rng.uniform(0.15, 1.0)  # half of the laughs in that corpus were largely unvoiced
+    voiced = rng.uniform(0.15, 1.0)  # from breathy to sung (ours)
     return Gesture(
         f0=voice.f0 * rng.uniform(1.2, 2.6) * (1 - rng.uniform(0.05, 0.4) * u) * (1 + 0.12 * beat),
         voicing=voiced * energy * beat ** rng.uniform(0.7, 2.0),

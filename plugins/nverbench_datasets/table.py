@@ -201,4 +201,5 @@ TABLE = Dataset(
     label_card=LabelCard(kind="unknown: your own labels", setting="unknown"),
     folds=("speaker", "random"),
     positional="path",
+    local=("path", "audio"),
 )

@@ -1,7 +1,7 @@
 """vocal-demo: a procedural corpus of synthetic vocal bursts, so that the whole harness runs on a fresh, offline install.
 
-Ten synthetic speakers, six classes, 90 clips of 16 kHz PCM16 (``spk01/laugh_1.wav``): every speaker gives every class once and half of
-them twice. A control and a teaching aid: a score on it says that the pipeline works, nothing about people.
+Ten synthetic speakers, six classes, one take: 60 clips of 16 kHz PCM16 (``spk01/laugh.wav``). A control and a teaching aid: a score on it
+says that the pipeline works, nothing about people.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ SPEAKERS = {
     "spk09": Voice(f0=260, tract=13.7, breathiness=0.12, tempo=1.0, tilt=0.9, floor=58),
     "spk10": Voice(f0=300, tract=13.2, breathiness=0.06, tempo=1.2, tilt=-0.1, floor=38),
 }
-NAME = re.compile(rf"({'|'.join(SPEAKERS)})/({'|'.join(LABELS)})_([12])\.wav")
-README = f"""vocal-demo: 90 synthetic vocal bursts ({", ".join(LABELS)}) by 10 synthetic speakers.
+NAME = re.compile(rf"({'|'.join(SPEAKERS)})/({'|'.join(LABELS)})\.wav")
+README = f"""vocal-demo: 60 synthetic vocal bursts ({", ".join(LABELS)}) by 10 synthetic speakers.
 
 No person speaks here: every clip is computed by a source-filter synthesiser (nverbench_datasets/synth.py, seed {SEED}).
-16 kHz, 16 bit, mono; SPEAKER/CLASS_TAKE.wav. Apache-2.0. A control for testing a pipeline, not a result about people.
+16 kHz, 16 bit, mono; SPEAKER/CLASS.wav. Apache-2.0. A control for testing a pipeline, not a result about people.
 """
 
 
 def make(root: Path) -> None:
-    """Writes the corpus into the folder ``root``: 90 clips and a README.txt, the same bytes every time."""
+    """Writes the corpus into the folder ``root``: 60 clips and a README.txt, the same bytes every time."""
     _write(root, tuple(SPEAKERS))
 
 
@@ -62,10 +62,10 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
     """
     again = "remove the folder, and it is made again on the next run"
     if not root.is_dir():
-        raise DatasetError(f"vocal-demo: expected a folder with spkNN/CLASS_TAKE.wav at {root}, found none; {again}")
+        raise DatasetError(f"vocal-demo: expected a folder with spkNN/CLASS.wav at {root}, found none; {again}")
     files = list(walk(root, root))
     if not any(isinstance(item, Path) and NAME.fullmatch(shown(item, root)) for item in files):
-        raise DatasetError(f"vocal-demo: expected spkNN/CLASS_TAKE.wav in {root}, found {len(entries(root))} entries and no clip; {again}")
+        raise DatasetError(f"vocal-demo: expected spkNN/CLASS.wav in {root}, found {len(entries(root))} entries and no clip; {again}")
     for item in files:
         name = item.path if isinstance(item, Misfit) else shown(item, root)
         match = NAME.fullmatch(name)
@@ -73,25 +73,20 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
             yield item
         elif match is None:
             if name != "README.txt":
-                yield Misfit(name, "not named spkNN/CLASS_TAKE.wav as the clips are; remove it")
+                yield Misfit(name, "not named spkNN/CLASS.wav as the clips are; remove it")
         elif (reason := why_unreadable(item)) is not None:
             yield Misfit(name, reason)
         else:
             yield Clip(id=name.removesuffix(".wav"), path=item, label=match[2], speaker=match[1])
 
 
-def synthesise(speaker: str, label: str, take: int) -> NDArray[np.int16]:
-    """One clip (s,), int16; it depends on its three arguments and the corpus's seed alone."""
+def synthesise(speaker: str, label: str) -> NDArray[np.int16]:
+    """One clip (s,), int16; it depends on its two arguments and the corpus's seed alone."""
     import numpy as np
 
-    rng = np.random.Generator(np.random.PCG64([SEED, list(SPEAKERS).index(speaker), LABELS.index(label), take]))
+    rng = np.random.Generator(np.random.PCG64([SEED, list(SPEAKERS).index(speaker), LABELS.index(label)]))
     clip = render(SPEAKERS[speaker], GESTURES[label](SPEAKERS[speaker], rng), rng)
     return np.round(clip * 32767).astype("<i2")
-
-
-def takes(speaker: str, label: str) -> int:
-    """One or two: every speaker gives half of the classes a second time, every class has the same number of clips."""
-    return 1 + (list(SPEAKERS).index(speaker) + LABELS.index(label)) % 2
 
 
 def _write(root: Path, speakers: tuple[str, ...]) -> None:
@@ -100,12 +95,11 @@ def _write(root: Path, speakers: tuple[str, ...]) -> None:
     for speaker in speakers:
         (root / speaker).mkdir()
         for label in LABELS:
-            for take in range(1, takes(speaker, label) + 1):
-                with wave.open(str(root / speaker / f"{label}_{take}.wav"), "wb") as file:
-                    file.setnchannels(1)
-                    file.setsampwidth(2)
-                    file.setframerate(RATE)
-                    file.writeframes(synthesise(speaker, label, take).tobytes())
+            with wave.open(str(root / speaker / f"{label}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(RATE)
+                file.writeframes(synthesise(speaker, label).tobytes())
 
 
 VOCAL_DEMO = Dataset(
@@ -125,7 +119,7 @@ VOCAL_DEMO = Dataset(
     make=make,
     sample=sample,
     sources=(Source(address="made by nverbench itself, from a seed", licence="Apache-2.0", how="nothing: it is made on first use"),),
-    counts={label: sum(takes(speaker, label) for speaker in SPEAKERS) for label in LABELS},
+    counts=dict.fromkeys(LABELS, len(SPEAKERS)),
     share="open",
     licence="Apache-2.0 (synthetic)",
 )
