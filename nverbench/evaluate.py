@@ -76,7 +76,7 @@ def evaluate(
     )
     fitted = [[fit_fold(training, streams, target, fold, r) for fold in cut.folds] for r in range(seeds)]
     predictions = local.pooled(cut, fitted, clips, target)
-    hard = local.as_predictions(predictions, len(labels))
+    hard = predictions.decisions(len(labels))
     per_fold = [s for r, replicate in enumerate(fitted) for s in local.fold_scores(cut, replicate, r, predictions, list(labels))]
     few = groups is not None and 1 < len(set(groups)) < stats.FEWEST
     return Evaluation(local.summarise(hard, per_fold, constants.seed), cut, labels, predictions, stats.per_group(hard) if few else {})

@@ -190,7 +190,7 @@ def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> 
     for row in train:
         groups[str(clips[row].unit)].append(row)
     chosen: list[int] = []
-    for name in sorted(groups, key=lambda g: _hash(f"inner:{g}")):
+    for name in sorted(groups, key=_hash):
         if len(chosen) >= Fraction(str(inner.share)) * len(train):
             break
         chosen += groups[name]

@@ -88,7 +88,6 @@ def footnotes(results: Sequence[Result]) -> list[str]:
 def gaps(results: Sequence[Result], out: Path) -> list[Gap]:
     """The speaker gap of every system that was run on random and on speaker-disjoint folds: random minus speaker, paired."""
     from nverbench import stats
-    from nverbench.executors.local import as_predictions
 
     folder, found = Folder(out), []
     for a in order(results):
@@ -96,7 +95,7 @@ def gaps(results: Sequence[Result], out: Path) -> list[Gap]:
             same = (a.entry, a.protocol, a.selection, a.seeds, a.provenance.dataset_digest, a.provenance.weights_digests)
             other = (b.entry, b.protocol, b.selection, b.seeds, b.provenance.dataset_digest, b.provenance.weights_digests)
             if same == other and (a.folds.kind, b.folds.kind) == ("random", "speaker"):
-                pair = [as_predictions(Predictions.read(folder.predictions_path(r.id)), len(r.labels)) for r in (a, b)]
+                pair = [Predictions.read(folder.predictions_path(r.id)).decisions(len(r.labels)) for r in (a, b)]
                 system = f"{' + '.join(a.entry.backbones)} / {a.entry.fusion}"
                 found.append(Gap(system, a.entry.dataset, stats.difference(*pair)))
     return found

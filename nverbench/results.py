@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nverbench.digests import digest_of
 from nverbench.errors import ResultError
 from nverbench.home import write_atomically
+from nverbench.stats import Predictions as Decisions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -190,6 +191,11 @@ class Predictions:
             probabilities=self.probabilities.astype(np.float32),
         )
         return buffer.getvalue()
+
+    def decisions(self, classes: int) -> Decisions:
+        """The same predictions as hard decisions, for metrics and intervals."""
+        predicted = self.probabilities.argmax(-1).astype("int64")
+        return Decisions(self.target.astype("int64"), predicted, tuple(g or None for g in self.groups), classes)
 
     @classmethod
     def read(cls, path: Path) -> Predictions:

@@ -119,7 +119,7 @@ def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target
 def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitted]], predictions: Predictions,
             embeddings: dict[str, embed.Embeddings], fit_seconds: float) -> Result:  # fmt: skip
     labels = list(job.corpus.labels)
-    hard = as_predictions(predictions, len(labels))
+    hard = predictions.decisions(len(labels))
     counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
     per_fold = [s for r, replicate in enumerate(fitted) for s in fold_scores(cut, replicate, r, predictions, labels)]
     groups = sorted({c.unit for c in clips if c.unit is not None})
@@ -152,12 +152,6 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         timings=_timings(embeddings, fit_seconds),
         machine={"device": _device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
     )  # fmt: skip
-
-
-def as_predictions(predictions: Predictions, classes: int) -> stats.Predictions:
-    """The same predictions as hard decisions, for intervals."""
-    groups = tuple(g or None for g in predictions.groups)
-    return stats.Predictions(predictions.target.astype(np.int64), predictions.probabilities.argmax(-1).astype(np.int64), groups, classes)
 
 
 def summarise(pooled: stats.Predictions, per_fold: list[FoldScore], seed: int) -> dict[str, Score]:

@@ -183,7 +183,8 @@ def test_parameter_counts_are_those_of_the_paper(size: str, total: int, used: in
 def test_records_say_what_a_loaded_backbone_gives(size: str, dim: int) -> None:
     record = {b.name: b for b in nverbench_backbones()}[f"audio-mamba-{size}"]
     assert (record.frame_dim, record.dim, record.pool, record.min_samples, record.batch) == (dim, dim, "mean", 201, 8)
-    assert not record.time_local
+    assert not record.is_time_local({"layout": "published"})
+    assert record.is_time_local({"layout": "time"})
     assert "layout=time" in record.time_local_hint
     assert record.weights is not None
     assert f"nverbench weights add {record.name} PATH" in record.weights.how

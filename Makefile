@@ -1,0 +1,41 @@
+# make demo: install, run the main job on the embedded demo corpus, print the table and where to look.
+# make test: install, run the tests.   make check: what CI runs.   make bench: the measured claims of README and docs.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+.PHONY: demo test check lint bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/nverbench run --backbone audio-mamba-base --fusion reno
+	@echo "the table again:  $(BIN)/nverbench leaderboard show"
+	@echo "epoch by epoch:   $(BIN)/mlflow ui    (then open the address it prints)"
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: lint test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/heads.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) nverbench-runs mlflow.db mlruns

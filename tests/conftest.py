@@ -1,0 +1,19 @@
+"""What every test gets: a home of its own, quiet libraries, and two fixtures for tiny plugins and tiny corpora."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+import pytest  # the environment above must be set before anything imports mlflow or transformers
+
+from nverbench import import_torchaudio
+
+import_torchaudio()  # before anything imports transformers
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or touches the caches of whoever runs it."""
+    monkeypatch.setenv("NVERBENCH_HOME", str(tmp_path_factory.mktemp("home")))
