@@ -25,6 +25,8 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/heads.py
+	$(BIN)/python benchmarks/waiting.py
+	$(BIN)/python benchmarks/reno_norm.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -38,7 +38,8 @@ def say(output: str) -> None:
         r = json.loads(line)
         scores = [f"{m} {s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] (fold sd {s['fold_sd']:.3f})" for m in METRICS for s in [r["scores"][m]]]
         passes = ", ".join(f"{n} {k} passes" for n, k in r["counts"]["forward_passes"].items())
-        print(f"    {' + '.join(r['entry']['backbones'])} / {r['entry']['fusion']} / {r['folds']['kind']}: {', '.join(scores)}; {passes}; {r['standing']}")
+        system = f"{' + '.join(r['entry']['backbones'])} / {r['entry']['fusion']} / {r['folds']['kind']}"
+        print(f"    {system}: {', '.join(scores)}; {passes}; {r['standing']}", flush=True)
 
 
 def own_recordings(emogator: Path, folder: Path) -> Path:

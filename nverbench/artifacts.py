@@ -135,6 +135,8 @@ def fetch(backbone: Backbone, pin: Source | None) -> Path:
     if backbone.weights is None:
         raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
     source = pin or backbone.weights
+    if backbone.weights.how:  # an address that only a person can use
+        raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {backbone.weights.how}")
     target = Path(tempfile.mkdtemp(dir=_made(home.home() / "downloads"), prefix=f"{backbone.name}-"))
     try:
         if source.address.startswith("hf:"):

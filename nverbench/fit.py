@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LEAST_SD = 1e-8
 """A feature that varies less than this in training counts as constant: divided by 1."""
 EVALUATION_ROWS = 256
-WIDE = 4_000_000
+WIDE = 12_000_000
 """Trained weights from which a head gains from a second thread (reno at 3840-d: 555 ms a step on one, 326 ms on two; benchmarks/heads.py).
 Smaller heads run on one thread: on a busy machine two make tiny operations many times slower."""
 

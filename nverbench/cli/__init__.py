@@ -5,13 +5,17 @@ Exit codes: 0 done, 1 a job failed, 2 the input was wrong or nothing could run, 
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any
 
-import click
 import typer
 
 from nverbench.cli import board, files, look, running
 from nverbench.errors import NverbenchError
+
+# typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
+CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 app = typer.Typer(
     name="nverbench",
@@ -31,21 +35,26 @@ app.add_typer(board.leaderboard, name="leaderboard")
 app.command("doctor")(look.doctor)
 
 
-@app.callback()
-def common(
-    debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
-    version: bool = typer.Option(False, "--version", help="Print the version."),
-) -> None:
-    """Options before the command."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from nverbench import __version__
 
         typer.echo(__version__)
         raise typer.Exit
 
 
+@app.callback()
+def common(
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks (allowed everywhere)."),
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True, callback=_print_version),
+) -> None:
+    """The honest referee for audio foundation models on non-verbal vocal emotion and emotional speech."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding three times slower (benchmarks/waiting.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     words = [w for w in words if w != "--debug"]  # allowed everywhere
@@ -55,14 +64,20 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         sys.exit(_say(" ".join(str(error).split()), 2))
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.ctx.get_help() if error.ctx else error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        sys.exit(_say(error.format_message(), 2))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(_say("interrupted: finished jobs and embeddings are kept; the same command goes on from here", 130))
+    except CommandLineError as error:
+        sys.exit(_say_usage(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_usage(error: Any) -> int:
+    """An unknown option or a missing argument in one line; no command at all prints the help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.format_message(), err=True)
+        return 2
+    context = getattr(error, "ctx", None)
+    return _say(f"{error.format_message()} (see: {context.command_path if context else 'nverbench'} --help)", 2)
 
 
 def _say(sentence: str, code: int) -> int:

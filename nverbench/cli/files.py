@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli.common import Device, NoPlugin, RegistryFiles, installed, loaded, say
-from nverbench.errors import ArtifactError, DatasetError, UsageError
+from nverbench.errors import ArtifactError, DatasetError, PartError, UsageError
 
 if TYPE_CHECKING:
     from nverbench.catalog import Catalog
@@ -192,10 +192,17 @@ def _pin(rules: Registry, name: str) -> Source | None:
 
 
 def _try_loading(backbone: Backbone, path: Path | None, digest: str) -> None:
-    """Load weights once, strictly, on the CPU; missing or unexpected keys are the backbone's error."""
-    from nverbench.artifacts import Planned, Weights
-    from nverbench.embed import load_encoder
-    from nverbench.options import Reference, resolve
+    """Load weights once, strictly, on the CPU, and embed a second of noise: missing keys are the backbone's error, a wrong size is ours."""
+    import torch
 
-    reference: Reference = resolve(backbone, backbone.name)
-    load_encoder(Planned(backbone, reference, Weights(path, digest, pinned=False)), device="cpu")
+    from nverbench.artifacts import Planned, Weights
+    from nverbench.embed import forward, load_encoder
+    from nverbench.options import resolve
+
+    encoder = load_encoder(Planned(backbone, resolve(backbone, backbone.name), Weights(path, digest, pinned=False)), device="cpu")
+    samples = max(backbone.min_samples, backbone.sample_rate)
+    noise = 0.1 * torch.randn(1, samples, generator=torch.Generator().manual_seed(0))  # (1, s)
+    try:
+        forward(encoder, backbone, noise, torch.tensor([samples]), device="cpu", dtype="float32")
+    except PartError as error:
+        raise ArtifactError(f"{path}: these weights load, but they are not those of {backbone.name}: {error}") from error

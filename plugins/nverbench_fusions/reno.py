@@ -11,10 +11,10 @@ Where the paper is open, and what we do:
 - Unequal sizes (3840 against 768): a linear layer to align_dim 256 (re-impl); the divergence needs equal sizes.
 - Attention after concatenation: over two tokens of align_dim (re-impl).
 - Whether branches share weights: not said; separate (ours), since their input sizes differ anyway. Dropout: dense layers only (ours).
-- Order of residual and LayerNorm: ``norm=post`` reads "residual + LayerNorm" as written; ``norm=pre`` is the other usual reading (both ours). It
-  decides whether RENO learns at the protocol's Adam 1e-3: on synthetic separable features, (768, 768), 8 epochs, post stays at chance (test accuracy
-  0.16-0.19 of 6 classes, lam 1 and 0.4) while pre gets 0.96-0.97, and post at 1e-4 gets 0.99. Normalised tokens into the wide ``align`` layer make
-  every Adam step large, the views grow alike for all clips (rms 34-52, sd between clips 0.6-1.0), and the second LayerNorm then hides the clip.
+- Order of residual and LayerNorm (re-impl says both, not the order): ``norm=pre`` reads x + attention(LN(x)), ``norm=post`` LN(x + attention(x)).
+  It decides whether RENO trains at the paper's Adam 1e-3. With post the training loss mostly stays at chance, on separable synthetic features and on
+  real ones (``python benchmarks/reno_norm.py``): normalised tokens into the wide ``align`` layer make every Adam step large, the views grow alike for
+  all clips, and the second LayerNorm then hides the clip. The default is the reading that trains (ours); a strawman would be worth nothing.
 Where the paper cannot be met: it counts 1.3-1.5 M parameters. These layers have 19.5 M at (3840, 768) with 6 classes, 81 % of them in the linear
 layer behind the 960 flattened positions.
 """
