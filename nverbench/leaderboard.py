@@ -64,6 +64,26 @@ def table(results: Sequence[Result], title: str = "") -> Table:
     return shown
 
 
+def describe(result: Result) -> list[str]:
+    """One result in a dozen lines: what, how sure, what it is worth and why, and what it was made from."""
+    e, c, t = result.entry, result.counts, result.timings
+    lines = [
+        f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss} / {e.dataset}{f' ({e.paper})' if e.paper else ''}",
+        f"row is: {worth(result)}{'; ' + '; '.join(result.standing_reasons) if result.standing_reasons else ''}",
+        f"protocol {result.protocol}, selection {result.selection}, {result.seeds} replicates, {result.folds.number} {result.folds.kind} folds",
+    ]
+    for name, s in result.scores.items():
+        spread = f"folds {100 * s.fold_mean:.1f} sd {100 * s.fold_sd:.1f}" + (f", seeds sd {100 * s.seed_sd:.1f}" if s.seed_sd is not None else "")
+        boot = f", bootstrap [{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else ""
+        lines.append(f"{name}: {score_text(s)} over {result.unit}s; {spread}{boot}")
+    lines.append("recall: " + ", ".join(f"{label} {100 * r:.0f}" for label, r in result.per_class_recall.items()))
+    lines.append(f"clips: {c.clips} of {c.groups} groups; left out: {', '.join(f'{k} ({v})' for k, v in c.left_out.items()) or 'none'}")
+    lines.append(f"weights trained: {result.provenance.parameters_trained:,}; seconds: fit {t.fit:.1f}, embed {sum(t.embed.values()):.1f}")
+    lines.append(f"dataset {result.provenance.dataset_digest[:12]}, folds {result.folds.digest[:12]}, result {result.result_digest[:12]}")
+    lines.append("made with " + ", ".join(f"{k} {v}" for k, v in {**result.provenance.plugins, **result.provenance.libraries}.items()))
+    return [*lines, "everything, as JSON: nverbench show --json " + result.id]
+
+
 def footnotes(results: Sequence[Result]) -> list[str]:
     """What a reader must know beside the numbers."""
     notes = []

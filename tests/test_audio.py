@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import subprocess
 import sys
@@ -118,7 +119,9 @@ def test_a_segment_is_that_part_of_the_whole(tmp_path: Path, data: st.DataObject
 
 
 @pytest.mark.parametrize("extension", LOSSLESS)
-@pytest.mark.parametrize(("start", "end", "samples"), [(None, None, 8000), (None, 0.25, 4000), (0.25, None, 4000), (0.25, 99.0, 4000), (0.0, 0.5, 8000)])
+@pytest.mark.parametrize(
+    ("start", "end", "samples"), [(None, None, 8000), (None, 0.25, 4000), (0.25, None, 4000), (0.25, 99.0, 4000), (0.0, 0.5, 8000)]
+)
 def test_a_segment_may_leave_out_its_start_or_end_or_reach_past_the_end(tmp_path: Path, extension: str, start: Any, end: Any, samples: int):
     path = written(tmp_path, tone(), name=f"a.{extension}")
     assert len(audio.read(path, 16000, start, end)) == samples
@@ -176,7 +179,7 @@ def undecodable(path: Path) -> str:
     """The reason that both reading and asking for the duration give."""
     with pytest.raises(AudioError) as error:
         audio.read(path, 16000)
-    with pytest.raises(AudioError, match="^cannot be decoded"):
+    with pytest.raises(AudioError, match=r"^cannot be decoded"):
         audio.duration(path)
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -193,11 +196,9 @@ def test_a_file_that_is_no_audio_cannot_be_decoded(tmp_path: Path, name: str, co
 @given(content=st.binary(max_size=400), head=st.sampled_from((b"", b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0", b"fLaC\0\0\0\x22", b"OggS\0\x02")))
 def test_random_bytes_raise_nothing_but_an_audio_error(tmp_path: Path, content: bytes, head: bytes):
     (tmp_path / "a.wav").write_bytes(head + content)
-    try:
+    with contextlib.suppress(AudioError):
         audio.duration(tmp_path / "a.wav")
-        assert np.isfinite(audio.check(audio.read(tmp_path / "a.wav", 16000, 0.0, 0.1))).all()
-    except AudioError as error:
-        assert str(error)
+        assert np.isfinite(audio.read(tmp_path / "a.wav", 16000, 0.0, 0.1)).all()
 
 
 def test_a_folder_cannot_be_decoded(tmp_path: Path):
@@ -217,7 +218,7 @@ def cut_short(folder: Path, extension: str, share: float) -> Path:
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.9])
 @pytest.mark.parametrize("extension", ["flac", "ogg"])
 def test_a_clip_cut_short_is_named(tmp_path: Path, extension: str, share: float):
-    with pytest.raises(AudioError, match="cannot be decoded|is empty"):
+    with pytest.raises(AudioError, match=r"cannot be decoded|is empty"):
         audio.read(cut_short(tmp_path, extension, share), 16000)
 
 
@@ -256,7 +257,7 @@ def test_a_flac_that_claims_more_samples_than_it_has_is_named(tmp_path: Path, cl
     fields = int.from_bytes(content[18:26], "big")  # STREAMINFO: rate, channels, bits, then 36 bits of total samples (RFC 9639, 8.2)
     content[18:26] = (fields >> 36 << 36 | claimed).to_bytes(8, "big")
     path.write_bytes(content)
-    with pytest.raises(AudioError, match="^cannot be decoded"):
+    with pytest.raises(AudioError, match=r"^cannot be decoded"):
         audio.read(path, 16000)
 
 
@@ -274,7 +275,7 @@ except AudioError:
 """
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a rate with a large reduced ratio to the wanted one makes a filter of gigabytes: a hang or a RuntimeError")
+@pytest.mark.xfail(strict=True, reason="BUG: a rate that shares no factor with the wanted one makes a filter of gigabytes: a hang or RuntimeError")
 @pytest.mark.parametrize("rate", [47999, 2**31 - 1])
 def test_a_header_with_a_strange_rate_neither_hangs_nor_eats_the_memory(tmp_path: Path, rate: int):
     path = written(tmp_path, tone())

@@ -90,11 +90,9 @@ def test_the_house_has_no_plugin_in_quarantine_and_no_clash():
 @pytest.mark.parametrize("name", ["backbones", "datasets", "fusions", "losses"])
 def test_the_harness_never_names_a_first_party_package(name: str):
     root = Path(nverbench.__file__).parent
-    imported = re.compile(rf"nverbench_{name}\b(?!\"|'|\(\))")  # hook names are functions and dictionary keys, packages are imported
-    statements = re.compile(rf"^\s*(?:from|import)\s+nverbench_{name}\b|import_module\([\"']nverbench_{name}")
+    imports = re.compile(rf"^\s*(?:from|import)\s+nverbench_{name}\b|import_module\([\"']nverbench_{name}")
     lines = [(path.name, line) for path in sorted(root.rglob("*.py")) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [(file, line) for file, line in lines if statements.search(line)] == []
-    assert [file for file, line in lines if imported.search(line)] == []
+    assert [(file, line) for file, line in lines if imports.search(line)] == []
 
 
 # broken plugins
@@ -175,9 +173,8 @@ def test_a_plugin_that_cannot_be_imported_is_quarantined(tmp_path: Path, monkeyp
 
 
 def test_the_house_is_taken_in_before_strangers_whatever_the_order_of_entry_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "early_bird.py").write_text(
-        "from nverbench import Loss, hookimpl\n@hookimpl\ndef nverbench_losses():\n    return [Loss(name='renyi', build=lambda classes, counts: None)]\n"
-    )
+    lines = ("from nverbench import Loss, hookimpl", "@hookimpl", "def nverbench_losses():", "    return [Loss(name='renyi', build=len)]")
+    (tmp_path / "early_bird.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
     with_points(monkeypatch, EntryPoint("a", "early_bird", "nverbench"))
     found = discover()
@@ -236,7 +233,7 @@ def test_a_stranger_who_claims_a_house_name_loses_and_the_house_part_stays():
 
 
 def test_one_plugin_that_gives_a_name_twice_is_told_to_rename_it():
-    with pytest.raises(CatalogError, match="loss mine is given twice by nver-one 1.0; its author must rename one"):
+    with pytest.raises(CatalogError, match=r"loss mine is given twice by nver-one 1\.0; its author must rename one"):
         with_extra(one=brings(loss("mine"), loss("mine"))).loss("mine")
 
 

@@ -17,7 +17,7 @@ from nverbench import Backbone, Clip, PartError
 from nverbench.artifacts import Planned, Weights
 from nverbench.cache import Store
 from nverbench.digests import file_sha256
-from nverbench.embed import Embeddings, check_usable, embed, embed_files, key_of, plan_batches, pool
+from nverbench.embed import Embeddings, check_usable, embed, embed_files, key_of, plan_batches
 from nverbench.errors import AudioError
 from nverbench.options import resolve
 
@@ -188,19 +188,6 @@ def test_short_clips_are_padded_and_counted_also_from_the_cache(bench: Bench, le
     assert [bench.embed(clips=clips).padded, bench.embed(clips=clips).padded] == [padded, padded]
 
 
-FRAMES = np.array([[1, 5], [3, -1], [8, 2]], dtype=np.float32)
-
-
-@pytest.mark.parametrize(
-    ("how", "expected"),
-    [("mean", [4, 2]), ("mean+max", [12, 7]), ("stats", [4, 2, np.sqrt(26 / 3), np.sqrt(6)])],
-)
-def test_pooling_follows_its_definition(how: str, expected: list[float]) -> None:
-    got = pool(FRAMES, how)
-    assert got.dtype == np.float32
-    np.testing.assert_allclose(got, expected, rtol=1e-6)
-
-
 def test_stats_pooling_doubles_the_size(bench: Bench) -> None:
     assert bench.embed(bench.ear.backbone(pool="stats", dim=2 * DIM)).matrix.shape == (8, 2 * DIM)
 
@@ -291,28 +278,3 @@ def test_what_lies_past_a_clips_length_may_be_anything(bench: Bench) -> None:
 def test_frames_without_lengths_are_the_backbones_error(bench: Bench) -> None:
     with pytest.raises(PartError, match="ear"):
         bench.embed(bench.ear.backbone(load=says(torch.ones(1, 5, DIM)), batch=1))
-
-
-# --- stored features
-
-
-def stored(matrix: Any) -> Backbone:
-    return Backbone(name="ear", family="features", frame_dim=0, dim=0, lookup=lambda ids: matrix)
-
-
-def test_stored_features_are_looked_up_and_never_cached(bench: Bench) -> None:
-    got = bench.embed(stored(np.arange(16.0).reshape(8, 2)))
-    assert got.matrix.dtype == np.float32
-    assert (got.forward_passes, got.matrix[3].tolist(), bench.store.size()) == (0, [6, 7], (0, 0))
-
-
-@pytest.mark.parametrize("matrix", [np.ones((7, 2)), np.ones(8), np.ones((8, 2, 2))])
-def test_stored_features_of_another_shape_are_named(bench: Bench, matrix: Any) -> None:
-    with pytest.raises(PartError, match=r"ear features: expected \(n=8, d\), got"):
-        bench.embed(stored(matrix))
-
-
-@pytest.mark.xfail(strict=True, reason="BUG: stored features are not checked for finite numbers, as computed ones are")
-def test_stored_features_that_are_not_finite_are_named(bench: Bench) -> None:
-    with pytest.raises(PartError, match="not finite"):
-        bench.embed(stored(np.full((8, 2), np.nan)))

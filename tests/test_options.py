@@ -123,7 +123,7 @@ def test_an_option_that_is_not_a_finite_number_is_refused(value: str):
 
 def test_a_required_option_without_a_positional_is_named_with_how_to_write_it():
     bare = Backbone(name="stored", family="features", frame_dim=0, dim=0, lookup=lookup)
-    with pytest.raises(UsageError, match="backbone stored needs path; write stored:path=..."):
+    with pytest.raises(UsageError, match=r"backbone stored needs path; write stored:path=\.\.\."):
         resolve(bare, "stored")
 
 

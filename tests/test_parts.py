@@ -36,7 +36,7 @@ def loss(**changes: Any) -> Loss:
 @pytest.mark.parametrize("name", ["", "Net", "net_1", "-net", ".net", "+net", "net:a", "net a", "net\n", "nét", "a,b", 3, None])
 @pytest.mark.parametrize("make", [backbone, dataset, fusion, loss])
 def test_a_name_that_cannot_be_typed_as_a_reference_is_refused(make: Any, name: object):
-    with pytest.raises(PartError, match="a name is lower-case letters, digits, '.', '\\+' and '-'"):
+    with pytest.raises(PartError, match=r"a name is lower-case letters, digits, '\.', '\+' and '-'"):
         make(name=name)
 
 

@@ -237,7 +237,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path):
 
 
 def test_a_folder_is_not_a_registry(tmp_path: Path):
-    with pytest.raises(RegistryError, match="cannot be read .Is a directory."):
+    with pytest.raises(RegistryError, match=r"cannot be read \(Is a directory\)"):
         load([tmp_path])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -103,8 +104,8 @@ def show(
         facts = {"protocol": name, **rules.protocols[name].model_dump()}
     if facts is None and name in rules.datasets:
         facts = {"dataset": name, "status": "registered, no loader installed", **rules.datasets[name].model_dump(exclude_defaults=True)}
-    if facts is None:
-        facts = _result(name, out)
+    if facts is None and _show_result(name, out, as_json=as_json):
+        return
     if facts is None:
         known = [n for shelf in shelves for n in shelf.parts] + list(rules.protocols) + list(rules.datasets)
         raise UsageError(f"nothing is named {name!r}; {nearest(name, known)}")
@@ -112,8 +113,9 @@ def show(
         typer.echo(json.dumps(facts, indent=1, default=str))
         return
     for key, value in facts.items():
-        if value not in (None, "", (), {}, []):
-            typer.echo(f"{key}: {_plain(value)}")
+        text = _plain(value)
+        if text:
+            typer.echo(f"{key}: {text}")
 
 
 def _facts(kind: str, part: Any, origin: object) -> Row:
@@ -130,19 +132,25 @@ def _facts(kind: str, part: Any, origin: object) -> Row:
     return facts
 
 
-def _result(name: str, out: Any) -> Row | None:
+def _show_result(name: str, out: Path, *, as_json: bool) -> bool:
+    """Print a finished result; False when there is none of that id."""
+    from nverbench import leaderboard
     from nverbench.results import Folder
 
     found = Folder(out).finished(name)
-    return found.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}}) if found else None
+    if found is None:
+        return False
+    for line in [found.model_dump_json(indent=1)] if as_json else leaderboard.describe(found):
+        typer.echo(line)
+    return True
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k}={_plain(v)}" for k, v in value.items() if v not in (None, "", (), [], {}))
+        return ", ".join(f"{k}={text}" for k, v in value.items() if (text := _plain(v)))
     if isinstance(value, list | tuple):
         return ", ".join(_plain(v) for v in value)
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def doctor(as_json: Json = False, out: OutFolder = OUT, no_plugin: NoPlugin = None) -> None:

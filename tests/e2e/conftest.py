@@ -160,9 +160,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts entry points that no distribution has beside the real ones: name -> module, or an exception that its import raises."""
     extra: list[Any] = []
 
-    def add(name: str, content: ModuleType | Exception) -> None:
+    def add(name: str, content: ModuleType | BaseException) -> None:
         def load() -> ModuleType:
-            if isinstance(content, Exception):
+            if isinstance(content, BaseException):
                 raise content
             return content
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -128,10 +130,12 @@ def test_damaged_predictions_are_named(world: Any, size: int) -> None:
     world.job("--folds", "speaker", "--folds", "random")
     path = next((world.root / "nverbench-runs" / "results").glob("*.npz"))
     path.write_bytes(path.read_bytes()[:size])
-    assert path.name in world.run("leaderboard", "show").err
+    command = [sys.executable, "-c", "from nverbench.cli import main; main()", "leaderboard", "show"]
+    shown = subprocess.run(command, cwd=world.root, capture_output=True, text=True, check=False)  # its own process: numpy leaves the file open
+    assert path.name in shown.stderr
+    assert "Traceback" not in shown.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: --version needs a command: the callback lacks invoke_without_command, and the option is not eager")
 def test_the_version_is_printed(world: Any) -> None:
     ran = world.run("--version")
     assert (ran.code, ran.out.strip()) == (0, nverbench.__version__)

@@ -88,8 +88,9 @@ def bench(tmp_path: Path) -> Bench:
     facts: dict[str, Any] = {"family": "features", "frame_dim": 4, "dim": 4, "load": loaded}
     parts: dict[str, list[Any]] = {
         "backbones": [Backbone(name="ant", **facts), Backbone(name="bee", **facts), Backbone(name="cow", weights=source, **facts)],
-        "datasets": [Dataset(name=n, load=toy_clips(write(tmp_path / n, k), k), label_card=card)
-                     for n, k in (("toys", 6), ("demo", 6), ("few", 3))],  # fmt: skip
+        "datasets": [
+            Dataset(name=n, load=toy_clips(write(tmp_path / n, k), k), label_card=card) for n, k in (("toys", 6), ("demo", 6), ("few", 3))
+        ],
         "fusions": [
             Fusion(name="head", arity=(1, 1), build=build, default_loss="plain"),
             Fusion(name="seer", arity=(1, 1), build=build, default_loss="views"),

@@ -1,0 +1,140 @@
+"""What a row is worth: official when everything matches the registry, and every reason against it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nverbench import Backbone, Clip, Dataset, LabelCard, UsageError
+from nverbench.artifacts import Planned, Weights
+from nverbench.corpora import Corpus
+from nverbench.folds import Cut
+from nverbench.options import Reference, resolve
+from nverbench.registry import DatasetPin, Entry, Registry, load
+from nverbench.standing import Standing, judge
+
+PACKAGED = load()
+ENTRY = Entry(("net",), "linear", None, "corpus", grid="a-grid")
+DATASET = Dataset(name="corpus", load=lambda root: [], label_card=LabelCard(kind="portrayed", setting="acted"))
+CUT = Cut("speaker", (), "c" * 64, ())
+CORPUS = Corpus(DATASET, Reference("corpus"), (Clip("a", Path("a"), "joy"),), ("anger", "joy"), {}, "d" * 64, {}, (), (), partial=False)
+PIN = DatasetPin(source="here", licence="MIT", digest="d" * 64, folds={"speaker": "c" * 64})
+
+
+def network(context: Any, *, layer: int = 12) -> Any: ...
+
+
+def stored(ids: Any) -> Any: ...
+
+
+NET = Backbone(name="net", family="mamba", frame_dim=2, dim=2, load=network)
+FEATURES = Backbone(name="net", family="features", frame_dim=0, dim=0, lookup=stored)
+
+
+def planned(text: str = "net", *, part: Backbone = NET, pinned: bool = True) -> Planned:
+    return Planned(part, resolve(part, text), Weights(None, "w" * 64, pinned))
+
+
+def registry(pin: DatasetPin | None = PIN) -> Registry:
+    return replace(PACKAGED, datasets={"corpus": pin} if pin else {})
+
+
+def judged(
+    *, entry: Entry = ENTRY, rules: Registry | None = None, protocol: str = "nver-1", backbones: Sequence[Planned] | None = None,
+    corpus: Corpus = CORPUS, cut: Cut = CUT, lock: dict[str, Any] | None = None, overridden: Sequence[str] = (), seeds: int = 5,
+    transductive: bool = False,
+) -> Standing:  # fmt: skip
+    """The standing of a row that is official unless something is changed."""
+    return judge(
+        entry, rules or registry(), protocol, backbones or [planned()], corpus, cut, lock or {},
+        overridden=overridden, seeds=seeds, transductive=transductive,
+    )  # fmt: skip
+
+
+def test_a_row_that_matches_the_registry_in_everything_is_official():
+    assert judged() == Standing("official", ())
+
+
+def test_more_replicates_than_asked_for_are_official_too():
+    assert judged(seeds=6).level == "official"
+
+
+UNOFFICIAL: dict[str, dict[str, Any]] = {
+    "overridden: dtype bfloat16": {"overridden": ["dtype bfloat16"]},
+    "not a registered entry": {"entry": replace(ENTRY, grid="")},
+    "protocol as-published-stop is not nver-1": {"protocol": "as-published-stop"},
+    "net:untrained is untrained": {"backbones": [planned("net:untrained")]},
+    "net:weights=w.pth uses weights of one's own": {"backbones": [planned("net:weights=/a/w.pth")]},
+    "net uses weights of one's own": {"backbones": [planned(part=FEATURES)]},
+    "net:layer=3 has options of its own": {"backbones": [planned("net:layer=3")]},
+    "partial copy of corpus": {"corpus": replace(CORPUS, partial=True)},
+    "transductive: a prediction depends on other test clips": {"transductive": True},
+    "dataset digest eeeeeeeeeeee is not the registered dddddddddddd": {"corpus": replace(CORPUS, digest="e" * 64)},
+    "fold digest eeeeeeeeeeee is not the registered cccccccccccc": {"cut": replace(CUT, digest="e" * 64)},
+}
+
+
+@pytest.mark.parametrize("reason", UNOFFICIAL)
+def test_what_the_registry_does_not_say_is_unofficial_with_the_reason(reason: str):
+    assert judged(**UNOFFICIAL[reason]) == Standing("unofficial", (reason,))
+
+
+PROVISIONAL: dict[str, dict[str, Any]] = {
+    "weights of net are not pinned by the registry": {"backbones": [planned(pinned=False)]},
+    "1 replicate; an official row carries 5": {"seeds": 1},
+    "4 replicates; an official row carries 5": {"seeds": 4},
+}
+NO_DIGEST = "dataset or fold digest of corpus is not in the registry"
+
+
+@pytest.mark.parametrize("reason", PROVISIONAL)
+def test_what_nobody_could_record_yet_is_provisional_with_the_reason(reason: str):
+    assert judged(**PROVISIONAL[reason]) == Standing("provisional", (reason,))
+
+
+LACKS: list[dict[str, Any]] = [{"digest": None}, {"folds": {}}, {"folds": {"random": "c" * 64}}]
+UNPINNED = [None, *(PIN.model_copy(update=change) for change in LACKS)]
+CASES = ["no pin", "no dataset digest", "no folds", "folds of another kind"]
+
+
+@pytest.mark.parametrize("pin", UNPINNED, ids=CASES)
+@pytest.mark.parametrize("lock", [{}, {"folds": {"corpus/speaker": ["d" * 64, "c" * 64]}}], ids=["first use", "seen before"])
+def test_a_digest_that_the_registry_lacks_is_provisional(pin: DatasetPin | None, lock: dict[str, Any]):
+    assert judged(rules=registry(pin), lock=lock) == Standing("provisional", (NO_DIGEST,))
+
+
+@pytest.mark.parametrize("pin", UNPINNED, ids=CASES)
+@pytest.mark.parametrize("seen", [["e" * 64, "c" * 64], ["d" * 64, "e" * 64]], ids=["other clips", "other folds"])
+def test_a_corpus_or_cut_other_than_first_seen_here_is_unofficial(pin: DatasetPin | None, seen: list[str]):
+    standing = judged(rules=registry(pin), lock={"folds": {"corpus/speaker": seen}})
+    assert standing == Standing("unofficial", (f"corpus/speaker was first seen here with another digest ({seen[0][:12]})",))
+
+
+def test_the_registry_outweighs_what_was_first_seen_here():
+    assert judged(lock={"folds": {"corpus/speaker": ["e" * 64, "e" * 64]}}).level == "official"
+
+
+def test_every_reason_against_a_row_is_said_once_and_no_pending_one():
+    standing = judged(transductive=True, seeds=1, overridden=["dtype float16", "dtype float16"], backbones=[planned("net:untrained")] * 2)
+    assert standing == Standing(
+        "unofficial",
+        ("overridden: dtype float16", "net:untrained is untrained", "transductive: a prediction depends on other test clips"),
+    )
+
+
+def test_all_that_is_pending_is_said():
+    standing = judged(seeds=1, backbones=[planned(pinned=False)], rules=registry(None))
+    assert standing == Standing("provisional", ("weights of net are not pinned by the registry", NO_DIGEST, "1 replicate; an official row carries 5"))
+
+
+def test_options_that_the_entry_itself_names_are_official():
+    assert judged(entry=replace(ENTRY, backbones=("net:layer=3",)), backbones=[planned("net:layer=3")]).level == "official"
+
+
+def test_a_protocol_that_the_registry_lacks_is_a_users_mistake():
+    with pytest.raises(UsageError, match="no protocol named 'nver-9'"):
+        judged(protocol="nver-9")
