@@ -6,6 +6,7 @@ Mono is the mean of the channels; resampled once; no trimming, no loudness norma
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 REVISION = "1"
 """Part of every embedding's cache key; bumped whenever decoding could give other numbers."""
+FILTER = 10_000_000
 SILENCE = 1e-3
 """A peak below this (-60 dBFS) is silence."""
+SLOWEST = 1000
+"""Hz: nothing that was recorded of a voice is sampled slower; a lying header would ask for gigabytes."""
 KAISER = {"resampling_method": "sinc_interp_kaiser", "lowpass_filter_width": 64, "rolloff": 0.9475937167399596, "beta": 14.769656459379492}
 """kaiser_best of resampy and librosa: aliases at -145 dB where torchaudio's default filter gives -11 dB (facts/dependencies)."""
 
@@ -64,6 +68,8 @@ def read(path: Path, rate: int, start: float | None = None, end: float | None = 
                 file.seek(first)
             samples = file.read(max(0, last - first), dtype="float32", always_2d=True)  # (s, channels)
             native = file.samplerate
+            if len(samples) < last - first:
+                raise ValueError(f"{len(samples)} of {last - first} samples, then nothing")
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({_reason(error)})") from error
     return resample(check(samples.mean(axis=1)), native, rate)
@@ -87,6 +93,11 @@ def resample(wave: NDArray[np.float32], native: int, rate: int) -> NDArray[np.fl
     """The wave (s,) at another sampling rate, by torchaudio's Kaiser-windowed sinc."""
     if native == rate:
         return wave
+    if native < SLOWEST:
+        raise AudioError(f"has a sampling rate of {native} Hz; expected at least {SLOWEST}: its header lies, or it is no recording of a voice")
+    shared = math.gcd(native, rate)
+    if (native // shared) * (rate // shared) > FILTER:
+        raise AudioError(f"has a sampling rate of {native} Hz, which takes a filter of gigabytes to bring to {rate}; resample it first")
     import torch
 
     resampled: NDArray[np.float32] = _resampler(native, rate)(torch.from_numpy(wave)).numpy()

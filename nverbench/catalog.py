@@ -124,7 +124,7 @@ def discover(disabled: Iterable[str] = (), extra: Iterable[tuple[Origin, ModuleT
         disabled: names of plugins (entry points or distributions) to leave out; ``NVERBENCH_DISABLE_PLUGINS`` (comma separated) adds to them.
         extra: modules that no distribution brings, such as those of tests.
     """
-    names = {*disabled, *os.environ.get("NVERBENCH_DISABLE_PLUGINS", "").split(",")}
+    names = {*disabled, *(n.strip() for n in os.environ.get("NVERBENCH_DISABLE_PLUGINS", "").split(","))}
     catalog = Catalog()
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -168,7 +168,7 @@ def _parts_of(manager: pluggy.PluginManager, module: Any) -> list[Any]:
         others = [p for p in manager.get_plugins() if p is not module]
         for answer in manager.subset_hook_caller(hook, others)():
             for part in answer:
-                if not isinstance(part, kind):
+                if type(part) is not kind:  # a subclass has no shelf
                     raise PartError(f"{hook} gave a {type(part).__name__}; expected {kind.__name__} records")
                 problems = check_plain(part)
                 if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,23 +28,36 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
     """The sha256 of each file; a file whose path, size and modification time are known is not read again."""
     wanted = sorted(set(paths))
     home().mkdir(parents=True, exist_ok=True)
-    memory = sqlite3.connect(home() / "file-digests.sqlite", timeout=60)
+    memory = _memory(home() / "file-digests.sqlite")
     try:
-        memory.execute("CREATE TABLE IF NOT EXISTS digest (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)")
-        known = {path: (size, mtime, sha) for path, size, mtime, sha in memory.execute("SELECT * FROM digest")}
+        known = {path: (size, mtime, sha) for path, size, mtime, sha in memory.execute("SELECT * FROM digest_of_bytes")}
         found, fresh = {}, []
         for path in wanted:
             stat = path.stat()
-            size, mtime, sha = known.get(str(path.absolute()), (-1, -1, ""))
+            size, mtime, sha = known.get(os.fsencode(path.absolute()), (-1, -1, ""))
             if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
                 sha = file_sha256(path)
-                fresh.append((str(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
+                fresh.append((os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
             found[path] = sha
         with memory:
-            memory.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?)", fresh)
+            memory.executemany("INSERT OR REPLACE INTO digest_of_bytes VALUES (?, ?, ?, ?)", fresh)
     finally:
         memory.close()
     return found
+
+
+def _memory(path: Path) -> sqlite3.Connection:
+    """The remembered digests; a damaged file is no loss and is begun again. Paths are bytes: not every file name is UTF-8."""
+    memory = sqlite3.connect(path, timeout=60)
+    try:
+        memory.execute("CREATE TABLE IF NOT EXISTS digest_of_bytes (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)")
+    except sqlite3.OperationalError:  # locked, or a full disk: not damage
+        raise
+    except sqlite3.DatabaseError:
+        memory.close()
+        path.unlink()
+        return _memory(path)
+    return memory
 
 
 def path_digest(path: Path, names: Iterable[str] | None = None) -> str:

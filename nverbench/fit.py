@@ -140,7 +140,7 @@ class _Run:
         def seed(purpose: str) -> int:
             return seed_of(training.protocol.seed, purpose, fold.name, replicate)
 
-        torch.manual_seed(seed("initialisation"))
+        _seed(training.device, seed("initialisation"))
         self.module = training.fusion.build(tuple(d.shape[1] for d in data), training.classes, **training.fusion_options).to(training.device)
         counts = torch.bincount(labels[self.rows.to(labels.device)], minlength=training.classes)  # (k,) training rows only
         self.objective: Callable[[Output, Tensor], Losses] = training.loss.build(training.classes, counts, **training.loss_options)
@@ -148,7 +148,7 @@ class _Run:
         self.memory = torch.Generator().manual_seed(seed("memory"))
         if _weights(self.module) < WIDE:
             torch.set_num_threads(1)
-        torch.manual_seed(seed("dropout"))
+        _seed(training.device, seed("dropout"))
         self.curves: list[Mapping[str, float]] = []
         self.best_epoch = 0
 
@@ -236,6 +236,11 @@ def _optimizer(training: Training, module: torch.nn.Module) -> torch.optim.Optim
     if name != "adam":
         raise PartError(f"fusion {training.fusion.name}: optimizer {name!r} is not one this version offers; expected adam")
     return torch.optim.Adam(module.parameters(), lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d
+
+
+def _seed(device: str, seed: int) -> None:
+    """Seed the random numbers of a device; torch.manual_seed would reseed every GPU, also for a training that never sees one."""
+    (torch.manual_seed if device.startswith("cuda") else torch.default_generator.manual_seed)(seed)
 
 
 def _weights(module: torch.nn.Module) -> int:

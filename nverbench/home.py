@@ -17,6 +17,10 @@ from filelock import FileLock
 from nverbench.errors import ArtifactError
 
 
+_UMASK = os.umask(0)  # can only be read by setting it
+os.umask(_UMASK)
+
+
 def home() -> Path:
     """The folder that holds everything this machine keeps between runs."""
     moved = os.environ.get("NVERBENCH_HOME")
@@ -45,6 +49,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+        Path(name).chmod(0o666 & ~_UMASK)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -60,7 +65,9 @@ def read_notes(name: str) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise ArtifactError(f"{path}: expected JSON, but it cannot be read ({error}); repair or delete it, then add what it held again") from error
-    return dict(notes)
+    if not isinstance(notes, dict) or not all(isinstance(section, dict) for section in notes.values()):
+        raise ArtifactError(f"{path}: expected a JSON object of objects; repair or delete it, then add what it held again")
+    return notes
 
 
 def note(name: str, section: str, key: str, value: Any) -> None:

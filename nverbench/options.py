@@ -6,6 +6,7 @@ A part's options are the keyword-only parameters of its function. Canonical text
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,7 +138,10 @@ def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
         if isinstance(default, int):
             return int(text)
         if isinstance(default, float):
-            return float(text)
+            number = float(text)
+            if not math.isfinite(number):
+                raise ValueError(text)
+            return number
     except ValueError as error:
         raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {text!r}") from error
     return text

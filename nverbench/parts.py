@@ -64,8 +64,10 @@ class LoadContext:
         """Random numbers inside come from ``seed`` alone; the global state of torch is the same after as before."""
         import torch
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        on_gpu = self.device.startswith("cuda")
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if on_gpu else []):
+            # torch.manual_seed would reseed every GPU, also for a backbone that never sees one.
+            (torch.manual_seed if on_gpu else torch.default_generator.manual_seed)(self.seed)
             yield
 
 

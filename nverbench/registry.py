@@ -130,6 +130,8 @@ class Entry:
     demo: bool = False
     untrained: bool = False
     protocol: str = DEFAULT_PROTOCOL
+    overlay: bool = False
+    """True when a user's own registry file holds it: such a row is for her own leaderboard, never official."""
 
     @property
     def registered(self) -> bool:
@@ -172,6 +174,7 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
     whole = _read(packaged or PACKAGED)
     protocols, weights, datasets, grids = dict(whole.protocols), dict(whole.pins.weights), dict(whole.pins.datasets), list(whole.entries)
     names = []
+    own = len(grids)
     for path in overlays:
         more = _read(path)
         _add(protocols, more.protocols, path, "protocols")
@@ -185,13 +188,15 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
     for grid in grids:
         if grid.protocol not in protocols:
             raise RegistryError(f"registry: entries grid {grid.name} names protocol {grid.protocol!r}; {nearest(grid.protocol, protocols)}")
-    return Registry(protocols, weights, datasets, tuple(e for g in grids for e in _expand(g)), tuple(names))
+    return Registry(protocols, weights, datasets, tuple(e for i, g in enumerate(grids) for e in _expand(g, i >= own)), tuple(names))
 
 
-def _expand(grid: Grid) -> list[Entry]:
+def _expand(grid: Grid, overlay: bool) -> list[Entry]:
     losses: list[str | None] = list(grid.losses) or [None]
     return [
-        Entry(tuple(backbones), fusion, loss, dataset, grid.folds, grid.name, grid.paper, grid.demo, grid.weights == "untrained", grid.protocol)
+        Entry(
+            tuple(backbones), fusion, loss, dataset, grid.folds, grid.name, grid.paper, grid.demo, grid.weights == "untrained", grid.protocol, overlay
+        )
         for dataset, fusion, loss, backbones in itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
     ]
 
@@ -208,12 +213,12 @@ def _read(path: Path) -> RegistryFile:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses a key given twice
     except OSError as error:
         raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError, RecursionError through
         raise RegistryError(f"registry {path}: not valid YAML: {' '.join(str(error).split())}") from error
     try:
         return RegistryFile.model_validate(content if content is not None else {})
     except ValidationError as error:
-        raise RegistryError(f"registry {path}: " + "; ".join(_say(problem) for problem in error.errors())) from error
+        raise RegistryError(f"registry {path}: " + "; ".join(" ".join(_say(p).split()) for p in error.errors())) from error
 
 
 def _say(problem: Any) -> str:

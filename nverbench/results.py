@@ -203,9 +203,9 @@ class Predictions:
         import numpy as np
 
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:  # bytes: numpy leaves a damaged archive's file open
                 return cls(list(file["ids"]), list(file["groups"]), file["target"], list(file["folds"]), file["probabilities"])
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # zipfile and zlib raise errors of their own: BadZipFile, zlib.error, EOFError, NotImplementedError
             raise ResultError(f"{path}: expected a result's predictions, but it cannot be read ({error}); run the job with --rerun") from error
 
 
@@ -251,8 +251,9 @@ def read(path: Path) -> Result:
         if version != SCHEMA:
             raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {version}; run the job again with this version")
         result = Result.model_validate(content)
+        digest = result.digest()  # refuses NaN
     except (OSError, ValueError, ValidationError) as error:
         raise ResultError(f"{path}: not a readable result ({' '.join(str(error).split())[:160]}); delete it and run the job again") from error
-    if result.digest() != result.result_digest:
+    if digest != result.result_digest:
         raise ResultError(f"{path}: its content does not match its result_digest, so it was changed since; delete it and run the job again")
     return result

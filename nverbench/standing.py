@@ -36,6 +36,8 @@ def judge(
     against = [f"overridden: {what}" for what in overridden]
     if not entry.registered:
         against.append("not a registered entry")
+    if entry.overlay:
+        against.append(f"registered in an overlay ({entry.grid}), not in registry.yaml")
     if protocol_name != DEFAULT_PROTOCOL:
         against.append(f"protocol {protocol_name} is not {DEFAULT_PROTOCOL}")
     against += [f"{b} is untrained" for b in backbones if b.reference.untrained]

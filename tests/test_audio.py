@@ -222,7 +222,6 @@ def test_a_clip_cut_short_is_named(tmp_path: Path, extension: str, share: float)
         audio.read(cut_short(tmp_path, extension, share), 16000)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: fewer samples than the header promised are taken for the whole clip")
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_an_mp3_cut_short_is_named(tmp_path: Path, share: float):
     path = cut_short(tmp_path, "mp3", share)
@@ -275,7 +274,6 @@ except AudioError:
 """
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a rate that shares no factor with the wanted one makes a filter of gigabytes: a hang or RuntimeError")
 @pytest.mark.parametrize("rate", [47999, 2**31 - 1])
 def test_a_header_with_a_strange_rate_neither_hangs_nor_eats_the_memory(tmp_path: Path, rate: int):
     path = written(tmp_path, tone())

@@ -134,7 +134,6 @@ def test_eight_threads_may_digest_the_same_files(tmp_path: Path):
     assert answers == [answers[0]] * 16
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: sqlite takes no surrogates, so that a file name that is not UTF-8 raises UnicodeEncodeError")
 def test_a_file_name_that_is_not_utf_8_can_be_digested(tmp_path: Path):
     path = tmp_path / os.fsdecode(b"caf\xe9.wav")  # Latin-1, as old corpora have it
     try:
@@ -144,7 +143,6 @@ def test_a_file_name_that_is_not_utf_8_can_be_digested(tmp_path: Path):
     assert file_digests([path]) == {path: hashlib.sha256(b"one").hexdigest()}
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a damaged memory of digests raises sqlite3.DatabaseError instead of being made again")
 def test_a_damaged_memory_of_digests_is_made_again(tmp_path: Path):
     home.write_atomically(home.home() / "file-digests.sqlite", b"garbage" * 100)
     path = file(tmp_path)
@@ -213,7 +211,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
     assert (path.read_bytes(), [p.name for p in tmp_path.iterdir()]) == (b"one", ["a"])
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: mkstemp makes files that only their owner may read, so that a shared store is unreadable")
 def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path):
     home.write_atomically(tmp_path / "written", b"")
     assert (tmp_path / "written").stat().st_mode == file(tmp_path, "plain").stat().st_mode
@@ -251,7 +248,6 @@ def test_damaged_notes_are_named_with_what_to_do_and_never_overwritten(content: 
     assert (home.home() / "corpora.json").read_bytes() == content
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: notes that are JSON but not an object of objects raise TypeError or ValueError")
 @pytest.mark.parametrize("content", [b"[1]", b"3", b'"x"', b"null", b'{"paths": 3}'], ids=repr)
 def test_notes_of_another_shape_are_named_too(content: bytes):
     damaged(content)

@@ -141,7 +141,6 @@ def test_seeded_leaves_the_global_random_state_as_it_was_when_a_plugin_fails_ins
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: torch.manual_seed also reseeds every GPU, whose state fork_rng(devices=[]) does not put back")
 def test_seeded_on_the_cpu_does_not_reseed_the_gpus(monkeypatch: pytest.MonkeyPatch):
     reseeded: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)  # what torch.manual_seed calls where there are GPUs
