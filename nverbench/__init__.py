@@ -31,7 +31,7 @@ from nverbench.parts import (
 from nverbench.torchaudio_guard import import_torchaudio
 
 if TYPE_CHECKING:
-    from nverbench.evaluate import evaluate
+    from nverbench.evaluation import evaluate
 
 try:
     __version__ = version("nverbench")
@@ -69,7 +69,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "evaluate":  # numpy and torch are only imported when a notebook asks for it
-        from nverbench.evaluate import evaluate
+        from nverbench.evaluation import evaluate
 
         return evaluate
     raise AttributeError(f"module 'nverbench' has no attribute {name!r}")

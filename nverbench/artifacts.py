@@ -102,13 +102,13 @@ def check_new(backbone: Backbone, path: Path, pin: Source | None, *, replace: bo
     if folder_wanted != path.is_dir():
         wanted = f"a folder with {', '.join(backbone.weights.files)}" if folder_wanted else "a checkpoint file"
         raise ArtifactError(f"{path}: {backbone.name} expects {wanted}, got a {'folder' if path.is_dir() else 'file'}; give that path")
-    digest = path_digest(path, backbone.weights.files or None)
-    if replace and not (pin and pin.sha256):
+    digest, pinned = path_digest(path, backbone.weights.files or None), (pin or backbone.weights).sha256
+    if replace and not pinned:
         return digest
     try:
-        _verify(backbone.name, path, digest, pin.sha256 if pin else None)
+        _verify(backbone.name, path, digest, pinned)
     except ArtifactError as error:
-        raise ArtifactError(str(error) + ("" if pin and pin.sha256 else ", or say --replace")) from error
+        raise ArtifactError(str(error) + ("" if pinned else ", or say --replace")) from error
     return digest
 
 

@@ -17,7 +17,7 @@ from nverbench import audio, cache
 from nverbench.artifacts import UNTRAINED_SEED, Planned
 from nverbench.digests import digest_of
 from nverbench.errors import AudioError, PartError
-from nverbench.parts import Backbone, Clip, Encoder, Frames, LoadContext
+from nverbench.parts import Backbone, Clip, Encoder, LoadContext
 from nverbench.torchaudio_guard import import_torchaudio
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def compute(
         if not wanted & {c.id for c in batch}:
             continue
         waves = _decoded(batch, planned.part, result.bad)
-        if not waves:
+        if not wanted & waves.keys():  # what is wanted of this batch cannot be used; its mates are in the store
             continue
         if encoder is None:
             encoder = load_encoder(planned, device=device, dtype=dtype)
@@ -166,7 +166,9 @@ def forward(encoder: Encoder, part: Backbone, waves: torch.Tensor, lengths: torc
 
     with torch.inference_mode():
         given = encoder(waves.to(device, getattr(torch, dtype)), lengths.to(device))
-    frames, counts = Frames(*given).frames, Frames(*given).lengths
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        raise PartError(f"{part.name} embeddings: expected (frames, lengths), got a {type(given).__name__}; its author must mend it")
+    frames, counts = given[0], given[1]
     if frames.ndim != 3 or frames.shape[0] != len(waves) or frames.shape[2] != part.frame_dim:
         wanted = f"(b={len(waves)}, t, d={part.frame_dim})"
         raise PartError(f"{part.name} embeddings: expected {wanted}, got {tuple(frames.shape)}; its author must mend it")
@@ -254,4 +256,6 @@ def _looked_up(planned: Planned, clips: Sequence[Clip]) -> Embeddings:
     matrix = np.asarray(planned.part.lookup(ids, **planned.reference.full), dtype=np.float32)
     if matrix.ndim != 2 or len(matrix) != len(ids):
         raise PartError(f"{planned} features: expected (n={len(ids)}, d), got {matrix.shape}; give one row per clip")
+    if not np.isfinite(matrix).all():
+        raise PartError(f"{planned} features: {int((~np.isfinite(matrix)).any(axis=1).sum())} clips have numbers that are not finite; mend them")
     return Embeddings(ids, matrix)

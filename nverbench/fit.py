@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nverbench import metrics
-from nverbench.errors import FitError, PartError
+from nverbench.errors import FitError, FoldError, PartError
 from nverbench.folds import Fold
 from nverbench.parts import Batch, Fusion, Loss, Losses, Output
 from nverbench.registry import Protocol
@@ -114,10 +114,13 @@ def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target:
         replicate: 0, 1, ...: another seed, the same folds.
 
     Raises:
+        FoldError: selection is ``inner`` and the fold has no validation part.
         FitError: a loss term is not finite (names fold, epoch and term).
         PartError: the fusion or the loss breaks its contract.
     """
     began = time.perf_counter()
+    if training.protocol.selection == "inner" and not fold.validation:
+        raise FoldError(f"fold {fold.name}: no training clip can be spared for selection; add clips or say --selection last")
     watch = {"inner": fold.validation, "test": fold.test, "last": ()}[training.protocol.selection]
     if training.protocol.scaling == "z-score":
         streams = Scaler.fit(streams, fold.train).apply(streams)
@@ -175,19 +178,23 @@ class _Run:
         """One pass over the training rows in full batches; the mean of every term and diagnostic."""
         self.module.train()
         sums: dict[str, Tensor] = {}
+        first_bad: dict[str, Tensor] = {}  # on the device: looking at every step would make the CPU wait for it
         batches = full_batches(self.rows, self.training.batch, self.order)
-        for rows in batches.to(self.labels.device):  # (steps, batch)
+        for step, rows in enumerate(batches.to(self.labels.device)):  # (steps, batch)
             optimizer.zero_grad(set_to_none=True)
             losses = self.objective(self.output(rows), self.labels[rows])
             total = torch.stack(list(losses.terms.values())).sum()
             total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
             optimizer.step()
             for name, value in (*losses.terms.items(), *losses.diagnostics.items(), ("loss", total)):
-                sums[f"train_{name}"] = sums.get(f"train_{name}", torch.zeros((), device=value.device)) + value.detach()
-        means = {name: float(value) / len(batches) for name, value in sums.items()}
-        broken = [name.removeprefix("train_") for name, value in means.items() if not math.isfinite(value)]
-        if broken:
-            raise FitError(f"fold {self.fold.name}, epoch {epoch}: {broken[0]} of loss {self.training.loss.name} is not a finite number; "
+                value = value.detach()
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value
+                step_if_bad = torch.where(torch.isfinite(value), len(batches), step)
+                first_bad[name] = torch.minimum(first_bad.get(name, step_if_bad), step_if_bad)
+        means = {f"train_{name}": float(value) / len(batches) for name, value in sums.items()}
+        broken = min(first_bad, key=lambda name: int(first_bad[name]))  # the term that broke first, not one that broke of it
+        if int(first_bad[broken]) < len(batches):
+            raise FitError(f"fold {self.fold.name}, epoch {epoch}: {broken} of loss {self.training.loss.name} is not a finite number; "
                            "lower the learning rate or choose another loss option")  # fmt: skip
         return means
 
@@ -212,7 +219,11 @@ class _Run:
         if remember is not None:
             train = self.rows.to(self.labels.device)
             remember(Batch(tuple(d[train] for d in self.data)), self.memory)
-        return torch.cat([self.output(chunk).logits.double() for chunk in torch.split(rows, EVALUATION_ROWS)])
+        logits = torch.cat([self.output(chunk).logits.double() for chunk in torch.split(rows, EVALUATION_ROWS)])
+        if not bool(torch.isfinite(logits).all()):
+            name = self.training.fusion.name
+            raise FitError(f"fold {self.fold.name}: fusion {name} gives logits that are not finite numbers; lower the learning rate or mend it")
+        return logits
 
     def watched(self) -> dict[str, float]:
         """Cross-entropy, accuracy and macro-F1 of the watched part."""

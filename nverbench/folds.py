@@ -78,8 +78,6 @@ def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | N
         if not train or not test:
             raise FoldError(f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips; it needs both")
         validation, seen = _validation(clips, train, inner, seed=seed, by_group=disjoint) if inner else ([], False)
-        if inner and not validation:
-            raise FoldError(f"fold {name}: no clip can be spared for selection, every class has a single training clip; add clips or say --selection last")
         held = set(validation)
         folds.append(Fold(name, tuple(i for i in train if i not in held), tuple(validation), tuple(test), seen))
     tested = {i: fold.name for fold in folds for i in fold.test}

@@ -16,7 +16,6 @@ from filelock import FileLock
 
 from nverbench.errors import ArtifactError
 
-
 _UMASK = os.umask(0)  # can only be read by setting it
 os.umask(_UMASK)
 

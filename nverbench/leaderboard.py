@@ -64,6 +64,12 @@ def table(results: Sequence[Result], title: str = "") -> Table:
     return shown
 
 
+def record(result: Result) -> dict[str, object]:
+    """A result as one JSON record, without the epoch curves."""
+    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}})
+    return content
+
+
 def describe(result: Result) -> list[str]:
     """One result in a dozen lines: what, how sure, what it is worth and why, and what it was made from."""
     e, c, t = result.entry, result.counts, result.timings

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nverbench import artifacts, corpora, folds, home
+from nverbench import artifacts, audio, corpora, folds, home
 from nverbench.artifacts import Missing, Planned, Weights
 from nverbench.catalog import Catalog
 from nverbench.corpora import Corpus
 from nverbench.digests import digest_of
-from nverbench.errors import ArtifactError, CatalogError, FoldError, UsageError, nearest
+from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError, nearest
 from nverbench.options import Reference, resolve, split
 from nverbench.parts import Dataset, Fusion, Loss
 from nverbench.registry import Entry, Protocol, Registry
@@ -68,6 +68,12 @@ class Job:
         return f"{pair} / {self.fusion_reference}{loss} / {self.corpus.reference} / {self.cut.kind}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The backbones' texts, told apart where two read alike (the same one twice, or two files of one name)."""
+        texts = [str(b) for b in self.backbones]
+        return tuple(t if texts.index(t) == i else f"{t}#{texts[: i + 1].count(t)}" for i, t in enumerate(texts))
+
+    @property
     def control(self) -> bool:
         """True for demo entries and untrained backbones: a control, not a result."""
         return self.entry.demo or any(b.reference.untrained for b in self.backbones)
@@ -112,7 +118,8 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
     demo = [desk.prepare(e) for e in entries if e.demo] if not any(isinstance(p, tuple) for p in real) else []
     jobs = [job for prepared in (*real, *demo) if isinstance(prepared, tuple) for job in prepared]
     skips = [p for p in (*real, *demo) if isinstance(p, Skip)]
-    return Plan(tuple({j.id: j for j in jobs}.values()), tuple(skips), tuple(dict.fromkeys(desk.notes)))
+    once = {j.id: j for j in reversed(jobs)}  # of two with one id the first stays
+    return Plan(tuple(j for j in jobs if once[j.id] is j), tuple(skips), tuple(dict.fromkeys(desk.notes)))
 
 
 def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> None:
@@ -142,13 +149,23 @@ def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list
             return found
         _check_arity(catalog, selection, exact=False)
         raise UsageError("no registered entry matches; name --backbone, --fusion and --dataset in full to run an unregistered combination")
-    have = {(e.fusion, e.dataset) for e in found}
     names = registry.pair_order(selection.backbones)
     wanted = itertools.product(selection.fusions, selection.datasets, selection.losses or (None,))
-    fresh = [Entry(names, fusion, loss, dataset) for fusion, dataset, loss in wanted if (fusion, dataset) not in have]
+    named = [Entry(names, fusion, loss, dataset) for fusion, dataset, loss in wanted]
+    have = {_canonical(e, catalog) for e in found}
+    fresh = [e for e in named if _canonical(e, catalog) not in have]
     if fresh:
         _check_arity(catalog, selection, exact=True)
     return found + fresh
+
+
+def _canonical(entry: Entry, catalog: Catalog) -> tuple[str, str, str]:
+    """Fusion, dataset and loss in one spelling: defaults that were written out read like those that were not."""
+    fusion: Any = catalog.fusions.parts.get(split(entry.fusion)[0])
+    loss = entry.loss or (fusion.default_loss if fusion else "")
+    shelves: tuple[tuple[str, Any], ...] = ((entry.fusion, catalog.fusions), (entry.dataset, catalog.datasets), (loss, catalog.losses))
+    texts = [str(resolve(shelf.parts[split(t)[0]], t)) if split(t)[0] in shelf.parts else t for t, shelf in shelves]
+    return texts[0], texts[1], texts[2]
 
 
 def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None:
@@ -165,12 +182,10 @@ def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None
 
 def _matches(entry: Entry, catalog: Catalog, selection: Selection) -> bool:
     backbones = [b + (":untrained" if entry.untrained and "untrained" not in b else "") for b in entry.backbones]
-    if len(selection.backbones) > 1:
-        fits = len(selection.backbones) == len(backbones) and all(
-            any(_same(catalog, "backbone", b, wanted) for b in backbones) for wanted in selection.backbones
-        )
-    else:
-        fits = all(any(_same(catalog, "backbone", b, wanted) for b in backbones) for wanted in selection.backbones)
+    wanted = selection.backbones
+    fits = not wanted or (len(wanted) in (1, len(backbones)) and any(
+        all(_same(catalog, "backbone", b, w) for b, w in zip(order, wanted, strict=True)) for order in itertools.permutations(backbones, len(wanted))
+    ))  # fmt: skip
     if not fits or not _any(catalog, "fusion", entry.fusion, selection.fusions) or not _any(catalog, "dataset", entry.dataset, selection.datasets):
         return False
     # Without --loss every fusion keeps its default: ablations with another loss run only when no fusion was singled out, or when named.
@@ -212,7 +227,8 @@ class _Desk:
             loss_text = self._loss_text(entry, fusion)
             loss = self.catalog.loss(split(loss_text)[0])
             corpus = self._corpus(entry.dataset)
-        except (UsageError, CatalogError, ArtifactError) as error:
+            loss_reference, fusion_reference = resolve(loss, loss_text), resolve(fusion, entry.fusion)
+        except (UsageError, CatalogError, ArtifactError, DatasetError) as error:
             if not entry.registered:
                 raise
             return Skip(entry, (str(error),))
@@ -221,7 +237,6 @@ class _Desk:
         reasons = _unfit(fusion, loss, ready)
         if missing or reasons or isinstance(corpus, Missing):
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
-        loss_reference, fusion_reference = resolve(loss, loss_text), resolve(fusion, entry.fusion)
         try:
             cuts = [self._cut(corpus, kind, self._protocol(entry)) for kind in self._kinds(entry, corpus)]
         except FoldError as error:
@@ -304,7 +319,8 @@ class _Desk:
         protocol = self._protocol(entry)
         protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
         identity = {
-            "backbones": [{**b.reference.identity(), "weights": b.weights.digest} for b in backbones],
+            "backbones": [{**b.reference.identity(), "weights": b.weights.digest, "revision": b.part.revision} for b in backbones],
+            "audio": audio.REVISION,
             "fusion": fusion_reference.identity(),
             "loss": loss_reference.identity(),
             "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": sorted(corpus.left_out)},

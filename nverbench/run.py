@@ -47,29 +47,36 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: l
     folder, summary = Folder(out), Summary(plan)
     shared = local.Shared(cache.Store(home.embeddings_folder(), say))
     for number, job in enumerate(plan.jobs, 1):
-        known = None if rerun else folder.finished(job.id)
-        if known is not None:
-            summary.unchanged.append(known)
-            say(f"[{number}/{len(plan.jobs)}] {job}: already finished ({job.id}), nothing to do; --rerun computes it again")
-        else:
-            try:
-                result, predictions = local.execute(job, shared, watch)
-            except Exception as error:  # one job's trouble must not cost the others
-                if debug:
-                    raise
-                summary.failures.append(_failure(job, error))
-                say(f"[{number}/{len(plan.jobs)}] {job}: failed: {summary.failures[-1].reason}")
-                continue
-            folder.write(result, predictions)
-            remember(job)
-            summary.finished.append(result)
-            note_speeds(job, result)
-            say(f"[{number}/{len(plan.jobs)}] {job}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
+        place = f"[{number}/{len(plan.jobs)}] {job}"
         try:
-            tracking.log(known or summary.finished[-1], folder, uri)
+            result = None if rerun else folder.finished(job.id)
+            if result is not None:
+                summary.unchanged.append(result)
+                say(f"{place}: already finished ({job.id}), nothing to do; --rerun computes it again")
+            else:
+                result = finish(job, folder, shared, watch)
+                summary.finished.append(result)
+                say(f"{place}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
+        except Exception as error:  # one job's trouble must not cost the others
+            if debug:
+                raise
+            summary.failures.append(_failure(job, error))
+            say(f"{place}: failed: {summary.failures[-1].reason}")
+            continue
+        try:
+            tracking.log(result, folder, uri)
         except TrackingError as error:
             say(str(error))
     return summary
+
+
+def finish(job: Job, folder: Folder, shared: local.Shared, watch: local.Watch) -> Result:
+    """Execute a job and write its result; then remember what it was first to see, and how long it took."""
+    result, predictions = local.execute(job, shared, watch)
+    folder.write(result, predictions)
+    remember(job)
+    note_speeds(job, result)
+    return result
 
 
 def remember(job: Job) -> None:
@@ -83,8 +90,8 @@ def remember(job: Job) -> None:
 
 def note_speeds(job: Job, result: Result) -> None:
     """Remember how long this machine takes, for the next ``--dry-run``."""
-    for planned in job.backbones:
-        seconds = result.timings.embed_per_clip[str(planned)]
+    for name, planned in zip(job.names, job.backbones, strict=True):
+        seconds = result.timings.embed_per_clip[name]
         if seconds:
             home.note("speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds)
     home.note("speeds", "fit", f"{job.fusion.name}@{job.selection.device}", result.timings.fit / len(result.per_fold))

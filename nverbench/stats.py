@@ -44,10 +44,13 @@ class Predictions:
     """(n,) group of each row; all None: clips are the unit."""
     classes: int
 
+    def units(self) -> list[str]:
+        """(n,) the name of each row's unit; a clip without a group is a unit of its own."""
+        return [g if g is not None else f"clip {i}" for i, g in enumerate(self.groups)]
+
     def stacks(self) -> NDArray[np.int64]:
         """Confusion counts per group and replicate: (G, r, k, k)."""
-        # Without groups every clip is its own unit.
-        names = [g if g is not None else f"clip {i}" for i, g in enumerate(self.groups)]
+        names = self.units()
         order = {name: i for i, name in enumerate(sorted(set(names)))}
         unit = np.array([order[name] for name in names])
         replicates, k = len(self.predicted), self.classes
@@ -88,7 +91,7 @@ def bootstrap(predictions: Predictions, *, seed: int, draws: int = 1000, level: 
 
 def per_group(predictions: Predictions) -> dict[str, float]:
     """Accuracy of every group: what is shown where there are too few for an interval."""
-    names = sorted({str(g) for g in predictions.groups})
+    names = sorted(set(predictions.units()))
     accuracy = metrics.scores(predictions.stacks())["accuracy"].mean(-1)  # (G,)
     return dict(zip(names, (float(a) for a in accuracy), strict=True))
 

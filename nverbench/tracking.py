@@ -35,7 +35,7 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
         TrackingError: the server cannot be reached or written; the result on disk is safe and a rerun of the job tells it again.
     """
     marker = folder.root / f"{result.id}.tracked"
-    told: dict[str, str] = json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else {}
+    told = _told(marker)
     if told.get(uri) == result.result_digest:
         return False
     try:
@@ -51,15 +51,20 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
     return True
 
 
-def version() -> str:
-    """The installed MLflow's version."""
-    import importlib.metadata
-
-    return importlib.metadata.version("mlflow")
+def _told(marker: Path) -> dict[str, str]:
+    """Tracking server -> digest of the result it knows; a damaged marker counts as never told."""
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _client(uri: str) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # A server that does not answer costs a line, not minutes: the result is safe on disk.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     from mlflow.tracking import MlflowClient
 
     if not uri.startswith("sqlite:///"):

@@ -217,7 +217,6 @@ def test_every_bad_clip_is_named_and_the_good_ones_are_kept(bench: Bench, size: 
         check_usable(got.bad, "x")
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a clip that never enters the store sends its cached batch mates through the backbone again on every run")
 def test_a_bad_clip_does_not_send_its_batch_mates_through_again(bench: Bench) -> None:
     soundfile.write(bench.root / "nan.wav", np.array([0.1, np.nan] * 400), RATE, subtype="FLOAT")
     clips = [*bench.clips, Clip("nan", bench.root / "nan.wav", "x")]
@@ -274,7 +273,6 @@ def test_what_lies_past_a_clips_length_may_be_anything(bench: Bench) -> None:
     assert np.isfinite(got.matrix).all()
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: frames without their lengths end in Python's own TypeError")
 def test_frames_without_lengths_are_the_backbones_error(bench: Bench) -> None:
     with pytest.raises(PartError, match="ear"):
         bench.embed(bench.ear.backbone(load=says(torch.ones(1, 5, DIM)), batch=1))

@@ -46,7 +46,6 @@ def test_stored_features_of_another_shape_are_named(tmp_path: Path, matrix: Any)
         looked_up(matrix, Store(tmp_path))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: stored features are not checked for finite numbers, as computed ones are")
 def test_stored_features_that_are_not_finite_are_named(tmp_path: Path) -> None:
     with pytest.raises(PartError, match="not finite"):
         looked_up(np.full((8, 2), np.nan), Store(tmp_path))

@@ -85,7 +85,6 @@ def test_a_loss_that_is_not_finite_is_named_with_fold_epoch_and_term() -> None:
         fit(training(loss=nan_from(step=10)))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: NaN before an epoch's last step spoils the weights, and the first term is blamed")
 def test_the_term_that_broke_first_is_the_one_that_is_named() -> None:
     with pytest.raises(FitError, match="epoch 2: odd of loss"):
         fit(training(loss=nan_from(step=6)))
@@ -124,7 +123,6 @@ def test_an_optimizer_nobody_offers_is_named() -> None:
         fit(training(replace(LINEAR, recipe=Recipe(optimizer="sgd"))))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: logits that are not finite in evaluation are scored as class 0, silently")
 def test_logits_that_are_not_finite_in_evaluation_are_an_error() -> None:
     class Nan(Net):
         def forward(self, batch: Batch) -> Output:

@@ -65,9 +65,15 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         sys.exit(_say(" ".join(str(error).split()), 2))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_say("interrupted: finished jobs and embeddings are kept; the same command goes on from here", 130))
+        code = 130
     except CommandLineError as error:
         sys.exit(_say_usage(error))
+    except Exception as error:  # a bug of ours or of a plugin
+        if debug:
+            raise
+        sys.exit(_say(f"{type(error).__name__}: {' '.join(str(error).split())} (a bug of nverbench or of a plugin; --debug shows where)", 1))
+    if code == 130:  # typer turns ctrl-C into this code
+        sys.exit(_say("interrupted: finished jobs and embeddings are kept; the same command goes on from here", 130))
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -26,7 +26,6 @@ def show(
 ) -> int:
     """Print the table of the results in a folder; damaged files are named and left out."""
     from nverbench import leaderboard as board
-    from nverbench.cli.running import record
     from nverbench.results import Folder, read
 
     results, damaged = [], 0
@@ -42,7 +41,7 @@ def show(
         return 2
     if as_json:
         for result in board.order(results):
-            typer.echo(json.dumps(record(result)))
+            typer.echo(json.dumps(board.record(result)))
     else:
         print_table(board.table(results))
     for line in board.footnotes(results):

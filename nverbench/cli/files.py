@@ -120,13 +120,13 @@ def keep_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace:
 
 def get_weights(backbone: Backbone, pin: Source | None) -> None:
     """Download, then verify and keep."""
-    from nverbench import artifacts, home
+    from nverbench import artifacts
 
     path = artifacts.fetch(backbone, pin)
     try:
         keep_weights(backbone, path, pin)
     finally:
-        shutil.rmtree(home.home() / "downloads", ignore_errors=True)
+        shutil.rmtree(path if path.is_dir() else path.parent, ignore_errors=True)  # each download has a folder of its own
 
 
 def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:

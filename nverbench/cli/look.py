@@ -140,7 +140,7 @@ def _show_result(name: str, out: Path, *, as_json: bool) -> bool:
     found = Folder(out).finished(name)
     if found is None:
         return False
-    for line in [found.model_dump_json(indent=1)] if as_json else leaderboard.describe(found):
+    for line in [json.dumps(leaderboard.record(found))] if as_json else leaderboard.describe(found):
         typer.echo(line)
     return True
 

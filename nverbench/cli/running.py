@@ -13,7 +13,6 @@ from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, Registr
 
 if TYPE_CHECKING:
     from nverbench.plan import Plan
-    from nverbench.results import Result
     from nverbench.run import Summary
 
 Names = list[str] | None
@@ -143,7 +142,7 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
     results = summary.finished + summary.unchanged
     if as_json:
         for result in results:
-            typer.echo(json.dumps(record(result)))
+            typer.echo(json.dumps(leaderboard.record(result)))
     elif results:
         print_table(leaderboard.table(results))
     for line in leaderboard.footnotes(results) if results else []:
@@ -158,7 +157,3 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
         say(f"results: {out / 'results'}    table again: nverbench leaderboard show    MLflow: mlflow ui --backend-store-uri {uri}")
 
 
-def record(result: Result) -> dict[str, object]:
-    """A result as one JSON record, without the epoch curves."""
-    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}})
-    return content

@@ -71,7 +71,7 @@ def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result,
 def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[NDArray[np.float32]], dict[str, embed.Embeddings]]:
     """The clips every backbone could use, their matrices (n, d_i), and the embeddings they came from."""
     found: dict[str, embed.Embeddings] = {}
-    for planned in job.backbones:
+    for name, planned in zip(job.names, job.backbones, strict=True):
         key = f"{planned.reference.identity()}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}"
         if key not in shared.matrices:
             _unchanged(job)
@@ -79,15 +79,15 @@ def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[
             shared.matrices[key] = embed.embed(
                 planned, job.corpus.clips, job.corpus.sha256, shared.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick
             )
-        found[str(planned)] = shared.matrices[key]
+        found[name] = shared.matrices[key]
     bad = {clip: reason for e in found.values() for clip, reason in e.bad.items()}
     if not job.selection.skip_bad:
         embed.check_usable(bad, str(job.corpus.reference))
     clips = [c for c in job.corpus.clips if c.id not in bad]
     streams = []
-    for planned in job.backbones:
-        rows = {clip_id: i for i, clip_id in enumerate(found[str(planned)].ids)}
-        streams.append(found[str(planned)].matrix[[rows[c.id] for c in clips]])
+    for name in job.names:
+        rows = {clip_id: i for i, clip_id in enumerate(found[name].ids)}
+        streams.append(found[name].matrix[[rows[c.id] for c in clips]])
     return clips, streams, found
 
 
@@ -204,7 +204,7 @@ def _provenance(job: Job, embeddings: dict[str, embed.Embeddings], fitted: list[
         identity=job.identity,
         dataset_digest=job.corpus.digest,
         embedding_digests={name: e.digest for name, e in embeddings.items()},
-        weights_digests={str(b): b.weights.digest for b in job.backbones},
+        weights_digests={name: b.weights.digest for name, b in zip(job.names, job.backbones, strict=True)},
         plugins=job.identity["plugins"],
         libraries={name: _version(name) for name in LIBRARIES},
         licences={str(b): b.part.licence for b in job.backbones} | {str(job.corpus.reference): job.corpus.dataset.licence},

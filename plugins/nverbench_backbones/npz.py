@@ -76,7 +76,7 @@ def _match(ids: Sequence[str], names: Sequence[str], file: Path) -> list[int]:
     claims = Counter(rows[0] for rows in found.values())
     ambiguous = [i for i, rows in found.items() if len(rows) > 1 or claims[rows[0]] > 1]
     if ambiguous:
-        raise ArtifactError(f"{file}: more than one row or clip fits {_first(ambiguous)}; name rows by full clip id")
+        raise ArtifactError(f"{file}: no row of its own for {_first(ambiguous)}: several fit, or one fits several clips; name rows by full clip id")
     return [found[i][0] for i in ids]
 
 

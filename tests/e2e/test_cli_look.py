@@ -125,7 +125,6 @@ def test_a_damaged_result_is_named_and_the_others_are_shown(world: Any, damage: 
 
 
 @pytest.mark.parametrize("size", [0, 300], ids=["empty", "truncated"])
-@pytest.mark.xfail(strict=True, reason="BUG: Predictions.read lets BadZipFile and EOFError through: a traceback from the table of results")
 def test_damaged_predictions_are_named(world: Any, size: int) -> None:
     world.job("--folds", "speaker", "--folds", "random")
     path = next((world.root / "nverbench-runs" / "results").glob("*.npz"))

@@ -158,7 +158,6 @@ def test_weights_that_only_a_person_can_fetch_are_not_downloaded(world: Any, mon
     assert "nverbench weights add audio-mamba-tiny PATH" in ran.err
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: cli.main lets anything that is no NverbenchError through, so a stranger's slip is a traceback")
 def test_a_stranger_whose_dataset_raises_anything_is_one_sentence(world: Any) -> None:
     def load(root: Path) -> Any:
         raise ValueError("the stranger forgot something")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from nverbench.evaluate import evaluate
+from nverbench.evaluation import evaluate
 
 
 def wavs(world: Any) -> list[Path]:
@@ -160,8 +160,6 @@ def test_segments_of_one_long_recording_are_clips(world: Any) -> None:
     assert segments["counts"]["clips"] == 48
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: executors.local keys embeddings by str(planned), which shows a file's name only: of two files "
-                   "with one name in two folders the second is used twice")  # fmt: skip
 def test_two_feature_files_with_the_same_name_are_two_streams(world: Any) -> None:
     table(world)
     features(world, "a/f.npz")

@@ -186,14 +186,12 @@ def test_both_checkpoint_layouts_give_the_same_features(world: Any, checkpoints:
 # --- bugs
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: check_new looks at the registry's pin only, not at the digest in the backbone's own Source")
 def test_weights_add_enforces_the_digest_of_the_strangers_own_source(world: Any, tmp_path: Path) -> None:
     bring(world, "a sentence", sha256="0" * 64)
     (tmp_path / "one.bin").write_bytes(BYTES)
     assert world.run("weights", "add", "tiny-trained", "one.bin").code == 2
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: get_weights removes the whole downloads folder, with what another process is fetching")
 def test_a_download_leaves_another_ones_download_alone(world: Any, server: str) -> None:
     bring(world, f"{server}/tiny.bin", RIGHT)
     other = home() / "downloads" / "wavlm-base-abc"

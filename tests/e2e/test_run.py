@@ -112,7 +112,6 @@ def test_ctrl_c_exits_130_and_the_next_run_does_only_what_is_left(world: Any, af
     assert world.passes == CLIPS
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: typer turns KeyboardInterrupt into exit code 130 itself, so cli.main never says its sentence")
 def test_ctrl_c_says_that_the_same_command_goes_on(world: Any) -> None:
     world.interrupt_at = 0
     assert "the same command goes on from here" in world.job().err
@@ -199,7 +198,6 @@ def test_results_go_where_out_says(world: Any, tmp_path: Path) -> None:
     assert len(list((tmp_path / "mine" / "results").glob("*.json"))) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: run.run reads a finished result outside its try, so one damaged file costs every other job")
 def test_a_damaged_result_costs_its_own_job_only(world: Any) -> None:
     world.job()
     world.results[0].write_text("{")
@@ -207,7 +205,6 @@ def test_a_damaged_result_costs_its_own_job_only(world: Any) -> None:
     assert "1 finished" in ran.err
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: tracking.log reads its marker outside the try: a damaged one ends the run with a traceback")
 def test_a_damaged_tracking_marker_does_not_end_the_run(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     world.job()
     monkeypatch.undo()  # the real tracking

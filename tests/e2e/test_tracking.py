@@ -151,7 +151,6 @@ def test_only_tracking_imports_mlflow(path: Path) -> None:
     assert not any(n.partition(".")[0] == "mlflow" for n in imported) or path == HOUSE / "tracking.py"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: nobody bounds MLflow's retries (7, doubling from 2 s): a server that is away holds a job for minutes")
 def test_a_server_that_is_away_is_given_up_soon(finished: tuple[Result, Folder], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES

@@ -194,24 +194,20 @@ def test_two_kinds_of_folds_are_two_jobs(bench: Any) -> None:
 # --- bugs
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: _matches ignores how often a backbone is wanted, so the same one twice matches every pair with it")
 def test_the_same_backbone_twice_is_not_a_pair_with_another(bench: Any) -> None:
     planned = bench.plan(backbones=("ant", "ant"), fusions=("pair",), datasets=("toys",))
     assert {e.backbones for e in [*(j.entry for j in planned.jobs), *(s.entry for s in planned.skips)]} == {("ant", "ant")}
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: matching() compares only fusion and dataset, so a second --loss named in full is dropped without a word")
 def test_every_loss_named_in_full_runs(bench: Any) -> None:
     planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",), losses=("plain", "plain:width=8"))
     assert sorted(str(j.loss_reference) for j in planned.jobs) == ["plain", "plain:width=8"]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: matching() compares texts: a default written out adds an unregistered twin that replaces the job")
 def test_a_default_that_is_written_out_is_the_registered_entry(bench: Any) -> None:
     assert bench.only(fusions=("head:width=4",)).entry.registered
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: _Desk.prepare lets a DatasetError through for registered entries: it costs every other job")
 def test_a_registered_entry_whose_corpus_is_broken_is_a_skip(bench: Any) -> None:
     def damaged(root: Any, *, take: int = 0) -> Any:
         raise DatasetError("toys: the folder is not the corpus")

@@ -88,7 +88,6 @@ def test_the_id_changes_with_weights_and_not_with_their_path(bench: Any) -> None
     assert of("c.pth", "two") != first
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: identity leaves the revision out; it only counts for seeded weights, whose digest holds it")
 def test_the_id_changes_with_the_revision_of_a_backbone_that_has_weights(bench: Any) -> None:
     (bench.root / "a.pth").write_text("one")
     before = bench.only(backbones=(f"cow:weights={bench.root}/a.pth",)).id

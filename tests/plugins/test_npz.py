@@ -51,12 +51,12 @@ def test_the_full_id_wins_over_a_row_that_ends_like_it(tmp_path: Path) -> None:
 
 
 def test_ids_that_fit_several_rows_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"more than one row or clip fits 01\.wav \(1 clips\)"):
+    with pytest.raises(ArtifactError, match=r"no row of its own for 01\.wav \(1 clips\)"):
         npz.lookup(["01.wav"], path=written(tmp_path))
 
 
 def test_one_row_never_serves_two_clips(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"fits F1/anger/01\.wav, F1/joy/01\.wav, M2/anger/01\.wav \(3 clips\)"):
+    with pytest.raises(ArtifactError, match=r"for F1/anger/01\.wav, F1/joy/01\.wav, M2/anger/01\.wav \(3 clips\)"):
         npz.lookup(IDS[:3], path=written(tmp_path, ["01.wav"]))
 
 

@@ -65,7 +65,11 @@ def evaluate(
     head = parts.fusion(split(fusion)[0])
     if not head.arity[0] <= len(streams) <= (head.arity[1] or len(streams)):
         raise UsageError(f"fusion {head.name} takes {head.arity[0]} to {head.arity[1] or 'any number of'} matrices, got {len(streams)}")
+    if seeds < 1:
+        raise UsageError(f"evaluate: expected at least one replicate, got seeds={seeds}")
     objective = parts.loss(split(loss or head.default_loss)[0])
+    if objective.needs == "views" and not head.views:
+        raise UsageError(f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives none; use cross-entropy")
     kind = folds_kind or constants.folds or folds.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
     inner = folds.Inner(constants.inner_share, constants.inner_most, constants.inner_per_class) if constants.selection == "inner" else None
     cut = folds.cut(clips, kind, k=constants.k, seed=constants.seed, inner=inner)
@@ -86,7 +90,7 @@ def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | 
     for name, values in (("groups", groups), ("ids", ids)):
         if values is not None and len(values) != len(y):
             raise UsageError(f"evaluate: expected {len(y)} {name}, one per label, got {len(values)}")
-    if ids is not None and len(set(ids)) != len(ids):
+    if ids is not None and len({str(i) for i in ids}) != len(ids):
         raise UsageError("evaluate: ids must be unique")
     if len({str(label) for label in y}) < 2:
         raise UsageError("evaluate: expected labels of at least two classes")
@@ -95,8 +99,11 @@ def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | 
 
 
 def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:
-    several = isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) == 2
-    matrices = [np.asarray(m, dtype=np.float32) for m in (X if several else [X])]
+    several = isinstance(X, list | tuple) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
+    try:
+        matrices = [np.asarray(m, dtype=np.float32) for m in (X if several else [X])]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"evaluate: expected features (n={rows}, d) of numbers, got something else ({error})") from error
     for m in matrices:
         if m.ndim != 2 or len(m) != rows:
             raise UsageError(f"evaluate: expected features (n={rows}, d), got {m.shape}")

@@ -10,7 +10,7 @@ import pytest
 
 import nverbench
 from nverbench import UsageError
-from nverbench.evaluate import evaluate
+from nverbench.evaluation import evaluate
 
 ROWS, CLASSES, SPEAKERS = 72, 3, 6
 LABELS = [("anger", "joy", "fear")[i % CLASSES] for i in range(ROWS)]
@@ -122,7 +122,6 @@ def test_a_wrong_argument_is_a_usage_error_in_one_line(call: Callable[[], object
 # --- bugs
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: importing the submodule nverbench.evaluate hides the function nverbench.evaluate of the same name")
 def test_the_public_name_is_the_function_every_time() -> None:
     assert callable(nverbench.evaluate)
     assert callable(nverbench.evaluate)
@@ -137,7 +136,6 @@ def test_the_public_name_is_the_function_every_time() -> None:
         pytest.param(lambda: evaluate(FEATURES, LABELS, loss="renyi"), id="a loss that needs views"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="BUG: what numpy or a part raises reaches the notebook instead of a UsageError")
 def test_what_cannot_be_features_or_options_is_a_usage_error(call: Callable[[], object]) -> None:
     with pytest.raises(UsageError):
         call()
