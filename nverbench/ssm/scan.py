@@ -7,6 +7,9 @@ without gradients: one step needs two buffers of b*n*e numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -62,9 +65,26 @@ def _scan_differentiable(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_ou
 
 def _scan_in_tiles(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor) -> Tensor:
     """The sums C_l h_l (b, l, e) without gradients; on a CPU a few sequences at a time, so that their state stays in cache."""
-    rows = max(1, TILE // a.numel()) if x.device.type == "cpu" else max(1, len(x))
+    if not len(x):
+        return torch.zeros_like(x)
+    if x.device.type != "cpu":
+        return _scan_in_place(x, delta, a, b_in, c_out)
+    rows = max(1, TILE // a.numel())
     tiles = [slice(i, i + rows) for i in range(0, len(x), rows)]
-    return torch.cat([_scan_in_place(x[i], delta[i], a, b_in[i], c_out[i]) for i in tiles]) if tiles else torch.zeros_like(x)  # (b, l, e)
+    with one_thread():
+        return torch.cat([_scan_in_place(x[i], delta[i], a, b_in[i], c_out[i]) for i in tiles])  # (b, l, e)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread inside: a step is too small to share. Two threads wait for each other at each of thousands of steps, which beside a busy
+    process made the whole network thirteen times slower (benchmarks/waiting.py), and gained nothing on idle cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _scan_in_place(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor) -> Tensor:
