@@ -9,25 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import ArtifactError, DatasetError, NverbenchError, PartError, UsageError
+from nverbench.exchange import UNSCORED, Batch, Encoder, Frames, LoadContext, Losses, Output
 from nverbench.hookspecs import hookimpl
-from nverbench.parts import (
-    UNSCORED,
-    Backbone,
-    Batch,
-    Clip,
-    Dataset,
-    Encoder,
-    Frames,
-    Fusion,
-    LabelCard,
-    LoadContext,
-    Loss,
-    Losses,
-    Misfit,
-    Output,
-    Recipe,
-    Source,
-)
+from nverbench.parts import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Misfit, Recipe, Source
 from nverbench.torchaudio_guard import import_torchaudio
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from nverbench import audio, cache
 from nverbench.artifacts import UNTRAINED_SEED, Planned
 from nverbench.digests import digest_of
 from nverbench.errors import AudioError, PartError
-from nverbench.parts import Backbone, Clip, Encoder, LoadContext
+from nverbench.exchange import Encoder, LoadContext
+from nverbench.parts import Backbone, Clip
 from nverbench.torchaudio_guard import import_torchaudio
 
 if TYPE_CHECKING:

@@ -22,15 +22,15 @@ from torch.nn import functional
 
 from nverbench import metrics
 from nverbench.errors import FitError, FoldError, PartError
+from nverbench.exchange import Batch, Losses, Output
 from nverbench.folds import Fold
-from nverbench.parts import Batch, Fusion, Loss, Losses, Output
+from nverbench.parts import Fusion, Loss
 from nverbench.registry import Protocol
+from nverbench.scaling import Scaler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEAST_SD = 1e-8
-"""A feature that varies less than this in training counts as constant: divided by 1."""
 EVALUATION_ROWS = 256
 WIDE = 12_000_000
 """Trained weights from which a head gains from a second thread (reno at 3840-d: 555 ms a step on one, 326 ms on two; benchmarks/heads.py).
@@ -77,25 +77,6 @@ class Fitted:
     parameters: int
     """Trained ones."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """z-score per feature, fitted on training rows."""
-
-    mean: tuple[NDArray[np.float64], ...]
-    sd: tuple[NDArray[np.float64], ...]
-
-    @classmethod
-    def fit(cls, streams: Sequence[NDArray[np.float32]], rows: Sequence[int]) -> Scaler:
-        """Statistics of the given rows of every stream."""
-        parts = [s[list(rows)].astype(np.float64) for s in streams]
-        sds = [p.std(axis=0) for p in parts]
-        return cls(tuple(p.mean(axis=0) for p in parts), tuple(np.where(s < LEAST_SD, 1.0, s) for s in sds))
-
-    def apply(self, streams: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The scaled streams, float32."""
-        return [((s - m) / sd).astype(np.float32) for s, m, sd in zip(streams, self.mean, self.sd, strict=True)]
 
 
 def seed_of(protocol_seed: int, purpose: str, fold: str, replicate: int) -> int:

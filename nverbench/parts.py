@@ -1,4 +1,4 @@
-"""The records a plugin yields, and what passes between them. No base classes: a part is a record and a function.
+"""The records a plugin yields. No base classes: a part is a record and a function (``exchange.py`` has what passes between them).
 
 Glossary of shapes, used in the whole project: ``b`` clips in a batch, ``s`` samples, ``t`` frames, ``d`` dimensions, ``m`` streams
 (one per backbone), ``k`` classes, ``u`` turns of a conversation, ``n`` scored rows, ``L`` layers.
@@ -7,13 +7,13 @@ Glossary of shapes, used in the whole project: ``b`` clips in a batch, ``s`` sam
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import PartError
+from nverbench.exchange import Encoder, Losses, Output
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +23,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 POOLS = ("mean", "mean+max", "stats")
 TASKS = ("clip", "conversation")
 SHARES = ("open", "labels-only", "none")
-UNSCORED = -100
-"""Target of a turn that is heard but not scored (the index torch's cross-entropy ignores)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,48 +40,6 @@ class Source:
     """Which files of a hub repository or folder are wanted."""
     how: str = ""
     """One sentence for what a person has to do by hand."""
-
-
-@dataclass(frozen=True)
-class LoadContext:
-    """What the harness hands to ``Backbone.load``: verified weights, or none and a seed."""
-
-    device: str
-    dtype: str = "float32"
-    weights: Path | None = None
-    """A verified file or folder; None means seeded random weights are wanted (``untrained``)."""
-    seed: int = 0
-
-    @property
-    def untrained(self) -> bool:
-        """True when the architecture is wanted with seeded random weights."""
-        return self.weights is None
-
-    @contextmanager
-    def seeded(self) -> Iterator[None]:
-        """Random numbers inside come from ``seed`` alone; the global state of torch is the same after as before."""
-        import torch
-
-        on_gpu = self.device.startswith("cuda")
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if on_gpu else []):
-            # torch.manual_seed would reseed every GPU, also for a backbone that never sees one.
-            (torch.manual_seed if on_gpu else torch.default_generator.manual_seed)(self.seed)
-            yield
-
-
-class Frames(NamedTuple):
-    """What a loaded backbone gives for a batch. A plain pair ``(frames, lengths)`` is accepted too."""
-
-    frames: Tensor
-    """(b, t, frame_dim), float; rows past a clip's length are ignored."""
-    lengths: Tensor
-    """(b,) valid frames per clip, int64."""
-    layers: Tensor | None = None
-    """(b, L, t, frame_dim): every layer's frames, from backbones that can give them in the same pass."""
-
-
-Encoder = Callable[["Tensor", "Tensor"], "Frames | tuple[Tensor, Tensor]"]
-"""A loaded backbone: ``(waves (b, s) zero-padded on the right, lengths (b,)) -> Frames``. A row never depends on its batch mates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,28 +190,6 @@ class Dataset:
             raise PartError(f"dataset {self.name}: expected at least one kind of folds, the default first")
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What a fusion sees: one stream per backbone."""
-
-    streams: tuple[Tensor, ...]
-    """m tensors (b, d_i) pooled, or (b, t_i, d_i) frames."""
-    lengths: tuple[Tensor, ...] | None = None
-    """m tensors (b,), valid frames; None for pooled streams."""
-    turns: Tensor | None = None
-    """(b, u, 2) start and end of each turn in seconds, for conversations; padded turns hold -1."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a fusion gives back."""
-
-    logits: Tensor
-    """(n, k); n = b clips, or the turns of a conversation."""
-    views: tuple[Tensor, ...] = ()
-    """Aligned features, one (n, a) per backbone, for losses with ``needs="views"``."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a fusion's paper trains it. Fields left None come from the protocol."""
@@ -304,14 +238,6 @@ class Fusion:
         low, high = self.arity
         if low < 1 or (high is not None and high < low):
             raise PartError(f"fusion {self.name}: arity {self.arity} is not (fewest >= 1, most >= fewest or None)")
-
-
-@dataclass(frozen=True)
-class Losses:
-    """The terms of an objective (their sum is minimised) and numbers that are only logged; scalars all."""
-
-    terms: Mapping[str, Tensor]
-    diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

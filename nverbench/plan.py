@@ -6,8 +6,7 @@ but named in full (backbones, fusion, dataset) becomes an unofficial job.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,30 +15,12 @@ from nverbench.artifacts import Missing, Planned, Weights
 from nverbench.catalog import Catalog
 from nverbench.corpora import Corpus
 from nverbench.digests import digest_of
-from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError, nearest
+from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.options import Reference, resolve, split
 from nverbench.parts import Dataset, Fusion, Loss
 from nverbench.registry import Entry, Protocol, Registry
+from nverbench.selection import Selection, check_names, matching
 from nverbench.standing import Standing, judge
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a user asked to run."""
-
-    backbones: tuple[str, ...] = ()
-    fusions: tuple[str, ...] = ()
-    losses: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    folds: tuple[str, ...] = ()
-    protocol: str | None = None
-    """None: each entry's own."""
-    selection: str | None = None
-    seeds: int = 1
-    device: str = "cpu"
-    dtype: str = "float32"
-    untrained: bool = False
-    skip_bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,92 +101,6 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
     skips = [p for p in (*real, *demo) if isinstance(p, Skip)]
     once = {j.id: j for j in reversed(jobs)}  # of two with one id the first stays
     return Plan(tuple(j for j in jobs if once[j.id] is j), tuple(skips), tuple(dict.fromkeys(desk.notes)))
-
-
-def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> None:
-    """Every name of a selection is known to the catalog or the registry; else a UsageError that suggests the nearest ones."""
-    for names, shelf, registered in (
-        (selection.backbones, catalog.backbones, {split(b)[0] for e in registry.entries for b in e.backbones}),
-        (selection.fusions, catalog.fusions, {split(e.fusion)[0] for e in registry.entries}),
-        (selection.losses, catalog.losses, {split(e.loss)[0] for e in registry.entries if e.loss}),
-        (selection.datasets, catalog.datasets, {split(e.dataset)[0] for e in registry.entries}),
-    ):
-        for text in names:
-            name = split(text)[0]
-            if name in shelf.parts:
-                resolve(shelf.parts[name], text)
-            elif name in shelf.refused or any(name in q.error for q in catalog.quarantine):
-                shelf.get(name, catalog.quarantine)
-            elif name not in registered:
-                quoted = "".join(f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}" for q in catalog.quarantine)
-                raise UsageError(f"no {shelf.kind} named {name!r}; {nearest(name, {*shelf.parts, *registered})}{quoted}")
-
-
-def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list[Entry]:
-    """Registered entries that a selection's filters let through, and unregistered ones that it names in full."""
-    found = [e for e in registry.entries if _matches(e, catalog, selection)]
-    if not (selection.backbones and selection.fusions and selection.datasets):
-        if found or not any((selection.backbones, selection.fusions, selection.losses, selection.datasets)):
-            return found
-        _check_arity(catalog, selection, exact=False)
-        raise UsageError("no registered entry matches; name --backbone, --fusion and --dataset in full to run an unregistered combination")
-    names = registry.pair_order(selection.backbones)
-    wanted = itertools.product(selection.fusions, selection.datasets, selection.losses or (None,))
-    named = [Entry(names, fusion, loss, dataset) for fusion, dataset, loss in wanted]
-    have = {_canonical(e, catalog) for e in found}
-    fresh = [e for e in named if _canonical(e, catalog) not in have]
-    if fresh:
-        _check_arity(catalog, selection, exact=True)
-    return found + fresh
-
-
-def _canonical(entry: Entry, catalog: Catalog) -> tuple[str, str, str]:
-    """Fusion, dataset and loss in one spelling: defaults that were written out read like those that were not."""
-    fusion: Any = catalog.fusions.parts.get(split(entry.fusion)[0])
-    loss = entry.loss or (fusion.default_loss if fusion else "")
-    shelves: tuple[tuple[str, Any], ...] = ((entry.fusion, catalog.fusions), (entry.dataset, catalog.datasets), (loss, catalog.losses))
-    texts = [str(resolve(shelf.parts[split(t)[0]], t)) if split(t)[0] in shelf.parts else t for t, shelf in shelves]
-    return texts[0], texts[1], texts[2]
-
-
-def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None:
-    given = len(selection.backbones)
-    for text in selection.fusions:
-        fusion = catalog.fusion(split(text)[0])
-        low, high = fusion.arity
-        if (given < low and exact) or (high is not None and given > high):
-            wanted = f"{low}" if low == high else f"{low} or more" if high is None else f"{low} to {high}"
-            advice = "add a --backbone" if given < low else "name fewer, or a fusion such as concat or reno"
-            raise UsageError(f"fusion {fusion.name} takes {wanted} backbone{'s' if wanted != '1' else ''}, {given} given "
-                             f"({', '.join(selection.backbones)}); {advice}")  # fmt: skip
-
-
-def _matches(entry: Entry, catalog: Catalog, selection: Selection) -> bool:
-    backbones = [b + (":untrained" if entry.untrained and "untrained" not in b else "") for b in entry.backbones]
-    wanted = selection.backbones
-    fits = not wanted or (len(wanted) in (1, len(backbones)) and any(
-        all(_same(catalog, "backbone", b, w) for b, w in zip(order, wanted, strict=True)) for order in itertools.permutations(backbones, len(wanted))
-    ))  # fmt: skip
-    if not fits or not _any(catalog, "fusion", entry.fusion, selection.fusions) or not _any(catalog, "dataset", entry.dataset, selection.datasets):
-        return False
-    # Without --loss every fusion keeps its default: ablations with another loss run only when no fusion was singled out, or when named.
-    if not selection.losses:
-        return entry.loss is None or not selection.fusions
-    default = catalog.fusions.parts[split(entry.fusion)[0]].default_loss if split(entry.fusion)[0] in catalog.fusions.parts else ""
-    return _any(catalog, "loss", entry.loss or default, selection.losses)
-
-
-def _any(catalog: Catalog, kind: str, text: str, wanted: Sequence[str]) -> bool:
-    return not wanted or any(_same(catalog, kind, text, w) for w in wanted)
-
-
-def _same(catalog: Catalog, kind: str, text: str, wanted: str) -> bool:
-    """A bare name matches any options; a name with options matches the same canonical text."""
-    if split(text)[0] != split(wanted)[0]:
-        return False
-    shelf = {"backbone": catalog.backbones, "fusion": catalog.fusions, "loss": catalog.losses, "dataset": catalog.datasets}[kind]
-    part: Any = shelf.parts.get(split(text)[0])  # type: ignore[attr-defined]  # four shelves of four kinds
-    return not split(wanted)[1] or part is None or str(resolve(part, text)) == str(resolve(part, wanted))
 
 
 @dataclass

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nverbench import Batch, Fusion, Loss, Output
-from nverbench.fit import LEAST_SD, Fitted, Scaler, fit_fold, seed_of
+from nverbench.fit import Fitted, fit_fold, seed_of
 from nverbench.folds import Fold
+from nverbench.scaling import LEAST_SD, Scaler
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
 from fitting import CLASSES, FOLD, QUICK, ROWS, Net, build_loss, data, fit, garbage, training

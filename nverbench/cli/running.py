@@ -43,9 +43,10 @@ def run(
 ) -> int:
     """Run registered combinations, log them to MLflow and print the table."""
     from nverbench import devices, plan
+    from nverbench.selection import Selection
 
     _check_selection(selection)
-    asked = plan.Selection(
+    asked = Selection(
         backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=tuple(dataset or ()),
         folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=devices.resolve(device),
         dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,

@@ -12,8 +12,9 @@ import pytest
 
 from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Source, catalog, hookimpl, registry
 from nverbench.catalog import Catalog, Origin
-from nverbench.plan import Plan, Selection, plan
+from nverbench.plan import Plan, plan
 from nverbench.registry import Registry
+from nverbench.selection import Selection
 
 PROTOCOL = """{summary: s, k: 5, scaling: z-score, selection: inner, inner_share: 0.1, inner_most: 0.2, inner_per_class: 2, patience: 5,
     optimizer: adam, lr: 0.001, batch: 8, epochs: 20, replicates: 5"""

@@ -9,7 +9,8 @@ import pytest
 
 from nverbench import UsageError, catalog, registry
 from nverbench.errors import ArtifactError, DatasetError, FoldError
-from nverbench.plan import Plan, Selection, Skip, plan
+from nverbench.plan import Plan, Skip, plan
+from nverbench.selection import Selection
 
 
 def pairs(planned: Plan) -> list[tuple[str, ...]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nverbench.plan import Selection, plan
+from nverbench.plan import plan
+from nverbench.selection import Selection
 
 
 def protocol_seed(bench: Any) -> None:
@@ -123,7 +124,8 @@ def test_the_id_does_not_change_with_the_summary_of_a_protocol(bench: Any) -> No
 SILENT = """
 import sys
 from nverbench import catalog, registry
-from nverbench.plan import Selection, plan
+from nverbench.plan import plan
+from nverbench.selection import Selection
 jobs = plan(registry.load(), catalog.discover(), Selection(backbones=("audio-mamba-tiny",), fusions=("reno",))).jobs
 print(jobs[0].id, sorted({"torch", "torchaudio", "transformers", "mlflow"} & set(sys.modules)))
 """

@@ -1,0 +1,34 @@
+"""z-score per feature, fitted on the training part without its validation part (protocol nver-1, "Scaling")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAST_SD = 1e-8
+"""A feature that varies less than this in training counts as constant: divided by 1."""
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """z-score per feature, fitted on training rows."""
+
+    mean: tuple[NDArray[np.float64], ...]
+    sd: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def fit(cls, streams: Sequence[NDArray[np.float32]], rows: Sequence[int]) -> Scaler:
+        """Statistics of the given rows of every stream."""
+        parts = [s[list(rows)].astype(np.float64) for s in streams]
+        sds = [p.std(axis=0) for p in parts]
+        return cls(tuple(p.mean(axis=0) for p in parts), tuple(np.where(s < LEAST_SD, 1.0, s) for s in sds))
+
+    def apply(self, streams: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The scaled streams, float32."""
+        return [((s - m) / sd).astype(np.float32) for s, m, sd in zip(streams, self.mean, self.sd, strict=True)]
