@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EVALUATION_ROWS = 256
 WIDE = 12_000_000
-"""Trained weights from which a head gains from a second thread (reno at 3840-d: 555 ms a step on one, 326 ms on two; benchmarks/heads.py).
+"""Trained weights from which a head gains from a second thread (reno at 3840-d: 587 ms a step on one, 325 ms on two; benchmarks/heads.py).
 Smaller heads run on one thread: on a busy machine two make tiny operations many times slower."""
 
 

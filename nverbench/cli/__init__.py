@@ -53,7 +53,7 @@ def common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding three times slower (benchmarks/waiting.py).
+    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding twice as slow (benchmarks/waiting.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words

@@ -77,8 +77,8 @@ def _scan_in_tiles(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Ten
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread inside: a step is too small to share. Two threads wait for each other at each of thousands of steps, which beside a busy
-    process made the whole network thirteen times slower (benchmarks/waiting.py), and gained nothing on idle cores."""
+    """One torch thread inside: a step is too small to share. Two would wait for each other at each of thousands of steps, which beside a busy
+    process costs many times the work itself (benchmarks/waiting.py)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -104,7 +104,7 @@ def build_reno(
     *,
     align_dim: int = 256,  # re-impl: the Renyi divergence needs equal sizes
     heads: int = 2,  # paper
-    norm: str = "pre",  # re-impl has "residual + LayerNorm"; the order is ours: with "post" RENO mostly does not train, see reno.py
+    norm: str = "pre",  # re-impl has "residual + LayerNorm"; the order is ours: with "post" RENO often does not train, see reno.py
     conv1: int = 32,  # paper
     conv2: int = 64,  # paper
     dense1: int = 512,  # paper
