@@ -6,9 +6,15 @@ import os
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
+import hypothesis
 import pytest  # the environment above must be set before anything imports mlflow or transformers
 
 from nverbench import import_torchaudio
+
+# A busy machine is no failure; CI draws the same examples every time.
+slow = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=slow, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("house")
 
 import_torchaudio()  # before anything imports transformers
 

@@ -93,16 +93,20 @@ def say_plan(planned: Plan) -> None:
     demo = any(job.entry.demo for job in planned.jobs)
     real = [skip for skip in planned.skips if not skip.entry.demo]
     if planned.skips:
-        say(f"{len(planned.skips)} {'registered entries' if all(s.entry.registered for s in planned.skips) else 'entries'} cannot run here:")
+        say(f"{_entries(len(planned.skips))} cannot run here:")
         for missing in planned.missing:
             needed = sum(missing in skip.missing for skip in planned.skips)
-            say(f"  {missing}  [{needed} entries]")
+            say(f"  {missing}  [{_entries(needed)}]")
         for reason, count in Counter(r for s in planned.skips if not s.missing for r in s.reasons).items():
-            say(f"  {reason}  [{count} entries]")
+            say(f"  {reason}  [{_entries(count)}]")
     if planned.jobs:
         jobs = f"{len(planned.jobs)} {'demo ' if demo else ''}job{'s' if len(planned.jobs) > 1 else ''}"
-        instead = f" in place of {len(real)} real entries" if demo else ""
+        instead = f" in place of {len(real)} real ones" if demo else ""
         say(f"running {jobs}{instead}{' (controls, not results)' if all(j.control for j in planned.jobs) else ''}")
+
+
+def _entries(count: int) -> str:
+    return f"{count} {'entry' if count == 1 else 'entries'}"
 
 
 def say_dry_run(planned: Plan) -> int:
