@@ -134,9 +134,10 @@ def say_dry_run(planned: Plan) -> int:
         unknown |= {job.fusion.name} if speed is None else set()
     for name, count in passes.items():
         typer.echo(f"{name}: {count} forward passes")
-    late = f" without {', '.join(sorted(unknown))} (never timed here)" if unknown else ""
+    time = f"about {seconds / 60:.1f} minutes" if seconds or not unknown else "minutes unknown"
+    late = f", not counting {', '.join(sorted(unknown))} (never timed here)" if unknown else ""
     total = f"{len(planned.jobs)} jobs, {sum(passes.values())} forward passes, {disk / 1e6:.1f} MB of cache"
-    typer.echo(f"{total}, about {seconds / 60:.1f} minutes{late}")
+    typer.echo(f"{total}, {time}{late}")
     return 0 if planned.jobs else 2
 
 
