@@ -90,7 +90,7 @@ def resolve(part: Part, text: str) -> Reference:
     known = declared(function_of(part))
     for key in raw:
         if key not in known:
-            raise UsageError(f"{kind} {name} has no option {key!r}; {nearest(key, known)}")
+            raise UsageError(f"{kind} {name} has no option {key!r}; {nearest(key, known) if known else 'it takes none'}")
     values: dict[str, Scalar] = {}
     for key, parameter in sorted(known.items()):
         if key in raw:

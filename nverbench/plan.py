@@ -194,7 +194,9 @@ class _Desk:
             return (wanted,)
         kind = folds.default_kind(corpus.clips, corpus.dataset.folds)
         if kind != corpus.dataset.folds[0]:
-            self.notes.append(f"{corpus.reference}: fewer than {folds.FEWEST_GROUPS} {corpus.dataset.group}s, so folds are {kind}")
+            known = all(c.unit is not None for c in corpus.clips)
+            why = f"fewer than {folds.FEWEST_GROUPS} {corpus.dataset.group}s" if known else f"not every clip has a {corpus.dataset.group}"
+            self.notes.append(f"{corpus.reference}: {why}, so folds are {kind}")
         return (kind,)
 
     def _protocol_name(self, entry: Entry) -> str:

@@ -157,8 +157,9 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
         (say if as_json else typer.echo)(leaderboard.gap_text(gap))
     done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"
     say(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
-    for failure in summary.failures:
-        say(f"failed: {failure.job}: {failure.reason}")
+    if summary.failures and len(summary.plan.jobs) > 1:  # a single job's reason stands right above
+        for failure in summary.failures:
+            say(f"failed: {failure.job}: {failure.reason}")
     if results:
         say(f"results: {out / 'results'}    table again: nverbench leaderboard show    MLflow: mlflow ui --backend-store-uri {uri}")
 
