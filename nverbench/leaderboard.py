@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
 CONTROL = "control, not a result"
+WIDE = 180
+"""Columns of a terminal from which the table has one column for everything."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,13 @@ def worth(result: Result) -> str:
     return ", ".join(words + (["optimistic"] if result.optimistic else []))
 
 
-def table(results: Sequence[Result], title: str = "") -> Table:
-    """The rows as a rich table: percent, 95% jackknife intervals over speakers."""
+def table(results: Sequence[Result], *, width: int = WIDE) -> Table:
+    """The rows as a rich table: percent, 95% jackknife intervals over speakers; on a narrow terminal what was combined shares one column."""
     from rich.table import Table
 
-    shown = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
+    if width < WIDE:
+        return _narrow(results)
+    shown = Table(header_style="bold")
     for heading in ("backbone", "fusion", "loss", "dataset", "folds"):
         shown.add_column(heading, overflow="fold")
     for _, heading in SHOWN:
@@ -61,6 +65,19 @@ def table(results: Sequence[Result], title: str = "") -> Table:
     for r in order(results):
         cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
         shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r))
+    return shown
+
+
+def _narrow(results: Sequence[Result]) -> Table:
+    from rich.table import Table
+
+    shown = Table(header_style="bold", show_lines=True)
+    shown.add_column("what", overflow="fold")
+    for _, heading in SHOWN:
+        shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
+    for r in order(results):
+        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r)]
+        shown.add_row("\n".join(what), *(score_text(r.scores[name]).replace(" ", "\n", 1) for name, _ in SHOWN))
     return shown
 
 

@@ -43,7 +43,7 @@ def show(
         for result in board.order(results):
             typer.echo(json.dumps(board.record(result)))
     else:
-        print_table(board.table(results))
+        print_table(results)
     for line in board.footnotes(results):
         say(line)
     for gap in board.gaps(results, out):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nverbench import catalog, registry
+
+if TYPE_CHECKING:
+    from nverbench.results import Result
 
 OUT = Path("nverbench-runs")
 
@@ -39,9 +43,11 @@ def loaded(overlays: list[Path] | None) -> registry.Registry:
     return registry.load(overlays or ())
 
 
-def print_table(table: object) -> None:
-    """A rich table on standard output, as wide as it needs to be where nobody's terminal limits it."""
+def print_table(results: Sequence[Result]) -> None:
+    """The table of results on standard output: fitted to a terminal, as wide as it needs to be where nobody's terminal limits it."""
     from rich.console import Console
 
+    from nverbench import leaderboard
+
     console = Console() if sys.stdout.isatty() else Console(width=190)
-    console.print(table)
+    console.print(leaderboard.table(results, width=console.width))

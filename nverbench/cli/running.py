@@ -150,7 +150,7 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
         for result in results:
             typer.echo(json.dumps(leaderboard.record(result)))
     elif results:
-        print_table(leaderboard.table(results))
+        print_table(results)
     for line in leaderboard.footnotes(results) if results else []:
         say(line)
     for gap in leaderboard.gaps(results, out):
@@ -161,6 +161,7 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
         for failure in summary.failures:
             say(f"failed: {failure.job}: {failure.reason}")
     if results:
-        say(f"results: {out / 'results'}    table again: nverbench leaderboard show    MLflow: mlflow ui --backend-store-uri {uri}")
+        again = "nverbench leaderboard show" + (f" --out {out}" if out != OUT else "")
+        say(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {uri}")
 
 
