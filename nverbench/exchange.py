@@ -54,7 +54,7 @@ class Frames(NamedTuple):
     lengths: Tensor
     """(b,) valid frames per clip, int64."""
     layers: Tensor | None = None
-    """(b, L, t, frame_dim): every layer's frames, from backbones that can give them in the same pass."""
+    """(b, L, t, frame_dim): every layer's frames, from backbones that can give them in the same pass (this version does not store them yet)."""
 
 
 Encoder = Callable[["Tensor", "Tensor"], "Frames | tuple[Tensor, Tensor]"]

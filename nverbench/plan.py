@@ -130,6 +130,8 @@ class _Desk:
         missing = tuple(x for x in (corpus, *backbones) if isinstance(x, Missing))
         ready = tuple(b for b in backbones if isinstance(b, Planned))
         reasons = _unfit(fusion, loss, ready)
+        if isinstance(corpus, Corpus) and corpus.dataset.task != "clip":
+            reasons.append(f"dataset {corpus.reference} has task {corpus.dataset.task}, which this version does not train on yet")
         if missing or reasons or isinstance(corpus, Missing):
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
         try:
@@ -259,9 +261,18 @@ class _Desk:
         return said
 
 
+HONOURED = {"optimizer": "adam", "select": "cross-entropy", "unit": "clip"}
+"""What this version trains with; a recipe that asks for anything else is skipped, never trained in another way than its paper's."""
+
+
 def _unfit(fusion: Fusion, loss: Loss, backbones: tuple[Planned, ...]) -> list[str]:
-    """Why these parts do not go together."""
-    reasons = []
+    """Why these parts do not go together, or cannot be trained by this version."""
+    asked = {name: getattr(fusion.recipe, name) for name in HONOURED}
+    reasons = [
+        f"fusion {fusion.name} trains with {name}={value}, which this version does not offer (only {HONOURED[name]})"
+        for name, value in asked.items()
+        if value not in (None, HONOURED[name])
+    ]
     if loss.needs == "views" and not fusion.views:
         reasons.append(f"loss {loss.name} needs aligned views, and fusion {fusion.name} gives none; use cross-entropy")
     if fusion.wants == "frames":

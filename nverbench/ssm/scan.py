@@ -1,7 +1,7 @@
 """The selective scan of Mamba (Gu & Dao 2023, arXiv 2312.00752, section 3.2 and algorithm 2) as a plain torch loop over time.
 
 Axes: ``b`` sequences, ``l`` steps, ``e`` channels, ``n`` states per channel. The state is kept as (b, n, e), channels innermost: every
-step then works on long contiguous rows, which is several times faster on a CPU than (b, e, n). Nothing of size (b, l, e, n) ever exists
+step then works on long contiguous rows. Nothing of size (b, l, e, n) ever exists
 without gradients: one step needs two buffers of b*n*e numbers.
 """
 

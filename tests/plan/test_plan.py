@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nverbench import UsageError, catalog, registry
+from nverbench import Recipe, UsageError, catalog, registry
 from nverbench.errors import ArtifactError, DatasetError, FoldError
 from nverbench.plan import Plan, Skip, plan
 from nverbench.selection import Selection
@@ -126,6 +126,28 @@ def test_a_fusion_over_time_names_the_option_that_helps(bench: Any) -> None:
     bench.swap("backbones", "ant", time_local=lambda options: options["layer"] == 3, time_local_hint="use layer=3")
     (skip,) = bench.plan(backbones=("ant",), fusions=("timed",), datasets=("toys",)).skips
     assert skip.reasons[0] == "fusion timed uses time, and the frames of ant are not local in time; use layer=3"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(optimizer="radam-schedule-free"), "optimizer=radam-schedule-free"),
+        (Recipe(select="weighted-f1"), "select=weighted-f1"),
+        (Recipe(unit="conversation"), "unit=conversation"),
+    ],
+)
+def test_a_recipe_that_this_version_cannot_honour_is_skipped_and_never_trained_otherwise(bench: Any, recipe: Recipe, words: str) -> None:
+    bench.swap("fusions", "head", recipe=recipe)
+    planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",))
+    assert planned.jobs == ()
+    assert words in planned.skips[0].reasons[0]
+
+
+def test_a_corpus_of_conversations_is_skipped_and_not_trained_as_clips(bench: Any) -> None:
+    bench.swap("datasets", "toys", task="conversation")
+    planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",))
+    assert planned.jobs == ()
+    assert planned.skips[0].reasons == ("dataset toys has task conversation, which this version does not train on yet",)
 
 
 def test_skips_share_what_is_missing(bench: Any) -> None:
