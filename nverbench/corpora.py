@@ -83,8 +83,14 @@ def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
         raise DatasetError(f"dataset {reference}: {error.filename} cannot be read ({error.strerror}); mend its permissions or its link") from error
     sha256 = {c.id: by_path[c.path] for c in scored}
     notes, partial = _differences(dataset, labelled, sha256)
-    rows = [[c.id, c.label, c.unit, c.start, c.end, sha256[c.id]] for c in scored]
+    rows = [_row(c, sha256[c.id]) for c in scored]
     return Corpus(dataset, reference, tuple(scored), labels, sha256, digest_of(rows), left_out, tuple(misfits), tuple(notes), partial)
+
+
+def _row(clip: Clip, sha256: str) -> list[object]:
+    """What of a clip the digest depends on."""
+    row: list[object] = [clip.id, clip.label, clip.unit, clip.start, clip.end, sha256]
+    return row if clip.conversation is None else [*row, clip.conversation, clip.turn, clip.speaker]
 
 
 def _listed(dataset: Dataset, reference: Reference, root: Path | None) -> tuple[list[Clip], list[Misfit]]:
@@ -121,11 +127,19 @@ def _differences(dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, st
         if missing:
             notes.append(f"{len(missing)} of {len(pinned)} pinned clips are missing, first {missing[0]}")
     have = Counter(str(c.label) for c in labelled)  # defects included: they are part of the published counts
-    gaps = [f"{label} {have[label]} of {n}" for label, n in dataset.counts.items() if have[label] != n]
-    if gaps:
-        total = f"{len(labelled)} of {sum(dataset.counts.values())} clips"
-        notes.append(f"partial copy: {total}; {', '.join(gaps[:4])}{f' and {len(gaps) - 4} more classes' if len(gaps) > 4 else ''}")
+    by_group = Counter(str(c.unit) for c in labelled)
+    notes += _partial(dataset.counts, have, len(labelled), "classes")
+    notes += [] if dataset.counts and notes else _partial(dataset.group_counts, by_group, len(labelled), f"{dataset.group}s")
     return notes, bool(notes)
+
+
+def _partial(published: Mapping[str, int], have: Mapping[str, int], clips: int, what: str) -> list[str]:
+    """A sentence where the clips per class (or group) are not those that were published."""
+    gaps = [f"{name} {have.get(name, 0)} of {n}" for name, n in published.items() if have.get(name, 0) != n]
+    if not gaps:
+        return []
+    more = f" and {len(gaps) - 4} more {what}" if len(gaps) > 4 else ""
+    return [f"partial copy: {clips} of {sum(published.values())} clips; {', '.join(gaps[:4])}{more}"]
 
 
 def _address(dataset: Dataset) -> str:

@@ -123,6 +123,9 @@ class Clip:
     """Seconds; None: from the first to the last sample."""
     conversation: str | None = None
     turn: int | None = None
+    """Place in the conversation, counted from 0."""
+    onset: float | None = None
+    """Seconds into the conversation at which the turn begins (``start`` and ``end`` are places in the file)."""
 
     @property
     def unit(self) -> str | None:
@@ -177,10 +180,15 @@ class Dataset:
     """Clip id -> why it is unusable; left out and counted."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Published clips per label; a copy that differs is partial, and the difference is said."""
+    group_counts: Mapping[str, int] = field(default_factory=dict)
+    """Published clips per group, where known: the same check where counts per label are not published."""
+    display: Mapping[str, str] = field(default_factory=dict)
+    """Label -> how it is shown where its own name would mislead; ids, digests and filters keep the corpus' own name."""
     manifest: Callable[[], Mapping[str, str]] | None = None
     """Clip id -> sha256 of its file, for a dataset that is exactly these files."""
     share: str = "none"
-    """What results may publish: open, labels-only or none."""
+    """What may leave this machine. Predictions are always keyed by salted hashes; ``open``: with their labels; ``labels-only``: without them (they
+    may be joined from a copy), and embeddings may be exported; ``none``: no export of embeddings either."""
     revision: str = "1"
     licence: str = "unknown"
     citation: str = ""
@@ -189,10 +197,17 @@ class Dataset:
     local: tuple[str, ...] = ()
     """Options that hold paths of this machine: they stay out of ids and results, the contents' digests stand for them."""
 
+    def shown(self, label: str) -> str:
+        """A label as it is displayed."""
+        return self.display.get(label, label)
+
     def __post_init__(self) -> None:
         _check_name("dataset", self.name)
         _check_choice("dataset", self.name, "task", self.task, TASKS)
         _check_choice("dataset", self.name, "share", self.share, SHARES)
+        strange = [label for label in self.display if self.labels and label not in self.labels]
+        if strange:
+            raise PartError(f"dataset {self.name}: display names a label {strange[0]!r} that is not one of its labels")
         if not self.folds:
             raise PartError(f"dataset {self.name}: expected at least one kind of folds, the default first")
 
