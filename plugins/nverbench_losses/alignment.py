@@ -67,8 +67,8 @@ def cosine(x: Tensor, y: Tensor) -> Tensor:
 class Mmd:
     """MMD^2 = mean k(x, x') + mean k(y, y') - 2 mean k(x, y), k = exp(-|u - v|^2 / (2 sigma^2)); a scalar for clouds (b, a).
 
-    The biased estimate (Gretton et al. 2012, eq. 5), pairs of a point with itself included: never negative, 0 for equal clouds. sigma is ``bandwidth``,
-    or for 0 the median distance between the points of both clouds together, through which no gradient flows.
+    The biased estimate (Gretton et al. 2012, eq. 5), pairs of a point with itself included: never negative, 0 for equal clouds. sigma is
+    ``bandwidth``, or for 0 the median distance between the points of both clouds together, through which no gradient flows.
     """
 
     bandwidth: float
