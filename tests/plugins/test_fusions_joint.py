@@ -29,7 +29,7 @@ def copies(name: str, dropout: float = 0.0, **options: object) -> list[nn.Module
     return [prepared(module, dims, seed=i) for i, module in enumerate(modules)]
 
 
-def joint(modules: list[nn.Module], wanted: Any, randomness: str = "error", alike: bool = False) -> Any:
+def joint(name: str, modules: list[nn.Module], wanted: Any, randomness: str = "error", alike: bool = False) -> Any:
     """``wanted(output)`` of every copy, or its gradients, computed as one batched model on clips of their own or ``alike``."""
     base = copy.deepcopy(modules[0]).to("meta")
     parameters, buffers = stack_module_state(modules)
@@ -39,26 +39,20 @@ def joint(modules: list[nn.Module], wanted: Any, randomness: str = "error", alik
 
     # torch has no batched rule for its fused attention on CPU, and would go copy by copy with a warning; the plain product has one.
     with sdpa_kernel(SDPBackend.MATH):
-        return vmap(one, randomness=randomness)(parameters, buffers, data_of(modules, alike))
+        return vmap(one, randomness=randomness)(parameters, buffers, data_of(name, alike))
 
 
-def data_of(modules: list[nn.Module], alike: bool = False) -> tuple[Tensor, ...]:
-    batches = [clips(modules[0].dims, rows=12, dtype=torch.float64, seed=0 if alike else i) for i in range(len(modules))]
+def data_of(name: str, alike: bool = False) -> tuple[Tensor, ...]:
+    batches = [clips(dims_of(name), rows=12, dtype=torch.float64, seed=0 if alike else i) for i in range(COPIES)]
     return tuple(torch.stack(stream) for stream in zip(*(batch.streams for batch in batches), strict=True))
-
-
-def with_dims(name: str, modules: list[nn.Module]) -> list[nn.Module]:
-    for module in modules:
-        module.dims = dims_of(name)
-    return modules
 
 
 @every_fusion
 @pytest.mark.parametrize("options", [{}, {"transport": "batch"}, {"plan_gradient": True}, {"permute": True}], ids=str)
 def test_copies_evaluated_jointly_equal_one_by_one(name: str, options: dict[str, object]) -> None:
-    modules = with_dims(name, copies(name, **options))
-    together = joint(modules, lambda own, call: (lambda out: (out.logits, out.views))(call(own)))
-    streams = data_of(modules)
+    modules = copies(name, **options)
+    together = joint(name, modules, lambda own, call: (lambda out: (out.logits, out.views))(call(own)))
+    streams = data_of(name)
     for i, module in enumerate(modules):
         alone = module(Batch(tuple(stream[i] for stream in streams)))
         torch.testing.assert_close((together[0][i], tuple(view[i] for view in together[1])), (alone.logits, alone.views), rtol=1e-10, atol=1e-10)
@@ -67,9 +61,9 @@ def test_copies_evaluated_jointly_equal_one_by_one(name: str, options: dict[str,
 @every_fusion
 @pytest.mark.parametrize("options", [{}, {"plan_gradient": True}], ids=str)
 def test_gradients_of_the_default_loss_taken_jointly_equal_one_by_one(name: str, options: dict[str, object]) -> None:
-    modules = [module.train() for module in with_dims(name, copies(name, **options))]
-    together = joint(modules, lambda own, call: grad(lambda weights: objective(name, call(weights), TARGET))(own))
-    streams = data_of(modules)
+    modules = [module.train() for module in copies(name, **options)]
+    together = joint(name, modules, lambda own, call: grad(lambda weights: objective(name, call(weights), TARGET))(own))
+    streams = data_of(name)
     for i, module in enumerate(modules):
         objective(name, module(Batch(tuple(stream[i] for stream in streams))), TARGET).backward()
         for key, parameter in module.named_parameters():
@@ -78,10 +72,10 @@ def test_gradients_of_the_default_loss_taken_jointly_equal_one_by_one(name: str,
 
 @every_fusion
 def test_dropout_differs_between_copies_that_train_jointly(name: str) -> None:
-    first, *_ = with_dims(name, [module.train() for module in copies(name, dropout=0.5)])
+    first, *_ = [module.train() for module in copies(name, dropout=0.5)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        logits = joint([first] * COPIES, lambda own, call: call(own).logits, randomness="different", alike=True)
+        logits = joint(name, [first] * COPIES, lambda own, call: call(own).logits, randomness="different", alike=True)
     assert logits.isfinite().all()
     assert torch.equal(logits[0], logits[1]) != takes(name, "dropout")
 
@@ -152,7 +146,3 @@ def test_every_alignment_loss_reaches_every_branch_of_a_fusion_with_views(name: 
 def leading(module: nn.Module) -> nn.ModuleList:
     """What each stream enters first."""
     return next(part for part in module.modules() if isinstance(part, nn.ModuleList))
-
-
-def test_every_fusion_with_options_of_its_own_is_among_these_laws() -> None:
-    assert all(takes(name, "dropout") or name == "linear" for name in FUSIONS)
