@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from nverbench import Batch
+from nverbench import Batch, Recipe
+from nverbench.fit import fit_fold
 from nverbench_fusions.parrot import hadamard
 from nverbench_fusions.sinkhorn import sinkhorn
 from nverbench_fusions.transport import BANK, CHUNK, Plan, Transport, beside, exchanged, received
 
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from fusion_cases import TRANSPORTING, built, clips, prepared
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # pytest's importlib mode leaves these folders off the path
+from fitting import FOLD, data, garbage, training
+from fusion_cases import FUSIONS, SMALL, TRANSPORTING, built, clips, prepared, takes
 
 DIMS = (20, 13)
 every = pytest.mark.parametrize("name", TRANSPORTING)
@@ -53,6 +57,22 @@ def test_within_the_batch_a_prediction_depends_on_the_other_clips(name: str, rea
     module, batch = module_of(name, transport=reading), batch_of(10)
     few, many = module(mixed(batch, [3, 4])).logits[0], module(batch).logits[3]
     assert (few - many).abs().max() > 1e-3
+
+
+@every
+@pytest.mark.parametrize("reading", ["bank", "batch"])
+def test_trained_by_the_harness_other_test_clips_matter_within_the_batch_only(name: str, reading: str) -> None:
+    options = {key: value for key, value in SMALL.items() if takes(name, key)} | {"transport": reading}
+    plan = dataclasses.replace(training(dataclasses.replace(FUSIONS[name], recipe=Recipe()), scaling="none"), fusion_options=options)
+    (first, target), (second, _) = data(), data(seed=1)
+    kept, *changed = FOLD.test
+    same, other = (
+        fit_fold(plan, [first, second], target, FOLD, 0),
+        fit_fold(plan, [garbage(first, tuple(changed)), garbage(second, tuple(changed))], target, FOLD, 0),
+    )
+    row = FOLD.test.index(kept)
+    assert same.curves == other.curves
+    assert np.array_equal(same.probabilities[row], other.probabilities[row]) == (reading == "bank")
 
 
 @every
