@@ -18,7 +18,8 @@ from nverbench_fusions.parrot import hadamard
 from nverbench_fusions.sinkhorn import sinkhorn
 from nverbench_fusions.transport import BANK, CHUNK, Plan, Transport, beside, exchanged, received
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # pytest's importlib mode leaves these folders off the path
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path,
+sys.path.insert(0, str(Path(__file__).parents[1]))  # and this one
 from fitting import FOLD, data, garbage, training
 from fusion_cases import FUSIONS, SMALL, TRANSPORTING, built, clips, prepared, takes
 
