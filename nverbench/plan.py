@@ -15,6 +15,7 @@ from nverbench.artifacts import Missing, Planned, Weights
 from nverbench.catalog import Catalog
 from nverbench.compatible import unfit
 from nverbench.corpora import Corpus
+from nverbench.cutting import by_protocol
 from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.options import Reference, resolve, split
@@ -209,9 +210,7 @@ class _Desk:
         return self.registry.protocol(self._protocol_name(entry))
 
     def _cut(self, corpus: Corpus, kind: str, protocol: Protocol) -> folds.Cut:
-        selection = self.selection.selection or protocol.selection
-        inner = folds.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if selection == "inner" else None
-        return folds.cut(corpus.clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
+        return by_protocol(corpus.clips, kind, protocol, self.selection.selection)
 
     def _job(self, entry: Entry, backbones: tuple[Planned, ...], fusion: Fusion, fusion_reference: Reference, loss: Loss,
              loss_reference: Reference, corpus: Corpus, cut: folds.Cut) -> Job:  # fmt: skip

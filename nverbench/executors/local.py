@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench import cache, embed, folds, metrics, stats
+from nverbench.cutting import by_protocol
 from nverbench.digests import file_digests
 from nverbench.errors import DatasetError
 from nverbench.fit import Fitted, Training, fit_fold
@@ -53,7 +54,7 @@ def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result,
         PartError, FitError: a part broke its contract, a loss was not finite.
     """
     clips, streams, embeddings = _embedded(job, shared, watch)
-    cut = job.cut if len(clips) == len(job.corpus.clips) else _recut(job, clips)
+    cut = job.cut if len(clips) == len(job.corpus.clips) else by_protocol(clips, job.cut.kind, job.protocol)  # --skip-bad left some out
     index = {label: i for i, label in enumerate(job.corpus.labels)}
     target = np.array([index[str(c.label)] for c in clips], dtype=np.int64)
     training = Training(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device,
@@ -100,13 +101,6 @@ def _unchanged(job: Job) -> None:
     for clip in job.corpus.clips:
         if now[clip.path] != job.corpus.sha256[clip.id]:
             raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
-
-
-def _recut(job: Job, clips: list[Clip]) -> folds.Cut:
-    """The folds without the clips that ``--skip-bad`` left out."""
-    p = job.protocol
-    inner = folds.Inner(p.inner_share, p.inner_most, p.inner_per_class) if p.selection == "inner" else None
-    return folds.cut(clips, job.cut.kind, k=p.k, seed=p.seed, inner=inner)
 
 
 def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:
