@@ -14,7 +14,8 @@ from nverbench.cutting import by_protocol
 from nverbench.errors import UsageError
 from nverbench.executors import local
 from nverbench.fit import Training, fit_fold
-from nverbench.leaderboard import SHOWN, score_text
+from nverbench.leaderboard import score_text
+from nverbench.metrics import SHOWN
 from nverbench.options import resolve, split
 from nverbench.parts import Clip
 from nverbench.predictions import Predictions

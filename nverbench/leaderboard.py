@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nverbench.predictions import Predictions
+from nverbench.gaps import Gap
+from nverbench.metrics import SHOWN
 from nverbench.registry import DEFAULT_PROTOCOL
-from nverbench.results import Folder, Result, Score
+from nverbench.results import Result, Score
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nverbench.stats import Interval
-
-SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
 CONTROL = "control, not a result"
 WIDE = 180
 """Columns of a terminal from which the table has one column for everything."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """One system under two cuts: what shared speakers are worth."""
-
-    system: str
-    dataset: str
-    values: dict[str, Interval]
-    """Metric -> random minus speaker, paired over groups."""
 
 
 def order(results: Iterable[Result]) -> list[Result]:
@@ -83,10 +69,11 @@ def _narrow(results: Sequence[Result]) -> Table:
     return shown
 
 
-def record(result: Result) -> dict[str, object]:
-    """A result as one JSON record, without the epoch curves."""
+def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
+    """A result as one JSON record, without the epoch curves; with the speaker gap it is one side of, if any."""
     content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}})
-    return content
+    own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
+    return content | ({"speaker_gap": own[0]} if own else {})
 
 
 def describe(result: Result) -> list[str]:
@@ -132,29 +119,3 @@ def footnotes(results: Sequence[Result]) -> list[str]:
             values = ", ".join(f"{g} {100 * v:.1f}" for g, v in r.per_group_accuracy.items())
             notes.append(f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval; accuracy per {r.unit}: {values}")
     return list(dict.fromkeys(notes))
-
-
-def gaps(results: Sequence[Result], out: Path) -> list[Gap]:
-    """The speaker gap of every system that was run on random and on speaker-disjoint folds: random minus speaker, paired."""
-    from nverbench import stats
-
-    folder, found = Folder(out), []
-    for a in order(results):
-        for b in results:
-            same = (a.entry, a.protocol, a.selection, a.seeds, a.provenance.dataset_digest, a.provenance.weights_digests)
-            other = (b.entry, b.protocol, b.selection, b.seeds, b.provenance.dataset_digest, b.provenance.weights_digests)
-            if same == other and (a.folds.kind, b.folds.kind) == ("random", "speaker"):
-                pair = [Predictions.read(folder.predictions_path(r.id)).decisions(len(r.labels)) for r in (a, b)]
-                system = f"{' + '.join(a.entry.backbones)} / {a.entry.fusion}"
-                found.append(Gap(system, a.entry.dataset, stats.difference(*pair)))
-    return found
-
-
-def gap_text(gap: Gap) -> str:
-    """One line: what random folds add over speaker-disjoint ones."""
-    parts = []
-    for name, heading in SHOWN:
-        i = gap.values[name]
-        interval = f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]" if i.low is not None and i.high is not None else ""
-        parts.append(f"{heading} {100 * i.value:+.1f}{interval}")
-    return f"speaker gap (random minus speaker folds, points) {gap.system} on {gap.dataset}: {', '.join(parts)}"

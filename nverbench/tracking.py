@@ -20,7 +20,9 @@ from typing import Any
 from filelock import FileLock
 
 from nverbench import metrics
+from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
+from nverbench.gaps import Gap
 from nverbench.home import write_atomically
 from nverbench.results import Folder, FoldScore, Result
 
@@ -47,8 +49,33 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
         safe = f"the result is safe in {folder.path(result.id)}, run the job again to tell it"
         raise TrackingError(f"mlflow {uri}: {type(error).__name__}: {reason}; {safe}") from error
     told[uri] = result.result_digest
-    write_atomically(marker, json.dumps({**told, "run": parent}, sort_keys=True).encode())
+    write_atomically(marker, json.dumps({**told, f"run {uri}": parent}, sort_keys=True).encode())
     return True
+
+
+def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
+    """Give both runs of a speaker gap its metrics (``speaker_gap_macro_f1``, ``..._low``, ``..._high``) and the other's id.
+
+    Raises:
+        TrackingError: the server cannot be reached or written.
+    """
+    values = {f"speaker_gap_{name}": i.value for name, i in gap.values.items()}
+    values |= {f"speaker_gap_{n}_{end}": v for n, i in gap.values.items() for end, v in (("low", i.low), ("high", i.high)) if v is not None}
+    for own, other in ((gap.disjoint, gap.random), (gap.random, gap.disjoint)):
+        marker = folder.root / f"{own}.tracked"
+        told = _told(marker)
+        run, what = told.get(f"run {uri}"), digest_of([other, values])
+        if run is None or told.get(f"gap {uri}") == what:
+            continue
+        try:
+            with _quiet():
+                client = _client(uri)
+                _batch(client, run, values, {})
+                client.set_tag(run, "nverbench.speaker_gap_with", other)
+        except Exception as error:  # whatever MLflow, its store or the network raises becomes one line
+            reason = " ".join(str(error).split())[:200]
+            raise TrackingError(f"mlflow {uri}: {type(error).__name__}: {reason}; the gap is safe in {folder.root.parent / 'gaps'}") from error
+        write_atomically(marker, json.dumps({**told, f"gap {uri}": what}, sort_keys=True).encode())
 
 
 def _told(marker: Path) -> dict[str, str]:

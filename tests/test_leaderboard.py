@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from nverbench.leaderboard import SHOWN, order, score_text, table, worth
+from nverbench.leaderboard import order, score_text, table, worth
+from nverbench.metrics import SHOWN
 from nverbench.results import Score
 
 

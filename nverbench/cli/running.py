@@ -154,18 +154,18 @@ def say_dry_run(planned: Plan) -> int:
 
 def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:
     """The table (or JSON records), footnotes, what failed, and where everything is."""
-    from nverbench import leaderboard
+    from nverbench import gaps, leaderboard
 
     results = summary.finished + summary.unchanged
     if as_json:
         for result in results:
-            typer.echo(json.dumps(leaderboard.record(result)))
+            typer.echo(json.dumps(leaderboard.record(result, summary.gaps)))
     elif results:
         print_table(results)
     for line in leaderboard.footnotes(results) if results else []:
         say(line)
-    for gap in leaderboard.gaps(results, out):
-        (say if as_json else typer.echo)(leaderboard.gap_text(gap))
+    for gap in summary.gaps:
+        (say if as_json else typer.echo)(gaps.text(gap))
     done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"
     say(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
     if summary.failures and len(summary.plan.jobs) > 1:  # a single job's reason stands right above
