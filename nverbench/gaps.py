@@ -6,7 +6,7 @@ two results it is the difference of: ``<out>/gaps/<id of the disjoint row>.json`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nverbench import metrics, stats
@@ -42,21 +42,35 @@ class Gap(Strict):
     values: dict[str, Difference]
 
 
-def find(results: Iterable[Result], folder: Folder) -> list[Gap]:
-    """The gap of every system among the results that was run on random and on disjoint folds, in the order of the results."""
+def find(results: Iterable[Result], folder: Folder, say: Callable[[str], None]) -> list[Gap]:
+    """The gap of every system among the results that was run on random and on disjoint folds, in the order of the results.
+
+    Damaged predictions are said, and cost their gap only.
+    """
     results = list(results)
     shared = {_system(r): r for r in results if r.folds.kind == "random"}
     pairs = [(shared[_system(r)], r) for r in results if r.folds.kind.partition("=")[0] in DISJOINT and _system(r) in shared]
-    return [gap for random, disjoint in pairs if (gap := between(random, disjoint, folder)) is not None]
+    found = []
+    for random, disjoint in pairs:
+        try:
+            gap = between(random, disjoint, folder)
+        except ResultError as error:
+            say(str(error))
+            continue
+        found += [gap] if gap is not None else []
+    return found
 
 
 def between(random: Result, disjoint: Result, folder: Folder) -> Gap | None:
-    """The gap between two results of one system; None where their predictions are not of the same clips (``--skip-bad``, holdout) or are gone."""
-    try:
-        a, b = (Predictions.read(folder.predictions_path(r.id)).decisions(len(r.labels)) for r in (random, disjoint))
-        values = stats.difference(a, b)
-    except (ResultError, ValueError):
+    """The gap between two results of one system; None where their predictions are not of the same clips (``--skip-bad``, holdout).
+
+    Raises:
+        ResultError: the predictions of one are gone or damaged.
+    """
+    a, b = (Predictions.read(folder.predictions_path(r.id)).decisions(len(r.labels)) for r in (random, disjoint))
+    if a.groups != b.groups or len(a.target) != len(b.target):
         return None
+    values = stats.difference(a, b)
     e = disjoint.entry
     return Gap(
         system=f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss}", dataset=e.dataset, protocol=disjoint.protocol, random=random.id,

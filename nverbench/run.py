@@ -75,7 +75,7 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: l
 
 def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]) -> list[gaps.Gap]:
     """The speaker gaps of a run, written beside the results and told to MLflow."""
-    found = gaps.find(summary.finished + summary.unchanged, folder)
+    found = gaps.find(summary.finished + summary.unchanged, folder, say)
     for gap in found:
         gaps.write(gap, folder)
         try:

@@ -40,7 +40,7 @@ def show(
     if not results:
         say(f"no results in {out / 'results'}; nverbench run makes some")
         return 2
-    found = gaps.find(board.order(results), Folder(out))
+    found = gaps.find(board.order(results), Folder(out), say)
     if as_json:
         for result in board.order(results):
             typer.echo(json.dumps(board.record(result, found)))

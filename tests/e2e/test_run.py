@@ -84,7 +84,7 @@ def test_pooled_accuracy_is_the_diagonal_of_the_confusion(world: Any) -> None:
 def test_both_folds_print_the_speaker_gap(world: Any) -> None:
     ran = world.job("--folds", "speaker", "--folds", "random")
     assert ran.code == 0
-    assert "speaker gap (random minus speaker folds, points) tiny-spectrum / tiny-linear on tiny-bursts" in ran.out
+    assert "speaker gap (random minus speaker folds, points) tiny-spectrum / tiny-linear / tiny-loss on tiny-bursts" in ran.out
     assert len(world.results) == 2
     assert world.passes == CLIPS
 
