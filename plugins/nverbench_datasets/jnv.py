@@ -40,7 +40,7 @@ CITATION = """@article{xin2024jnv,
 }"""
 CARD = LabelCard(
     kind="portrayed",
-    setting="acted, by one professional (M2) and three amateurs, to emotional scenarios; phrases crowd-sourced (R) or left to the speaker (F)",
+    setting="acted: one professional (M2) and three amateurs, given emotional scenarios; phrases crowd-sourced (R) or left to the speaker (F)",
     raters="crowd workers rated and recognised the clips; the label is the emotion that was asked for",
     languages="Japanese",
 )

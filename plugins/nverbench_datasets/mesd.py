@@ -17,7 +17,7 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 COUNTS = {"Anger": 143, "Disgust": 144, "Fear": 144, "Happiness": 144, "Neutral": 143, "Sadness": 144}
 VOICES, WORD_CORPORA = ("F", "M", "C"), ("A", "B")
-NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d]|[ -])*)\.wav")
+NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d_]|[ -])*)\.wav")
 
 LAYOUT = Layout(
     title="MESD",

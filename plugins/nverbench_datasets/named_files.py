@@ -113,7 +113,7 @@ def _said(path: Path, folder: str, parse: Parse) -> Said | str | None:
         f"{inside}/{name}".encode()
     except UnicodeEncodeError:
         return "its name is not UTF-8 text; rename it"
-    return parse(name, inside)
+    return parse(name, inside) if name.isprintable() else "its name holds a character that cannot be printed; rename it"
 
 
 def _is_pointer(path: Path) -> bool:
