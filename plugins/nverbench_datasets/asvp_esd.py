@@ -36,7 +36,7 @@ AUDIO_ONLY = Layout(
 WITH_BONUS = replace(AUDIO_ONLY, folders=re.compile("Audio|Bonus"))
 
 LICENCE = "CC BY 4.0 (declared; third-party recordings, consent unknown)"
-SOURCE = Source(address="https://zenodo.org/records/7132783/files/ASVP-ESD-Update.zip", licence=LICENCE, files=("ASVP-ESD-Update.zip",))
+SOURCE = Source(address="https://zenodo.org/records/7132783/files/ASVP-ESD-Update.zip", licence=LICENCE)
 CITATION = """@misc{landry_asvp_esd,
   title = {Audio, Speech and Vision Processing Lab Emotional Sound database ({ASVP-ESD})},
   author = {Landry, Dejoli Tientcheu Touko and He, Qianhua and Xie, Wei},

@@ -3,7 +3,7 @@
 Layout, as published: ``Emotion_{F|M|C}_{A|B}_word.wav`` (emotion, voice, corpus of words, word). Eleven people speak, but the name tells
 only whether a woman, a man or a child does: a clip has no speaker, no speaker-disjoint folds can be cut, and every number on this
 corpus is one where the voice may have been heard in training. Version 5 also has women's voices made less natural by computer, whose names
-carry a level before the word (``Anger_F_B_1_word.wav``): they are another set and none of the 862.
+carry the level, and so a digit, before the word: they are another set and none of the 862.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 COUNTS = {"Anger": 143, "Disgust": 144, "Fear": 144, "Happiness": 144, "Neutral": 143, "Sadness": 144}
 VOICES, WORD_CORPORA = ("F", "M", "C"), ("A", "B")
-NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d_]|[ -])*)\.wav")
+NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d]|[ -])*)\.wav")
 
 LAYOUT = Layout(
     title="MESD",

@@ -68,13 +68,7 @@ RAVDESS = Dataset(
         ages="21 to 33 (not verified)",
     ),
     sample=sample,
-    sources=(
-        Source(
-            address="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip",
-            licence="CC BY-NC-SA 4.0",
-            files=("Audio_Speech_Actors_01-24.zip",),
-        ),
-    ),
+    sources=(Source(address="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip", licence="CC BY-NC-SA 4.0"),),
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
     share="labels-only",

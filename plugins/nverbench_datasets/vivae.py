@@ -24,7 +24,7 @@ FULL_SET = Layout(title="VIVAE", corpus="vivae", clips=f"full_set/{NAMED}", plac
 CORE_SET = replace(FULL_SET, clips=f"core_set/{NAMED}", places=("core_set",))
 
 LICENCE = "CC BY-NC 4.0"
-SOURCE = Source(address="https://zenodo.org/records/4066235/files/VIVAE.zip", licence=LICENCE, files=("VIVAE.zip",))
+SOURCE = Source(address="https://zenodo.org/records/4066235/files/VIVAE.zip", licence=LICENCE)
 CITATION = """@article{holz2022vivae,
   title = {The Variably Intense Vocalizations of Affect and Emotion ({VIVAE}) corpus prompts new perspective on nonspeech perception},
   author = {Holz, Natalie and Larrouy-Maestri, Pauline and Poeppel, David},

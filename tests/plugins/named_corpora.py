@@ -86,7 +86,7 @@ BERLIN = Case(
 MEXICO = Case(
     mesd.MESD, 862, "",
     _grid("{e}_{v}_A_{w}", {"Anger": "Anger", "Sadness": "Sadness"}, "", e=("Anger", "Sadness"), v="FMC", w=("abajo", "ayer", "gracias", "hoy")),
-    mesd.parse, r"(Anger|Disgust|Fear|Happiness|Neutral|Sadness)_[FMC]_[AB]_[^\W\d_]([^\W\d_]|[ -])*\.wav",
+    mesd.parse, r"(Anger|Disgust|Fear|Happiness|Neutral|Sadness)_[FMC]_[AB]_[^\W\d_]([^\W\d]|[ -])*\.wav",
     {
         ("Anger_F_A_abajo.wav", ""): ("Anger_F_A_abajo", "Anger", None),
         ("Neutral_C_B_dif\u00edcil.wav", ""): ("Neutral_C_B_dif\u00edcil", "Neutral", None),
@@ -94,7 +94,7 @@ MEXICO = Case(
     {
         ("Joy_F_A_abajo.wav", ""): "emotion", ("anger_F_A_abajo.wav", ""): "emotion", ("Anger_X_A_abajo.wav", ""): "voice",
         ("Anger_F_C_abajo.wav", ""): "word corpus", ("Anger_F_A_.wav", ""): "not named", ("Anger_F_A_\udce9.wav", ""): "not named",
-        ("Anger_F_B_1_abuelo.wav", ""): "not named",
+        ("Anger_F_B_1_abuso.wav", ""): "not named", ("Anger_F_B_L1_abuso.wav", ""): "not named",
     },
     archive="cy34mh68j9-5/Mexican Emotional Speech Database (MESD)",
 )  # fmt: skip
