@@ -22,6 +22,7 @@ def row(value: float = 0.456, *, control: bool = False, optimistic: bool = False
     entry = SimpleNamespace(backbones=backbones, fusion="reno", loss="renyi", dataset="vocal-demo")
     scores = {name: score(value) for name, _ in SHOWN}
     worth = {"standing": "official", "control": control, "optimistic": optimistic, "heard_in_pretraining": list(heard)}
+    worth["licence"] = "CC BY-NC 4.0 (vivae)"
     return SimpleNamespace(entry=entry, folds=SimpleNamespace(kind=kind), scores=scores, protocol="nver-1", id=f"{value}", **worth)
 
 

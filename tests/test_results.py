@@ -54,6 +54,8 @@ def finished(**changes: Any) -> Result:
         "seeds": 1,
         "folds": Folds(kind="speaker", digest="d" * 64, number=2, speakers_seen=False, notes=[]),
         "labels": ["anger", "joy"],
+        "share": "open",
+        "licence": "MIT (a)",
         "counts": Counts(
             clips=8, groups=2, per_class={"anger": 4, "joy": 4}, left_out={}, misfits=0, padded={"a": 0}, forward_passes={"a": 8, "b": 8}
         ),
@@ -70,6 +72,7 @@ def finished(**changes: Any) -> Result:
         ),
         "timings": Timings(embed={"a": 1.0}, fit=2.0, embed_per_clip={"a": 0.1}, real_time_factor={"a": None}, peak_memory=1),
         "machine": {"host": "here"},
+        "names": None,
     }  # fmt: skip
     return Result(**{**facts, **changes}).sealed()
 
@@ -77,7 +80,8 @@ def finished(**changes: Any) -> Result:
 def predictions(seed: int = 0, *, replicates: int = 2) -> Predictions:
     rng = np.random.default_rng(seed)
     probabilities = rng.random((replicates, 4, 2), dtype=np.float32)
-    return Predictions(["a", "b/é", "c", "d"], ["ann", "ann", "bob", ""], np.array([0, 1, 0, 1]), ["1", "1", "2", "2"], probabilities)
+    return Predictions(["a", "b/é", "c", "d"], ["ann", "ann", "bob", ""], np.array([0, 1, 0, 1]), ["1", "1", "2", "2"], probabilities,
+                       [f"{i:032x}" for i in (3, 1, 2, 0)])  # fmt: skip
 
 
 def damage(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -215,8 +219,8 @@ def test_the_digest_leaves_out_what_differs_between_two_runs_of_the_same(changes
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda c: c.update(schema_version=2), "expected a result of schema 1, got 2; run the job again with this version"),
-        (lambda c: c.pop("schema_version"), "expected a result of schema 1, got None"),
+        (lambda c: c.update(schema_version=1), r"expected a result of schema 2, got 1; run the job again \(embeddings are kept\)"),
+        (lambda c: c.pop("schema_version"), "expected a result of schema 2, got None"),
         (lambda c: c.pop("scores"), "not a readable result .*scores"),
         (lambda c: c.update(unknown=1), "not a readable result .*unknown"),
         (lambda c: c.update(seeds="many"), "not a readable result .*seeds"),
@@ -231,7 +235,7 @@ def test_a_result_of_another_shape_is_named_with_what_to_do(written: Path, chang
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b'"x"', b"\xff\xfe", b"\x00" * 9], ids=repr)
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 1)"):
+    with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 2)"):
         read(tmp_path / "a.json")
 
 
@@ -260,7 +264,7 @@ def test_a_number_that_is_not_finite_is_named(written: Path, number: str):
 
 
 def parts(p: Predictions) -> tuple[object, ...]:
-    return (list(p.ids), list(p.groups), p.target.tolist(), list(p.folds), p.probabilities.dtype, p.probabilities.tolist())
+    return (list(p.ids), list(p.groups), p.target.tolist(), list(p.folds), p.probabilities.dtype, p.probabilities.tolist(), list(p.keys))
 
 
 @given(seed=st.integers(0, 100), replicates=st.integers(1, 3))
@@ -274,7 +278,7 @@ def test_predictions_come_back_as_they_were_written(tmp_path: Path, seed: int, r
 def test_the_file_of_predictions_holds_no_pickles(written: Path):
     with np.load(Folder(written.parents[1]).predictions_path(JOB), allow_pickle=False) as arrays:
         assert {name: arrays[name].dtype.kind for name in arrays.files} == {
-            "ids": "U", "groups": "U", "target": "i", "folds": "U", "probabilities": "f",
+            "ids": "U", "groups": "U", "target": "i", "folds": "U", "probabilities": "f", "keys": "U",
         }  # fmt: skip
 
 

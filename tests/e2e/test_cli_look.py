@@ -120,7 +120,7 @@ def test_the_leaderboard_can_be_narrowed(world: Any) -> None:
     ("damage", "words"),
     [
         (lambda text: text[:100], "not a readable result"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 9'), "expected a result of schema 1, got 9"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 9'), "expected a result of schema 2, got 9"),
         (lambda text: text.replace('"standing": "', '"standing": "very '), "does not match its result_digest, so it was changed"),
     ],
     ids=["truncated", "version", "edited"],
