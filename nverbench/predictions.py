@@ -25,7 +25,7 @@ class Predictions:
         self.probabilities = probabilities
         """(r, n, k)"""
         self.keys = keys or []
-        """(n,) what stands for the ids once published (``publishing.clip_key``); equal to them in the published form, empty where there is no audio."""
+        """(n,) what stands for the ids once published (``publishing.clip_key``), where it equals them; empty where there is no audio."""
 
     def to_bytes(self) -> bytes:
         """The content of the file."""

@@ -88,7 +88,7 @@ def _planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
     return artifacts.Planned(part, reference, found)
 
 
-def _stored(planned: Planned, corpus: Corpus, command: str) -> NDArray[np.float32]:
+def _stored(planned: Planned, corpus: Corpus, run: str) -> NDArray[np.float32]:
     """The cached embeddings (n, d), rows in the order of the clips; ArtifactError when some were never computed."""
     import numpy as np
 
@@ -101,7 +101,7 @@ def _stored(planned: Planned, corpus: Corpus, command: str) -> NDArray[np.float3
     found = [store.get(key_of(planned, clip, corpus.sha256[clip.id], "float32", planned.part.pool)) for clip in corpus.clips]
     missing = sum(entry is None for entry in found)
     if missing:
-        raise ArtifactError(f"{missing} of {len(found)} clips of {corpus.reference} are not in the cache for {planned}; this computes them: {command}")
+        raise ArtifactError(f"{missing} of {len(found)} clips of {corpus.reference} are not in the cache for {planned}; this computes them: {run}")
     entries = np.stack([entry[0] for entry in found if entry is not None])  # (n, d) or (n, L, d)
     layer = planned.reference.layer
     return entries if entries.ndim == 2 else entries[:, -1 if layer is None else layer]
