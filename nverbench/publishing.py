@@ -86,9 +86,10 @@ def _without_names(reason: str, corpus: Corpus, left_out: Iterable[str]) -> str:
     for c in corpus.clips:
         private |= {c.id, c.speaker or "", c.group or "", c.path.name, c.path.stem, str(c.path), str(c.path.parent)}
     told = [name for name in private if name in reason and not re.fullmatch(r"\d{0,2}", name)]  # "2" in "peak 2.9e-4" is nobody's name
-    words = "|".join(re.escape(name) for name in sorted(told, key=len, reverse=True))
-    plain = re.sub(rf"(?<!\w)(?:{words})(?!\w)", WITHHELD, reason) if words else reason
-    return PATH.sub(WITHHELD, plain)
+    # A short name is only looked for as a word of its own: "a" is in every sentence.
+    words = [re.escape(n) if len(n) > 4 else rf"(?<!\w){re.escape(n)}(?!\w)" for n in sorted(told, key=len, reverse=True)]
+    plain = re.sub("|".join(words), "\0", reason) if words else reason  # a sign that no path ends at
+    return PATH.sub(WITHHELD, plain).replace("\0", WITHHELD)
 
 
 def publish(result: Result, predictions: Predictions) -> tuple[Result, Predictions]:
