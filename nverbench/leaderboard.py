@@ -64,7 +64,7 @@ def table(results: Sequence[Result], *, width: int = WIDE) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
     shown.add_column("row is", overflow="fold")
-    shown.add_column("licence", overflow="fold", max_width=28)
+    shown.add_column("licence", overflow="fold", max_width=22)
     for r in order(results):
         cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
         shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r), r.licence)

@@ -143,9 +143,7 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         protocol=job.protocol_name,
         selection=job.protocol.selection,
         seeds=job.selection.seeds,
-        folds=Folds(
-            kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=any(f.speakers_seen for f in cut.folds), notes=list(cut.notes)
-        ),
+        folds=_folds(cut),
         labels=labels,
         share=job.corpus.dataset.share,
         licence=licences.combined(made_from.licences),
@@ -161,6 +159,11 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         names=publishing.names(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job)),
         machine={"device": provenance.device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
     )  # fmt: skip
+
+
+def _folds(cut: folds.Cut) -> Folds:
+    seen = any(f.speakers_seen for f in cut.folds)
+    return Folds(kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=seen, notes=list(cut.notes))
 
 
 def _public_texts(job: Job) -> dict[str, str]:
