@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from nverbench.errors import ArtifactError
 
-DECODERS: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\0": lzma.LZMAFile}
+DECODERS: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.BZ2File, b"\xfd7zXZ\0": lzma.LZMAFile}
 OTHERS = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!\x1a\x07": "a rar archive", b"\x28\xb5\x2f\xfd": "a zstandard file",
     b"PK\x07\x08": "a zip in several parts", b"<": "a web page",
@@ -59,7 +59,7 @@ def members(path: Path, raw: IO[bytes]) -> Iterator[Member]:
     if beginning.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         found = _zip_members(raw, guard)
     elif decoder is not None or beginning[257:262] == b"ustar" or _is_old_tar(beginning):
-        found = _tar_members(raw, decoder(raw) if decoder else raw, guard)
+        found = _tar_members(raw, decoder, guard)
     else:
         raise ArtifactError(f"{path.name}: expected a zip or tar archive (.gz, .bz2, .xz), got {other}; unpack it by hand, then: nverbench data add")
     step = guard(lambda: next(found, None))
@@ -111,8 +111,8 @@ def _refused_in_zip(info: zipfile.ZipInfo) -> str:
     return ""
 
 
-def _tar_members(raw: IO[bytes], decoded: Any, guard: Callable[..., Any]) -> Iterator[Member]:
-    source = _Bounded(decoded)
+def _tar_members(raw: IO[bytes], decoder: Callable[[Any], Any] | None, guard: Callable[..., Any]) -> Iterator[Member]:
+    source = _Bounded(decoder(raw) if decoder else raw)
     try:
         archive = tarfile.open(fileobj=source, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115  # it holds nothing that must be closed
     except tarfile.ReadError as error:
