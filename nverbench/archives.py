@@ -65,6 +65,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int, most_files: int) -> 
         try:
             tree = _Tree(archive, staging / "tree", most_bytes, most_files)
             tree.root.mkdir()
+            check_room(staging, archive.stat().st_size, archive.name)  # at the least; the rest is seen as it is written
             _unpack(tree)
             tree.root.rename(folder)
         finally:

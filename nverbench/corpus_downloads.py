@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from nverbench import archives, corpora, home, transfer
 from nverbench.corpora import Corpus
 from nverbench.digests import digest_of
-from nverbench.downloads import alone
+from nverbench.downloads import alone, file_name
 from nverbench.errors import ArtifactError, DatasetError
 from nverbench.options import Reference
 from nverbench.parts import Dataset, Source
@@ -52,22 +52,28 @@ def get_corpus(
         known = corpora.local_copy(dataset)
         if known is not None and known.is_dir():  # somebody else fetched it meanwhile
             return corpora.load(dataset, Reference(dataset.name), known)
-        if place.exists():  # in its place, but whoever fetched it died before it was remembered
-            return corpora.add(dataset, place)
-        archive = folder / (urlsplit(source.address).path.rsplit("/", 1)[-1] or "archive")
+        archive = folder / file_name(source.address)
         try:
-            corpus = _from_archive(dataset, source, archive, digest, say)
+            corpus = _adopted(dataset, place) if place.exists() else _from_archive(dataset, source, archive, digest, say)
         except transfer.DiskError:
             raise
         except (ArtifactError, DatasetError):  # a pinned archive is the right one whatever else is wrong; any other would come again
             if archive.exists() and source.sha256 is None:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        if keep_archive:
+        if keep_archive and archive.exists():
             say(f"the archive is kept: {archive}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
         return corpus
+
+
+def _adopted(dataset: Dataset, place: Path) -> Corpus:
+    """The corpus that is in its place but not remembered: whoever fetched it died in between."""
+    try:
+        return corpora.add(dataset, place)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; {place} was there before, and is left alone: move it away, then try again") from error
 
 
 def _from_archive(dataset: Dataset, source: Source, archive: Path, digest: str | None, say: Callable[[str], None]) -> Corpus:
@@ -87,12 +93,12 @@ def _from_archive(dataset: Dataset, source: Source, archive: Path, digest: str |
                 f"corpus {dataset.corpus}: expected digest {digest[:12]} as the registry pins, got {corpus.digest[:12]} from {source.address}; "
                 "nothing was added: the corpus there is another version"
             )
+        if trusted:
+            home.note("lock", "archives", key, sha256)
         place = home.corpus_folder(dataset.corpus)
         root.rename(place)
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
-    if trusted:
-        home.note("lock", "archives", key, sha256)
     home.note("corpora", "paths", dataset.corpus, str(place.resolve()))
     return corpus
 

@@ -6,6 +6,7 @@ failed try and goes once its weights are kept, or turn out to be others than wan
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +56,11 @@ def fetched(backbone: Backbone, pin: Source | None, say: Callable[[str], None] =
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def file_name(address: str) -> str:
+    """A plain name for what lies at an address, the one it has there where that is plain."""
+    return re.sub(r"[^\w.-]", "_", urlsplit(address).path.rsplit("/", 1)[-1])[-100:].lstrip(".") or "download"
+
+
 @contextmanager
 def alone(path: Path, sentence: str, say: Callable[[str], None]) -> Iterator[bool]:
     """No other process downloads the same; gives whether one did until now (``sentence`` is then said)."""
@@ -80,7 +86,7 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
             return _from_hub(source, backbone.weights.files, folder)
         from nverbench import transfer
 
-        file = folder / (urlsplit(source.address).path.rsplit("/", 1)[-1] or "weights")
+        file = folder / file_name(source.address)
         transfer.fetch(source.address, file, sha256=source.sha256, say=say)  # sizes of weights are about right, for the user's eyes
         return file
     except Exception as error:  # whatever the network or the server did becomes one line

@@ -138,7 +138,7 @@ def _repeat(part: Partial, way: _Way, tries: int, sleep: Callable[[float], None]
 def _try_once(part: Partial, way: _Way) -> None:
     """One request, for what is missing."""
     have = part.resumable()
-    asked = {"Accept-Encoding": "identity"}
+    asked = {"Accept-Encoding": "identity", "User-Agent": "nverbench"}
     if have:
         asked["Range"] = f"bytes={have}-"
         asked |= {"If-Range": part.tag} if part.tag else {}

@@ -303,8 +303,9 @@ def test_a_tar_header_as_long_as_it_likes_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = iter([10**12])  # it is filled while we write
     monkeypatch.setattr(archives, "RESERVE", 0)
-    monkeypatch.setattr("nverbench.transfer.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 9))  # type: ignore[attr-defined]
+    monkeypatch.setattr("nverbench.transfer.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, next(room, 9)))  # type: ignore[attr-defined]
     (tmp_path / "out").mkdir()
     with pytest.raises(DiskError, match="expected room for"):
         offered(zipped(FILES), tmp_path)

@@ -265,6 +265,13 @@ def test_pauses_grow_and_the_servers_own_wish_counts(shelf: Shelf, tmp_path: Pat
     assert all(line.endswith("trying again") for line in told)
 
 
+def test_where_no_terminal_shows_a_bar_lines_tell_how_far_it_is(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "SLOW", -1.0)
+    told: list[str] = []
+    get(shelf, tmp_path, say=told.append)
+    assert told[-1] == "  a.zip: 0.1 MB of 0.1 MB"
+
+
 def test_a_transfer_that_goes_on_is_not_given_up(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "GAIN", 5_000)
     shelf.faults = [Fault(cut=CHUNK * 2)] * 3

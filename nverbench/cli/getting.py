@@ -82,9 +82,7 @@ def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
     if not accepted and sys.stdin.isatty():
         accepted = typer.confirm("Its licence forbids commercial use. Do you accept it?", err=True)
     if not accepted:
-        raise UsageError(
-            f"corpus {corpus}: its licence ({licence}) forbids commercial use; say --accept-licence if you accept it; nothing was fetched"
-        )
+        raise UsageError(f"corpus {corpus}: nothing was fetched: its licence ({licence}) forbids commercial use; say --accept-licence to accept it")
     home.note("accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat())
 
 
