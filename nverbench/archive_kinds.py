@@ -94,8 +94,8 @@ def _zip_members(raw: IO[bytes], guard: Callable[..., Any]) -> Iterator[Member]:
                 grown = copy.copy(info)
                 grown.file_size += 1  # or zipfile would stop silently at the declared size, whatever follows
                 read = guard(archive.open(grown).read)
-            # A name with NUL is cut there by zipfile; the original is what was packed.
-            yield Member(info.orig_filename, info.file_size, read, lambda packed=info.compress_size: packed, refused)  # type: ignore[misc]
+            name = info.orig_filename if "\0" in info.orig_filename else info.filename  # zipfile cuts a name at NUL
+            yield Member(name, info.file_size, read, lambda packed=info.compress_size: packed, refused)  # type: ignore[misc]
 
 
 def _refused_in_zip(info: zipfile.ZipInfo) -> str:

@@ -18,8 +18,8 @@ from nverbench.archive_kinds import Member, members
 from nverbench.errors import ArtifactError
 from nverbench.transfer import RESERVE, DiskError, check_room
 
-LONGEST_NAME = 255
-"""Bytes of one component: what common file systems take."""
+LONGEST_NAME, LONGEST_PATH, DEEPEST = 255, 4096, 64
+"""Bytes of one component, characters of a path, components: what common file systems take, and far more than a corpus needs."""
 MOST_RATIO = 200
 """Unpacked bytes per packed byte. Deflate cannot exceed 1032; audio stays below 20, and a minute of digital silence has no place in a corpus."""
 FROM_SIZE = 1_000_000
@@ -44,8 +44,7 @@ class _Tree:
 
     def refuse(self, name: str, why: str) -> ArtifactError:
         """The error for a member."""
-        shown = name.encode("unicode_escape").decode("ascii")
-        return ArtifactError(f"{self.archive.name}: member {shown[:120]!r} {why}; nothing was unpacked")
+        return ArtifactError(f"{self.archive.name}: member {name[:120]!r} {why}; nothing was unpacked")
 
 
 def unpack(archive: Path, folder: Path, *, most_bytes: int, most_files: int) -> int:
@@ -95,7 +94,9 @@ def _parts(member: Member, tree: _Tree) -> list[str]:
     """The components of a member's path, once they are known to stay inside on every system."""
     name = member.name
     why = ""
-    if name.startswith("/"):
+    if len(name) > LONGEST_PATH or name.count("/") > DEEPEST:
+        why = f"has a path longer than {LONGEST_PATH} characters or {DEEPEST} folders"
+    elif name.startswith("/"):
         why = "has an absolute path"
     elif "\\" in name or re.match(r"[A-Za-z]:", name):
         why = "has a path of another system (a drive letter or a backslash)"
@@ -105,9 +106,12 @@ def _parts(member: Member, tree: _Tree) -> list[str]:
         why = "has a name with NUL, control characters or bytes that are not text"
     elif any(len(part.encode()) > LONGEST_NAME for part in name.split("/")):
         why = f"has a name longer than {LONGEST_NAME} bytes"
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not parts and member.read is not None:
+        why = why or "has no name"
     if why:
         raise tree.refuse(name, why)
-    return [part for part in name.split("/") if part not in ("", ".")]
+    return parts
 
 
 def _enter(member: Member, parts: list[str], tree: _Tree) -> None:
@@ -116,6 +120,8 @@ def _enter(member: Member, parts: list[str], tree: _Tree) -> None:
     if any(tree.names.get(key) for key in keys) or (keys[-1] in tree.names and member.read is not None):
         raise tree.refuse(member.name, "comes twice (names that differ by case only are the same on some systems)")
     tree.names |= dict.fromkeys(keys[:-1], False) | {keys[-1]: member.read is not None}
+    if len(tree.names) > 2 * tree.most_files:
+        raise tree.refuse(member.name, f"makes too many folders: expected at most {2 * tree.most_files} files and folders")
     over = any(part in PASSED_OVER for part in parts)
     place = tree.root.joinpath(*parts)
     if member.read is None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -122,12 +123,12 @@ def _repeat(part: Partial, way: _Way, tries: int, sleep: Callable[[float], None]
         try:
             _try_once(part, way)
         except ArtifactError as error:
-            raise type(error)(f"{part.address} could not be fetched ({error})") from error
+            raise type(error)(f"{part.address} could not be fetched ({_printable(str(error))})") from error
         except (_Again, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             if part.length >= furthest + GAIN:  # slow, but it goes on
                 failures, furthest = 0, part.length
             failures += 1
-            reason = str(error) if isinstance(error, _Again) else _root(error, way.timeout)
+            reason = _printable(str(error) if isinstance(error, _Again) else _root(error, way.timeout))
             if failures >= tries:
                 kept = f"{part.length / 1e6:.1f} MB are kept, the same command goes on from there" if part.length else "nothing came"
                 raise ArtifactError(f"{part.address} could not be fetched ({reason}; tried {tries} times; {kept})") from error
@@ -235,4 +236,11 @@ def _root(error: BaseException, timeout: float) -> str:
         error = inner
     if isinstance(error, TimeoutError):
         return f"nothing came for {timeout:g} s"
+    if isinstance(error, IncompleteRead):
+        return "the connection ended before the file did"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _printable(text: str) -> str:
+    """What a stranger's server says, harmless to a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:500]

@@ -90,6 +90,7 @@ REFUSED = {
     "redirect that is no address": ([Fault(location="https://[")], "could not be fetched"),
     "encoded": ([Fault(encoded=True)], "sends them as gzip"),
     "no length": ([Fault(no_length=True)], "says how long the file is"),
+    "escapes in what it says": ([Fault(location="ftp://example.org/\x1b[2J")], "ftp://example.org/?[2J"),
     "cut for ever": ([Fault(cut=10)] * 5, "tried 5 times"),
     "500 for ever": ([Fault(status=500)] * 5, "500"),
 }
