@@ -68,7 +68,7 @@ def test_data_add_of_another_folder_is_refused_and_forgotten(world: Any, tmp_pat
     [
         (["data", "add", "tiny-bursts", "nowhere"], "nowhere: expected the folder of corpus tiny-bursts, but there is no such folder"),
         (["data", "add", "vocal-demo", "."], "dataset vocal-demo needs no local copy; just run it"),
-        (["data", "check", "emogator"], "corpus emogator is not on this machine; nverbench data add emogator PATH"),
+        (["data", "check", "emogator"], "corpus emogator is missing: source https://codeload.github.com/fredbuhl/EmoGator"),
         (["data", "check", "emogater"], "no dataset named 'emogater' is installed; did you mean emogator"),
         (["list", "backbonez"], "did you mean backbones?"),
         (["show", "renoo"], "nothing is named 'renoo'; did you mean reno"),
