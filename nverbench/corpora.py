@@ -6,13 +6,14 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nverbench import home
+from nverbench.artifacts import missing_corpus
 from nverbench.digests import digest_of, file_digests
-from nverbench.errors import DatasetError, NverbenchError
-from nverbench.options import Reference
+from nverbench.errors import ArtifactError, DatasetError, NverbenchError
+from nverbench.options import Reference, resolve
 from nverbench.parts import Clip, Dataset, Misfit
 
 
@@ -47,6 +48,20 @@ def local_copy(dataset: Dataset) -> Path | None:
     return Path(known) if known else None
 
 
+def here(dataset: Dataset, text: str) -> Corpus:
+    """The clips that the reference ``text`` means on this machine.
+
+    Raises:
+        UsageError: the reference has an option that the dataset does not have.
+        ArtifactError: nobody added or fetched the corpus yet.
+        DatasetError: as :func:`load`.
+    """
+    root = local_copy(dataset)
+    if dataset.corpus is not None and root is None:
+        raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
+    return load(dataset, resolve(dataset, text), root)
+
+
 def add(dataset: Dataset, folder: Path) -> Corpus:
     """Remember ``folder`` as the local copy of the dataset's corpus, once it has been seen to be one.
 
@@ -69,12 +84,13 @@ def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
         DatasetError: the folder is not the corpus, an id or a label is given twice or unknown, or a pinned file has other bytes.
     """
     clips, misfits = _listed(dataset, reference, root)
+    clips = _without(clips, reference.exclude, heard=dataset.task == "conversation")
     labelled = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
     scored = [c for c in labelled if c.id not in dataset.defects]
     left_out = {c.id: dataset.defects[c.id] for c in labelled if c.id in dataset.defects}
     if not scored:
         raise DatasetError(f"dataset {reference}: no labelled clip was found in {root or 'it'}; expected at least one")
-    labels = dataset.labels or tuple(sorted({str(c.label) for c in scored}))
+    labels = tuple(x for x in dataset.labels or sorted({str(c.label) for c in scored}) if x not in reference.exclude)
     if len(labels) < 2:
         raise DatasetError(f"dataset {reference}: expected at least two classes, found {', '.join(labels)}; give clips of another class")
     try:
@@ -82,9 +98,15 @@ def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
     except OSError as error:
         raise DatasetError(f"dataset {reference}: {error.filename} cannot be read ({error.strerror}); mend its permissions or its link") from error
     sha256 = {c.id: by_path[c.path] for c in scored}
-    notes, partial = _differences(dataset, labelled, sha256)
+    notes, partial = _differences(dataset, labelled, sha256, reference.exclude)
     rows = [_row(c, sha256[c.id]) for c in scored]
     return Corpus(dataset, reference, tuple(scored), labels, sha256, digest_of(rows), left_out, tuple(misfits), tuple(notes), partial)
+
+
+def _without(clips: list[Clip], labels: tuple[str, ...], *, heard: bool) -> list[Clip]:
+    """The clips whose label is not one of those; a turn of a conversation is still heard, but not scored."""
+    kept = [replace(c, label=None) if heard and c.label in labels else c for c in clips]
+    return [c for c in kept if c.label not in labels]
 
 
 def _row(clip: Clip, sha256: str) -> list[object]:
@@ -112,7 +134,7 @@ def _listed(dataset: Dataset, reference: Reference, root: Path | None) -> tuple[
     return clips, misfits
 
 
-def _differences(dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, str]) -> tuple[list[str], bool]:
+def _differences(dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, str], excluded: tuple[str, ...]) -> tuple[list[str], bool]:
     """Sentences for how this copy differs from the published corpus, and whether it is partial."""
     notes: list[str] = []
     if dataset.manifest is not None:
@@ -124,12 +146,12 @@ def _differences(dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, st
                 f"{pinned[changed[0]][:12]}, got {sha256[changed[0]][:12]}; fetch the corpus again from {_address(dataset)}"
             )
         missing = sorted(set(pinned) - {c.id for c in labelled})
-        if missing:
+        if missing and not excluded:  # a manifest does not say labels: with some excluded, counts tell what is missing
             notes.append(f"{len(missing)} of {len(pinned)} pinned clips are missing, first {missing[0]}")
     have = Counter(str(c.label) for c in labelled)  # defects included: they are part of the published counts
     by_group = Counter(str(c.unit) for c in labelled)
-    notes += _partial(dataset.counts, have, len(labelled), "classes")
-    notes += [] if dataset.counts and notes else _partial(dataset.group_counts, by_group, len(labelled), f"{dataset.group}s")
+    notes += _partial({k: n for k, n in dataset.counts.items() if k not in excluded}, have, len(labelled), "classes")
+    notes += [] if excluded or (dataset.counts and notes) else _partial(dataset.group_counts, by_group, len(labelled), f"{dataset.group}s")
     return notes, bool(notes)
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench import catalog, folds, registry, stats
+from nverbench.cutting import by_protocol
 from nverbench.errors import UsageError
 from nverbench.executors import local
 from nverbench.fit import Training, fit_fold
-from nverbench.leaderboard import SHOWN, score_text
+from nverbench.leaderboard import score_text
+from nverbench.metrics import SHOWN
 from nverbench.options import resolve, split
 from nverbench.parts import Clip
 from nverbench.predictions import Predictions
@@ -72,8 +74,7 @@ def evaluate(
     if objective.needs == "views" and not head.views:
         raise UsageError(f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives none; use cross-entropy")
     kind = folds_kind or constants.folds or folds.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
-    inner = folds.Inner(constants.inner_share, constants.inner_most, constants.inner_per_class) if constants.selection == "inner" else None
-    cut = folds.cut(clips, kind, k=constants.k, seed=constants.seed, inner=inner)
+    cut = by_protocol(clips, kind, constants)
     labels = tuple(sorted({str(c.label) for c in clips}))
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
     training = Training(

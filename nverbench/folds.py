@@ -6,13 +6,13 @@ never on a library's version, a file order or a folder.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from nverbench.balance import hashed, spread
 from nverbench.digests import digest_of
 from nverbench.errors import FoldError
 from nverbench.parts import Clip
@@ -71,7 +71,7 @@ def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | N
     clips = sorted(clips, key=lambda c: c.id)
     tests = assign(clips, kind, k=k, seed=seed)
     disjoint = kind.partition("=")[0] in DISJOINT
-    folds, notes = [], _rare_groups(clips, k) if kind == "speaker" else []
+    folds = []
     for name, test in tests:
         outside = set(test)
         train = [i for i in range(len(clips)) if i not in outside]
@@ -82,6 +82,7 @@ def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | N
         folds.append(Fold(name, tuple(i for i in train if i not in held), tuple(validation), tuple(test), seen))
     tested = {i: fold.name for fold in folds for i in fold.test}
     rows = [[c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)]  # "": trains only (holdout, official)
+    notes = (_rare_groups(clips, k) if kind == "speaker" else []) + _lacking(clips, folds)
     return Cut(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
 
 
@@ -127,24 +128,11 @@ def _groups(clips: Sequence[Clip]) -> dict[str, list[int]]:
 
 
 def _balance(clips: Sequence[Clip], groups: Mapping[str, list[int]], k: int) -> list[list[int]]:
-    """Groups, largest first (ties by hash of the id), each to the fold whose class counts it overfills least; exact arithmetic."""
+    """Whole groups in k parts, every class spread evenly."""
     if len(groups) < k:
         raise FoldError(f"cannot cut {len(groups)} groups into {k} speaker-disjoint folds; leave-one-group-out and random can")
-    totals = Counter(clip.label for clip in clips)
-    parts: list[list[int]] = [[] for _ in range(k)]
-    counts: list[Counter[str | None]] = [Counter() for _ in range(k)]
-    for name in sorted(groups, key=lambda g: (-len(groups[g]), _hash(g))):
-        more = Counter(clips[row].label for row in groups[name])
-
-        def cost(f: int, more: Counter[str | None] = more) -> tuple[int, Fraction, int, int]:
-            # Sum over classes of the growth of (share of the class in the fold)^2: least when every class spreads evenly.
-            grown = sum((Fraction((counts[f][c] + n) ** 2 - counts[f][c] ** 2, totals[c] ** 2) for c, n in more.items()), Fraction(0))
-            return (0 if not parts[f] else 1, grown, len(parts[f]), f)  # an empty fold first: k groups always fill k folds
-
-        best = min(range(k), key=cost)
-        parts[best] += groups[name]
-        counts[best] += more
-    return parts
+    counts = {name: Counter(str(clips[row].label) for row in rows) for name, rows in groups.items()}
+    return [[row for name in part for row in groups[name]] for part in spread(counts, k)]
 
 
 def _deal(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
@@ -155,7 +143,7 @@ def _deal(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
     turn = 0
     for label in sorted({str(clip.label) for clip in clips}):
         rows = [row for row, clip in enumerate(clips) if clip.label == label]
-        for row in sorted(rows, key=lambda r: _hash(f"{seed}:{clips[r].id}")):
+        for row in sorted(rows, key=lambda r: hashed(f"{seed}:{clips[r].id}")):
             parts[turn % k].append(row)
             turn += 1
     return parts
@@ -179,7 +167,7 @@ def _validation(clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, se
             return chosen, False
     picked: list[int] = []
     for label in sorted({str(clips[row].label) for row in train}):
-        rows = sorted((row for row in train if clips[row].label == label), key=lambda r: _hash(f"{seed}:inner:{clips[r].id}"))
+        rows = sorted((row for row in train if clips[row].label == label), key=lambda r: hashed(f"{seed}:inner:{clips[r].id}"))
         wanted = max(inner.per_class, math.ceil(Fraction(str(inner.share)) * len(rows)))
         picked += rows[: min(wanted, len(rows) // 2)]  # a class never loses more than half of its training clips
     return sorted(picked), True
@@ -191,7 +179,7 @@ def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> 
     for row in train:
         groups[str(clips[row].unit)].append(row)
     chosen: list[int] = []
-    for name in sorted(groups, key=_hash):
+    for name in sorted(groups, key=hashed):
         if len(chosen) >= Fraction(str(inner.share)) * len(train):
             break
         chosen += groups[name]
@@ -200,13 +188,21 @@ def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> 
     return None if too_much or left != {clips[row].label for row in train} else sorted(chosen)
 
 
+def _lacking(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
+    """A sentence for each class that some fold does not test, or cannot train on."""
+    notes = []
+    for label in sorted({str(clip.label) for clip in clips}):
+        for part, what in (("test", "test clip"), ("train", "training clip")):
+            without = [f.name for f in folds if not any(clips[row].label == label for row in getattr(f, part))]
+            if without:
+                names = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
+                notes.append(f"class {label} has no {what} in {len(without)} of {len(folds)} folds ({names})")
+    return notes
+
+
 def _rare_groups(clips: Sequence[Clip], k: int) -> list[str]:
     """A sentence for each class that fewer groups than folds hold."""
     holders: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
         holders[str(clip.label)].add(str(clip.unit))
     return [f"class {label} occurs in {len(who)} groups, fewer than the {k} folds" for label, who in sorted(holders.items()) if len(who) < k]
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nverbench.predictions import Predictions
+from nverbench.gaps import Gap
+from nverbench.metrics import SHOWN
 from nverbench.registry import DEFAULT_PROTOCOL
-from nverbench.results import Folder, Result, Score
+from nverbench.results import Result, Score
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nverbench.stats import Interval
-
-SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
 CONTROL = "control, not a result"
 WIDE = 180
 """Columns of a terminal from which the table has one column for everything."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """One system under two cuts: what shared speakers are worth."""
-
-    system: str
-    dataset: str
-    values: dict[str, Interval]
-    """Metric -> random minus speaker, paired over groups."""
 
 
 def order(results: Iterable[Result]) -> list[Result]:
@@ -64,9 +50,10 @@ def table(results: Sequence[Result], *, width: int = WIDE) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
     shown.add_column("row is", overflow="fold")
+    shown.add_column("licence", overflow="fold", max_width=22)
     for r in order(results):
         cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
-        shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r))
+        shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r), r.licence)
     return shown
 
 
@@ -78,15 +65,16 @@ def _narrow(results: Sequence[Result]) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
     for r in order(results):
-        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r)]
+        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r), r.licence]
         shown.add_row("\n".join(what), *(score_text(r.scores[name]).replace(" ", "\n", 1) for name, _ in SHOWN))
     return shown
 
 
-def record(result: Result) -> dict[str, object]:
-    """A result as one JSON record, without the epoch curves."""
-    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}})
-    return content
+def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
+    """A result as one JSON record, without the epoch curves and the table of names; with the speaker gap it is one side of, if any."""
+    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}, "names": True})
+    own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
+    return content | ({"speaker_gap": own[0]} if own else {})
 
 
 def describe(result: Result) -> list[str]:
@@ -101,8 +89,10 @@ def describe(result: Result) -> list[str]:
         spread = f"folds {100 * s.fold_mean:.1f} sd {100 * s.fold_sd:.1f}" + (f", seeds sd {100 * s.seed_sd:.1f}" if s.seed_sd is not None else "")
         boot = f", bootstrap [{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else ""
         lines.append(f"{name}: {score_text(s)} over {result.unit}s; {spread}{boot}")
-    lines.append("recall: " + ", ".join(f"{label} {100 * r:.0f}" for label, r in result.per_class_recall.items()))
+    lines.append("recall: " + ", ".join(f"{result.display.get(label, label)} {100 * r:.0f}" for label, r in result.per_class_recall.items()))
     lines.append(f"clips: {c.clips} of {c.groups} groups; left out: {', '.join(f'{k} ({v})' for k, v in c.left_out.items()) or 'none'}")
+    of_each = "; ".join(f"{name}: {licence}" for name, licence in result.provenance.licences.items())
+    lines.append(f"licence {result.licence}, the most restrictive of {of_each}")
     lines.append(f"weights trained: {result.provenance.parameters_trained:,}; seconds: fit {t.fit:.1f}, embed {sum(t.embed.values()):.1f}")
     lines.append(f"dataset {result.provenance.dataset_digest[:12]}, folds {result.folds.digest[:12]}, result {result.result_digest[:12]}")
     lines.append("made with " + ", ".join(f"{k} {v}" for k, v in {**result.provenance.plugins, **result.provenance.libraries}.items()))
@@ -132,29 +122,3 @@ def footnotes(results: Sequence[Result]) -> list[str]:
             values = ", ".join(f"{g} {100 * v:.1f}" for g, v in r.per_group_accuracy.items())
             notes.append(f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval; accuracy per {r.unit}: {values}")
     return list(dict.fromkeys(notes))
-
-
-def gaps(results: Sequence[Result], out: Path) -> list[Gap]:
-    """The speaker gap of every system that was run on random and on speaker-disjoint folds: random minus speaker, paired."""
-    from nverbench import stats
-
-    folder, found = Folder(out), []
-    for a in order(results):
-        for b in results:
-            same = (a.entry, a.protocol, a.selection, a.seeds, a.provenance.dataset_digest, a.provenance.weights_digests)
-            other = (b.entry, b.protocol, b.selection, b.seeds, b.provenance.dataset_digest, b.provenance.weights_digests)
-            if same == other and (a.folds.kind, b.folds.kind) == ("random", "speaker"):
-                pair = [Predictions.read(folder.predictions_path(r.id)).decisions(len(r.labels)) for r in (a, b)]
-                system = f"{' + '.join(a.entry.backbones)} / {a.entry.fusion}"
-                found.append(Gap(system, a.entry.dataset, stats.difference(*pair)))
-    return found
-
-
-def gap_text(gap: Gap) -> str:
-    """One line: what random folds add over speaker-disjoint ones."""
-    parts = []
-    for name, heading in SHOWN:
-        i = gap.values[name]
-        interval = f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]" if i.low is not None and i.high is not None else ""
-        parts.append(f"{heading} {100 * i.value:+.1f}{interval}")
-    return f"speaker gap (random minus speaker folds, points) {gap.system} on {gap.dataset}: {', '.join(parts)}"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAMES = ("accuracy", "macro_f1", "uar", "weighted_f1")
+SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
+"""Those of the tables, with their headings."""
 PRIMARY = "macro_f1"
 
 

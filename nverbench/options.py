@@ -46,12 +46,14 @@ class Reference:
     """Backbones with layers only: which one's time mean is the embedding; None: the last."""
     weighted: bool = False
     """Backbones with layers only (``layers=weighted``): all of them, mixed by a softmax that is trained with the fusion."""
+    exclude: tuple[str, ...] = ()
+    """Datasets only (``exclude=A+B``): labels left out, sorted; a separately named label set."""
     project: int | None = None
     """Backbones only: the width to which PCA, fitted on the training part, brings the embedding."""
 
     def __str__(self) -> str:
         shown = {k: Path(str(v)).name if k in self.local else _show(v) for k, v in self.options.items()}
-        words = sorted(f"{k}={v}" for k, v in {**shown, **self.read_out()}.items() if k != self.positional)
+        words = sorted(f"{k}={v}" for k, v in {**shown, **self.read_out(), **self.label_set()}.items() if k != self.positional)
         if self.positional in shown:
             words.insert(0, shown[str(self.positional)])
         words += ["untrained"] if self.untrained else []
@@ -61,7 +63,11 @@ class Reference:
     def identity(self) -> dict[str, Any]:
         """What of this reference goes into a result's id: no local path (the contents' digest stands for it)."""
         options = {k: v for k, v in self.full.items() if k not in self.local}
-        return {"name": self.name, "options": options, "untrained": self.untrained, **self.read_out()}
+        return {"name": self.name, "options": options, "untrained": self.untrained, **self.read_out(), **self.label_set()}
+
+    def label_set(self) -> dict[str, Scalar]:
+        """Which labels of a dataset are left out, if any."""
+        return {"exclude": "+".join(self.exclude)} if self.exclude else {}
 
     def read_out(self) -> dict[str, Scalar]:
         """How embeddings are read out of what one forward pass gives: layer, layers, project. None of it needs another pass."""
@@ -104,6 +110,7 @@ def resolve(part: Part, text: str) -> Reference:
     if untrained and weights:
         raise UsageError(f"{kind} {name}: untrained and weights=PATH contradict each other; give one")
     read_out = _read_out(part, raw) if isinstance(part, Backbone) else {}
+    exclude = _excluded(part, raw) if isinstance(part, Dataset) else ()
     known = declared(function_of(part))
     for key in raw:
         if key not in known:
@@ -118,7 +125,18 @@ def resolve(part: Part, text: str) -> Reference:
         else:
             values[key] = parameter.default
     changed = {k: v for k, v in values.items() if known[k].default is known[k].empty or v != known[k].default}
-    return Reference(name, changed, values, positional, local, untrained, weights, **read_out)
+    return Reference(name, changed, values, positional, local, untrained, weights, exclude=exclude, **read_out)
+
+
+def _excluded(part: Dataset, raw: dict[str, str]) -> tuple[str, ...]:
+    """The labels that ``exclude=A+B`` leaves out, taken out of ``raw``; those of a dataset that lists its labels must be among them."""
+    words = sorted({word.strip() for word in raw.pop("exclude", "").split("+")} - {""})
+    for word in words:
+        if part.labels and word not in part.labels:
+            raise UsageError(f"dataset {part.name} has no label {word!r} to exclude; {nearest(word, part.labels)}")
+    if part.labels and len(part.labels) - len(words) < 2:
+        raise UsageError(f"dataset {part.name}: excluding {', '.join(words)} leaves {len(part.labels) - len(words)} of its labels; leave two or more")
+    return tuple(words)
 
 
 def _read_out(part: Backbone, raw: dict[str, str]) -> dict[str, Any]:
@@ -153,7 +171,7 @@ def check_plain(part: Fusion | Loss | Dataset | Backbone) -> list[str]:
     ] + [
         f"option {name} is one the harness itself gives; call it otherwise"
         for name in declared(function_of(part))
-        if isinstance(part, Backbone) and name in OURS + (READ_OUT if part.layers else ())
+        if (isinstance(part, Backbone) and name in OURS + (READ_OUT if part.layers else ())) or (isinstance(part, Dataset) and name == "exclude")
     ]
 
 

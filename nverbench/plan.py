@@ -15,6 +15,7 @@ from nverbench.artifacts import Missing, Planned, Weights
 from nverbench.catalog import Catalog
 from nverbench.compatible import unfit
 from nverbench.corpora import Corpus
+from nverbench.cutting import by_protocol
 from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.options import Reference, resolve, split
@@ -209,22 +210,22 @@ class _Desk:
         return self.registry.protocol(self._protocol_name(entry))
 
     def _cut(self, corpus: Corpus, kind: str, protocol: Protocol) -> folds.Cut:
-        selection = self.selection.selection or protocol.selection
-        inner = folds.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if selection == "inner" else None
-        return folds.cut(corpus.clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
+        return by_protocol(corpus.clips, kind, protocol, self.selection.selection)
 
     def _job(self, entry: Entry, backbones: tuple[Planned, ...], fusion: Fusion, fusion_reference: Reference, loss: Loss,
              loss_reference: Reference, corpus: Corpus, cut: folds.Cut) -> Job:  # fmt: skip
         asked, name = self.selection, self._protocol_name(entry)
         protocol = self._protocol(entry)
         protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
+        left_out = digest_of(sorted(corpus.left_out)) if corpus.left_out else ""
         identity = {
             "backbones": [{**b.reference.identity(), "weights": b.weights.digest, "revision": b.part.revision} for b in backbones],
             "audio": audio.REVISION,
             "fusion": fusion_reference.identity(),
             "loss": loss_reference.identity(),
-            "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": sorted(corpus.left_out)},
-            "folds": {"kind": cut.kind, "digest": cut.digest},
+            # A result publishes its identity: digests stand for the ids of clips and for the group that is held out.
+            "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": left_out},
+            "folds": {"kind": cut.kind.partition("=")[0], "digest": cut.digest},
             "protocol": {"name": name, **protocol.model_dump(exclude={"summary", "replicates"})},
             "seeds": asked.seeds,
             "dtype": asked.dtype,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nverbench import cache, home, tracking
+from nverbench import cache, gaps, home, tracking
 from nverbench.errors import FitError, NverbenchError, PartError, TrackingError
 from nverbench.executors import local
 from nverbench.plan import Job, Plan
@@ -32,6 +32,8 @@ class Summary:
     unchanged: list[Result] = field(default_factory=list)
     """Finished by an earlier run: nothing was computed."""
     failures: list[Failure] = field(default_factory=list)
+    gaps: list[gaps.Gap] = field(default_factory=list)
+    """Of every system that ran on random and on disjoint folds."""
 
     @property
     def exit_code(self) -> int:
@@ -67,7 +69,20 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: l
             tracking.log(result, folder, uri)
         except TrackingError as error:
             say(str(error))
+    summary.gaps = _gaps(summary, folder, uri, say)
     return summary
+
+
+def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]) -> list[gaps.Gap]:
+    """The speaker gaps of a run, written beside the results and told to MLflow."""
+    found = gaps.find(summary.finished + summary.unchanged, folder, say)
+    for gap in found:
+        gaps.write(gap, folder)
+        try:
+            tracking.log_gap(gap, folder, uri)
+        except TrackingError as error:
+            say(str(error))
+    return found
 
 
 def finish(job: Job, folder: Folder, shared: local.Shared, watch: local.Watch) -> Result:

@@ -1,7 +1,8 @@
 """Finished results, told to MLflow: the only file that imports it. Results are safe on disk before anything here runs.
 
-One parent run per job (headline, mean and sd, parts, predictions and result.json as artifacts), one child run per fold and replicate with its
-epoch curves, one ``log_batch`` per run. The database is created once, under a lock: processes that create one at the same time crash.
+A tracking server may be anybody's, so only the published form is told (``publishing``): no name of a file, a clip or a person. One parent run per
+job (headline, mean and sd, parts, predictions and the result's JSON as artifacts), one child run per fold and replicate with its epoch curves, one
+``log_batch`` per run. The database is created once, under a lock: processes that create one at the same time crash.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import logging
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -20,8 +22,12 @@ from typing import Any
 from filelock import FileLock
 
 from nverbench import metrics
+from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
+from nverbench.gaps import Gap
 from nverbench.home import write_atomically
+from nverbench.predictions import Predictions
+from nverbench.publishing import publish
 from nverbench.results import Folder, FoldScore, Result
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -40,15 +46,41 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
         return False
     try:
         with _quiet():
+            public, predictions = publish(result, Predictions.read(folder.predictions_path(result.id)))
             client = _client(uri)
-            parent = _log_parent(client, result, folder)
+            parent = _log_parent(client, public, predictions)
     except Exception as error:  # whatever MLflow, its store or the network raises becomes one line
         reason = " ".join(str(error).split())[:200]
         safe = f"the result is safe in {folder.path(result.id)}, run the job again to tell it"
         raise TrackingError(f"mlflow {uri}: {type(error).__name__}: {reason}; {safe}") from error
     told[uri] = result.result_digest
-    write_atomically(marker, json.dumps({**told, "run": parent}, sort_keys=True).encode())
+    write_atomically(marker, json.dumps({**told, f"run {uri}": parent}, sort_keys=True).encode())
     return True
+
+
+def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
+    """Give both runs of a speaker gap its metrics (``speaker_gap_macro_f1``, ``..._low``, ``..._high``) and the other's id.
+
+    Raises:
+        TrackingError: the server cannot be reached or written.
+    """
+    values = {f"speaker_gap_{name}": i.value for name, i in gap.values.items()}
+    values |= {f"speaker_gap_{n}_{end}": v for n, i in gap.values.items() for end, v in (("low", i.low), ("high", i.high)) if v is not None}
+    for own, other in ((gap.disjoint, gap.random), (gap.random, gap.disjoint)):
+        marker = folder.root / f"{own}.tracked"
+        told = _told(marker)
+        run, what = told.get(f"run {uri}"), digest_of([other, values])
+        if run is None or told.get(f"gap {uri}") == what:
+            continue
+        try:
+            with _quiet():
+                client = _client(uri)
+                _batch(client, run, values, {})
+                client.set_tag(run, "nverbench.speaker_gap_with", other)
+        except Exception as error:  # whatever MLflow, its store or the network raises becomes one line
+            reason = " ".join(str(error).split())[:200]
+            raise TrackingError(f"mlflow {uri}: {type(error).__name__}: {reason}; the gap is safe in {folder.root.parent / 'gaps'}") from error
+        write_atomically(marker, json.dumps({**told, f"gap {uri}": what}, sort_keys=True).encode())
 
 
 def _told(marker: Path) -> dict[str, str]:
@@ -89,7 +121,7 @@ def _experiment(client: Any, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _log_parent(client: Any, result: Result, folder: Folder) -> str:
+def _log_parent(client: Any, result: Result, predictions: Predictions) -> str:
     experiment = _experiment(client, f"{result.protocol} / {result.entry.dataset}")
     name = f"{' + '.join(result.entry.backbones)} / {result.entry.fusion} / {result.folds.kind}"
     parent = client.create_run(experiment, run_name=name, tags=_tags(result)).info.run_id
@@ -105,8 +137,11 @@ def _log_parent(client: Any, result: Result, folder: Folder) -> str:
     _batch(client, parent, values, _params(result))
     for fold in result.per_fold:
         _log_fold(client, experiment, parent, result, fold)
-    client.log_artifact(parent, str(folder.path(result.id)))
-    client.log_artifact(parent, str(folder.predictions_path(result.id)))
+    with tempfile.TemporaryDirectory() as passing:
+        public = Folder(Path(passing))
+        public.write(result, predictions)
+        client.log_artifact(parent, str(public.path(result.id)))
+        client.log_artifact(parent, str(public.predictions_path(result.id)))
     client.set_terminated(parent)
     return str(parent)
 
@@ -155,6 +190,7 @@ def _tags(result: Result) -> dict[str, str]:
         "nverbench.optimistic": str(result.optimistic).lower(),
         "nverbench.result_digest": result.result_digest,
         "nverbench.fold_digest": result.folds.digest,
+        "nverbench.licence": result.licence,
         "mlflow.note.content": description,
     }
 

@@ -55,6 +55,8 @@ SHARED = Dataset(name="shared", load=clips_of, positional="path", label_card=Lab
         (STORED, "stored:path=/data/all.npz,scale=2", "stored:all.npz,scale=2.0"),
         (CORPUS, "mine:/data/a,b,c.csv,column=emotion", "mine:a,b,c.csv,column=emotion"),
         (SHARED, "shared:some/where", "shared:some/where"),
+        (SHARED, "shared:some/where,exclude=b+a", "shared:some/where,exclude=a+b"),
+        (SHARED, "shared:some/where,exclude=", "shared:some/where"),
     ],
 )
 def test_the_canonical_text_is_sorted_without_defaults_and_shows_only_the_last_part_of_a_local_path(part: Any, text: str, canonical: str):

@@ -25,6 +25,7 @@ def show(
     out: OutFolder = OUT,
 ) -> int:
     """Print the table of the results in a folder; damaged files are named and left out."""
+    from nverbench import gaps
     from nverbench import leaderboard as board
     from nverbench.results import Folder, read
 
@@ -39,13 +40,14 @@ def show(
     if not results:
         say(f"no results in {out / 'results'}; nverbench run makes some")
         return 2
+    found = gaps.find(board.order(results), Folder(out), say)
     if as_json:
         for result in board.order(results):
-            typer.echo(json.dumps(board.record(result)))
+            typer.echo(json.dumps(board.record(result, found)))
     else:
         print_table(results)
     for line in board.footnotes(results):
         say(line)
-    for gap in board.gaps(results, out):
-        (say if as_json else typer.echo)(board.gap_text(gap))
+    for gap in found:
+        (say if as_json else typer.echo)(gaps.text(gap))
     return 2 if damaged else 0

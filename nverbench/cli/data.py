@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from nverbench.cli.common import NoPlugin, installed
-from nverbench.errors import ArtifactError
+from nverbench.cli.cutting import data_folds
 
 if TYPE_CHECKING:
     from nverbench.corpora import Corpus
 
 data = typer.Typer(help="Local copies of corpora.", no_args_is_help=True, rich_markup_mode=None)
+data.command("folds")(data_folds)
 
 
 @data.command("add")
@@ -35,13 +36,9 @@ def data_check(name: str, no_plugin: NoPlugin = None) -> None:
     from nverbench.cli.progress import watching
     from nverbench.embed import check_usable
     from nverbench.errors import AudioError
-    from nverbench.options import resolve, split
+    from nverbench.options import split
 
-    dataset = installed(no_plugin).dataset(split(name)[0])
-    root = corpora.local_copy(dataset)
-    if dataset.corpus is not None and root is None:
-        raise ArtifactError(f"corpus {dataset.corpus} is not on this machine; nverbench data add {dataset.name} PATH")
-    corpus = corpora.load(dataset, resolve(dataset, name), root)
+    corpus = corpora.here(installed(no_plugin).dataset(split(name)[0]), name)
     say_corpus(corpus)
     bad = {}
     with watching() as watch:

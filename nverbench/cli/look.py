@@ -15,6 +15,7 @@ from nverbench.options import declared, function_of
 
 if TYPE_CHECKING:
     from nverbench.catalog import Catalog
+    from nverbench.parts import Dataset
     from nverbench.registry import Registry
 
 KINDS = ("backbones", "datasets", "fusions", "losses", "entries", "plugins")
@@ -100,6 +101,9 @@ def show(
     catalog, rules = installed(no_plugin), loaded(registry)
     shelves: tuple[Any, ...] = (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
     facts = next((_facts(shelf.kind, shelf.parts[name], shelf.origins[name]) for shelf in shelves if name in shelf.parts), None)
+    if facts is not None and name in catalog.datasets.parts:
+        sheet = _dataset_facts(catalog.datasets.parts[name], catalog.datasets.origins[name], rules)
+        facts = {**facts, "datasheet": sheet} if as_json else sheet
     if facts is None and name in rules.protocols:
         facts = {"protocol": name, **rules.protocols[name].model_dump()}
     if facts is None and name in rules.datasets:
@@ -124,15 +128,21 @@ def _facts(kind: str, part: Any, origin: object) -> Row:
         value = getattr(part, field.name)
         if field.name != "name" and not callable(value):
             facts[field.name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
-    if "sources" in facts:
-        facts["sources"] = [dataclasses.asdict(s) for s in part.sources]
     facts["options"] = {n: (p.default if p.default is not p.empty else "required") for n, p in declared(function_of(part)).items()}
     if kind == "backbone":
         layered = f"layer=0..{part.layers - 1}, layers=weighted, " if part.layers else ""
         facts["options of every backbone"] = f"{layered}project=D, {'untrained, weights=PATH' if part.weights else ''}".rstrip(", ")
-    if kind == "dataset":
-        facts["what a label is"] = "a reported or posed expression, not a person's inner state"
     return facts
+
+
+def _dataset_facts(part: Dataset, origin: object, rules: Registry) -> Row:
+    """The datasheet of a dataset, between who brought it and its options."""
+    from nverbench.datasheet import datasheet
+
+    pin = rules.datasets.get(part.name)
+    options = {n: (p.default if p.default is not p.empty else "required") for n, p in declared(function_of(part)).items()}
+    head = {"dataset": part.name, "brought by": str(origin), "task": part.task, "corpus": part.corpus or "none: as you give it"}
+    return {**head, **datasheet(part, pin.as_source() if pin else None), "options": {**options, "exclude": "LABEL+LABEL"}}
 
 
 def _show_result(name: str, out: Path, *, as_json: bool) -> bool:

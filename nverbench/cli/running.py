@@ -24,6 +24,7 @@ def run(
     fusion: Annotated[Names, typer.Option(help="A head or fusion.")] = None,
     loss: Annotated[Names, typer.Option(help="Instead of each fusion's default.")] = None,
     dataset: Annotated[Names, typer.Option(help="NAME, folder:PATH or table:FILE.csv.")] = None,
+    exclude_label: Annotated[Names, typer.Option(help="Leave a label of the named datasets out: a label set of its own.")] = None,
     folds: Annotated[Names, typer.Option(help="speaker, random, leave-one-group-out, official, holdout=GROUP; twice: both.")] = None,
     protocol: Annotated[str | None, typer.Option(help="A protocol of the registry; default: each entry's own (nver-1).")] = None,
     selection: Annotated[str | None, typer.Option(help="inner, test (optimistic) or last.")] = None,
@@ -47,7 +48,7 @@ def run(
 
     _check_selection(selection)
     asked = Selection(
-        backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=tuple(dataset or ()),
+        backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=_label_sets(dataset, exclude_label),
         folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=devices.resolve(device),
         dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
     )  # fmt: skip
@@ -77,6 +78,16 @@ def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, *, as_json: b
         summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug)
     say_summary(summary, out, uri, as_json=as_json)
     return summary.exit_code
+
+
+def _label_sets(datasets: Names, excluded: Names) -> tuple[str, ...]:
+    """The datasets as named, each without the excluded labels."""
+    from nverbench.errors import UsageError
+
+    if excluded and not datasets:
+        raise UsageError("--exclude-label needs --dataset: a label means something in one corpus only")
+    words = f"exclude={'+'.join(excluded)}" if excluded else ""
+    return tuple(f"{name}{',' if ':' in name else ':'}{words}" if words else name for name in datasets or ())
 
 
 def _check_selection(selection: str | None) -> None:
@@ -143,18 +154,18 @@ def say_dry_run(planned: Plan) -> int:
 
 def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:
     """The table (or JSON records), footnotes, what failed, and where everything is."""
-    from nverbench import leaderboard
+    from nverbench import gaps, leaderboard
 
     results = summary.finished + summary.unchanged
     if as_json:
         for result in results:
-            typer.echo(json.dumps(leaderboard.record(result)))
+            typer.echo(json.dumps(leaderboard.record(result, summary.gaps)))
     elif results:
         print_table(results)
     for line in leaderboard.footnotes(results) if results else []:
         say(line)
-    for gap in leaderboard.gaps(results, out):
-        (say if as_json else typer.echo)(leaderboard.gap_text(gap))
+    for gap in summary.gaps:
+        (say if as_json else typer.echo)(gaps.text(gap))
     done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"
     say(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
     if summary.failures and len(summary.plan.jobs) > 1:  # a single job's reason stands right above

@@ -14,6 +14,7 @@ from nverbench_datasets.donate_a_cry import DONATE_A_CRY
 from nverbench_datasets.emodb import EMODB
 from nverbench_datasets.emogator import EMOGATOR, EMOGATOR_10, EMOGATOR_41
 from nverbench_datasets.folder import FOLDER
+from nverbench_datasets.iemocap import IEMOCAP_4, IEMOCAP_6
 from nverbench_datasets.jnv import JNV
 from nverbench_datasets.mesd import MESD
 from nverbench_datasets.ravdess import RAVDESS
@@ -28,5 +29,5 @@ def nverbench_datasets() -> Iterator[Dataset]:
     """Every dataset this package brings."""
     yield from (ASVP_ESD, ASVP_ESD_12, ASVP_ESD_BABIES, JNV, VIVAE, VIVAE_CORE)
     yield from (EMOGATOR, EMOGATOR_10, EMOGATOR_41, DONATE_A_CRY, VOCALSOUND)
-    yield from (CREMA_D, EMODB, MESD, RAVDESS)
+    yield from (CREMA_D, EMODB, MESD, RAVDESS, IEMOCAP_6, IEMOCAP_4)
     yield from (FOLDER, TABLE, VOCAL_DEMO)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.listing import portable, shown
-from nverbench_datasets.published import corpus_folder, files, judged, write_tone
+from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 # The order is upstream's: emotion 01 is the first.
 EMOTIONS = (
@@ -23,11 +23,20 @@ TWELVE = EMOTIONS[:-1]
 SPEECH, NON_SPEECH = "01", "02"
 FIELDS = (8, 12)
 FIELD = re.compile(r"[0-9]{1,3}")
-LAYOUT = "MM-VC-EE-II-SS-AA-AG-SO[-...].wav"
+NAMED = "MM-VC-EE-II-SS-AA-AG-SO[-...].wav"
 
-HOW = "fetch ASVP-ESD-Update.zip from https://zenodo.org/records/7132783, unpack it, then: nverbench data add asvp-esd PATH"
+AUDIO_ONLY = Layout(
+    title="ASVP-ESD",
+    corpus="asvp-esd",
+    clips=f"Audio/actor_*/{NAMED}",
+    folders=re.compile("Audio"),
+    deep=True,
+    beside=re.compile(r"(?s).*"),  # documents, and the part that is not asked for
+)
+WITH_BONUS = replace(AUDIO_ONLY, folders=re.compile("Audio|Bonus"))
+
 LICENCE = "CC BY 4.0 (declared; third-party recordings, consent unknown)"
-SOURCE = Source(address="https://zenodo.org/records/7132783 (ASVP-ESD-Update.zip)", licence=LICENCE, files=("ASVP-ESD-Update.zip",), how=HOW)
+SOURCE = Source(address="https://zenodo.org/records/7132783/files/ASVP-ESD-Update.zip", licence=LICENCE)
 CITATION = """@misc{landry_asvp_esd,
   title = {Audio, Speech and Vision Processing Lab Emotional Sound database ({ASVP-ESD})},
   author = {Landry, Dejoli Tientcheu Touko and He, Qianhua and Xie, Wei},
@@ -44,8 +53,8 @@ CARD = LabelCard(
 )
 
 
-def parse(name: str) -> tuple[str, str | None, str] | str:
-    """Vocal channel, emotion (None for speech) and actor that a file name says, or the reason why it says none.
+def parse(name: str, folder: str = "") -> Said | str | None:
+    """What a file name says, the reason why it says nothing, or None for speech, which is not part of these datasets.
 
     Fields that nothing here depends on (intensity, statement, age, source and what follows) need only be there. Folds keep actors apart whatever
     the source: should a number be one person in two sources, groups of source and actor would put her on both sides of a fold.
@@ -53,29 +62,23 @@ def parse(name: str) -> tuple[str, str | None, str] | str:
     stem, dot, suffix = name.rpartition(".")
     fields = stem.split("-")
     if not dot or suffix != "wav" or not FIELDS[0] <= len(fields) <= FIELDS[1] or not all(map(FIELD.fullmatch, fields[:7])):
-        return f"not named {LAYOUT} (8 to 12 fields, the first seven in digits); rename or remove it"
+        return f"not named {NAMED} (8 to 12 fields, the first seven in digits); rename or remove it"
     modality, channel, emotion, actor = fields[0], fields[1], fields[2], fields[5]
     if modality != "03":
         return f"modality {modality} is not 03 (audio); remove it"
     if channel not in (SPEECH, NON_SPEECH):
         return f"vocal channel {channel} is neither 01 (speech) nor 02 (non-speech); remove it"
     if channel == SPEECH:
-        return channel, None, actor  # not part of these datasets, so its emotion is not judged
+        return None  # so its emotion is not judged
     if len(emotion) != 2 or not 1 <= int(emotion) <= len(EMOTIONS):
         return f"emotion {emotion} is not one of 01 to {len(EMOTIONS)}, and nobody says what it means; left out"
-    return channel, EMOTIONS[int(emotion) - 1], actor
+    # The id keeps the folders: nothing promises that a name occurs in one folder only.
+    return Said(id=f"{folder}/{stem}", label=EMOTIONS[int(emotion) - 1], speaker=actor)
 
 
 def load_all(root: Path) -> Iterator[Clip | Misfit]:
-    """The clips without speech under ``Audio``, sorted by folder and name, and what lies beside them there.
-
-    Args:
-        root: the folder that holds ``Audio``, or one that the archive was unpacked in.
-
-    Raises:
-        DatasetError: ``root`` is neither.
-    """
-    return _load(root, ("Audio",))
+    """The clips without speech under ``Audio``, and what lies beside them there; ``root`` is the folder that holds ``Audio``, or one around it."""
+    return read(root, AUDIO_ONLY, parse)
 
 
 def load_12(root: Path) -> Iterator[Clip | Misfit]:
@@ -85,46 +88,18 @@ def load_12(root: Path) -> Iterator[Clip | Misfit]:
 
 def load_babies(root: Path) -> Iterator[Clip | Misfit]:
     """As :func:`load_all`, and those under ``Bonus``."""
-    return _load(root, ("Audio", "Bonus"))
-
-
-def _load(root: Path, parts: tuple[str, ...]) -> Iterator[Clip | Misfit]:
-    top = corpus_folder(root, _holds, corpus="ASVP-ESD", layout=f"Audio/actor_*/{LAYOUT}", how=HOW)
-    for part in parts:
-        for path in files(top / part, top) if (top / part).is_dir() else ():
-            item = path if isinstance(path, Misfit) else _item(path, top)
-            if item is not None:
-                yield item
-
-
-def _holds(folder: Path) -> bool:
-    return (folder / "Audio").is_dir() and any(
-        not isinstance(path, Misfit) and not isinstance(parse(path.name), str) for path in files(folder / "Audio", folder)
-    )
-
-
-def _item(path: Path, top: Path) -> Clip | Misfit | None:
-    """The clip a file is, or why it is none; None for speech."""
-    parsed, name = parse(path.name), portable(path, top)
-    if isinstance(parsed, str) or name is None:
-        return Misfit(shown(path, top), parsed if isinstance(parsed, str) else "its name is not UTF-8 text; rename it")
-    channel, label, actor = parsed
-    if channel == SPEECH:
-        return None
-    # The id keeps the folders: nothing promises that a name occurs in one folder only.
-    clip = Clip(id=name.removesuffix(".wav"), path=path, label=label, speaker=actor)
-    return judged(path, top, clip)
+    return read(root, WITH_BONUS, parse)
 
 
 def sample(root: Path) -> None:
     """Writes a tiny tree in the published layout: 6 actors x happy, sad and breath; one with speech and one with 12 fields; one baby."""
     for actor in range(1, 7):
-        for emotion, fall in (("03", 2.0), ("04", 8.0), ("13", 20.0)):
+        for emotion in ("03", "04", "13"):
             path = root / "Audio" / f"actor_{actor:02d}" / f"03-02-{emotion}-01-01-{actor:02d}-02-{1 + actor % 3:02d}-01.wav"
-            write_tone(path, hertz=150.0 + 40 * actor, fall=fall, rate=16000)
-    write_tone(root / "Audio" / "actor_01" / "03-01-03-01-01-01-02-01-01.wav", hertz=300.0, fall=1.0, rate=16000)
-    write_tone(root / "Audio" / "actor_02" / "03-02-04-02-03-02-02-03-01-01-02-77.wav", hertz=250.0, fall=8.0, rate=16000)
-    write_tone(root / "Bonus" / "actor_07" / "03-02-04-01-01-07-04-02.wav", hertz=500.0, fall=4.0, rate=16000)
+            write_tone(path, 150.0 + 40 * actor + 7 * int(emotion), falling=emotion == "04")
+    write_tone(root / "Audio" / "actor_01" / "03-01-03-01-01-01-02-01-01.wav", 300.0)
+    write_tone(root / "Audio" / "actor_02" / "03-02-04-02-03-02-02-03-01-01-02-77.wav", 250.0, falling=True)
+    write_tone(root / "Bonus" / "actor_07" / "03-02-04-01-01-07-04-02.wav", 500.0, falling=True)
 
 
 AUDIO = dict(zip(EMOTIONS, (447, 281, 1172, 964, 389, 1001, 709, 1094, 131, 330, 778, 77, 172), strict=True))

@@ -2,6 +2,9 @@
 
 Layout, as upstream: ``AudioWAV/1001_DFA_ANG_XX.wav`` (actor, sentence, emotion, level). The mp3 and video files of the repository are
 left alone: the corpus' author says to use the wav files (issue 13 of the repository).
+
+The published list (``SentenceFilenames.csv`` of the repository, 7,442 names) is a grid with 20 holes: every actor says every sentence in every
+emotion once, and IEO in three levels except neutral. The parser accepts exactly that list.
 """
 
 from __future__ import annotations
@@ -16,15 +19,22 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 FIRST_ACTOR, LAST_ACTOR = 1001, 1091
 SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
-LEVELS = ("LO", "MD", "HI", "XX")
-"""Low, medium, high (of one sentence only), and unspecified."""
+LEVELLED, LEVELS, NO_LEVEL = "IEO", ("LO", "MD", "HI"), "XX"
+"""The sentence that was said in three levels (low, medium, high), and what the names of all else say."""
+HOLES = {
+    *(("1002", "TIE", "NEU"), ("1076", "ITS", "NEU")),
+    *((actor, sentence, emotion) for actor, sentence in (("1008", "WSI"), ("1009", "MTI"), ("1019", "ITH")) for emotion in EMOTIONS),
+}
+"""Actor, sentence and emotion that SentenceFilenames.csv does not have: 20 clips."""
 NAME = re.compile(r"([0-9]{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{2})\.wav")
 OLD_NAMES = {"1040_ITH_SAD_X.wav": "1040_ITH_SAD_XX.wav"}
 """Corrected upstream in October 2022 (issue 6 of the repository); older copies have the short name."""
 
 LAYOUT = Layout(
-    corpus="CREMA-D",
+    title="CREMA-D",
+    corpus="crema-d",
     clips="AudioWAV/AAAA_SSS_EEE_LL.wav (actor, sentence, emotion, level)",
+    # No program here can fetch it: an archive of the repository holds pointers of git-lfs instead of audio.
     how="git lfs install && git clone https://github.com/CheyneyComputerScience/CREMA-D && nverbench data add crema-d PATH",
     places=("AudioWAV", ""),
 )
@@ -42,8 +52,11 @@ def parse(name: str, folder: str = "") -> Said | str:
         return f"sentence {sentence} is not one of {', '.join(SENTENCES)}; remove it"
     if emotion not in EMOTIONS:
         return f"emotion {emotion} is not one of {', '.join(EMOTIONS)}; remove it"
-    if level not in LEVELS:
-        return f"level {level} is not one of {', '.join(LEVELS)}; remove it"
+    levels = LEVELS if sentence == LEVELLED and emotion != "NEU" else (NO_LEVEL,)
+    if level not in levels:
+        return f"level {level} is not {' or '.join(levels)}, as of sentence {sentence} and emotion {emotion}; remove it"
+    if (actor, sentence, emotion) in HOLES:
+        return "not among the 7,442 published clips; remove it"
     return Said(id=f"{actor}_{sentence}_{emotion}_{level}", label=EMOTIONS[emotion], speaker=actor)
 
 
@@ -69,9 +82,9 @@ CREMA_D = Dataset(
     label_card=LabelCard(
         kind="portrayed",
         setting="acted: 91 actors, twelve sentences, an emotion that was asked for",
-        raters="2,443 crowd raters; the label is the emotion that was asked for, not what they voted",
+        raters="2,443 crowd workers rated clips; the label is the emotion that was asked for, not what they voted",
         languages="English",
-        ages="20 to 74",
+        ages="20 to 74 (48 men and 43 women)",
     ),
     sample=sample,
     sources=(Source(address="https://github.com/CheyneyComputerScience/CREMA-D", licence="ODbL 1.0", how=LAYOUT.how),),

@@ -23,13 +23,14 @@ NAME = re.compile(rf"({HEX}{{8}}(?:-{HEX}{{4}}){{3}}-{HEX}{{12}})-(?:[0-9]{{10}}
 CLEANED = "donateacry_corpus_cleaned_and_updated_data"
 
 LAYOUT = Layout(
-    corpus="Donate-a-Cry",
+    title="Donate-a-Cry",
+    corpus="donate-a-cry",
     clips=f"{CLEANED}/REASON/UUID-TIME-VERSION-SEX-AGE-TAG.wav",
-    how="git clone https://github.com/gveres/donateacry-corpus && nverbench data add donate-a-cry PATH",
     places=(CLEANED, ""),
     folders=re.compile("|".join(COUNTS)),
-    beside=("README.md",),
+    beside=re.compile(r"README\.md"),
 )
+REVISION = "6baf5aca0460964ad072653585837f968a87c2af"
 
 
 def parse(name: str, folder: str = "") -> Said | str:
@@ -72,17 +73,16 @@ DONATE_A_CRY = Dataset(
         setting="in the wild: cries recorded by contributors' phones",
         raters="one: the contributor, who guessed the reason; the cleaners removed what they heard to be no cry",
         languages="none (infants)",
-        ages="0 weeks to more than 2 years",
+        ages="0 weeks to more than 2 years, as the contributor said",
     ),
     group="installation",
     sample=sample,
     sources=(
         Source(
-            address="https://github.com/gveres/donateacry-corpus",
+            address=f"https://codeload.github.com/gveres/donateacry-corpus/zip/{REVISION}",
             licence="ODbL 1.0",
-            revision="6baf5aca0460964ad072653585837f968a87c2af",
+            revision=REVISION,
             files=(CLEANED,),
-            how=LAYOUT.how,
         ),
     ),
     counts=COUNTS,

@@ -21,8 +21,10 @@ COUNTS = {"anger": 127, "boredom": 81, "neutral": 79, "happiness": 71, "fear": 6
 NAME = re.compile(r"([0-9]{2})([ab][0-9]{2})([A-Z])([a-z])\.wav")
 
 LAYOUT = Layout(
-    corpus="EmoDB",
+    title="EmoDB",
+    corpus="emodb",
     clips="wav/SSTTTEv.wav (speaker, text, emotion, version)",
+    # By hand: its home has no https, and the archive on Zenodo (record 17651657) is version 2.0, which is another list of clips.
     how="unpack http://emodb.bilderbar.info/download/download.zip && nverbench data add emodb PATH",
     places=("wav", ""),
 )
@@ -64,7 +66,7 @@ EMODB = Dataset(
     label_card=LabelCard(
         kind="portrayed",
         setting="acted: ten actors, ten sentences, an emotion that was asked for",
-        raters="20 listeners; only utterances that at least 80 % recognised and 60 % found natural were kept",
+        raters="listeners (their number: not verified); only utterances that 80 % recognised and 60 % found natural were kept",
         languages="German",
         ages="21 to 35",
     ),

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
-from nverbench_datasets.listing import entries, shown, why_unreadable
+from nverbench import Clip, Dataset, LabelCard, Misfit, Source
+from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 # The order is upstream's (README of the repository): category 01 is the first.
 CATEGORIES = (
@@ -27,16 +27,11 @@ TEN = ("Amusement", "Anger", "Awe", "Disgust", "Fear", "Neutral", "Relief", "Sad
 CONTRIBUTORS = 357
 TAKES = 3
 NAME = re.compile(r"([0-9]{6})-([0-9]{2})-([0-9])\.mp3")
-LAYOUT = "data/mp3/NNNNNN-EE-I.mp3"
 MANIFEST = Path(__file__).with_name("emogator_41.sha256")
 
-HOW = "git clone https://github.com/fredbuhl/EmoGator && nverbench data add emogator PATH"
-SOURCE = Source(
-    address="https://github.com/fredbuhl/EmoGator",
-    licence="Apache-2.0",
-    revision="51eeca515a95f168ab73391cd9e7c975ab964429",
-    how=HOW,
-)
+LAYOUT = Layout(title="EmoGator", corpus="emogator", clips="data/mp3/NNNNNN-EE-I.mp3", places=("data/mp3", "mp3", ""))
+REVISION = "51eeca515a95f168ab73391cd9e7c975ab964429"
+SOURCE = Source(address=f"https://codeload.github.com/fredbuhl/EmoGator/zip/{REVISION}", licence="Apache-2.0", revision=REVISION)
 CITATION = """@article{buhl2023emogator,
   title = {{EmoGator}: A New Open Source Vocal Burst Dataset with Baseline Machine Learning Classification Methodologies},
   author = {Buhl, Fred W.},
@@ -47,42 +42,28 @@ CARD = LabelCard(
     kind="portrayed",
     setting="acted: contributors recorded themselves making a burst for each category they were asked for",
     raters="none; the label is the category that was asked for",
+    languages="none: no words",
 )
 
 
-def parse(name: str) -> tuple[str, str, int] | str:
-    """Contributor (six digits), category name and take that a file name says, or the reason why it says none."""
+def parse(name: str, folder: str = "") -> Said | str:
+    """What a file name says (contributor, category and take), or the reason why it says nothing."""
     match = NAME.fullmatch(name)
     if match is None:
         return "not named NNNNNN-EE-I.mp3 (contributor, category, take); rename or remove it"
-    contributor, category, take = match[1], int(match[2]), int(match[3])
+    contributor, category, take = match.groups()
     if not 1 <= int(contributor) <= CONTRIBUTORS:
         return f"contributor {contributor} is not one of 000001 to 000{CONTRIBUTORS}; remove it"
-    if not 1 <= category <= len(CATEGORIES):
-        return f"category {match[2]} is not one of 01 to {len(CATEGORIES)}; remove it"
-    if not 1 <= take <= TAKES:
+    if not 1 <= int(category) <= len(CATEGORIES):
+        return f"category {category} is not one of 01 to {len(CATEGORIES)}; remove it"
+    if not 1 <= int(take) <= TAKES:
         return f"take {take} is not one of 1 to {TAKES}; remove it"
-    return contributor, CATEGORIES[category - 1], take
+    return Said(id=name.removesuffix(".mp3"), label=CATEGORIES[int(category) - 1], speaker=contributor)
 
 
 def load_all(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip of the copy at ``root``, sorted by id, and whatever lies beside the clips.
-
-    Args:
-        root: the clone, or the folder that holds ``mp3``, or the folder of mp3 files itself.
-
-    Raises:
-        DatasetError: ``root`` is none of these.
-    """
-    for path in entries(_audio_folder(root)):
-        parsed = parse(path.name)
-        reason = parsed if isinstance(parsed, str) else why_unreadable(path)
-        if path.is_dir():
-            reason = "a folder among the clips; remove it"
-        if reason is not None:
-            yield Misfit(shown(path, root), reason)
-        else:
-            yield Clip(id=path.stem, path=path, label=parsed[1], speaker=parsed[0])
+    """Every clip at ``root``: the clone, the folder of an unpacked archive of it, or the folder of mp3 files itself."""
+    return read(root, LAYOUT, parse)
 
 
 def load_ten(root: Path) -> Iterator[Clip | Misfit]:
@@ -115,32 +96,11 @@ def pin(root: Path) -> str:
 
 def sample(root: Path) -> None:
     """Writes 20 decodable clips in the published layout: 5 contributors, 2 of the ten categories, 2 takes."""
-    import numpy as np
-    import soundfile
-
-    folder = root / "data" / "mp3"
-    folder.mkdir(parents=True)
-    seconds = np.arange(24000) / 48000  # half a second at the rate most of the corpus has
     for contributor in (1, 10, 19, 28, 37):
-        for category in (2, 24):  # Amusement and Sadness: a buzz that pulses, a tone that falls
+        for category in (2, 24):  # Amusement and Sadness
             for take in (1, 2):
-                hertz = 90.0 + 5 * contributor + 10 * take
-                envelope = 0.5 + 0.5 * np.cos(2 * np.pi * 5 * seconds) if category == 2 else np.exp(-4 * seconds)
-                tone = 0.3 * envelope * np.sin(2 * np.pi * hertz * seconds * (1.0 if category == 2 else 2 - seconds))
-                soundfile.write(folder / f"{contributor:06d}-{category:02d}-{take}.mp3", tone, 48000, format="MP3")
-
-
-def _audio_folder(root: Path) -> Path:
-    """The folder under ``root`` that holds at least one clip."""
-    if not root.is_dir():
-        state = "a file" if root.exists() else "nothing"
-        raise DatasetError(f"EmoGator: expected a folder with {LAYOUT} at {root}, found {state} there; {HOW}")
-    for folder in (root / "data" / "mp3", root / "mp3", root):
-        if folder.is_dir() and any(not isinstance(parse(path.name), str) for path in entries(folder)):
-            return folder
-    names = [shown(path, root) for path in entries(root)]
-    found = f"{len(names)} entries, none of them a clip ({', '.join(names[:3])})" if names else "an empty folder"
-    raise DatasetError(f"EmoGator: expected {LAYOUT} under {root}, found {found}; {HOW}")
+                path = root / "data" / "mp3" / f"{contributor:06d}-{category:02d}-{take}.mp3"
+                write_tone(path, 90.0 + 5 * contributor + 10 * take, rate=48000, falling=category == 24)  # the rate most of the corpus has
 
 
 def _counts(labels: Iterable[str], contributors: int) -> dict[str, int]:

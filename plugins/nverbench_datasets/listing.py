@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,21 +40,21 @@ def entries(folder: Path) -> list[Path]:
         raise DatasetError(f"{folder}: expected a folder that can be read, got {error.strerror}; mend its permissions") from error
 
 
-def walk(folder: Path, root: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path | Misfit]:
-    """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over.
+def walk(folder: Path, root: Path, above: frozenset[Path] = frozenset(), *, hidden: bool = False) -> Iterator[Path | Misfit]:
+    """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over unless asked for.
 
     Links are followed. One that leads back to a folder it lies in is a misfit instead of an endless walk.
     """
     above = above | {folder.resolve()}
     for entry in entries(folder):
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") and not hidden:
             continue
         if not entry.is_dir():
             yield entry
         elif entry.resolve() in above:
             yield Misfit(shown(entry, root), "a link to a folder that it lies in; remove the link")
         else:
-            yield from walk(entry, root, above)
+            yield from walk(entry, root, above, hidden=hidden)
 
 
 def why_unreadable(path: Path) -> str | None:
@@ -63,3 +64,13 @@ def why_unreadable(path: Path) -> str | None:
     if path.is_symlink():
         return "a broken link: the file it points to is not there; restore the file or remove the link"
     return "neither a file nor a folder; remove it"
+
+
+def why_no_audio(path: Path) -> str | None:
+    """Why ``path`` cannot be a recording, or None; it is asked, not opened."""
+    reason = why_unreadable(path)
+    if reason is not None:
+        return reason
+    if not os.access(path, os.R_OK):
+        return "it may not be read; mend its permissions"
+    return "an empty file (0 bytes); fetch it again or remove it" if path.stat().st_size == 0 else None

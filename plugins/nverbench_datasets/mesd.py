@@ -2,13 +2,13 @@
 
 Layout, as published: ``Emotion_{F|M|C}_{A|B}_word.wav`` (emotion, voice, corpus of words, word). Eleven people speak, but the name tells
 only whether a woman, a man or a child does: a clip has no speaker, no speaker-disjoint folds can be cut, and every number on this
-corpus is one where the voice may have been heard in training.
+corpus is one where the voice may have been heard in training. Version 5 also has women's voices made less natural by computer, whose names
+carry the level, and so a digit, before the word: they are another set and none of the 862.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,20 +17,19 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 COUNTS = {"Anger": 143, "Disgust": 144, "Fear": 144, "Happiness": 144, "Neutral": 143, "Sadness": 144}
 VOICES, WORD_CORPORA = ("F", "M", "C"), ("A", "B")
-NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([\w -]+)\.wav")
+NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d]|[ -])*)\.wav")
 
 LAYOUT = Layout(
-    corpus="MESD",
+    title="MESD",
+    corpus="mesd",
     clips="Emotion_V_C_word.wav (emotion, voice F, M or C, word corpus A or B, word)",
     how="unpack version 5 from https://data.mendeley.com/datasets/cy34mh68j9/5 && nverbench data add mesd PATH",
-    places=("", "Mexican Emotional Speech Database (MESD)"),
 )
 
 
 def parse(name: str, folder: str = "") -> Said | str:
     """What a file name says, or the reason why it says nothing."""
-    composed = unicodedata.normalize("NFC", name)  # macOS may hand out decomposed accents; an id is the same on every machine
-    match = NAME.fullmatch(composed)
+    match = NAME.fullmatch(name)
     if match is None:
         return "not named Emotion_V_C_word.wav (emotion, voice, word corpus, word); rename or remove it"
     emotion, voice, words, _ = match.groups()
@@ -40,7 +39,7 @@ def parse(name: str, folder: str = "") -> Said | str:
         return f"voice {voice} is not one of {', '.join(VOICES)}; remove it"
     if words not in WORD_CORPORA:
         return f"word corpus {words} is not one of {', '.join(WORD_CORPORA)}; remove it"
-    return Said(id=composed.removesuffix(".wav"), label=emotion)
+    return Said(id=name.removesuffix(".wav"), label=emotion)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:
@@ -65,7 +64,7 @@ MESD = Dataset(
         kind="portrayed",
         setting="acted: eleven people who are no professional actors (3 women, 2 men, 6 children), an emotion that was asked for; file names "
         "do not tell who speaks, so folds cannot keep a speaker out of training",
-        raters="none: checked by a classifier; the label is the emotion that was asked for",
+        raters="none: checked by classifiers trained on the recordings; the label is the emotion that was asked for",
         languages="Mexican Spanish",
         ages="on average 23 (women), 24 (men) and 10 years (children)",
     ),

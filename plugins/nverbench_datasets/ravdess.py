@@ -16,15 +16,8 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 ACTORS = 24
 NAME = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})\.wav")
-FOLDERS = re.compile(r"Actor_[0-9]{2}")
 
-LAYOUT = Layout(
-    corpus="RAVDESS",
-    clips="Actor_AA/03-01-EE-II-SS-RR-AA.wav",
-    how="unpack Audio_Speech_Actors_01-24.zip from https://zenodo.org/records/1188976 && nverbench data add ravdess PATH",
-    places=("", "Audio_Speech_Actors_01-24", "audio_speech_actors_01-24"),
-    folders=FOLDERS,
-)
+LAYOUT = Layout(title="RAVDESS", corpus="ravdess", clips="Actor_AA/03-01-EE-II-SS-RR-AA.wav", folders=re.compile(r"Actor_[0-9]{2}"))
 
 
 def parse(name: str, folder: str = "") -> Said | str:
@@ -70,19 +63,12 @@ RAVDESS = Dataset(
     label_card=LabelCard(
         kind="portrayed",
         setting="acted: 24 professional actors, two sentences, an emotion and an intensity that were asked for",
-        raters="247 listeners and viewers judged the recordings; the label is the emotion that was asked for",
+        raters="247 untrained people judged the recordings, ten each; the label is the emotion that was asked for",
         languages="English (North American)",
-        ages="21 to 33",
+        ages="21 to 33 (not verified)",
     ),
     sample=sample,
-    sources=(
-        Source(
-            address="https://zenodo.org/records/1188976",
-            licence="CC BY-NC-SA 4.0",
-            files=("Audio_Speech_Actors_01-24.zip",),
-            how=LAYOUT.how,
-        ),
-    ),
+    sources=(Source(address="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip", licence="CC BY-NC-SA 4.0"),),
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
     share="labels-only",

@@ -3,6 +3,9 @@
 Layout, as published: ``audio_16k/f0003_0_cough.wav`` (or ``audio_44k``: the same recordings; sex and number of the speaker, number of the
 collection, sound), and the official split in ``datafiles/tr.json``, ``val.json`` and ``te.json``. Without them clips have no split, and
 only folds by speaker or at random can be cut.
+
+Counts: the corpus' README says 21,024 files, the paper "over 21,000" in balanced classes; 21,024 is six times 3,504. The 21,044 that one also
+reads is not a multiple of six, so the README is followed.
 """
 
 from __future__ import annotations
@@ -18,16 +21,15 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 SOUNDS = ("laughter", "sigh", "cough", "throatclearing", "sneeze", "sniff")
 COLLECTIONS = 3504
-"""21,024 files (README of the repository) in six classes of one size (the paper): 3,504 each; a few speakers recorded more than once."""
+"""A collection is one recording of each sound by one speaker; a few of the 3,365 recorded more than once."""
 SPLITS = {"train": "tr.json", "valid": "val.json", "test": "te.json"}
 NAME = re.compile(r"([fm][0-9]{4})_([0-9]+)_([a-z]+)\.wav")
-PLACES = ("audio_16k", "audio_44k")
 
 LAYOUT = Layout(
-    corpus="VocalSound",
+    title="VocalSound",
+    corpus="vocalsound",
     clips="audio_16k/f0003_0_cough.wav (speaker, collection, sound)",
-    how="unpack https://www.dropbox.com/s/c5ace70qh1vbyzb/vs_release_16k.zip?dl=1 && nverbench data add vocalsound PATH",
-    places=(*PLACES, *(f"data/{place}" for place in PLACES), ""),
+    places=("audio_16k", "audio_44k", ""),
 )
 
 
@@ -84,10 +86,10 @@ def _splits(folder: Path) -> dict[str, str]:
             names = [Path(row["wav"]).stem for row in json.loads(path.read_text(encoding="utf-8"))["data"]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             why = " ".join(str(error).split())
-            raise DatasetError(f'VocalSound: {path}: expected {{"data": [{{"wav": PATH}}, ...]}}, got {why}; {LAYOUT.how}') from error
+            raise DatasetError(f'VocalSound: {path}: expected {{"data": [{{"wav": PATH}}, ...]}}, got {why}; {LAYOUT.advice}') from error
         for name in names:
             if found.setdefault(name, split) != split:
-                raise DatasetError(f"VocalSound: {path}: clip {name} is also in {SPLITS[found[name]]}; expected one split per clip; {LAYOUT.how}")
+                raise DatasetError(f"VocalSound: {path}: clip {name} is also in {SPLITS[found[name]]}; expected one split per clip; {LAYOUT.advice}")
     return found
 
 
@@ -105,7 +107,7 @@ VOCALSOUND = Dataset(
     ),
     folds=("speaker", "official", "random"),
     sample=sample,
-    sources=(Source(address="https://www.dropbox.com/s/c5ace70qh1vbyzb/vs_release_16k.zip?dl=1", licence="CC BY-SA 4.0", how=LAYOUT.how),),
+    sources=(Source(address="https://www.dropbox.com/s/c5ace70qh1vbyzb/vs_release_16k.zip?dl=1", licence="CC BY-SA 4.0"),),
     counts=dict.fromkeys(SOUNDS, COLLECTIONS),
     share="open",
     licence="CC BY-SA 4.0",

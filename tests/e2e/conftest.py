@@ -195,4 +195,5 @@ def world(
     (tmp_path / "tiny.yaml").write_text(OVERLAY)
     note("corpora", "paths", "tiny-bursts", str(made.corpus))
     monkeypatch.setattr(tracking, "log", lambda result, folder, uri: True)
+    monkeypatch.setattr(tracking, "log_gap", lambda gap, folder, uri: None)
     return made

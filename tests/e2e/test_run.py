@@ -71,6 +71,8 @@ def test_the_json_record_holds_scores_with_intervals_and_everything_behind_them(
     assert record["provenance"]["plugins"] == {"nverbench-tiny": "0.1"}
     assert {"embedding_digests", "weights_digests", "dataset_digest", "libraries", "licences", "threads"} <= set(record["provenance"])
     assert record["entry"]["grid"] == "tiny-grid"
+    assert (record["share"], record["licence"]) == ("none", "unknown (tiny-bursts)")
+    assert "names" not in record  # what the digest needs of this machine's names is in the file only
     assert "macro-F1" not in ran.out
 
 
@@ -84,7 +86,7 @@ def test_pooled_accuracy_is_the_diagonal_of_the_confusion(world: Any) -> None:
 def test_both_folds_print_the_speaker_gap(world: Any) -> None:
     ran = world.job("--folds", "speaker", "--folds", "random")
     assert ran.code == 0
-    assert "speaker gap (random minus speaker folds, points) tiny-spectrum / tiny-linear on tiny-bursts" in ran.out
+    assert "speaker gap (random minus speaker folds, points) tiny-spectrum / tiny-linear / tiny-loss on tiny-bursts" in ran.out
     assert len(world.results) == 2
     assert world.passes == CLIPS
 

@@ -1,0 +1,25 @@
+"""How a protocol of the registry cuts a dataset: its folds, and the inner validation parts where its selection wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nverbench import folds
+from nverbench.folds import Cut
+from nverbench.parts import Clip
+from nverbench.registry import Protocol
+
+
+def by_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None) -> Cut:
+    """The folds of scored clips under a protocol.
+
+    Args:
+        kind: speaker, random, leave-one-group-out, official or holdout=GROUP.
+        selection: inner, test or last, in place of the protocol's own.
+
+    Raises:
+        FoldError: the clips cannot be cut as asked; says what can.
+    """
+    wanted = (selection or protocol.selection) == "inner"
+    inner = folds.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if wanted else None
+    return folds.cut(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
