@@ -1,0 +1,123 @@
+"""The same recording twice: byte-identical groups by digest, near-identical pairs by fingerprint and then by correlation."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from nverbench.audit import pool, signals
+from nverbench.audit.records import Copies, Group, Pair, Relation
+from nverbench.parts import Clip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEIGHBOURS = 10
+"""Candidates looked at per clip: its nearest by fingerprint."""
+ALIKE = 0.90
+"""Cosine of two fingerprints below which nobody looks further."""
+SAME = 0.93
+"""Correlation from which two clips are one recording; between the copies and the strangers of benchmarks/audit.py."""
+ROWS = 1024
+"""Rows of one product: 32,130 clips need 132 MB of it at a time."""
+
+
+@dataclass
+class Signals:
+    """Signals at 8 kHz in one file on disk (16 kB per second of audio), so that any number of clips fits."""
+
+    file: IO[bytes]
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Clip id -> first byte and number of samples."""
+
+    def add(self, clip: str, signal: NDArray[np.int16]) -> None:
+        """Keep one."""
+        self.spans[clip] = (self.file.tell(), len(signal))
+        self.file.write(signal.tobytes())
+
+
+@contextmanager
+def signal_store() -> Generator[Signals, None, None]:
+    """An empty store, deleted at the end however it comes."""
+    with tempfile.TemporaryDirectory(prefix="nverbench-audit-") as folder, (Path(folder) / "signals").open("wb") as file:
+        yield Signals(file)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Two signals to correlate: what a worker needs of them."""
+
+    file: Path
+    first: tuple[int, int]
+    second: tuple[int, int]
+
+
+def correlate(look: Look) -> tuple[float, float]:
+    """Correlation and lag of a pair."""
+    a, b = (np.fromfile(look.file, np.int16, count=n, offset=begin) for begin, n in (look.first, look.second))
+    return signals.correlation(a, b)
+
+
+def identical(clips: Sequence[Clip], sha256: Mapping[str, str], place: Callable[[str], str | None]) -> tuple[Group, ...]:
+    """Groups of clips with the same bytes and the same segment; ``place`` gives a clip's fold."""
+    same: dict[tuple[object, ...], list[Clip]] = defaultdict(list)
+    for clip in clips:
+        same[sha256[clip.id], clip.start, clip.end].append(clip)
+    groups = (sorted(group, key=lambda c: c.id) for group in same.values() if len(group) > 1)
+    return tuple(sorted((Group(tuple(c.id for c in group), relation(group, place)) for group in groups), key=lambda g: g.clips))
+
+
+def relation(clips: Sequence[Clip], place: Callable[[str], str | None]) -> Relation:
+    """Whether copies share speaker, label and fold."""
+    return Relation(_among(c.speaker for c in clips), _among(c.label for c in clips), _among(place(c.id) for c in clips))
+
+
+def _among(values: Iterable[str | None]) -> str:
+    found = list(values)
+    if None in found:
+        return "unknown"
+    return "same" if len(set(found)) == 1 else "across"
+
+
+def candidates(fingerprints: NDArray[np.float32], neighbours: int = NEIGHBOURS, alike: float = ALIKE) -> list[tuple[int, int]]:
+    """Pairs of rows (i < j) of (n, 752) unit vectors, one of which is among the other's nearest and at least ``alike``; sorted."""
+    n = len(fingerprints)
+    found: set[tuple[int, int]] = set()
+    for begin in range(0, n, ROWS):
+        cosines = fingerprints[begin : begin + ROWS] @ fingerprints.T  # (rows, n)
+        rows = np.arange(len(cosines))
+        cosines[rows, begin + rows] = -1.0
+        most = min(neighbours, n - 1)
+        nearest = np.argpartition(-cosines, most - 1, axis=1)[:, :most] if most > 0 else np.zeros((len(rows), 0), np.int64)
+        for row, column in zip(*np.nonzero(np.take_along_axis(cosines, nearest, 1) >= alike), strict=True):
+            i, j = begin + int(row), int(nearest[row, column])
+            found.add((min(i, j), max(i, j)))
+    return sorted(found)
+
+
+def near(
+    clips: Mapping[str, Clip], fingerprints: Mapping[str, NDArray[np.float32]], store: Signals, groups: Sequence[Group],
+    place: Callable[[str], str | None], *, processes: int | None = None, tick: Callable[[int, int], None] = lambda done, of: None,
+) -> Copies:  # fmt: skip
+    """Near-identical pairs; of a byte-identical group only its first clip is looked at, for the others are that clip."""
+    repeated = {clip for group in groups for clip in group.clips[1:]}
+    ids = sorted(i for i in fingerprints if i not in repeated)
+    matrix = np.stack([fingerprints[i] for i in ids]) if ids else np.zeros((0, signals.SIZE), np.float32)
+    pairs = candidates(matrix)
+    store.file.flush()
+    looks = [Look(Path(store.file.name), store.spans[ids[i]], store.spans[ids[j]]) for i, j in pairs]
+    found = []
+    for index, answer in pool.each(correlate, looks, processes=processes):
+        tick(1, len(looks))
+        if isinstance(answer, pool.Lost) or answer[0] < SAME:
+            continue
+        first, second = (ids[i] for i in pairs[index])
+        found.append(Pair(first, second, answer[0], answer[1], relation([clips[first], clips[second]], place)))
+    return Copies(tuple(groups), tuple(sorted(found, key=lambda p: (p.first, p.second))), len(pairs))

@@ -1,0 +1,95 @@
+"""Two clips of one recording are recognised: a fingerprint that finds candidates, a correlation that decides.
+
+Thresholds come from measurement (benchmarks/audit.py).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import fft
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RATE = 8000
+"""Hz at which clips are compared; what lies above 3.6 kHz is left out, as codecs and resamplers differ there."""
+KEPT = 16.0
+"""Seconds from the first active frame that are compared."""
+WINDOW, HOP = 256, 128
+BANDS = 16
+MODULATIONS = 47
+"""Bins 1 to 47 of a 1024-point transform over frames of 16 ms: 0.06 to 2.9 Hz. Bin 0 is left out, and with it steady noise."""
+SIZE = BANDS * MODULATIONS
+"""Numbers of a fingerprint."""
+OVERLAP = 0.6
+"""The overlap of two clips must hold this share of the energy of each."""
+SHORTEST = 0.05
+"""Seconds of overlap below which a correlation says nothing."""
+
+
+def lowered(wave: NDArray[np.floating], native: int) -> NDArray[np.float32]:
+    """The wave (s,) at 8 kHz, by cutting its spectrum: exact at any pair of rates, and one transform for all of them."""
+    shared = math.gcd(native, RATE)
+    unit = native // shared  # a whole number of samples at both rates
+    units = fft.next_fast_len(-(-(len(wave) + native // 20) // unit), real=True)
+    spectrum = fft.rfft(wave.astype(np.float32), units * unit)
+    samples = units * (RATE // shared)
+    kept = np.zeros(samples // 2 + 1, spectrum.dtype)
+    n = min(len(spectrum), int(0.45 * samples) + 1)
+    kept[:n] = spectrum[:n]
+    low: NDArray[np.float32] = fft.irfft(kept, samples)[: -(-len(wave) * RATE // native)].astype(np.float32)
+    return low
+
+
+def packed(wave: NDArray[np.float32]) -> NDArray[np.int16]:
+    """The wave scaled to its peak, in 16 bits: correlations do not depend on the scale."""
+    return np.round(wave * (32767 / max(float(np.abs(wave).max(initial=0.0)), 1e-12))).astype(np.int16)
+
+
+def fingerprint(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A unit vector (SIZE,) that a gain, a shift or padding does not change and that noise, codecs and little trimming change little.
+
+    Power in 16 mel bands from 150 to 3500 Hz, to the power 1/4 so that loud moments do not decide alone; of each band's course over time, the
+    magnitudes of its slow modulations.
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, (HOP, WINDOW)), WINDOW)[::HOP]  # (t, 256)
+    power = np.abs(fft.rfft(frames * np.hanning(WINDOW).astype(np.float32))) ** 2  # (t, 129)
+    edges = _edges()
+    bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) ** 0.25  # (t, 16)
+    slow = np.abs(fft.rfft(bands, 1024, axis=0))[1 : MODULATIONS + 1].ravel()  # (752,)
+    unit: NDArray[np.float32] = (slow / max(float(np.linalg.norm(slow)), 1e-12)).astype(np.float32)
+    return unit
+
+
+def _edges() -> NDArray[np.int64]:
+    """The 17 edges of the bands, in bins of the window's spectrum."""
+    mel = np.linspace(*(2595 * np.log10(1 + f / 700) for f in (150.0, 3500.0)), BANDS + 1)
+    return np.round(700 * (10 ** (mel / 2595) - 1) * WINDOW / RATE).astype(np.int64)
+
+
+def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, float]:
+    """The largest |normalised cross-correlation| of two signals at 8 kHz over all shifts, and that shift in seconds.
+
+    Normalised by the energy of the overlap, so that a trimmed copy correlates fully; where the overlap holds too little of either, by all of it.
+    """
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    whole = math.sqrt(_energy(a) * _energy(b))
+    if whole == 0.0:
+        return 0.0, 0.0
+    n = fft.next_fast_len(len(a) + len(b), real=True)
+    products = fft.irfft(fft.rfft(a, n) * np.conj(fft.rfft(b, n)), n)
+    best = int(np.argmax(np.abs(products)))
+    lag = best if best < len(a) else best - n
+    left, right = a[max(0, lag) :], b[max(0, -lag) :]
+    shared = min(len(left), len(right))
+    left, right = left[:shared], right[:shared]
+    enough = _energy(left) >= OVERLAP * _energy(a) and _energy(right) >= OVERLAP * _energy(b) and shared >= SHORTEST * RATE
+    scale = math.sqrt(_energy(left) * _energy(right)) if enough else whole
+    return min(1.0, abs(float(products[best])) / scale), lag / RATE
+
+
+def _energy(wave: NDArray[np.float32]) -> float:
+    return float(np.square(wave, dtype=np.float64).sum())
