@@ -92,7 +92,7 @@ def _hear(
         clip = wanted[index].id
         heard = Heard(Measured(clip, reason=answer.reason)) if isinstance(answer, pool.Lost) else answer
         found[clip] = heard.measured
-        if heard.fingerprint is not None:
+        if heard.fingerprint is not None and heard.signal is not None:
             fingerprints[clip] = heard.fingerprint
             store.add(clip, heard.signal)
         tick(1)

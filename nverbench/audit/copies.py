@@ -14,6 +14,7 @@ import numpy as np
 
 from nverbench.audit import pool, signals
 from nverbench.audit.records import Copies, Group, Pair, Relation
+from nverbench.errors import NverbenchError
 from nverbench.parts import Clip
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ SAME = 0.93
 """Correlation from which two clips are one recording; between the copies and the strangers of benchmarks/audit.py."""
 ROWS = 1024
 """Rows of one product: 32,130 clips need 132 MB of it at a time."""
+TOGETHER = 64
+"""Pairs a worker takes at once."""
 
 
 @dataclass
@@ -51,18 +54,18 @@ def signal_store() -> Generator[Signals, None, None]:
 
 
 @dataclass(frozen=True)
-class Look:
-    """Two signals to correlate: what a worker needs of them."""
+class Looks:
+    """Pairs of signals to correlate, as first bytes and lengths in a file: what a worker needs of them."""
 
     file: Path
-    first: tuple[int, int]
-    second: tuple[int, int]
+    pairs: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
 
 
-def correlate(look: Look) -> tuple[float, float]:
-    """Correlation and lag of a pair."""
-    a, b = (np.fromfile(look.file, np.int16, count=n, offset=begin) for begin, n in (look.first, look.second))
-    return signals.correlation(a, b)
+def correlate(looks: Looks) -> list[tuple[float, float]]:
+    """Correlation and lag of each pair."""
+    spans = {span for pair in looks.pairs for span in pair}
+    heard = {(begin, n): signals.unpacked(np.fromfile(looks.file, np.int16, count=n, offset=begin)) for begin, n in spans}
+    return [signals.correlation(heard[a], heard[b]) for a, b in looks.pairs]
 
 
 def identical(clips: Sequence[Clip], sha256: Mapping[str, str], place: Callable[[str], str | None]) -> tuple[Group, ...]:
@@ -112,12 +115,14 @@ def near(
     matrix = np.stack([fingerprints[i] for i in ids]) if ids else np.zeros((0, signals.SIZE), np.float32)
     pairs = candidates(matrix)
     store.file.flush()
-    looks = [Look(Path(store.file.name), store.spans[ids[i]], store.spans[ids[j]]) for i, j in pairs]
+    spans = [(store.spans[ids[i]], store.spans[ids[j]]) for i, j in pairs]
+    looks = [Looks(Path(store.file.name), tuple(spans[i : i + TOGETHER])) for i in range(0, len(spans), TOGETHER)]
     found = []
     for index, answer in pool.each(correlate, looks, processes=processes):
-        tick(1, len(looks))
-        if isinstance(answer, pool.Lost) or answer[0] < SAME:
-            continue
-        first, second = (ids[i] for i in pairs[index])
-        found.append(Pair(first, second, answer[0], answer[1], relation([clips[first], clips[second]], place)))
+        if isinstance(answer, pool.Lost):
+            raise NverbenchError(f"clips cannot be compared: {answer.reason}")
+        for (i, j), (value, lag) in zip(pairs[index * TOGETHER :], answer, strict=False):
+            if value >= SAME:
+                found.append(Pair(ids[i], ids[j], value, lag, relation([clips[ids[i]], clips[ids[j]]], place)))
+        tick(len(answer), len(pairs))
     return Copies(tuple(groups), tuple(sorted(found, key=lambda p: (p.first, p.second))), len(pairs))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
+from nverbench.audio import SILENCE, SLOWEST
 from nverbench.audit import signals
 from nverbench.audit.records import Measured
-from nverbench.audio import SILENCE, SLOWEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

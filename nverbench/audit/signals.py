@@ -6,6 +6,7 @@ Thresholds come from measurement (benchmarks/audit.py).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,11 @@ def lowered(wave: NDArray[np.floating], native: int) -> NDArray[np.float32]:
     return low
 
 
+def unpacked(signal: NDArray[np.int16]) -> Signal:
+    """A stored signal, ready to be compared."""
+    return Signal(signal.astype(np.float32) / np.float32(32767))
+
+
 def packed(wave: NDArray[np.float32]) -> NDArray[np.int16]:
     """The wave scaled to its peak, in 16 bits: correlations do not depend on the scale."""
     return np.round(wave * (32767 / max(float(np.abs(wave).max(initial=0.0)), 1e-12))).astype(np.int16)
@@ -66,30 +72,47 @@ def fingerprint(wave: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _edges() -> NDArray[np.int64]:
     """The 17 edges of the bands, in bins of the window's spectrum."""
-    mel = np.linspace(*(2595 * np.log10(1 + f / 700) for f in (150.0, 3500.0)), BANDS + 1)
-    return np.round(700 * (10 ** (mel / 2595) - 1) * WINDOW / RATE).astype(np.int64)
+    low, high = (2595 * math.log10(1 + f / 700) for f in (150.0, 3500.0))  # Hz to mel
+    hertz = 700 * (10 ** (np.linspace(low, high, BANDS + 1) / 2595) - 1)
+    return np.asarray(np.round(hertz * WINDOW / RATE), np.int64)
 
 
-def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[float, float]:
-    """The largest |normalised cross-correlation| of two signals at 8 kHz over all shifts, and that shift in seconds.
+@dataclass
+class Signal:
+    """A wave (s,) at 8 kHz, its energy, and its spectra by length of transform: a clip is compared with several others."""
+
+    wave: NDArray[np.float32]
+    energy: float = field(init=False)
+    _spectra: dict[int, NDArray[np.complex64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.energy = _energy(self.wave)
+
+    def spectrum(self, n: int) -> NDArray[np.complex64]:
+        """The transform of the wave, zero-padded to n samples."""
+        if n not in self._spectra:
+            self._spectra[n] = fft.rfft(self.wave, n)
+        return self._spectra[n]
+
+
+def correlation(a: Signal, b: Signal) -> tuple[float, float]:
+    """The largest |normalised cross-correlation| of two signals over all shifts, and that shift in seconds.
 
     Normalised by the energy of the overlap, so that a trimmed copy correlates fully; where the overlap holds too little of either, by all of it.
     """
-    a, b = a.astype(np.float32), b.astype(np.float32)
-    whole = math.sqrt(_energy(a) * _energy(b))
+    whole = math.sqrt(a.energy * b.energy)
     if whole == 0.0:
         return 0.0, 0.0
-    n = fft.next_fast_len(len(a) + len(b), real=True)
-    products = fft.irfft(fft.rfft(a, n) * np.conj(fft.rfft(b, n)), n)
+    n = fft.next_fast_len(len(a.wave) + len(b.wave), real=True)
+    products = fft.irfft(a.spectrum(n) * np.conj(b.spectrum(n)), n)
     best = int(np.argmax(np.abs(products)))
-    lag = best if best < len(a) else best - n
-    left, right = a[max(0, lag) :], b[max(0, -lag) :]
+    lag = best if best < len(a.wave) else best - n
+    left, right = a.wave[max(0, lag) :], b.wave[max(0, -lag) :]
     shared = min(len(left), len(right))
-    left, right = left[:shared], right[:shared]
-    enough = _energy(left) >= OVERLAP * _energy(a) and _energy(right) >= OVERLAP * _energy(b) and shared >= SHORTEST * RATE
-    scale = math.sqrt(_energy(left) * _energy(right)) if enough else whole
-    return min(1.0, abs(float(products[best])) / scale), lag / RATE
+    shares = _energy(left[:shared]), _energy(right[:shared])
+    enough = shares[0] >= OVERLAP * a.energy and shares[1] >= OVERLAP * b.energy and shared >= SHORTEST * RATE
+    return min(1.0, abs(float(products[best])) / (math.sqrt(shares[0] * shares[1]) if enough else whole)), lag / RATE
 
 
 def _energy(wave: NDArray[np.float32]) -> float:
-    return float(np.square(wave, dtype=np.float64).sum())
+    return float(np.square(wave).sum())

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from nverbench.audio import SLOWEST
 from nverbench.audit.measure import FASTEST
 from nverbench.audit.records import IDS, Balance, Confounds, Copies, FoldsFound, Measured, Relation, Report, Sizes, Verdict
-from nverbench.audio import SLOWEST
 from nverbench.folds import DISJOINT
 
-CLIPPED = 0.001
-"""Share of samples at full scale from which a clip counts as clipped, where no run of equal samples shows it (lossy formats blur them)."""
+CLIPPED = 1e-4
+"""Share of samples at full scale from which a clip counts as clipped, where no run of equal samples shows it (lossy formats blur them): ten of a
+two-second clip."""
 OFFSET = 0.01
 """A DC offset of 1% of full scale."""
 INACTIVE = 0.1
 Z = 4.0
 """A tree that scores this many standard deviations above its shuffled labels has learnt something."""
-GAIN = 0.02
-"""And by this much accuracy: a smaller confound is real and harmless."""
+GAIN = 0.04
+"""And by this much accuracy it bends scores; a smaller confound is worth knowing."""
 SHARE = 0.25
 """A speaker with more of the clips than this decides the score."""
 TOO_SHORT = 0.1
@@ -40,7 +41,9 @@ def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[V
     odd = [m for m in measured if m.rate is not None and not SLOWEST <= m.rate <= FASTEST]
     checks = (
         (3, f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie", odd),
-        (2, "clips are clipped (runs of equal samples at full scale, or 0.1% of their samples there)", clipped),
+        (2, "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples there)", clipped),
+        (1, "clips decode past full scale (peak > 1): a lossy format of a recording at full scale", sorted(
+            (m for m in usable if (m.peak or 0) > 1), key=lambda m: (-(m.peak or 0), m.id))),
         (1, "clips are very quiet (peak < 0.02)", sorted((m for m in usable if m.quiet), key=lambda m: (m.peak or 0, m.id))),
         (1, "clips have a DC offset above 0.01", sorted((m for m in usable if abs(m.dc) > OFFSET), key=lambda m: (-abs(m.dc), m.id))),
         (1, f"clips are active for less than {INACTIVE:.0%} of their time", [m for m in usable if m.active is not None and m.active < INACTIVE]),
@@ -74,12 +77,12 @@ def _nowhere_across(relation: Relation) -> bool:
 def of_confounds(confounds: Confounds) -> Iterator[Verdict]:
     """Facts of the recording that tell the label."""
     rows = [c for c in confounds.rows if c.target == "label" and c.null_mean is not None]
-    strong = [c for c in rows if c.accuracy - (c.null_mean or 0) >= GAIN and (c.z is None or c.z >= Z)]
+    strong = [c for c in rows if c.accuracy > (c.null_max or 0) and (c.z is None or c.z >= Z)]
     if not strong:
         return
     best = max(strong, key=lambda c: c.accuracy)
     each = ", ".join(f"{c.feature} {c.accuracy:.3f}" for c in sorted(strong, key=lambda c: -c.accuracy))
-    severity = 2 if best.accuracy - (best.null_mean or 0) >= 2 * GAIN else 1
+    severity = 2 if best.accuracy - (best.null_mean or 0) >= GAIN else 1
     yield Verdict(severity, f"a model may score this much without hearing a voice: accuracy of a small tree on {each}; shuffled labels give "
                   f"{best.null_mean:.3f}, guessing the largest class {best.majority:.3f}")  # fmt: skip
 
