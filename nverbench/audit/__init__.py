@@ -1,6 +1,6 @@
 """``nverbench data audit``: what is wrong with a corpus, before anybody trains on it.
 
-One decode per clip (``measure``), spread over processes that may die on a file (``pool``); then copies, balance, confounds, folds, and a verdict.
+One decode per clip (``hearing``), spread over processes that may die on a file (``pool``); then copies, balance, confounds, folds, and a verdict.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nverbench import corpora
 from nverbench.audit import balance, confounds, copies, leaks, pool, verdicts
-from nverbench.audit.measure import Heard, Place, measure
+from nverbench.audit.hearing import Heard, Place, measure
 from nverbench.audit.records import Measured, Report
 
 if TYPE_CHECKING:

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nverbench.audit import Found
     from nverbench.audit.records import Measured
+    from nverbench.parts import Clip
 
 DPI = 120
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
@@ -55,7 +59,7 @@ def _title(found: Found, what: str) -> str:
 
 
 def _by_class(found: Found, shown: Callable[[str], str], what: str, axis: str, value: Callable[[Measured], float | None]) -> Any:
-    """A box per class (median, quartiles, 5% and 95%, and what lies outside), the classes ordered by median."""
+    """A box per class (median, quartiles, 5% and 95%, and what lies outside), the classes ordered by median, then mean."""
     import numpy as np
 
     measured = {m.id: m for m in found.report.measured}
@@ -64,7 +68,7 @@ def _by_class(found: Found, shown: Callable[[str], str], what: str, axis: str, v
         number = value(measured[clip.id]) if measured[clip.id].reason is None else None
         if number is not None:
             groups[str(clip.label)].append(number)
-    order = sorted((label for label in groups if groups[label]), key=lambda label: float(np.median(groups[label])))
+    order = sorted((label for label in groups if groups[label]), key=lambda label: (np.median(groups[label]), np.mean(groups[label])))
     if not order:
         return None
     figure = _canvas(8, 1.8 + 0.24 * len(order))
@@ -72,7 +76,8 @@ def _by_class(found: Found, shown: Callable[[str], str], what: str, axis: str, v
     axes.boxplot(
         [groups[label] for label in order], orientation="horizontal", whis=(5, 95), widths=0.6, patch_artist=True,
         boxprops={"facecolor": BLUE, "alpha": 0.55, "edgecolor": BLUE}, medianprops={"color": "black", "linewidth": 1.5},
-        flierprops={"marker": ".", "markersize": 3, "markerfacecolor": GREY, "markeredgecolor": "none"}, whiskerprops={"color": GREY}, capprops={"color": GREY},
+        flierprops={"marker": ".", "markersize": 3, "markerfacecolor": GREY, "markeredgecolor": "none"},
+        whiskerprops={"color": GREY}, capprops={"color": GREY},
     )  # fmt: skip
     axes.set_yticks(range(1, len(order) + 1), [f"{_short(shown(label))} ({len(groups[label])})" for label in order], fontsize=8)
     every = np.concatenate([groups[label] for label in order])
@@ -86,16 +91,18 @@ def _by_class(found: Found, shown: Callable[[str], str], what: str, axis: str, v
 
 
 def _heat(found: Found, shown: Callable[[str], str]) -> Any:
-    """Clips by class and speaker where there is room for the speakers, else by fold."""
+    """Clips by class and speaker, where there is room for the speakers and something to see; else by class and fold."""
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     speakers = sorted({c.speaker for c in found.clips if c.speaker is not None})
-    by_speaker = 1 < len(speakers) <= COLUMNS
-    columns: Sequence[str] = speakers if by_speaker else [row.name for row in found.report.folds.rows]
+    folds = [row.name for row in found.report.folds.rows]
+    grid = _grid(found, speakers, lambda c: c.speaker)
+    by_speaker = 1 < len(speakers) <= COLUMNS and (not folds or bool((grid != grid[0, 0]).any()))
+    columns = speakers if by_speaker else folds
     if not columns:
         return None
-    counts = Counter((str(c.label), c.speaker if by_speaker else found.places.get(c.id)) for c in found.clips)
-    grid = np.array([[counts[label, column] for column in columns] for label in found.report.labels])
+    grid = grid if by_speaker else _grid(found, folds, lambda c: found.places.get(c.id))
     figure = _canvas(max(6.0, 3.2 + 0.2 * len(columns)), 2.2 + 0.24 * len(found.report.labels))
     axes = figure.subplots()
     image = axes.imshow(grid, aspect="auto", cmap="cividis", vmin=0, vmax=max(1, grid.max()), interpolation="nearest")
@@ -107,11 +114,17 @@ def _heat(found: Found, shown: Callable[[str], str]) -> Any:
             axes.text(column, row, str(n), ha="center", va="center", fontsize=7, color="black" if n > grid.max() * 0.6 else "white")
     axes.set_xlabel("speaker" if by_speaker else f"fold ({found.report.folds.kind})")
     axes.set_ylabel("class")
-    from matplotlib.ticker import MaxNLocator
-
     figure.colorbar(image, ax=axes, label="clips", ticks=MaxNLocator(integer=True, nbins=6))
     figure.suptitle(_title(found, f"clips by class and {'speaker' if by_speaker else 'fold'}"), fontsize=11)
     return figure
+
+
+def _grid(found: Found, columns: Sequence[str], of: Callable[[Clip], str | None]) -> NDArray[np.int64]:
+    """Clips by class (rows) and what ``of`` gives (columns)."""
+    import numpy as np
+
+    counts = Counter((str(c.label), of(c)) for c in found.clips)
+    return np.array([[counts[label, column] for column in columns] for label in found.report.labels], np.int64)
 
 
 def _confounds(found: Found) -> Any:
@@ -126,10 +139,12 @@ def _confounds(found: Found) -> Any:
         places = range(len(some))
         axes.barh(places, [c.accuracy for c in some], color=BLUE, alpha=0.7, height=0.6, label="tree, out of fold")
         drawn = [(y, c) for y, c in zip(places, some, strict=True) if c.null_mean is not None]
-        axes.scatter([c.null_max for _, c in drawn], [y for y, _ in drawn], marker="|", s=220, color="black", label="best of shuffled labels", zorder=3)
+        best = [c.null_max for _, c in drawn]
+        axes.scatter(best, [y for y, _ in drawn], marker="|", s=220, color="black", label="best of shuffled labels", zorder=3)
         axes.axvline(some[0].majority, color=ORANGE, linestyle="--", linewidth=1.5, label="largest class always guessed")
         for y, c in zip(places, some, strict=True):
-            axes.annotate(f"{c.accuracy:.3f}", (max(c.accuracy, c.null_max or 0), y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
+            end = max(c.accuracy, c.null_max or 0), y
+            axes.annotate(f"{c.accuracy:.3f}", end, xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
         axes.set_yticks(places, [c.feature for c in some], fontsize=9)
         axes.set_xlim(0, 1.25 * max(max(c.accuracy, c.majority, c.null_max or 0) for c in some))
         axes.set_xlabel("accuracy (fraction)")

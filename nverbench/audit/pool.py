@@ -8,7 +8,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Any
@@ -101,10 +101,8 @@ def _give(worker: _Worker, index: int, items: Sequence[Any]) -> None:
     if not worker.holds:
         worker.since = time.monotonic()
     worker.holds.append(index)
-    try:
+    with suppress(OSError):  # it is dead: its pipe says so when it is read
         worker.pipe.send(items[index])
-    except OSError:
-        pass  # it is dead: its pipe says so when it is read
 
 
 def _started(work: Callable[[Any], Any]) -> _Worker:
@@ -122,6 +120,7 @@ def _serve(pipe: Any, work: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         pipe.send(True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write remarks on damaged files over the progress bar
         while True:
             item = pipe.recv()
             try:

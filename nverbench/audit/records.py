@@ -23,6 +23,8 @@ class Measured:
     """Of what was decoded."""
     unheard: float = 0.0
     """Seconds at the end that were not listened to: the clip is longer than an audit listens."""
+    absent: int = 0
+    """Bytes of sound that a wav header promises and the file does not hold: it was cut short, or its header lies."""
     peak: float | None = None
     """Largest |x| of any channel; 1 is full scale, and lossy formats may overshoot it."""
     rms_db: float | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from nverbench.audit.copies import SAME
-from nverbench.audit.records import IDS, Report
+from nverbench.audit.records import IDS, Relation, Report
 
 MARKS = {3: "!!", 2: "! ", 1: "- "}
 ROWS = 12
@@ -17,13 +17,14 @@ ROWS = 12
 
 def text(report: Report, shown: Callable[[str], str] = str) -> str:
     """The whole report, lines of at most about 140 characters; ``shown`` gives a label as it is displayed."""
-    parts = (_head(report), _verdict(report), _clips(report), _copies(report), _balance(report, shown), _confounds(report), _folds(report, shown), _rest(report))
+    plain = _head(report), _verdict(report), _clips(report), _copies(report)
+    parts = *plain, _balance(report, shown), _confounds(report), _folds(report, shown), _rest(report)
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
-    speakers = len(report.balance.speakers)
-    yield f"audit of {report.dataset}: {report.clips} clips, {len(report.labels)} classes, {speakers or 'no known'} speakers, digest {report.digest[:12]}"
+    counts = f"{report.clips} clips, {len(report.labels)} classes, {len(report.balance.speakers) or 'no known'} speakers"
+    yield f"audit of {report.dataset}: {counts}, digest {report.digest[:12]}"
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -66,16 +67,19 @@ def _clips(report: Report) -> Iterator[str]:
 
 def _copies(report: Report) -> Iterator[str]:
     copies = report.copies
-    yield f"copies: {len(copies.identical)} byte-identical groups, {len(copies.near)} near-identical pairs (correlation >= {SAME}; {copies.candidates} looked at)"
+    near = f"{len(copies.near)} near-identical pairs (correlation >= {SAME}; {copies.candidates} looked at)"
+    yield f"copies: {len(copies.identical)} byte-identical groups, {near}"
     for group in copies.identical[:ROWS]:
-        r = group.relation
-        yield f"  identical: {', '.join(group.clips[:IDS])} (speaker {r.speakers}, label {r.labels}, fold {r.folds})"
+        yield f"  identical: {', '.join(group.clips[:IDS])} ({_relation(group.relation)})"
     for pair in copies.near[:ROWS]:
-        r = pair.relation
-        yield f"  near: {pair.first}, {pair.second} r={pair.correlation:.3f}, {pair.lag:+.2f} s (speaker {r.speakers}, label {r.labels}, fold {r.folds})"
+        yield f"  near: {pair.first}, {pair.second}: r = {pair.correlation:.3f}, shifted by {pair.lag:+.2f} s ({_relation(pair.relation)})"
     left = max(0, len(copies.identical) - ROWS) + max(0, len(copies.near) - ROWS)
     if left:
         yield f"  and {left} more, in audit.json"
+
+
+def _relation(r: Relation) -> str:
+    return f"speaker {r.speakers}, label {r.labels}, fold {r.folds}"
 
 
 def _balance(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
@@ -103,9 +107,10 @@ def _confounds(report: Report) -> Iterator[str]:
     if found.reason is not None:
         yield f"confounds: none were looked for: {found.reason}"
         return
-    yield f"confounds: a tree with as many leaves as classes, out of fold on {report.folds.kind} folds; a model may score this much without hearing a voice"
-    yield f"  labels shuffled {found.shuffled}; majority: the largest class always guessed"
-    yield f"  {'target':9}{'from':17}{'accuracy':>9}{'shuffled':>9}{'most':>8}{'z':>7}{'p':>7}{'macro-F1':>10}{'shuffled':>9}{'1/k':>8}{'majority':>10}"
+    yield f"confounds ({found.clips} clips): a tree with as many leaves as classes, out of fold on {report.folds.kind} folds"
+    yield f"  a model may score this much without hearing a voice; labels shuffled {found.shuffled}; majority: the largest class always guessed"
+    columns = ("accuracy", 9), ("shuffled", 9), ("most", 8), ("z", 7), ("p", 7), ("macro-F1", 10), ("shuffled", 9), ("1/k", 8), ("majority", 10)
+    yield f"  {'target':9}{'from':17}{''.join(f'{name:>{width}}' for name, width in columns)}"
     for c in found.rows:
         optional = (c.null_mean, 9, ".3f"), (c.null_max, 8, ".3f"), (c.z, 7, ".1f"), (c.p, 7, ".3f")
         drawn = "".join(f"{format(v, f) if v is not None else '':>{w}}" for v, w, f in optional)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nverbench.audio import SLOWEST
-from nverbench.audit.measure import FASTEST
+from nverbench.audit.hearing import FASTEST
 from nverbench.audit.records import IDS, Balance, Confounds, Copies, FoldsFound, Measured, Relation, Report, Sizes, Verdict
 from nverbench.folds import DISJOINT
 
@@ -41,6 +41,7 @@ def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[V
     odd = [m for m in measured if m.rate is not None and not SLOWEST <= m.rate <= FASTEST]
     checks = (
         (3, f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie", odd),
+        (2, "clips hold less sound than their headers promise: cut short, or the headers lie", [m for m in measured if m.absent]),
         (2, "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples there)", clipped),
         (1, "clips decode past full scale (peak > 1): a lossy format of a recording at full scale", sorted(
             (m for m in usable if (m.peak or 0) > 1), key=lambda m: (-(m.peak or 0), m.id))),

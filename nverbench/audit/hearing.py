@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,10 @@ FASTEST = 768_000
 """Hz: no converter is faster; a header that says more lies."""
 BLOCK = 1 << 20
 """Values read at once."""
+PROMISED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""What libsndfile notes of a wav whose data chunk is not as long as its header says."""
+STREAMED = 0x7FFFF000
+"""Programs that write to a pipe cannot know the length and promise about this much or more: that is no lie."""
 LONGEST = 1 << 26
 """Values listened to (23 minutes of mono at 48 kHz): a clip cannot fill the memory."""
 
@@ -82,7 +87,7 @@ def measure(place: Place) -> Heard:
     found = Measured(place.id)
     try:
         with soundfile.SoundFile(str(place.path)) as file:
-            found = replace(found, rate=file.samplerate, channels=file.channels)
+            found = replace(found, rate=file.samplerate, channels=file.channels, absent=_absent(file))
             if file.samplerate < 1 or file.channels < 1:
                 raise ValueError(f"{file.samplerate} Hz, {file.channels} channels")
             sums, unheard = _listen(file, place)
@@ -90,6 +95,13 @@ def measure(place: Place) -> Heard:
         text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
         return Heard(replace(found, reason=f"cannot be decoded ({' '.join(str(text).split()).rstrip('.') or type(error).__name__})"))
     return _described(replace(found, unheard=unheard / file.samplerate), sums)
+
+
+def _absent(file: soundfile.SoundFile) -> int:
+    """Bytes that the header promises beyond what the file holds."""
+    noted = PROMISED.search(file.extra_info)
+    promised, held = (int(n) for n in noted.groups()) if noted else (0, 0)
+    return promised - held if held < promised < STREAMED else 0
 
 
 def _listen(file: soundfile.SoundFile, place: Place) -> tuple[_Sums, int]:
