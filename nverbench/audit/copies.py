@@ -20,7 +20,7 @@ from nverbench.parts import Clip
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEIGHBOURS = 10
+NEIGHBOURS = 6
 """Candidates looked at per clip: its nearest by fingerprint."""
 ALIKE = 0.90
 """Cosine of two fingerprints below which nobody looks further."""

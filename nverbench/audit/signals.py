@@ -41,8 +41,8 @@ def lowered(wave: NDArray[np.floating], native: int) -> NDArray[np.float32]:
     kept = np.zeros(samples // 2 + 1, spectrum.dtype)
     n = min(len(spectrum), int(0.45 * samples) + 1)
     kept[:n] = spectrum[:n]
-    low: NDArray[np.float32] = fft.irfft(kept, samples)[: -(-len(wave) * RATE // native)].astype(np.float32)
-    return low
+    low = fft.irfft(kept, samples)[: -(-len(wave) * RATE // native)] * (samples / (units * unit))
+    return np.asarray(low, np.float32)
 
 
 def unpacked(signal: NDArray[np.int16]) -> Signal:
