@@ -4,8 +4,8 @@
 
 1. ``nverbench data audit emogator`` from a fresh home: wall time, processor time, its verdict.
 2. Of 90 clips each, a changed copy is planted beside the corpus: mp3 at about 64 kbit/s, resampled to 16 kHz, 12 dB softer, 0.2 s trimmed,
-   0.2 s padded, with noise at 30 dB signal to noise, and all of it. Printed: per treatment how many were candidates and the lowest correlations; among all other
-   pairs of real clips the highest; recall and false pairs at the threshold in use.
+   0.2 s padded, with noise at 30 dB signal to noise, and all of it. Printed: per treatment how many were candidates and the lowest correlations;
+   among all other pairs of real clips the highest; recall and false pairs at the threshold in use.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ MODULATIONS = 47
 """Bins 1 to 47 of a 1024-point transform over frames of 16 ms: 0.06 to 2.9 Hz. Bin 0 is left out, and with it steady noise."""
 SIZE = BANDS * MODULATIONS
 """Numbers of a fingerprint."""
-OVERLAP = 0.6
-"""The overlap of two clips must hold this share of the energy of each."""
+OVERLAP = (0.15, 0.6)
+"""The overlap of two clips must hold the first share of the energy of each and the second of one: a copy trimmed in a loud place has lost much."""
 SHORTEST = 0.05
 """Seconds of overlap below which a correlation says nothing."""
 
@@ -110,7 +110,8 @@ def correlation(a: Signal, b: Signal) -> tuple[float, float]:
     left, right = a.wave[max(0, lag) :], b.wave[max(0, -lag) :]
     shared = min(len(left), len(right))
     shares = _energy(left[:shared]), _energy(right[:shared])
-    enough = shares[0] >= OVERLAP * a.energy and shares[1] >= OVERLAP * b.energy and shared >= SHORTEST * RATE
+    fewest, most = sorted((shares[0] / a.energy, shares[1] / b.energy))
+    enough = fewest >= OVERLAP[0] and most >= OVERLAP[1] and shared >= SHORTEST * RATE
     return min(1.0, abs(float(products[best])) / (math.sqrt(shares[0] * shares[1]) if enough else whole)), lag / RATE
 
 

@@ -68,7 +68,7 @@ def test_a_changed_copy_passes_both_stages(change: str, seed: int):
 def test_no_two_of_a_hundred_bursts_are_near_the_threshold():
     heard = [at_8khz(burst(seed)) for seed in range(100)]
     most = max(signals.correlation(a, b)[0] for a, b in itertools.combinations(heard, 2))
-    assert most < copies.SAME - 0.2
+    assert most < copies.SAME - 0.1
 
 
 def test_a_fingerprint_is_a_unit_vector_that_gain_and_silence_do_not_change():
@@ -122,7 +122,7 @@ def test_a_relation_says_same_across_or_unknown():
 
 
 def test_segments_of_one_file_are_no_copies_of_each_other():
-    clips = [Clip("a", Path("f"), "x", start=0.0, end=1.0), Clip("b", Path("f"), "x", start=1.0, end=2.0), Clip("c", Path("f"), "x", start=0.0, end=1.0)]
+    clips = [Clip(name, Path("f"), "x", start=start, end=start + 1.0) for name, start in (("a", 0.0), ("b", 1.0), ("c", 0.0))]
     (group,) = copies.identical(clips, dict.fromkeys("abc", "0"), {}.get)
     assert group.clips == ("a", "c")
 
