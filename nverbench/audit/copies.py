@@ -32,6 +32,8 @@ ROWS = 1024
 """Rows of one product: 32,130 clips need 132 MB of it at a time."""
 TOGETHER = 64
 """Pairs a worker takes at once."""
+FEW = 16
+"""So many times as many pairs are done before a worker has started."""
 
 
 @dataclass
@@ -121,7 +123,8 @@ def near(
     spans = [(store.spans[ids[i]], store.spans[ids[j]]) for i, j in pairs]
     looks = [Looks(Path(store.file.name), tuple(spans[i : i + TOGETHER])) for i in range(0, len(spans), TOGETHER)]
     found = []
-    for index, answer in pool.each(correlate, looks, processes=processes):
+    answers = pool.each(correlate, looks, processes=processes) if len(looks) > FEW else enumerate(map(correlate, looks))
+    for index, answer in answers:
         if isinstance(answer, pool.Lost):
             raise NverbenchError(f"clips cannot be compared: {answer.reason}")
         for (i, j), (value, lag) in zip(pairs[index * TOGETHER :], answer, strict=False):
