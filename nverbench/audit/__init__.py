@@ -38,7 +38,8 @@ class Found:
 
 def audit(
     dataset: Dataset, reference: Reference, root: Path | None, *, kind: str | None = None, k: int, seed: int,
-    shortest: Iterable[tuple[str, float]] = (), watch: Watch = lambda stage, total: lambda steps: None, processes: int | None = None,
+    shortest: Iterable[tuple[str, float]] = (), shuffles: int = confounds.SHUFFLES,
+    watch: Watch = lambda stage, total: lambda steps: None, processes: int | None = None,
 ) -> Found:  # fmt: skip
     """Everything there is to find in a dataset's local copy; what a file holds is reported, never raised.
 
@@ -47,6 +48,7 @@ def audit(
         kind: kind of folds; None: the dataset's default.
         k, seed: of the protocol.
         shortest: name and seconds of what each backbone takes without padding.
+        shuffles: how often labels are shuffled to know chance, at least 2.
         processes: how many decode; None: one per core.
 
     Raises:
@@ -63,7 +65,7 @@ def audit(
         groups = copies.identical(whole.clips, whole.sha256, place.get)
         by_id = {c.id: c for c in whole.clips}
         near = copies.near(by_id, fingerprints, store, groups, place.get, processes=processes, tick=_ticker(watch, "compare"))
-    trees = confounds.confounds(corpus.clips, measured, made, k=k, seed=seed, tick=_ticker(watch, "confounds"))
+    trees = confounds.confounds(corpus.clips, measured, made, k=k, seed=seed, shuffles=shuffles, tick=_ticker(watch, "confounds"))
     if made is not None:
         found = leaks.crossing(corpus.clips, corpus.labels, made, place, near)
     report = Report(

@@ -61,4 +61,4 @@ class Tree:
     def audit(self, **how: Any) -> Found:
         card = LabelCard(kind="portrayed", setting="synthetic")
         dataset = Dataset(name="bursts", corpus="bursts", load=self.load, label_card=card, folds=self.folds, defects=self.defects)
-        return audit(dataset, resolve(dataset, "bursts"), self.root, **{"k": 5, "seed": 7, "processes": 1, **how})
+        return audit(dataset, resolve(dataset, "bursts"), self.root, **{"k": 5, "seed": 7, "shuffles": 3, "processes": 1, **how})
