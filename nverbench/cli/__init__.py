@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import board, caching, data, files, getting, look, running
+from nverbench.cli import auditing, board, caching, data, files, getting, look, running
 from nverbench.errors import NverbenchError
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
@@ -30,6 +30,7 @@ app.command("list")(look.list_parts)
 app.command("show")(look.show)
 app.command("embed")(files.embed)
 data.data.command("get")(getting.data_get)
+data.data.command("audit")(auditing.audit)
 app.add_typer(data.data, name="data")
 app.add_typer(files.weights, name="weights")
 app.add_typer(board.leaderboard, name="leaderboard")
