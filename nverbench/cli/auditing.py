@@ -33,6 +33,7 @@ def audit(
     """
     from nverbench import audit as auditor
     from nverbench import corpora
+    from nverbench.artifacts import missing_corpus
     from nverbench.audit.text import text
     from nverbench.cli.progress import watching
     from nverbench.options import resolve, split
@@ -41,7 +42,7 @@ def audit(
     dataset = catalog.dataset(split(name)[0])
     root = corpora.local_copy(dataset)
     if dataset.corpus is not None and root is None:
-        raise ArtifactError(f"corpus {dataset.corpus} is not on this machine; nverbench data add {dataset.name} PATH")
+        raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
     reference, protocol = resolve(dataset, name), loaded(registry_files).protocol("nver-1")
     shortest = [(b.name, b.min_samples / b.sample_rate) for b in catalog.backbones.parts.values() if b.load is not None]
     with watching() as watch:
