@@ -17,6 +17,7 @@ import torch
 from nverbench.errors import UsageError
 from nverbench.fit import joint
 from nverbench.fit.loop import Run, full_batches, train
+from nverbench.fit.processes import Task, Workers
 from nverbench.fit.records import Fitted, Training
 from nverbench.folds import Fold
 from nverbench.scaling import Scaler, project
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Fitted", "Training", "fit_fold", "fit_folds", "full_batches", "seed_of"]
+__all__ = ["Fitted", "Training", "Workers", "fit_fold", "fit_folds", "full_batches", "seed_of"]
 
 WAYS = ("auto", "one", "processes", "joint")
 
 
 def fit_folds(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
-              tick: Callable[[int], None] = lambda n: None) -> list[list[Fitted]]:  # fmt: skip
+              tick: Callable[[int], None] = lambda n: None, workers: Workers | None = None) -> list[list[Fitted]]:  # fmt: skip
     """Every fold of every replicate: ``[replicate][fold]``.
 
     Args:
@@ -43,24 +44,37 @@ def fit_folds(training: Training, streams: Sequence[NDArray[np.float32]], target
         folds: training, validation and test rows.
         replicates: other seeds, the same folds.
         tick: told how many trainings ended.
+        workers: processes to use where that is faster; None: none.
 
     Raises:
         FoldError: selection is ``inner`` and a fold has no validation part.
         FitError: a loss term is not finite (names fold, epoch and term).
         PartError: the fusion or the loss breaks its contract.
     """
-    way = chosen(training.device)
     tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
-    if way == "joint":
-        fitted = _jointly(training, streams, target, folds, replicates)
-        if fitted is not None:
-            tick(len(tasks))
-            return fitted
-    done = []
-    for fold, replicate in tasks:
-        done.append(fit_fold(training, streams, target, fold, replicate))
+    way = chosen(training.device)
+    fitted = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
+    if fitted is not None:
+        tick(len(tasks))
+    else:
+        fitted = _separately(training, streams, target, tasks, tick, workers if way != "one" else None, at_once=way == "processes")
+    return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
+
+
+def _separately(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
+                tick: Callable[[int], None], workers: Workers | None, *, at_once: bool) -> list[Fitted]:  # fmt: skip
+    """Each task as a training of its own; once the first has shown how long they take, the rest in processes where that pays."""
+    fitted: list[Fitted] = []
+    for done, (fold, replicate) in enumerate(tasks):
+        left = tasks[done:]
+        if workers is not None and (at_once or (done == 1 and workers.worth(fitted[0].seconds * len(left)))):
+            rest = workers.fit(fit_fold, training, streams, target, left, tick)
+            if rest is not None:
+                return fitted + rest
+            workers = None
+        fitted.append(fit_fold(training, streams, target, fold, replicate))
         tick(1)
-    return [done[i : i + len(folds)] for i in range(0, len(done), len(folds))]
+    return fitted
 
 
 def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
@@ -78,17 +92,16 @@ def chosen(device: str) -> str:
 
 
 def _jointly(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold],
-             replicates: int) -> list[list[Fitted]] | None:  # fmt: skip
+             replicates: int) -> list[Fitted] | None:  # fmt: skip
     """All trainings as one model; None where the fusion or the loss does not allow it."""
     with one_thread(), forked(training.device):
         labels = _labels(training, target)
         data = [prepared(training, streams, fold) for fold in folds]
         runs = [Run(training, own, labels, fold, r) for r in range(replicates) for fold, own in zip(folds, data, strict=True)]
         try:
-            fitted = joint.train_jointly(runs)
+            return joint.train_jointly(runs)
         except joint.Refused:
             return None
-    return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
 
 
 def prepared(training: Training, streams: Sequence[NDArray[np.float32]], fold: Fold) -> tuple[Tensor, ...]:
