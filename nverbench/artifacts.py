@@ -5,6 +5,7 @@ A pin that nobody could record yet is filled in by its first user: the digest go
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from nverbench.options import Reference
 from nverbench.parts import Backbone, Dataset, Source
 
 UNTRAINED_SEED = 0
+ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost)[:/])\S+")
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,18 @@ def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Mi
     if dataset is None:
         command = f"its loader comes with a later version or a plugin; then: nverbench data add {name} PATH"
         return Missing(f"dataset {name}", source.address, source.licence, command, source.size)
-    how = dataset.sources[0].how if dataset.sources and dataset.sources[0].how else f"nverbench data add {dataset.corpus} PATH"
-    return Missing(f"corpus {dataset.corpus}", source.address, source.licence, how, source.size)
+    command = f"nverbench data get {name}" if has_address(source) else f"nverbench data add {name} PATH"
+    return Missing(f"corpus {dataset.corpus}", source.address, source.licence, by_hand(dataset, source) or command, source.size)
+
+
+def has_address(source: Source) -> bool:
+    """Whether a program can fetch it from where it says: over https, or from this very machine."""
+    return ADDRESS.fullmatch(source.address) is not None
+
+
+def by_hand(dataset: Dataset, source: Source) -> str:
+    """What a person has to do to get a corpus, where its source or its author says so."""
+    return source.how or (dataset.sources[0].how if dataset.sources else "")
 
 
 def _seeded_digest(backbone: Backbone, reference: Reference) -> str:

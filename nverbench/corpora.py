@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nverbench import home
+from nverbench.artifacts import missing_corpus
 from nverbench.digests import digest_of, file_digests
 from nverbench.errors import ArtifactError, DatasetError, NverbenchError
 from nverbench.options import Reference, resolve
@@ -57,7 +58,7 @@ def here(dataset: Dataset, text: str) -> Corpus:
     """
     root = local_copy(dataset)
     if dataset.corpus is not None and root is None:
-        raise ArtifactError(f"corpus {dataset.corpus} is not on this machine; nverbench data add {dataset.name} PATH (nverbench show {dataset.name})")
+        raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
     return load(dataset, resolve(dataset, text), root)
 
 

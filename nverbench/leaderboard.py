@@ -50,9 +50,10 @@ def table(results: Sequence[Result], *, width: int = WIDE) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
     shown.add_column("row is", overflow="fold")
+    shown.add_column("licence", overflow="fold", max_width=22)
     for r in order(results):
         cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
-        shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r))
+        shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), worth(r), r.licence)
     return shown
 
 
@@ -64,14 +65,14 @@ def _narrow(results: Sequence[Result]) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
     for r in order(results):
-        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r)]
+        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r), r.licence]
         shown.add_row("\n".join(what), *(score_text(r.scores[name]).replace(" ", "\n", 1) for name, _ in SHOWN))
     return shown
 
 
 def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
-    """A result as one JSON record, without the epoch curves; with the speaker gap it is one side of, if any."""
-    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}})
+    """A result as one JSON record, without the epoch curves and the table of names; with the speaker gap it is one side of, if any."""
+    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}, "names": True})
     own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
     return content | ({"speaker_gap": own[0]} if own else {})
 
@@ -88,8 +89,10 @@ def describe(result: Result) -> list[str]:
         spread = f"folds {100 * s.fold_mean:.1f} sd {100 * s.fold_sd:.1f}" + (f", seeds sd {100 * s.seed_sd:.1f}" if s.seed_sd is not None else "")
         boot = f", bootstrap [{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else ""
         lines.append(f"{name}: {score_text(s)} over {result.unit}s; {spread}{boot}")
-    lines.append("recall: " + ", ".join(f"{label} {100 * r:.0f}" for label, r in result.per_class_recall.items()))
+    lines.append("recall: " + ", ".join(f"{result.display.get(label, label)} {100 * r:.0f}" for label, r in result.per_class_recall.items()))
     lines.append(f"clips: {c.clips} of {c.groups} groups; left out: {', '.join(f'{k} ({v})' for k, v in c.left_out.items()) or 'none'}")
+    of_each = "; ".join(f"{name}: {licence}" for name, licence in result.provenance.licences.items())
+    lines.append(f"licence {result.licence}, the most restrictive of {of_each}")
     lines.append(f"weights trained: {result.provenance.parameters_trained:,}; seconds: fit {t.fit:.1f}, embed {sum(t.embed.values()):.1f}")
     lines.append(f"dataset {result.provenance.dataset_digest[:12]}, folds {result.folds.digest[:12]}, result {result.result_digest[:12]}")
     lines.append("made with " + ", ".join(f"{k} {v}" for k, v in {**result.provenance.plugins, **result.provenance.libraries}.items()))

@@ -217,13 +217,15 @@ class _Desk:
         asked, name = self.selection, self._protocol_name(entry)
         protocol = self._protocol(entry)
         protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
+        left_out = digest_of(sorted(corpus.left_out)) if corpus.left_out else ""
         identity = {
             "backbones": [{**b.reference.identity(), "weights": b.weights.digest, "revision": b.part.revision} for b in backbones],
             "audio": audio.REVISION,
             "fusion": fusion_reference.identity(),
             "loss": loss_reference.identity(),
-            "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": sorted(corpus.left_out)},
-            "folds": {"kind": cut.kind, "digest": cut.digest},
+            # A result publishes its identity: digests stand for the ids of clips and for the group that is held out.
+            "dataset": {**corpus.reference.identity(), "digest": corpus.digest, "left_out": left_out},
+            "folds": {"kind": cut.kind.partition("=")[0], "digest": cut.digest},
             "protocol": {"name": name, **protocol.model_dump(exclude={"summary", "replicates"})},
             "seeds": asked.seeds,
             "dtype": asked.dtype,

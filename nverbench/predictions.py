@@ -16,28 +16,38 @@ if TYPE_CHECKING:
 class Predictions:
     """The out-of-fold predictions of a result: arrays in an ``.npz`` that holds no pickles."""
 
-    def __init__(self, ids: list[str], groups: list[str], target: NDArray[Any], folds: list[str], probabilities: NDArray[Any]) -> None:
-        self.ids, self.groups, self.target, self.folds = ids, groups, target, folds
+    def __init__(
+        self, ids: list[str], groups: list[str], target: NDArray[Any], folds: list[str], probabilities: NDArray[Any], keys: list[str] | None = None
+    ) -> None:
+        self.ids, self.groups, self.folds = ids, groups, folds
+        self.target = target
+        """(n,) class of each clip; (0,) in the published form of a dataset whose labels may not be published."""
         self.probabilities = probabilities
         """(r, n, k)"""
+        self.keys = keys or []
+        """(n,) what stands for the ids once published (``publishing.clip_key``), where it equals them; empty where there is no audio."""
 
     def to_bytes(self) -> bytes:
         """The content of the file."""
         import numpy as np
 
+        arrays: dict[str, Any] = {
+            "ids": np.array(self.ids, dtype=str),
+            "groups": np.array(self.groups, dtype=str),
+            "target": self.target,
+            "folds": np.array(self.folds, dtype=str),
+            "probabilities": self.probabilities.astype(np.float32),
+        }
+        if self.keys != self.ids:  # hexadecimal digests do not compress: a published file says them once
+            arrays["keys"] = np.array(self.keys, dtype=str)
         buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            ids=np.array(self.ids),
-            groups=np.array(self.groups),
-            target=self.target,
-            folds=np.array(self.folds),
-            probabilities=self.probabilities.astype(np.float32),
-        )
+        np.savez_compressed(buffer, **arrays)
         return buffer.getvalue()
 
     def decisions(self, classes: int) -> Decisions:
-        """The same predictions as hard decisions, for metrics and intervals."""
+        """The same predictions as hard decisions, for metrics and intervals; ResultError when they came without labels."""
+        if len(self.target) != len(self.ids):
+            raise ResultError("these predictions were published without labels; join them with your own copy of the dataset first")
         predicted = self.probabilities.argmax(-1).astype("int64")
         return Decisions(self.target.astype("int64"), predicted, tuple(g or None for g in self.groups), classes)
 
@@ -48,6 +58,7 @@ class Predictions:
 
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:  # bytes: numpy leaves a damaged archive's file open
-                return cls(list(file["ids"]), list(file["groups"]), file["target"], list(file["folds"]), file["probabilities"])
+                ids, groups, folds = (file[name].tolist() for name in ("ids", "groups", "folds"))
+                return cls(ids, groups, file["target"], folds, file["probabilities"], file["keys"].tolist() if "keys" in file else ids)
         except Exception as error:  # zipfile and zlib raise errors of their own: BadZipFile, zlib.error, EOFError, NotImplementedError
             raise ResultError(f"{path}: expected a result's predictions, but it cannot be read ({error}); run the job with --rerun") from error

@@ -1,6 +1,7 @@
 """One finished run = one JSON file = one row. Written atomically; its predictions lie beside it.
 
-``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests.
+``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests. It is taken over the published form, so that a result
+and what was published of it carry the same one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from nverbench.digests import digest_of
 from nverbench.errors import ResultError
 from nverbench.home import write_atomically
 from nverbench.predictions import Predictions
+from nverbench.pseudonyms import Names
 
-SCHEMA = 1
+SCHEMA = 2
 VOLATILE = ("created", "timings", "machine", "tracked")
 
 
@@ -148,6 +150,12 @@ class Result(Strict):
     seeds: int
     folds: Folds
     labels: list[str]
+    display: dict[str, str] = {}
+    """Label -> how it is shown, where its own name would mislead."""
+    share: str
+    """What of the dataset may be published: open, labels-only or none."""
+    licence: str
+    """The most restrictive licence of data and weights, and whose it is."""
     counts: Counts
     scores: dict[str, Score]
     unit: str
@@ -161,15 +169,23 @@ class Result(Strict):
     provenance: Provenance
     timings: Timings
     machine: dict[str, str]
+    names: Names | None
+    """Names of files, clips and people that stay on this machine; None: this is the published form, which holds none."""
     result_digest: str = ""
 
     def sealed(self) -> Result:
         """The same result with its digest filled in."""
         return self.model_copy(update={"result_digest": self.digest()})
 
+    def published(self) -> Result:
+        """The result without names of files, clips and people; its digest is the same."""
+        content = self.model_dump(mode="json", exclude={"names"})
+        return Result.model_validate({**(self.names.hide(content) if self.names else content), "names": None})
+
     def digest(self) -> str:
-        """Digest of everything but timings, host, dates and memory."""
-        content = self.model_dump(mode="json", exclude={*VOLATILE, "result_digest"})
+        """Digest of everything but timings, host, dates and memory, in the published form."""
+        content = self.model_dump(mode="json", exclude={*VOLATILE, "names", "result_digest"})
+        content = self.names.hide(content) if self.names else content
         for name in ("forward_passes", "halvings"):  # 0 on a rerun: what the cache did is not a result
             content["counts"].pop(name)
         if not self.heard_in_pretraining:  # results from before this was recorded keep their digest
@@ -218,7 +234,7 @@ def read(path: Path) -> Result:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.get("schema_version") if isinstance(content, dict) else None
         if version != SCHEMA:
-            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {version}; run the job again with this version")
+            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {version}; run the job again (embeddings are kept)")
         result = Result.model_validate(content)
         digest = result.digest()  # refuses NaN
     except (OSError, ValueError, ValidationError) as error:

@@ -1,7 +1,8 @@
 """Finished results, told to MLflow: the only file that imports it. Results are safe on disk before anything here runs.
 
-One parent run per job (headline, mean and sd, parts, predictions and result.json as artifacts), one child run per fold and replicate with its
-epoch curves, one ``log_batch`` per run. The database is created once, under a lock: processes that create one at the same time crash.
+A tracking server may be anybody's, so only the published form is told (``publishing``): no name of a file, a clip or a person. One parent run per
+job (headline, mean and sd, parts, predictions and the result's JSON as artifacts), one child run per fold and replicate with its epoch curves, one
+``log_batch`` per run. The database is created once, under a lock: processes that create one at the same time crash.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import logging
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -24,6 +26,8 @@ from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
 from nverbench.gaps import Gap
 from nverbench.home import write_atomically
+from nverbench.predictions import Predictions
+from nverbench.publishing import publish
 from nverbench.results import Folder, FoldScore, Result
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -42,8 +46,9 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
         return False
     try:
         with _quiet():
+            public, predictions = publish(result, Predictions.read(folder.predictions_path(result.id)))
             client = _client(uri)
-            parent = _log_parent(client, result, folder)
+            parent = _log_parent(client, public, predictions)
     except Exception as error:  # whatever MLflow, its store or the network raises becomes one line
         reason = " ".join(str(error).split())[:200]
         safe = f"the result is safe in {folder.path(result.id)}, run the job again to tell it"
@@ -116,7 +121,7 @@ def _experiment(client: Any, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _log_parent(client: Any, result: Result, folder: Folder) -> str:
+def _log_parent(client: Any, result: Result, predictions: Predictions) -> str:
     experiment = _experiment(client, f"{result.protocol} / {result.entry.dataset}")
     name = f"{' + '.join(result.entry.backbones)} / {result.entry.fusion} / {result.folds.kind}"
     parent = client.create_run(experiment, run_name=name, tags=_tags(result)).info.run_id
@@ -132,8 +137,11 @@ def _log_parent(client: Any, result: Result, folder: Folder) -> str:
     _batch(client, parent, values, _params(result))
     for fold in result.per_fold:
         _log_fold(client, experiment, parent, result, fold)
-    client.log_artifact(parent, str(folder.path(result.id)))
-    client.log_artifact(parent, str(folder.predictions_path(result.id)))
+    with tempfile.TemporaryDirectory() as passing:
+        public = Folder(Path(passing))
+        public.write(result, predictions)
+        client.log_artifact(parent, str(public.path(result.id)))
+        client.log_artifact(parent, str(public.predictions_path(result.id)))
     client.set_terminated(parent)
     return str(parent)
 
@@ -182,6 +190,7 @@ def _tags(result: Result) -> dict[str, str]:
         "nverbench.optimistic": str(result.optimistic).lower(),
         "nverbench.result_digest": result.result_digest,
         "nverbench.fold_digest": result.folds.digest,
+        "nverbench.licence": result.licence,
         "mlflow.note.content": description,
     }
 

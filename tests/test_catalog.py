@@ -25,7 +25,7 @@ HOUSE_PARTS = {
                   "byol-s", "npz"},
     "datasets": {"emogator", "emogator-10", "emogator-41", "folder", "table", "vocal-demo"},
     "fusions": {"linear", "fcn", "cnn", "concat", "reno"},
-    "losses": {"cross-entropy", "renyi"},
+    "losses": {"cosine", "cross-entropy", "jensen-shannon", "kl", "mmd", "renyi"},
 }  # fmt: skip
 
 
@@ -249,7 +249,7 @@ def test_parts_of_two_kinds_may_share_a_name():
         ("backbone", "wavlm", "no backbone named 'wavlm' is installed; did you mean wavlm-base"),
         ("dataset", "emogater", "no dataset named 'emogater' is installed; did you mean emogator"),
         ("fusion", "rino", "no fusion named 'rino' is installed; did you mean reno"),
-        ("loss", "zzz", "no loss named 'zzz' is installed; known: cross-entropy, renyi"),
+        ("loss", "zzz", "no loss named 'zzz' is installed; known: cosine, cross-entropy, jensen-shannon, kl, mmd, renyi"),
     ],
 )
 def test_an_unknown_name_suggests_the_nearest(kind: str, name: str, sentence: str):

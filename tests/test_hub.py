@@ -25,7 +25,7 @@ huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 1000  # of files this small noth
 from nverbench import Backbone, NverbenchError, Source
 from nverbench.artifacts import keep
 from nverbench.digests import file_sha256
-from nverbench.downloads import fetched
+from nverbench.downloads.weights import fetched
 source = Source(address="hf:somebody/tiny", revision=sys.argv[1], files=("config.json", "preprocessor_config.json", "pytorch_model.bin"))
 backbone = Backbone(name="tiny", family="attention", frame_dim=8, dim=8, load=print, weights=source)
 try:

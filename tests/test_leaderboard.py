@@ -18,12 +18,13 @@ def score(value: float, low: float | None = 0.3, high: float | None = 0.6) -> Sc
     return Score(value=value, low=low, high=high, se=0.1, bootstrap=None, fold_mean=value, fold_sd=0.0, seed_sd=None)
 
 
-def row(value: float = 0.456, *, control: bool = False, optimistic: bool = False, kind: str = "speaker", heard: tuple[str, ...] = ()) -> Any:
+def row(value: float = 0.456, *, control: bool = False, optimistic: bool = False, kind: str = "speaker", heard: tuple[str, ...] = (),
+        licence: str = "CC BY-NC 4.0 (vivae)") -> Any:  # fmt: skip
     backbones = ["audio-mamba-base:untrained", "unispeech-sat-base:untrained"]
     entry = SimpleNamespace(backbones=backbones, fusion="reno", loss="renyi", dataset="vocal-demo")
     scores = {name: score(value) for name, _ in SHOWN}
     worth = {"standing": "official", "control": control, "optimistic": optimistic, "heard_in_pretraining": list(heard)}
-    return SimpleNamespace(entry=entry, folds=SimpleNamespace(kind=kind), scores=scores, protocol="nver-1", id=f"{value}", **worth)
+    return SimpleNamespace(licence=licence, entry=entry, folds=SimpleNamespace(kind=kind), scores=scores, protocol="nver-1", id=f"{value}", **worth)
 
 
 def printed(rows: list[Any], width: int) -> str:
@@ -39,6 +40,19 @@ def test_names_numbers_and_standing_are_readable_whole_at_any_width(width: int):
     assert max(len(line) for line in text.splitlines()) <= width
     found = [word for word in ("audio-mamba-base:untrained", "reno", "renyi", "45.6", "[30.0, 60.0]", "vocal-demo", "speaker") if word not in text]
     assert found == []
+
+
+LICENCES = ["CC BY-NC 4.0 (vivae)", "CC BY 4.0 (asvp-esd: declared; third-party recordings, consent unknown)",
+            "unknown (audio-mamba-base: see the audio-mamba-official repository)"]  # fmt: skip
+
+
+@pytest.mark.parametrize("licence", LICENCES)
+@pytest.mark.parametrize("width", [80, 100, 180, 190])
+def test_every_row_says_its_licence_and_the_rest_stays_readable(width: int, licence: str):
+    text = printed([row(control=True, licence=licence)], width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    words = [*licence.replace("(", " ").replace(")", " ").split(), "audio-mamba-base:untrained", "45.6", "[30.0, 60.0]", "speaker"]
+    assert [word for word in words if word not in text] == []
 
 
 @pytest.mark.parametrize(

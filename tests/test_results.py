@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,70 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nverbench.errors import ResultError
-from nverbench.results import (
-    Combination,
-    Counts,
-    Folder,
-    Folds,
-    FoldScore,
-    Predictions,
-    Provenance,
-    Result,
-    Score,
-    Timings,
-    read,
-)
+from nverbench.predictions import Predictions
+from nverbench.results import Folder, Result, Score, Timings, read
 
-JOB = "reno-0123456789ab"
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
+
+from finishing import JOB, finished, predictions
+
 IN_A_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def finished(**changes: Any) -> Result:
-    """A finished result of two folds."""
-    score = Score(value=0.5, low=0.4, high=0.6, se=0.05, bootstrap=(0.42, 0.58), fold_mean=0.5, fold_sd=0.1, seed_sd=None)
-    fold = FoldScore(
-        fold="1", replicate=0, train=6, validation=2, test=4, accuracy=0.5, macro_f1=0.5, uar=0.5, weighted_f1=0.5,
-        absent=[], best_epoch=3, epochs=8, curves=[{"train": 1.0, "validation": 1.1}],
-    )  # fmt: skip
-    facts: dict[str, Any] = {
-        "id": JOB,
-        "created": "2026-01-01T00:00:00Z",
-        "entry": Combination(
-            backbones=["a", "b"], families=["mamba", "attention"], fusion="reno", loss="renyi", dataset="jnv", grid="g", paper="p", demo=False
-        ),
-        "standing": "provisional",
-        "standing_reasons": ["1 replicate; an official row carries 5"],
-        "control": False,
-        "optimistic": False,
-        "protocol": "nver-1",
-        "selection": "inner",
-        "seeds": 1,
-        "folds": Folds(kind="speaker", digest="d" * 64, number=2, speakers_seen=False, notes=[]),
-        "labels": ["anger", "joy"],
-        "counts": Counts(
-            clips=8, groups=2, per_class={"anger": 4, "joy": 4}, left_out={}, misfits=0, padded={"a": 0}, forward_passes={"a": 8, "b": 8}
-        ),
-        "scores": dict.fromkeys(("accuracy", "macro_f1"), score),
-        "unit": "speaker",
-        "per_group_accuracy": {"ann": 0.5, "bob": 0.5},
-        "per_class_recall": {"anger": 0.5, "joy": 0.5},
-        "confusion": [[2, 2], [2, 2]],
-        "per_fold": [fold, fold.model_copy(update={"fold": "2"})],
-        "provenance": Provenance(
-            identity={"seed": 1}, dataset_digest="e" * 64, embedding_digests={"a": "f" * 64}, weights_digests={"a": "0" * 64},
-            plugins={"backbones": "1"}, libraries={"torch": "2"}, licences={"a": "MIT"}, parameters_frozen={"a": 10},
-            parameters_trained=5, threads=2,
-        ),
-        "timings": Timings(embed={"a": 1.0}, fit=2.0, embed_per_clip={"a": 0.1}, real_time_factor={"a": None}, peak_memory=1),
-        "machine": {"host": "here"},
-    }  # fmt: skip
-    return Result(**{**facts, **changes}).sealed()
-
-
-def predictions(seed: int = 0, *, replicates: int = 2) -> Predictions:
-    rng = np.random.default_rng(seed)
-    probabilities = rng.random((replicates, 4, 2), dtype=np.float32)
-    return Predictions(["a", "b/é", "c", "d"], ["ann", "ann", "bob", ""], np.array([0, 1, 0, 1]), ["1", "1", "2", "2"], probabilities)
 
 
 def damage(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -215,8 +160,8 @@ def test_the_digest_leaves_out_what_differs_between_two_runs_of_the_same(changes
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda c: c.update(schema_version=2), "expected a result of schema 1, got 2; run the job again with this version"),
-        (lambda c: c.pop("schema_version"), "expected a result of schema 1, got None"),
+        (lambda c: c.update(schema_version=1), r"expected a result of schema 2, got 1; run the job again \(embeddings are kept\)"),
+        (lambda c: c.pop("schema_version"), "expected a result of schema 2, got None"),
         (lambda c: c.pop("scores"), "not a readable result .*scores"),
         (lambda c: c.update(unknown=1), "not a readable result .*unknown"),
         (lambda c: c.update(seeds="many"), "not a readable result .*seeds"),
@@ -231,7 +176,7 @@ def test_a_result_of_another_shape_is_named_with_what_to_do(written: Path, chang
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b'"x"', b"\xff\xfe", b"\x00" * 9], ids=repr)
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 1)"):
+    with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 2)"):
         read(tmp_path / "a.json")
 
 
@@ -260,7 +205,7 @@ def test_a_number_that_is_not_finite_is_named(written: Path, number: str):
 
 
 def parts(p: Predictions) -> tuple[object, ...]:
-    return (list(p.ids), list(p.groups), p.target.tolist(), list(p.folds), p.probabilities.dtype, p.probabilities.tolist())
+    return (list(p.ids), list(p.groups), p.target.tolist(), list(p.folds), p.probabilities.dtype, p.probabilities.tolist(), list(p.keys))
 
 
 @given(seed=st.integers(0, 100), replicates=st.integers(1, 3))
@@ -274,7 +219,7 @@ def test_predictions_come_back_as_they_were_written(tmp_path: Path, seed: int, r
 def test_the_file_of_predictions_holds_no_pickles(written: Path):
     with np.load(Folder(written.parents[1]).predictions_path(JOB), allow_pickle=False) as arrays:
         assert {name: arrays[name].dtype.kind for name in arrays.files} == {
-            "ids": "U", "groups": "U", "target": "i", "folds": "U", "probabilities": "f",
+            "ids": "U", "groups": "U", "target": "i", "folds": "U", "probabilities": "f", "keys": "U",
         }  # fmt: skip
 
 

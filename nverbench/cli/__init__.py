@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import board, data, files, look, running
+from nverbench.cli import board, caching, data, files, getting, look, running
 from nverbench.errors import NverbenchError
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
@@ -29,9 +29,11 @@ app.command("run")(running.run)
 app.command("list")(look.list_parts)
 app.command("show")(look.show)
 app.command("embed")(files.embed)
+data.data.command("get")(getting.data_get)
 app.add_typer(data.data, name="data")
 app.add_typer(files.weights, name="weights")
 app.add_typer(board.leaderboard, name="leaderboard")
+app.add_typer(caching.cache, name="cache")
 app.command("doctor")(look.doctor)
 
 

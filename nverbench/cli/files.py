@@ -62,7 +62,7 @@ def keep_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace:
 
 def get_weights(backbone: Backbone, pin: Source | None) -> None:
     """Download, then verify and keep."""
-    from nverbench.downloads import fetched
+    from nverbench.downloads.weights import fetched
 
     with fetched(backbone, pin, say) as path:
         keep_weights(backbone, path, pin)

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import datetime
 import platform
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench import cache, embed, folds, metrics, stats
+from nverbench import cache, embed, folds, licences, metrics, publishing, stats
 from nverbench.cutting import by_protocol
 from nverbench.digests import file_digests
 from nverbench.errors import DatasetError
+from nverbench.executors import provenance
 from nverbench.fit import Fitted, Training, Workers, fit_folds
 from nverbench.parts import Clip
 from nverbench.plan import Job
 from nverbench.predictions import Predictions
-from nverbench.results import Combination, Counts, Folds, FoldScore, Provenance, Result, Score, Timings
+from nverbench.results import Combination, Counts, Folds, FoldScore, Result, Score
 from nverbench.standing import heard_in_pretraining
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIBRARIES = ("torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")
 Watch = Callable[[str, int], embed.Tick]
 """Told of a stage and its size; gives what to call after each step of it."""
 
@@ -66,6 +64,8 @@ def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result,
     fitted = fit_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
     seconds = time.perf_counter() - began
     predictions = pooled(cut, fitted, clips, target)
+    by_id = {c.id: c for c in clips}
+    predictions.keys = publishing.keys(job.corpus, [by_id[i] for i in predictions.ids])
     return _result(job, cut, clips, fitted, predictions, embeddings, seconds).sealed(), predictions
 
 
@@ -117,6 +117,8 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
     counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
     per_fold = [s for r, replicate in enumerate(fitted) for s in fold_scores(cut, replicate, r, predictions, labels)]
     groups = sorted({c.unit for c in clips if c.unit is not None})
+    made_from = provenance.provenance(job, embeddings, fitted)
+    counted = _counts(job, clips, groups, embeddings)
     return Result(
         id=job.id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -132,21 +134,34 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         protocol=job.protocol_name,
         selection=job.protocol.selection,
         seeds=job.selection.seeds,
-        folds=Folds(
-            kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=any(f.speakers_seen for f in cut.folds), notes=list(cut.notes)
-        ),
+        folds=_folds(cut),
         labels=labels,
-        counts=_counts(job, clips, groups, embeddings),
+        display={label: shown for label, shown in job.corpus.dataset.display.items() if label in labels},
+        share=job.corpus.dataset.share,
+        licence=licences.combined(made_from.licences),
+        counts=counted,
         scores=summarise(hard, per_fold, job.protocol.seed),
         unit=job.corpus.dataset.group if len(groups) > 1 else "clip",
         per_group_accuracy=stats.per_group(hard) if 1 < len(groups) < stats.FEWEST else {},
         per_class_recall=dict(zip(labels, metrics.recalls(counts).tolist(), strict=True)),
         confusion=counts.tolist(),
         per_fold=per_fold,
-        provenance=_provenance(job, embeddings, fitted),
-        timings=_timings(embeddings, fit_seconds),
-        machine={"device": _device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
+        provenance=made_from,
+        timings=provenance.timings(embeddings, fit_seconds),
+        names=publishing.names(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job)),
+        machine={"device": provenance.device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
     )  # fmt: skip
+
+
+def _folds(cut: folds.Cut) -> Folds:
+    seen = any(f.speakers_seen for f in cut.folds)
+    return Folds(kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=seen, notes=list(cut.notes))
+
+
+def _public_texts(job: Job) -> dict[str, str]:
+    """The job's references -> as they are published, without the names of files of this machine."""
+    digests = [(b.reference, b.weights.digest) for b in job.backbones] + [(job.corpus.reference, job.corpus.digest)]
+    return {str(reference): publishing.public_text(reference, digest) for reference, digest in digests}
 
 
 def summarise(pooled: stats.Predictions, per_fold: list[FoldScore], seed: int) -> dict[str, Score]:
@@ -191,49 +206,3 @@ def _counts(job: Job, clips: list[Clip], groups: list[str], embeddings: dict[str
         forward_passes={name: e.forward_passes for name, e in embeddings.items()},
         halvings={name: e.halvings for name, e in embeddings.items()},
     )
-
-
-def _provenance(job: Job, embeddings: dict[str, embed.Embeddings], fitted: list[list[Fitted]]) -> Provenance:
-    import torch
-
-    return Provenance(
-        identity=job.identity,
-        dataset_digest=job.corpus.digest,
-        embedding_digests={name: embeddings[name].read_out_digest(b.reference) for name, b in zip(job.names, job.backbones, strict=True)},
-        weights_digests={name: b.weights.digest for name, b in zip(job.names, job.backbones, strict=True)},
-        plugins=job.identity["plugins"],
-        libraries={name: _version(name) for name in LIBRARIES},
-        licences={str(b): b.part.licence for b in job.backbones} | {str(job.corpus.reference): job.corpus.dataset.licence},
-        parameters_frozen={name: e.parameters for name, e in embeddings.items()},
-        parameters_trained=fitted[0][0].parameters,
-        threads=torch.get_num_threads(),
-    )
-
-
-def _timings(embeddings: dict[str, embed.Embeddings], fit_seconds: float) -> Timings:
-    passes = {name: e.forward_passes for name, e in embeddings.items()}
-    return Timings(
-        embed={name: e.seconds for name, e in embeddings.items()},
-        fit=fit_seconds,
-        embed_per_clip={name: e.seconds / passes[name] if passes[name] else None for name, e in embeddings.items()},
-        real_time_factor={name: e.seconds / e.computed_audio if e.computed_audio else None for name, e in embeddings.items()},
-        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # Linux counts in KiB
-        clips_per_second={name: passes[name] / e.loop if e.loop else None for name, e in embeddings.items()},
-        busy={name: e.model / e.loop if e.loop else None for name, e in embeddings.items()},
-        decoding={name: e.decoding for name, e in embeddings.items()},
-    )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
-
-
-def _device_name(device: str) -> str:
-    if device == "cuda":
-        import torch
-
-        return str(torch.cuda.get_device_name())
-    return platform.processor() or platform.machine()

@@ -50,7 +50,7 @@ class Run:
         self.counts = torch.bincount(labels[self.rows.to(labels.device)], minlength=training.classes)  # (k,) training rows only
         self.objective: Callable[[Output, Tensor], Losses] = training.loss.build(training.classes, self.counts, **training.loss_options)
         self.order = torch.Generator().manual_seed(seed("order"))
-        self.memory = torch.Generator().manual_seed(seed("memory"))
+        self.memory = seed("memory")
         self.dropout = torch.Generator(device=training.device).manual_seed(seed("dropout"))
         sow(training.device, seed("dropout"))  # for modules that draw random numbers in a way of their own
         self.curves: list[Mapping[str, float]] = []
@@ -89,7 +89,8 @@ class Run:
         self.module.eval()
         remember = getattr(self.module, "remember", None)
         if remember is not None:
-            remember(taken(self.data, self.rows.to(self.labels.device)), self.memory)
+            generator = torch.Generator().manual_seed(self.memory)  # every evaluation of a fold remembers the same rows
+            remember(taken(self.data, self.rows.to(self.labels.device)), generator)
         batches = (taken(self.data, part) for part in torch.split(rows, EVALUATION_ROWS))
         logits = torch.cat([checked(self.module(batch), batch, self.training).logits.double() for batch in batches])
         if not bool(torch.isfinite(logits).all()):

@@ -1,4 +1,4 @@
-"""RENO's conv block, shared by ``cnn``, ``concat`` and ``reno``: two stages of convolution and max-pooling along a clip's features.
+"""The conv block of RENO (32, 64 channels) and PARROT (64, 128): two stages of convolution and max-pooling along a clip's features.
 
 Axes: b clips, d features of one backbone, t positions along them, c channels. Tokens last, (b, t, c), from end to end: the layout attention wants.
 """

@@ -1,9 +1,9 @@
-"""RENO (arXiv:2506.02258) and its concatenation baseline: two frozen backbones, one branch each with weights of its own.
+"""RENO (arXiv:2506.02258) and its concatenation baseline: two frozen backbones or more, a branch each with weights of its own.
 
     branch i:  conv block -> [self-attention over positions] -> flatten -> linear = view i        (the Renyi loss compares the two views)
     both:      [self-attention over the two views] -> concatenate -> dense 512 -> dense 128 -> logits        ([...]: reno only)
 
-Axes: b clips, d_i features of backbone i, t positions after the conv block, c = 64 channels, a = align_dim, h heads, k classes.
+Axes: b clips, m streams, d_i features of backbone i, t positions after the conv block, c = 64 channels, a = align_dim, h heads, k classes.
 
 Where the paper is open, and what we do:
 - Tokens of a branch's attention: conv positions as 64-d tokens, residual and LayerNorm after (re-impl). The paper says flatten, then attend: one
@@ -53,12 +53,12 @@ class Reno(nn.Module):
         attention = attention or nn.Identity  # a token's size -> (b, t, c) to (b, t, c)
         self.branches = nn.ModuleList(Branch(dim, align_dim, conv1, conv2, attention) for dim in dims)
         self.attention = attention(align_dim)
-        self.dense = dense_layers(len(dims) * align_dim, classes, dense1, dense2, dropout)
+        self.dense = dense_layers(len(dims) * align_dim, classes, (dense1, dense2), dropout)
 
     def forward(self, batch: Batch) -> Output:
-        views = tuple(branch(stream) for branch, stream in zip(self.branches, batch.streams, strict=True))  # 2 x (b, a)
-        tokens = self.attention(torch.stack(views, dim=1))  # (b, 2, a)
-        return Output(self.dense(tokens.flatten(1)), views)  # (b, 2 a) -> (b, k)
+        views = tuple(branch(stream) for branch, stream in zip(self.branches, batch.streams, strict=True))  # m x (b, a)
+        tokens = self.attention(torch.stack(views, dim=1))  # (b, m, a)
+        return Output(self.dense(tokens.flatten(1)), views)  # (b, m a) -> (b, k)
 
 
 class Branch(nn.Module):

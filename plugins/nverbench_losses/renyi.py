@@ -2,10 +2,12 @@
 
     L = lam CE + (1 - lam) RD,    RD = 1 / (beta - 1) log sum_j (x_j + delta)^beta (y_j + delta)^(1 - beta)
 
-with x the first backbone's view, y the second's, M features each; not symmetrised, so the order of a pair matters.
+with x the first backbone's view, y the second's, M features each; not symmetrised, so the order of a pair matters. Of more than two views, the mean
+over pairs, the earlier stream first (ours).
 What the paper leaves open: which vectors x and y are. Softmax over the features, mean over the batch (re-impl); two other readings as ``normalise``:
 - ``l1``: |v_j| / sum |v|, probability vectors too (ours: the sign is dropped, since a negative base has no real power);
 - ``raw``: the features as they are. RD is then NaN as soon as the sum is negative, and without bound near y_j = -delta: expect a failed training.
+  The diagnostic ``renyi_undefined`` says for which share of clips it has no value; the harness stops at the first, naming the term.
 
 Known: with softmax the term can say little. On probability vectors RD = log(1 + M delta) / (beta - 1) + gap, a constant and the Renyi divergence
 of the smoothed vectors (x + delta) / (1 + M delta). Between random views the gap is about 1e-2 (M = 64), 1e-3 (256) and 6e-7 (12,288), and it can
@@ -22,7 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nverbench import UNSCORED, Losses, Output, PartError
+from nverbench import UNSCORED, Losses, Output
+from nverbench_losses.views import aligned, over_pairs
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class RenyiLoss:
     """The callable that the harness minimises: terms ``cross_entropy`` and ``renyi``, already weighted by lam and 1 - lam.
 
     Diagnostics, for probability vectors: ``renyi_gap``, RD above its value at equality, batch mean; ``renyi_over_bound``, that gap as a share of
-    the largest one possible, 0 to 1. The gradient of the divergence reaches both views, of turns that are heard but not scored too.
+    the largest one possible, 0 to 1. For raw features ``renyi_undefined``, the share of clips without a finite value. The gradient of the divergence
+    reaches all views, of turns that are heard but not scored too.
     """
 
     beta: float
@@ -39,26 +43,19 @@ class RenyiLoss:
     normalise: str
 
     def __call__(self, output: Output, target: Tensor) -> Losses:
-        x, y = (normalised(view, self.normalise) for view in pair(output.views))  # (b, M) each
+        views = tuple(normalised(view, self.normalise) for view in aligned("renyi", output.views))  # m x (b, M)
         ce = F.cross_entropy(output.logits, target, ignore_index=UNSCORED)
-        rd = renyi_divergence(x, y, self.beta, self.delta).mean()
-        return Losses({"cross_entropy": self.lam * ce, "renyi": (1 - self.lam) * rd}, self.diagnose(x.detach(), y.detach()))
+        rd = over_pairs(lambda x, y: renyi_divergence(x, y, self.beta, self.delta), views)
+        terms = {"cross_entropy": self.lam * ce, "renyi": (1 - self.lam) * rd}
+        return Losses(terms, self.diagnose(tuple(view.detach() for view in views)))
 
-    def diagnose(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """The numbers that are only logged; none for raw features, which have no value at equality."""
+    def diagnose(self, views: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The numbers that are only logged."""
         if self.normalise == "raw":
-            return {}
-        gap = renyi_gap(x, y, self.beta, self.delta).mean()
-        return {"renyi_gap": gap, "renyi_over_bound": gap / gap_bound(x.shape[1], self.beta, self.delta)}
-
-
-def pair(views: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """The two views, equal in shape, in at least float32."""
-    if len(views) != 2 or views[0].shape != views[1].shape:
-        shapes = ", ".join(str(tuple(view.shape)) for view in views) or "none"
-        raise PartError(f"renyi: expected two views of one shape (b, a), got {shapes}; use a fusion that aligns two backbones, such as reno")
-    dtype = torch.promote_types(views[0].dtype, torch.float32)  # bfloat16 steps of 0.03 around log(1 + 256 * 0.2) would hide the gap
-    return views[0].to(dtype), views[1].to(dtype)
+            undefined = over_pairs(lambda x, y: (~renyi_divergence(x, y, self.beta, self.delta).isfinite()).to(x.dtype), views)
+            return {"renyi_undefined": undefined}
+        gap = over_pairs(lambda x, y: renyi_gap(x, y, self.beta, self.delta), views)
+        return {"renyi_gap": gap, "renyi_over_bound": gap / gap_bound(views[0].shape[1], self.beta, self.delta)}
 
 
 def normalised(view: Tensor, how: str) -> Tensor:
@@ -72,6 +69,11 @@ def renyi_divergence(x: Tensor, y: Tensor, beta: float, delta: float) -> Tensor:
     """(b,) RD(x || y) of rows (b, M), the paper's formula to the letter."""
     total = ((x + delta) ** beta * (y + delta) ** (1 - beta)).sum(dim=1)  # (b,)
     return total.log() / (beta - 1)
+
+
+def at_equality(size: int, beta: float, delta: float) -> float:
+    """RD(x || x) of any probability vector with ``size`` features: the constant that RENO's objective carries."""
+    return math.log1p(size * delta) / (beta - 1)
 
 
 def renyi_gap(x: Tensor, y: Tensor, beta: float, delta: float) -> Tensor:
@@ -93,4 +95,4 @@ def gap_bound(size: int, beta: float, delta: float) -> float:
     for beta = 2 it is (1 + delta)^2 / delta + delta^2 / (1 + delta) + (size - 2) delta.
     """
     apart = (1 + delta) ** beta * delta ** (1 - beta) + delta**beta * (1 + delta) ** (1 - beta) + (size - 2) * delta
-    return (math.log(apart) - math.log1p(size * delta)) / (beta - 1)
+    return math.log(apart) / (beta - 1) - at_equality(size, beta, delta)

@@ -139,7 +139,7 @@ def test_every_published_corpus_says_its_licence_its_source_and_who_judged(world
 
 def test_the_corpus_of_a_dataset_that_is_not_here_is_asked_for(world: Any) -> None:
     ran = world.run("data", "folds", "jnv")
-    assert (ran.code, "corpus jnv is not on this machine" in ran.err) == (2, True)
+    assert (ran.code, "corpus jnv is missing" in ran.err) == (2, True)
 
 
 # the speaker gap

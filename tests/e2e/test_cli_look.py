@@ -110,6 +110,13 @@ def test_the_leaderboard_shows_the_table_and_the_gap_again(world: Any) -> None:
     assert len(world.run("leaderboard", "show", "--json").records) == 2
 
 
+def test_a_row_says_the_most_restrictive_licence_and_a_result_those_of_all_parts(world: Any) -> None:
+    world.job()
+    assert "unknown (tiny-bursts)" in " ".join(world.run("leaderboard", "show").out.split())
+    shown = world.run("show", world.results[0].stem).out
+    assert "licence unknown (tiny-bursts), the most restrictive of tiny-spectrum: MIT; tiny-bursts: unknown" in shown
+
+
 def test_the_leaderboard_can_be_narrowed(world: Any) -> None:
     world.job()
     assert world.run("leaderboard", "show", "--dataset", "vocal-demo").code == 2
@@ -120,7 +127,7 @@ def test_the_leaderboard_can_be_narrowed(world: Any) -> None:
     ("damage", "words"),
     [
         (lambda text: text[:100], "not a readable result"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 9'), "expected a result of schema 1, got 9"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 9'), "expected a result of schema 2, got 9"),
         (lambda text: text.replace('"standing": "', '"standing": "very '), "does not match its result_digest, so it was changed"),
     ],
     ids=["truncated", "version", "edited"],

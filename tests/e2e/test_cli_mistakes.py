@@ -68,7 +68,7 @@ def test_data_add_of_another_folder_is_refused_and_forgotten(world: Any, tmp_pat
     [
         (["data", "add", "tiny-bursts", "nowhere"], "nowhere: expected the folder of corpus tiny-bursts, but there is no such folder"),
         (["data", "add", "vocal-demo", "."], "dataset vocal-demo needs no local copy; just run it"),
-        (["data", "check", "emogator"], "corpus emogator is not on this machine; nverbench data add emogator PATH"),
+        (["data", "check", "emogator"], "corpus emogator is missing: source https://codeload.github.com/fredbuhl/EmoGator"),
         (["data", "check", "emogater"], "no dataset named 'emogater' is installed; did you mean emogator"),
         (["list", "backbonez"], "did you mean backbones?"),
         (["show", "renoo"], "nothing is named 'renoo'; did you mean reno"),
@@ -149,10 +149,10 @@ def test_a_word_the_parser_does_not_know_is_one_sentence_and_exit_2(world: Any, 
 
 
 def test_weights_that_only_a_person_can_fetch_are_not_downloaded(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pooch
+    from nverbench.downloads import transfer
 
     tried: list[object] = []
-    monkeypatch.setattr(pooch, "retrieve", lambda *a, **k: tried.append(a) or (_ for _ in ()).throw(OSError("no network in tests")))
+    monkeypatch.setattr(transfer, "fetch", lambda *a, **k: tried.append(a) or (_ for _ in ()).throw(OSError("no network in tests")))
     ran = world.run("weights", "get", "audio-mamba-tiny")
     assert (ran.code, tried) == (2, [])
     assert "nverbench weights add audio-mamba-tiny PATH" in ran.err

@@ -11,13 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pooch
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from nverbench import ArtifactError, LoadContext, Source
+from nverbench.downloads import transfer
 from nverbench.home import home, weights_folder
+
+from ..http_server import Fault, serving  # noqa: TID252  # tests are no package with a name
 
 BYTES = b"scale 2.0 " * 50
 
@@ -38,7 +40,7 @@ class Shelf(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(pooch.get_logger(), "disabled", True)  # its handler keeps the standard error of the test that imported it
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
     shelf = ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
     thread = threading.Thread(target=partial(shelf.serve_forever, poll_interval=0.01), daemon=True)
     thread.start()
@@ -88,7 +90,11 @@ def test_download_fetches_what_a_run_lacks(world: Any, server: str) -> None:
     assert run_trained(world, "--download").code == 0
 
 
-@pytest.mark.parametrize(("path", "sha256", "words"), [("tiny.bin", "0" * 64, "hash"), ("other.bin", None, "404")], ids=["wrong digest", "404"])
+@pytest.mark.parametrize(
+    ("path", "sha256", "words"),
+    [("tiny.bin", "0" * 64, f"expected sha256 {'0' * 64}, got sha256"), ("other.bin", None, "404")],
+    ids=["wrong digest", "404"],
+)
 def test_a_download_that_is_not_the_file_is_refused_in_one_line(world: Any, server: str, path: str, sha256: str | None, words: str) -> None:
     bring(world, f"{server}/{path}", sha256)
     ran = world.run("weights", "get", "tiny-trained")
@@ -96,6 +102,18 @@ def test_a_download_that_is_not_the_file_is_refused_in_one_line(world: Any, serv
     assert f"weights tiny-trained: {server}/{path} could not be fetched" in ran.err
     assert words in ran.err
     assert not weights_folder("tiny-trained").exists()
+
+
+def test_a_download_that_was_cut_off_is_resumed_by_the_next_command(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "CHUNK", 10)
+    with serving(**{"tiny.bin": BYTES}) as shelf:
+        bring(world, f"{shelf.address}/tiny.bin", RIGHT)
+        shelf.faults = [Fault(cut=250)] + [Fault(status=503)] * 4
+        assert world.run("weights", "get", "tiny-trained").code == 2
+        shelf.asked.clear()
+        assert world.run("weights", "get", "tiny-trained").code == 0
+        assert shelf.asked == [("/tiny.bin", "bytes=250-")]
 
 
 def test_a_refused_connection_is_one_line(world: Any, server: str) -> None:

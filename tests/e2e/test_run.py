@@ -71,6 +71,8 @@ def test_the_json_record_holds_scores_with_intervals_and_everything_behind_them(
     assert record["provenance"]["plugins"] == {"nverbench-tiny": "0.1"}
     assert {"embedding_digests", "weights_digests", "dataset_digest", "libraries", "licences", "threads"} <= set(record["provenance"])
     assert record["entry"]["grid"] == "tiny-grid"
+    assert (record["share"], record["licence"]) == ("none", "unknown (tiny-bursts)")
+    assert "names" not in record  # what the digest needs of this machine's names is in the file only
     assert "macro-F1" not in ran.out
 
 

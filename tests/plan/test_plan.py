@@ -39,7 +39,7 @@ def test_the_readmes_command_names_each_missing_thing_once_with_how_to_get_it(re
     missing = {m.what: str(m) for m in readme.missing}
     weights = {f"weights {n}" for n in ("audio-mamba-tiny", "wavlm-base", "wav2vec2-base", "unispeech-sat-base", "hubert-base")}
     assert set(missing) == weights | {"corpus asvp-esd", "corpus jnv", "corpus vivae"}
-    assert all(f"nverbench data add {name} PATH" in missing[f"corpus {name}"] for name in ("asvp-esd", "jnv", "vivae"))
+    assert all(f"nverbench data get {name}" in missing[f"corpus {name}"] for name in ("asvp-esd", "jnv", "vivae"))
     assert len(missing) == len(readme.missing)
     assert "nverbench weights add audio-mamba-tiny PATH" in missing["weights audio-mamba-tiny"]
     assert "hf:microsoft/wavlm-base, 378.0 MB, licence" in missing["weights wavlm-base"]

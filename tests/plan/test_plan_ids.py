@@ -121,6 +121,24 @@ def test_the_id_does_not_change_with_the_summary_of_a_protocol(bench: Any) -> No
     assert bench.only().id == first
 
 
+def test_the_id_changes_with_what_is_left_out_but_its_identity_holds_no_clip_id(bench: Any) -> None:
+    ids = []
+    for defects in ({}, {"s0/x0": "silent"}, {"s0/x0": "silent", "s1/y2": "silent"}):
+        bench.swap("datasets", "toys", defects=defects)
+        job = bench.only()
+        ids.append(job.id)
+        assert "s0/" not in str(job.identity)
+        assert bool(job.identity["dataset"]["left_out"]) == bool(defects)
+    assert len(set(ids)) == 3
+
+
+def test_every_held_out_group_is_another_job_but_its_identity_names_none(bench: Any) -> None:
+    jobs = [bench.only(folds=(f"holdout=s{i}",)) for i in range(3)]
+    assert len({job.id for job in jobs}) == 3
+    assert {job.identity["folds"]["kind"] for job in jobs} == {"holdout"}
+    assert "holdout=" not in str([job.identity for job in jobs])
+
+
 SILENT = """
 import sys
 from nverbench import catalog, registry

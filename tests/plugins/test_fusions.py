@@ -1,4 +1,4 @@
-"""Laws of the first-party heads and fusions: linear, fcn, cnn, concat, reno."""
+"""Laws of every first-party head and fusion: shapes, gradients, rows, seeds, options."""
 
 from __future__ import annotations
 
@@ -6,39 +6,24 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-import nverbench_fusions
 from nverbench import Batch, Output, PartError, UsageError
 from nverbench_fusions.conv import stage
 from nverbench_fusions.reno import SelfAttention
 
-FUSIONS = {fusion.name: fusion for fusion in nverbench_fusions.nverbench_fusions()}
-DIMS = {1: (48,), 2: (48, 26)}
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
+from fusion_cases import FUSIONS, HEADS, MANY, TRANSPORTING, VIEWS, built, clips, dims_of, objective, prepared, takes
+
 MULTIHEAD = {"qkv.weight": "in_proj_weight", "qkv.bias": "in_proj_bias", "out.weight": "out_proj.weight", "out.bias": "out_proj.bias"}
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
-pairs = pytest.mark.parametrize("name", ["concat", "reno"])
-
-
-def built(name: str, *, seed: int = 0, **options: object) -> nn.Module:
-    torch.manual_seed(seed)
-    return FUSIONS[name].build(dims_of(name), 6, **options)
-
-
-def dims_of(name: str) -> tuple[int, ...]:
-    return DIMS[FUSIONS[name].arity[0]]
-
-
-def clips(name: str, rows: int = 5, dtype: torch.dtype = torch.float32) -> Batch:
-    generator = torch.Generator().manual_seed(1)
-    return Batch(tuple(torch.randn(rows, dim, generator=generator, dtype=dtype) for dim in dims_of(name)))
-
-
-def parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+with_views = pytest.mark.parametrize("name", VIEWS)
+SHAPES = [((48, 26), 6), ((4, 4), 2), ((33, 48), 1), ((16, 12, 9), 5), ((8, 8, 8, 8), 3)]
 
 
 def test_importing_the_plugins_does_not_import_torch() -> None:
@@ -47,11 +32,16 @@ def test_importing_the_plugins_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("name", "streams"), [("linear", 1), ("fcn", 1), ("cnn", 1), ("concat", 2), ("reno", 2)])
-def test_a_fusion_declares_how_many_backbones_it_takes_and_refuses_another_number(name: str, streams: int) -> None:
-    assert FUSIONS[name].arity == (streams, streams)
-    with pytest.raises(PartError, match=f"{name}: expected {streams} stream"):
-        FUSIONS[name].build((48,) * (streams + 1), 6)
+def test_the_plugin_brings_heads_and_fusions_of_two_streams_or_more() -> None:
+    assert HEADS == ["linear", "fcn", "cnn", "parrot-fcn", "parrot-cnn"]
+    assert set(MANY) == FUSIONS.keys() - set(HEADS)
+
+
+@every_fusion
+def test_a_number_of_streams_outside_the_arity_is_refused_in_one_line(name: str) -> None:
+    wrong = (48, 48) if name in HEADS else (48,)
+    with pytest.raises(PartError, match=rf"\A{name}: expected {'1 stream,' if name in HEADS else '2 streams or more,'} [^\n]*\Z"):
+        FUSIONS[name].build(wrong, 6)
 
 
 @every_fusion
@@ -63,62 +53,77 @@ def test_every_option_is_keyword_only_and_has_a_default(name: str) -> None:
 @every_fusion
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_logits_are_clips_by_classes_in_the_type_of_the_features(name: str, dtype: torch.dtype) -> None:
-    logits = built(name).to(dtype)(clips(name, dtype=dtype)).logits
-    assert (logits.shape, logits.dtype) == ((5, 6), dtype)
+    output = built(name).to(dtype)(clips(dims_of(name), dtype=dtype))
+    assert isinstance(output, Output)
+    assert (output.logits.shape, output.logits.dtype) == ((5, 6), dtype)
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize(("dims", "classes"), SHAPES, ids=str)
+def test_any_number_of_streams_gives_logits_and_a_view_of_each_in_training_and_evaluation(name: str, dims: Sequence[int], classes: int) -> None:
+    module = built(name, dims, classes=classes, small=True)
+    for output in (module(clips(dims)), prepared(module, dims)(clips(dims))):
+        assert output.logits.shape == (5, classes)
+        assert len(output.views) == (len(dims) if FUSIONS[name].views else 0)
+        assert len({view.shape for view in output.views}) <= 1
+        assert output.logits.isfinite().all()
 
 
 @every_fusion
-def test_every_parameter_gets_a_gradient(name: str) -> None:
-    module = built(name, dropout=0.0) if name != "linear" else built(name)
-    module(clips(name)).logits.square().sum().backward()
+def test_every_parameter_gets_a_gradient_from_the_default_loss(name: str) -> None:
+    module = built(name, dropout=0.0) if takes(name, "dropout") else built(name)
+    objective(name, module(clips(dims_of(name), rows=12)), torch.arange(12) % 6).backward()
     assert [key for key, parameter in module.named_parameters() if parameter.grad is None or not parameter.grad.any()] == []
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_the_same_backbone_twice_trains_every_parameter(name: str) -> None:
+    module, (stream,) = built(name, (48, 48), small=True, dropout=0.0), clips((48,), rows=12).streams
+    objective(name, module(Batch((stream, stream))), torch.arange(12) % 6).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
+    assert [key for key, parameter in module.named_parameters() if not parameter.grad.any()] == []
 
 
 @every_fusion
 @pytest.mark.parametrize("row", [0, 4])
 def test_a_clip_alone_gets_what_it_gets_in_a_batch(name: str, row: int) -> None:
-    module, batch = built(name).eval(), clips(name)
+    dims = dims_of(name)
+    module, batch = prepared(built(name), dims), clips(dims)
     alone = module(Batch(tuple(stream[row : row + 1] for stream in batch.streams)))
     torch.testing.assert_close(alone.logits, module(batch).logits[row : row + 1], rtol=1e-5, atol=1e-5)
 
 
 @every_fusion
-def test_one_seed_gives_one_module(name: str) -> None:
-    assert torch.equal(built(name, seed=3)(clips(name)).logits, built(name, seed=3)(clips(name)).logits)
+def test_one_seed_gives_one_module_and_dropout_acts_in_training_only(name: str) -> None:
+    dims, batch = dims_of(name), clips(dims_of(name))
+    first, second = (prepared(built(name, seed=3), dims) for _ in range(2))
+    assert torch.equal(first(batch).logits, second(batch).logits)
+    assert torch.equal(first(batch).logits, first(batch).logits)
+    assert torch.equal(first.train()(batch).logits, first(batch).logits) != takes(name, "dropout")
 
 
-@pytest.mark.parametrize("name", ["linear", "fcn", "cnn"])
-def test_a_head_gives_no_views(name: str) -> None:
-    assert built(name)(clips(name)).views == ()
+@every_fusion
+def test_nothing_but_dropout_draws_from_the_global_generator(name: str) -> None:
+    dims, before = dims_of(name), torch.get_rng_state()
+    module = built(name, small=True, dropout=0.0)
+    module(clips(dims))
+    prepared(module, dims)(clips(dims))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
-@pairs
-def test_a_pair_gives_one_aligned_view_per_backbone(name: str) -> None:
-    views = built(name, align_dim=10)(clips(name)).views
-    assert [tuple(view.shape) for view in views] == [(5, 10), (5, 10)]
+@pytest.mark.parametrize("name", sorted(FUSIONS.keys() - set(VIEWS)))
+def test_a_fusion_that_declares_no_views_gives_none(name: str) -> None:
+    assert built(name)(clips(dims_of(name))).views == ()
 
 
-@pairs
+@with_views
 def test_views_reach_the_whole_of_their_branch_with_a_gradient(name: str) -> None:
     module = built(name)
-    sum(view.square().sum() for view in module(clips(name)).views).backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in module.branches.parameters())
-
-
-@pairs
-def test_swapping_the_streams_with_their_branches_changes_nothing(name: str) -> None:
-    module, batch = built(name).eval(), clips(name)
-    expected = module(batch)
-    actual = swapped(module)(Batch(batch.streams[::-1]))
-    torch.testing.assert_close(actual.logits, expected.logits, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(actual.views, expected.views[::-1])
-
-
-def swapped(module: nn.Module) -> nn.Module:
-    module.branches = module.branches[::-1]
-    first = module.dense[0].weight
-    first.data = torch.cat(first.data.chunk(2, dim=1)[::-1], dim=1)
-    return module
+    after_the_views = ("dense", "attention", "gates")
+    branches = [value for key, value in module.named_parameters() if key.split(".")[0] not in after_the_views]
+    sum(view.square().sum() for view in module(clips(dims_of(name))).views).backward()
+    assert branches
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in branches)
 
 
 def test_concat_is_reno_without_its_attention() -> None:
@@ -127,21 +132,23 @@ def test_concat_is_reno_without_its_attention() -> None:
     assert len(attention) == 3 * 6
 
 
-@pytest.mark.parametrize(("dim", "expected"), [(768, 460_166), (960, 558_470), (1920, 1_049_990), (3840, 2_033_030)])
-def test_fcn_has_the_parameters_its_layers_imply(dim: int, expected: int) -> None:
-    assert parameters(FUSIONS["fcn"].build((dim,), 6)) == expected
+def test_a_permuted_cnn_is_the_cnn_of_features_in_one_fixed_order() -> None:
+    plain, shuffled, batch = built("cnn").eval(), built("cnn", permute=True).eval(), clips((48,))
+    order = shuffled.order
+    assert sorted(order.tolist()) == list(range(48))
+    assert torch.equal(order, built("cnn", permute=True, seed=9).order)
+    assert not torch.equal(order, torch.arange(48))
+    assert torch.equal(shuffled(batch).logits, plain(Batch((batch.streams[0][:, order],))).logits)
 
 
-@pytest.mark.parametrize(("dim", "expected"), [(768, 6_364_742), (960, 7_937_606), (1920, 15_801_926), (3840, 31_530_566)])
-def test_cnn_has_the_parameters_its_layers_imply(dim: int, expected: int) -> None:
-    with torch.device("meta"):
-        assert parameters(FUSIONS["cnn"].build((dim,), 6)) == expected
-
-
-@pytest.mark.parametrize(("name", "expected"), [("concat", 19_216_646), ("reno", 19_513_862)])
-def test_a_pair_has_the_parameters_its_layers_imply(name: str, expected: int) -> None:
-    with torch.device("meta"):
-        assert parameters(FUSIONS[name].build((3840, 768), 6)) == expected
+@pytest.mark.parametrize("head", ["fcn", "cnn"])
+def test_late_fusion_is_the_mean_of_its_heads_logits(head: str) -> None:
+    module, batch = built("late", head=head).eval(), clips((48, 26))
+    singles = [built(head, (dim,)).eval() for dim in (48, 26)]
+    for single, own in zip(singles, module.heads, strict=True):
+        single.load_state_dict(own.state_dict())
+    expected = sum(single(Batch((stream,))).logits for single, stream in zip(singles, batch.streams, strict=True)) / 2
+    torch.testing.assert_close(module(batch).logits, expected)
 
 
 @pytest.mark.parametrize("positions", [6, 7])
@@ -162,7 +169,7 @@ def test_self_attention_is_torch_multihead_attention_with_residual_and_norm(norm
     torch.testing.assert_close(ours(x), expected if norm == "pre" else ours.norm(expected), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fcn", "cnn", "concat", "reno"])
+@pytest.mark.parametrize("name", [name for name in FUSIONS if takes(name, "dropout")])
 @pytest.mark.parametrize("dropout", [-0.1, 1.0, float("nan"), "0.3"])
 def test_a_dropout_outside_its_range_is_refused_in_one_line(name: str, dropout: object) -> None:
     with pytest.raises(UsageError, match=rf"\A{name}: dropout is [^\n]*\Z"):
@@ -170,31 +177,39 @@ def test_a_dropout_outside_its_range_is_refused_in_one_line(name: str, dropout: 
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
-    [("fcn", {"dense1": 0}), ("fcn", {"dense2": 1.5}), ("cnn", {"conv1": -1}), ("concat", {"align_dim": True}), ("reno", {"heads": 0})],
+    ("name", "option"),
+    [(name, o) for name in FUSIONS for o in ("align_dim", "conv1", "dense1", "dense", "width", "heads", "iterations") if takes(name, o)],
 )
-def test_a_size_that_is_no_positive_whole_number_is_refused_in_one_line(name: str, options: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=rf"\A{name}: {next(iter(options))} is [^\n]*\Z"):
+@pytest.mark.parametrize("size", [0, -1, 1.5, True])
+def test_a_size_that_is_no_positive_whole_number_is_refused_in_one_line(name: str, option: str, size: object) -> None:
+    with pytest.raises(UsageError, match=rf"\A{name}: {option} is [^\n]*\Z"):
+        built(name, **{option: size})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("reno", {"heads": 3}), ("reno", {"align_dim": 255}), ("reno", {"conv2": 33}), ("cross-attention", {"heads": 3}), ("mata", {"heads": 7})],
+)
+def test_heads_that_do_not_divide_a_token_are_refused_in_one_line(name: str, options: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=rf"\A{name}: heads=\d does not divide [^\n]*\Z"):
         built(name, **options)
 
 
-@pytest.mark.parametrize("options", [{"heads": 3}, {"align_dim": 255}, {"conv2": 33}])
-def test_heads_that_do_not_divide_a_token_are_refused_in_one_line(options: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match=r"\Areno: heads=\d does not divide [^\n]*\Z"):
-        built("reno", **options)
-
-
-@pytest.mark.parametrize("name", ["cnn", "concat", "reno"])
+@pytest.mark.parametrize("name", [name for name in FUSIONS if takes(name, "conv1") and name != "late"])
 def test_features_too_few_for_two_pools_are_refused(name: str) -> None:
     with pytest.raises(PartError, match="at least 4 features"):
         FUSIONS[name].build((3,) * FUSIONS[name].arity[0], 6)
 
 
-@every_fusion
-def test_a_fusion_gives_an_output_record(name: str) -> None:
-    assert isinstance(built(name)(clips(name)), Output)
-
-
-def test_an_unknown_order_of_norm_is_refused_in_one_line() -> None:
-    with pytest.raises(UsageError, match=r"\Areno: norm is 'middle'; expected post [^\n]*\Z"):
-        built("reno", norm="middle")
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        *((name, "transport", "bnak") for name in TRANSPORTING),
+        *((name, "epsilon", value) for name in TRANSPORTING for value in (0.0, -1.0, float("nan"), float("inf"))),
+        *((name, "norm", "middle") for name in ("reno", "mata")),
+        ("late", "head", "linear"),
+    ],
+)
+def test_an_unknown_choice_or_a_number_out_of_range_is_refused_in_one_line(name: str, option: str, value: object) -> None:
+    with pytest.raises(UsageError, match=rf"\A{name}: {option} is [^\n]*; expected [^\n]*\Z"):
+        built(name, **{option: value})

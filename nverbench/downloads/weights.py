@@ -6,24 +6,24 @@ failed try and goes once its weights are kept, or turn out to be others than wan
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
 from nverbench import home
-from nverbench.artifacts import advice, kept_weights
+from nverbench.artifacts import advice, has_address, kept_weights
 from nverbench.digests import digest_of, file_sha256
 from nverbench.errors import ArtifactError
 from nverbench.parts import Backbone, Source
 
 if TYPE_CHECKING:
     from huggingface_hub import RepoFile
-
-HTTP = ("https://", "http://127.0.0.1", "http://localhost")
 
 
 @contextmanager
@@ -38,16 +38,16 @@ def fetched(backbone: Backbone, pin: Source | None, say: Callable[[str], None] =
     source = pin or backbone.weights
     if backbone.weights.how:  # an address that only a person can use
         raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {backbone.weights.how}")
-    if not source.address.startswith(("hf:", *HTTP)):
+    if not source.address.startswith("hf:") and not has_address(source):
         raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {advice(backbone)}")
     which = digest_of([source.address, source.revision, source.sha256])[:12]
     folder = home.home() / "downloads" / f"{backbone.name}-{which}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_name(f"{folder.name}.lock"), backbone.name, say) as waited:
+    with alone(folder.with_name(f"{folder.name}.lock"), f"weights {backbone.name}: another process is fetching them; waiting for it", say) as waited:
         if waited and (kept := kept_weights(backbone)) is not None:  # somebody else fetched them meanwhile
             yield kept
             return
-        path = _fetch(backbone, source, folder)
+        path = _fetch(backbone, source, folder, say)
         try:
             yield path
         except Exception:  # not what was wanted: to resume it would give the same again
@@ -56,15 +56,20 @@ def fetched(backbone: Backbone, pin: Source | None, say: Callable[[str], None] =
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def file_name(address: str) -> str:
+    """A plain name for what lies at an address, the one it has there where that is plain."""
+    return re.sub(r"[^\w.-]", "_", urlsplit(address).path.rsplit("/", 1)[-1])[-100:].lstrip(".") or "download"
+
+
 @contextmanager
-def _alone(path: Path, name: str, say: Callable[[str], None]) -> Iterator[bool]:
-    """No other process downloads the same; gives whether one did until now."""
+def alone(path: Path, sentence: str, say: Callable[[str], None]) -> Iterator[bool]:
+    """No other process downloads the same; gives whether one did until now (``sentence`` is then said)."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
         waited = False
     except Timeout:
-        say(f"weights {name}: another process is fetching them; waiting for it")
+        say(sentence)
         lock.acquire()
         waited = True
     try:
@@ -73,22 +78,24 @@ def _alone(path: Path, name: str, say: Callable[[str], None]) -> Iterator[bool]:
         lock.release()
 
 
-def _fetch(backbone: Backbone, source: Source, folder: Path) -> Path:
+def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str], None]) -> Path:
     folder.mkdir(exist_ok=True)
     try:
         if source.address.startswith("hf:"):
             assert backbone.weights is not None  # the caller asked
             return _from_hub(source, backbone.weights.files, folder)
-        import pooch
+        from nverbench.downloads import transfer
 
-        # pooch cannot resume: it writes to a temporary name and removes that when a try fails, so the next one begins anew.
-        known = f"sha256:{source.sha256}" if source.sha256 else None
-        return Path(pooch.retrieve(source.address, known_hash=known, fname=source.address.rsplit("/", 1)[-1], path=folder, progressbar=True))
+        file = folder / file_name(source.address)
+        transfer.fetch(source.address, file, sha256=source.sha256, say=say)  # sizes of weights are about right, for the user's eyes
+        return file
     except Exception as error:  # whatever the network or the server did becomes one line
         if not any(folder.iterdir()):
             folder.rmdir()
         reason = " ".join(str(error).split())
-        raise ArtifactError(f"weights {backbone.name}: {source.address} could not be fetched ({reason}); {advice(backbone)}") from error
+        if not reason.startswith(source.address):
+            reason = f"{source.address} could not be fetched ({reason})"
+        raise ArtifactError(f"weights {backbone.name}: {reason}; {advice(backbone)}") from error
 
 
 def _from_hub(source: Source, wanted: tuple[str, ...], folder: Path) -> Path:
