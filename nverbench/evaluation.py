@@ -13,7 +13,7 @@ from nverbench import catalog, folds, registry, stats
 from nverbench.cutting import by_protocol
 from nverbench.errors import UsageError
 from nverbench.executors import local
-from nverbench.fit import Training, fit_fold
+from nverbench.fit import Training, fit_folds
 from nverbench.leaderboard import score_text
 from nverbench.metrics import SHOWN
 from nverbench.options import resolve, split
@@ -80,7 +80,7 @@ def evaluate(
     training = Training(
         head, resolve(head, fusion).full, objective, resolve(objective, loss or head.default_loss).full, constants, len(labels)
     )
-    fitted = [[fit_fold(training, streams, target, fold, r) for fold in cut.folds] for r in range(seeds)]
+    fitted = fit_folds(training, streams, target, cut.folds, seeds)
     predictions = local.pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
     per_fold = [s for r, replicate in enumerate(fitted) for s in local.fold_scores(cut, replicate, r, predictions, list(labels))]

@@ -48,29 +48,38 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: l
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
     shared = local.Shared(cache.Store(home.embeddings_folder(), say))
-    for number, job in enumerate(plan.jobs, 1):
-        place = f"[{number}/{len(plan.jobs)}] {job}"
-        try:
-            result = None if rerun else folder.finished(job.id)
-            if result is not None:
-                summary.unchanged.append(result)
-                say(f"{place}: already finished ({job.id}), nothing to do; --rerun computes it again")
-            else:
-                result = finish(job, folder, shared, watch)
-                summary.finished.append(result)
-                say(f"{place}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
-        except Exception as error:  # one job's trouble must not cost the others
-            if debug:
-                raise
-            summary.failures.append(_failure(job, error))
-            say(f"{place}: failed: {summary.failures[-1].reason}")
-            continue
-        try:
-            tracking.log(result, folder, uri)
-        except TrackingError as error:
-            say(str(error))
+    with shared.workers:
+        for number, job in enumerate(plan.jobs, 1):
+            result = _one(job, f"[{number}/{len(plan.jobs)}] {job}", summary, folder, shared, say, watch, rerun=rerun, debug=debug)
+            if result is None:
+                continue
+            try:
+                tracking.log(result, folder, uri)
+            except TrackingError as error:
+                say(str(error))
     summary.gaps = _gaps(summary, folder, uri, say)
     return summary
+
+
+def _one(job: Job, place: str, summary: Summary, folder: Folder, shared: local.Shared, say: Callable[[str], None], watch: local.Watch, *,
+         rerun: bool, debug: bool) -> Result | None:  # fmt: skip
+    """One job of a run: its result, new or found; None when it failed, which must not cost the others."""
+    try:
+        result = None if rerun else folder.finished(job.id)
+        if result is not None:
+            summary.unchanged.append(result)
+            say(f"{place}: already finished ({job.id}), nothing to do; --rerun computes it again")
+        else:
+            result = finish(job, folder, shared, watch)
+            summary.finished.append(result)
+            say(f"{place}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
+    except Exception as error:
+        if debug:
+            raise
+        summary.failures.append(_failure(job, error))
+        say(f"{place}: failed: {summary.failures[-1].reason}")
+        return None
+    return result
 
 
 def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]) -> list[gaps.Gap]:

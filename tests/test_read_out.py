@@ -91,7 +91,7 @@ def test_training_moves_weight_to_the_layer_that_knows(informative: int) -> None
             built.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nverbench.fit.LayerWeights", Watched)
+        patch.setattr("nverbench.fit.loop.LayerWeights", Watched)
         fit_fold(training(epochs=20, lr=0.05, patience=20), [stack], target, FOLD, 0)
     (weight,) = built[0].weights.values()
     assert int(weight.argmax()) == informative

@@ -16,7 +16,7 @@ from nverbench.cutting import by_protocol
 from nverbench.digests import file_digests
 from nverbench.errors import DatasetError
 from nverbench.executors import provenance
-from nverbench.fit import Fitted, Training, fit_fold
+from nverbench.fit import Fitted, Training, Workers, fit_folds
 from nverbench.parts import Clip
 from nverbench.plan import Job
 from nverbench.predictions import Predictions
@@ -40,6 +40,8 @@ class Shared:
     """Embeddings that the jobs of one run have in common."""
 
     store: cache.Store
+    workers: Workers = field(default_factory=Workers)
+    """Processes for trainings; nothing is started before a job is worth it."""
     matrices: dict[str, embed.Embeddings] = field(default_factory=dict)
 
 
@@ -59,12 +61,7 @@ def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result,
                         widths=tuple(b.reference.project for b in job.backbones))  # fmt: skip
     began = time.perf_counter()
     tick = watch(f"fit {job}", len(cut.folds) * job.selection.seeds)
-    fitted: list[list[Fitted]] = []
-    for replicate in range(job.selection.seeds):
-        fitted.append([])
-        for fold in cut.folds:
-            fitted[-1].append(fit_fold(training, streams, target, fold, replicate))
-            tick(1)
+    fitted = fit_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
     seconds = time.perf_counter() - began
     predictions = pooled(cut, fitted, clips, target)
     by_id = {c.id: c for c in clips}

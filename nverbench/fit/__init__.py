@@ -1,0 +1,128 @@
+"""Folds and replicates of one job: a fusion trained on frozen embeddings, and its predictions of the test parts (protocol nver-1, "Training").
+
+Which way they are trained is an execution detail: one by one, in processes beside each other, or jointly as one batched model (``NVERBENCH_FIT``
+chooses: one, processes, joint). Every training runs on one thread on the CPU, so that all ways give the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+import torch
+
+from nverbench.errors import UsageError
+from nverbench.fit import joint
+from nverbench.fit.loop import Run, full_batches, train
+from nverbench.fit.processes import Task, Workers
+from nverbench.fit.records import Fitted, Training
+from nverbench.folds import Fold
+from nverbench.scaling import Scaler, project
+from nverbench.seeds import forked, seed_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["Fitted", "Training", "Workers", "fit_fold", "fit_folds", "full_batches", "seed_of"]
+
+WAYS = ("auto", "one", "processes", "joint")
+
+
+def fit_folds(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
+              tick: Callable[[int], None] = lambda n: None, workers: Workers | None = None) -> list[list[Fitted]]:  # fmt: skip
+    """Every fold of every replicate: ``[replicate][fold]``.
+
+    Args:
+        training: what and how.
+        streams: one matrix (n, d_i) per backbone, rows as the folds count them; (n, L, d_i) where a softmax over layers is to be learned.
+        target: (n,) class indices.
+        folds: training, validation and test rows.
+        replicates: other seeds, the same folds.
+        tick: told how many trainings ended.
+        workers: processes to use where that is faster; None: none.
+
+    Raises:
+        FoldError: selection is ``inner`` and a fold has no validation part.
+        FitError: a loss term is not finite (names fold, epoch and term).
+        PartError: the fusion or the loss breaks its contract.
+    """
+    tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
+    way = chosen(training.device)
+    fitted = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
+    if fitted is not None:
+        tick(len(tasks))
+    else:
+        fitted = _separately(training, streams, target, tasks, tick, workers if way != "one" else None, at_once=way == "processes")
+    return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
+
+
+def _separately(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
+                tick: Callable[[int], None], workers: Workers | None, *, at_once: bool) -> list[Fitted]:  # fmt: skip
+    """Each task as a training of its own; once the first has shown how long they take, the rest in processes where that pays."""
+    fitted: list[Fitted] = []
+    for done, (fold, replicate) in enumerate(tasks):
+        left = tasks[done:]
+        if workers is not None and (at_once or (done == 1 and workers.worth(fitted[0].seconds * len(left)))):
+            rest = workers.fit(fit_fold, training, streams, target, left, tick)
+            if rest is not None:
+                return fitted + rest
+            workers = None
+        fitted.append(fit_fold(training, streams, target, fold, replicate))
+        tick(1)
+    return fitted
+
+
+def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
+    """Train on one fold and predict its test part; arguments and errors as :func:`fit_folds`."""
+    with one_thread(), forked(training.device):
+        return train(Run(training, prepared(training, streams, fold), _labels(training, target), fold, replicate))
+
+
+def chosen(device: str) -> str:
+    """How folds are trained on a device: jointly on a GPU, where a small model leaves it idle."""
+    way = os.environ.get("NVERBENCH_FIT", "auto")
+    if way not in WAYS:
+        raise UsageError(f"NVERBENCH_FIT={way}: expected one of {', '.join(WAYS)}")
+    return ("joint" if device.startswith("cuda") else "one") if way == "auto" else way
+
+
+def _jointly(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold],
+             replicates: int) -> list[Fitted] | None:  # fmt: skip
+    """All trainings as one model; None where the fusion or the loss does not allow it."""
+    with one_thread(), forked(training.device):
+        labels = _labels(training, target)
+        data = [prepared(training, streams, fold) for fold in folds]
+        runs = [Run(training, own, labels, fold, r) for r in range(replicates) for fold, own in zip(folds, data, strict=True)]
+        try:
+            return joint.train_jointly(runs)
+        except joint.Refused:
+            return None
+
+
+def prepared(training: Training, streams: Sequence[NDArray[np.float32]], fold: Fold) -> tuple[Tensor, ...]:
+    """The streams as a fold trains on them: scaled and projected by its training rows."""
+    if training.protocol.scaling == "z-score":
+        streams = Scaler.fit(streams, fold.train).apply(streams)
+    streams = [project(s, fold.train, width) if width else s for s, width in zip_longest(streams, training.widths[: len(streams)])]
+    dtype = torch.float64 if training.double else torch.float32
+    return tuple(torch.as_tensor(s, device=training.device, dtype=dtype) for s in streams)
+
+
+def _labels(training: Training, target: NDArray[np.int64]) -> Tensor:
+    return torch.as_tensor(target, device=training.device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread inside: on a busy machine two make tiny operations many times slower, and every way of training gives the same bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,197 @@
+"""One fold of one replicate: what is trained, on which rows, and when it stops (protocol nver-1, "Training" and "Selection").
+
+Everything fitted here (loss weights, transport bank, stopping epoch) sees training rows only; the test part is touched once, at the end,
+unless ``selection`` is ``test``, which makes the row optimistic and says so.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nverbench import metrics
+from nverbench.errors import FitError, FoldError, PartError
+from nverbench.exchange import Batch, Losses, Output
+from nverbench.fit.dropout import drawn
+from nverbench.fit.records import Fitted, Training
+from nverbench.folds import Fold
+from nverbench.layers import LayerWeights
+from nverbench.seeds import seed_of, sow
+
+EVALUATION_ROWS = 256
+
+
+class Run:
+    """The training of one fold and replicate; who steps it, and whether others are stepped with it, is not its business."""
+
+    def __init__(self, training: Training, data: tuple[Tensor, ...], labels: Tensor, fold: Fold, replicate: int) -> None:
+        """``data``: one (n, d_i) tensor per stream, scaled for this fold; (n, L, d_i) where a softmax over layers is to be learned."""
+        if training.protocol.selection == "inner" and not fold.validation:
+            raise FoldError(f"fold {fold.name}: no training clip can be spared for selection; add clips or say --selection last")
+        self.training, self.data, self.labels, self.fold = training, data, labels, fold
+        self.rows = torch.tensor(fold.train, dtype=torch.long)  # (n_train,)
+        watch = {"inner": fold.validation, "test": fold.test, "last": ()}[training.protocol.selection]
+        self.watch = torch.tensor(watch, dtype=torch.long, device=labels.device)
+
+        def seed(purpose: str) -> int:
+            return seed_of(training.protocol.seed, purpose, fold.name, replicate)
+
+        sow(training.device, seed("initialisation"))
+        module = training.fusion.build(tuple(d.shape[-1] for d in data), training.classes, **training.fusion_options)
+        layers = [d.shape[1] if d.ndim == 3 else None for d in data]
+        module = (LayerWeights(module, layers) if any(layers) else module).to(training.device)
+        self.module = module.double() if training.double else module
+        self.counts = torch.bincount(labels[self.rows.to(labels.device)], minlength=training.classes)  # (k,) training rows only
+        self.objective: Callable[[Output, Tensor], Losses] = training.loss.build(training.classes, self.counts, **training.loss_options)
+        self.order = torch.Generator().manual_seed(seed("order"))
+        self.memory = seed("memory")
+        self.dropout = torch.Generator(device=training.device).manual_seed(seed("dropout"))
+        sow(training.device, seed("dropout"))  # for modules that draw random numbers in a way of their own
+        self.curves: list[Mapping[str, float]] = []
+        self.best_epoch = 0
+        self._best = math.inf
+        self._best_state: dict[str, Tensor] = {}
+        self._began = time.perf_counter()
+
+    def batches(self) -> Tensor:
+        """Row indices (steps, batch) of the next epoch, on the device."""
+        return full_batches(self.rows, self.training.batch, self.order).to(self.labels.device)
+
+    def done_after(self, epoch: int, curve: dict[str, float]) -> bool:
+        """Note an epoch's curve, look at the watched part, and say whether patience has run out."""
+        if len(self.watch):
+            curve |= self.watched()
+        self.curves.append(curve)
+        if not len(self.watch):
+            self.best_epoch = epoch
+        elif curve["watched_cross_entropy"] < self._best:
+            self._best, self.best_epoch = curve["watched_cross_entropy"], epoch
+            self._best_state = {name: value.clone() for name, value in self.module.state_dict().items()}
+        return len(self.watch) > 0 and epoch - self.best_epoch >= self.training.patience
+
+    def fitted(self) -> Fitted:
+        """The test predictions of the best epoch's weights."""
+        if self._best_state:
+            self.module.load_state_dict(self._best_state)
+        test = torch.tensor(self.fold.test, dtype=torch.long, device=self.labels.device)
+        probabilities = self.predict(test).softmax(-1).cpu().numpy()
+        return Fitted(probabilities, self.best_epoch, tuple(self.curves), weights(self.module), time.perf_counter() - self._began)
+
+    @torch.no_grad()
+    def predict(self, rows: Tensor) -> Tensor:
+        """Logits (n, k) float64 of some rows, in eval mode, after the fusion remembered training rows."""
+        self.module.eval()
+        remember = getattr(self.module, "remember", None)
+        if remember is not None:
+            generator = torch.Generator().manual_seed(self.memory)  # every evaluation of a fold remembers the same rows
+            remember(taken(self.data, self.rows.to(self.labels.device)), generator)
+        batches = (taken(self.data, part) for part in torch.split(rows, EVALUATION_ROWS))
+        logits = torch.cat([checked(self.module(batch), batch, self.training).logits.double() for batch in batches])
+        if not bool(torch.isfinite(logits).all()):
+            name = self.training.fusion.name
+            raise FitError(f"fold {self.fold.name}: fusion {name} gives logits that are not finite numbers; lower the learning rate or mend it")
+        return logits
+
+    def watched(self) -> dict[str, float]:
+        """Cross-entropy, accuracy and macro-F1 of the watched part."""
+        logits, target = self.predict(self.watch), self.labels[self.watch]
+        counts = metrics.confusion(target.cpu().numpy(), logits.argmax(-1).cpu().numpy(), self.training.classes)
+        scores = metrics.scores(counts, present_only=True)
+        loss = float(functional.cross_entropy(logits, target))
+        return {"watched_cross_entropy": loss, "watched_accuracy": float(scores["accuracy"]), "watched_macro_f1": float(scores["macro_f1"])}
+
+
+def train(run: Run) -> Fitted:
+    """Epochs of one training until patience runs out."""
+    optimizer = optimizer_of(run.training, run.module.parameters())
+    for epoch in range(1, run.training.epochs + 1):
+        if run.done_after(epoch, _epoch(run, optimizer, epoch)):
+            break
+    return run.fitted()
+
+
+def _epoch(run: Run, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
+    """One pass over the training rows in full batches; the mean of every term and diagnostic."""
+    run.module.train()
+    batches, sums = run.batches(), Sums()
+    with drawn(run.dropout):
+        for rows in batches:  # (batch,)
+            optimizer.zero_grad(set_to_none=True)
+            batch = taken(run.data, rows)
+            losses = run.objective(checked(run.module(batch), batch, run.training), run.labels[rows])
+            total = torch.stack(list(losses.terms.values())).sum()
+            total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
+            optimizer.step()
+            sums.add({**losses.terms, **losses.diagnostics, "loss": total})
+    return sums.means(run.training, run.fold.name, epoch)
+
+
+class Sums:
+    """Sums of an epoch's terms, and the first step at which each was not a finite number; on the device, so that no step waits for it."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.bad: dict[str, Tensor] = {}
+        self.steps = 0
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """The scalars of one step."""
+        for name, value in values.items():
+            value = value.detach()
+            broken = torch.where(torch.isfinite(value), math.inf, float(self.steps))
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+            self.bad[name] = torch.minimum(self.bad[name], broken) if name in self.bad else broken
+        self.steps += 1
+
+    def means(self, training: Training, fold: str, epoch: int) -> dict[str, float]:
+        """The mean of every term; a FitError names the one that broke first (not one that broke of it)."""
+        first = min(self.bad, key=lambda name: float(self.bad[name]))
+        if math.isfinite(float(self.bad[first])):
+            raise FitError(f"fold {fold}, epoch {epoch}: {first} of loss {training.loss.name} is not a finite number; "
+                           "lower the learning rate or choose another loss option")  # fmt: skip
+        return {f"train_{name}": float(value) / self.steps for name, value in self.sums.items()}
+
+
+def taken(data: tuple[Tensor, ...], rows: Tensor) -> Batch:
+    """The rows (n,) of every stream."""
+    return Batch(tuple(d[rows] for d in data))
+
+
+def checked(output: Any, batch: Batch, training: Training) -> Output:
+    """A fusion's answer to a batch, once it is known to keep its contract."""
+    streams, name = len(batch.streams), training.fusion.name
+    wanted = (len(batch.streams[0]), training.classes)
+    if not isinstance(output, Output) or tuple(output.logits.shape) != wanted:
+        got = tuple(output.logits.shape) if isinstance(output, Output) else type(output).__name__
+        raise PartError(f"fusion {name}: expected Output with logits (n={wanted[0]}, k={wanted[1]}), got {got}; its author must mend it")
+    if training.loss.needs == "views" and len(output.views) != streams:
+        needed = f"loss {training.loss.name} needs {streams} views"
+        raise PartError(f"fusion {name}: {needed}, got {len(output.views)}; its author must mend it")
+    return output
+
+
+def full_batches(rows: Tensor, size: int, order: torch.Generator) -> Tensor:
+    """Row indices (steps, size) of one epoch: a permutation, the last batch filled from its start."""
+    shuffled = rows[torch.randperm(len(rows), generator=order)]  # (n,)
+    steps = -(-len(rows) // size)
+    return shuffled.repeat(-(-steps * size // len(rows)))[: steps * size].view(steps, size)
+
+
+def optimizer_of(training: Training, parameters: Any) -> torch.optim.Optimizer:
+    """The recipe's optimizer where its paper fixes one, else the protocol's."""
+    name = training.fusion.recipe.optimizer or training.protocol.optimizer
+    lr = training.fusion.recipe.lr or training.protocol.lr
+    if name != "adam":
+        raise PartError(f"fusion {training.fusion.name}: optimizer {name!r} is not one this version offers; expected adam")
+    return torch.optim.Adam(parameters, lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d
+
+
+def weights(module: torch.nn.Module) -> int:
+    """Trained weights of a module."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,0 +1,60 @@
+"""What a job trains, and what one fold of it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nverbench.parts import Fusion, Loss
+from nverbench.registry import Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a job trains, and by which constants."""
+
+    fusion: Fusion
+    fusion_options: Mapping[str, Any]
+    loss: Loss
+    loss_options: Mapping[str, Any]
+    protocol: Protocol
+    classes: int
+    device: str = "cpu"
+    widths: tuple[int | None, ...] = ()
+    """Per backbone, the width to project its embeddings to; None, or no entry: as they are."""
+    double: bool = False
+    """Weights, data and gradients in float64: for tests of one path against another."""
+
+    @property
+    def epochs(self) -> int:
+        """The recipe's number of epochs where its paper fixes one, else the protocol's."""
+        return self.fusion.recipe.epochs or self.protocol.epochs
+
+    @property
+    def patience(self) -> int:
+        """Epochs without improvement before stopping."""
+        return self.fusion.recipe.patience or self.protocol.patience
+
+    @property
+    def batch(self) -> int:
+        """Rows per training step."""
+        return self.fusion.recipe.batch or self.protocol.batch
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The test predictions of one fold and how they came about."""
+
+    probabilities: NDArray[np.float64]
+    """(n_test, k) softmax of the logits."""
+    best_epoch: int
+    curves: tuple[Mapping[str, float], ...]
+    """One mapping per epoch: training terms and diagnostics, and the watched part's cross-entropy, accuracy and macro-F1."""
+    parameters: int
+    """Trained ones."""
+    seconds: float

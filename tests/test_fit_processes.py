@@ -1,0 +1,94 @@
+"""Trainings in processes beside each other: the bits of one by one, and no job lost to a part or a worker that does not go along."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nverbench import Fusion, Loss, catalog
+from nverbench.errors import FitError
+from nverbench.fit import Fitted, Workers, fit_folds
+from nverbench.fit.processes import WORTH_STARTING
+from nverbench.folds import Fold
+from tests.fitting import CLASSES, ENTROPY, QUICK, Training, data, training
+
+ROWS = 90
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with Workers(2) as made:
+        yield made
+
+
+def folds(number: int = 3) -> list[Fold]:
+    parts = np.array_split(np.random.default_rng(3).permutation(ROWS), number)
+    made = []
+    for i, test in enumerate(parts):
+        rest = [r for r in range(ROWS) if r not in set(test.tolist())]
+        made.append(Fold(str(i), tuple(rest[12:]), tuple(rest[:12]), tuple(sorted(test.tolist())), False))
+    return made
+
+
+def plan(lr: float = 1e-3) -> Training:
+    parts = catalog.discover()
+    return Training(parts.fusion("fcn"), {"dense1": 16, "dense2": 8, "dropout": 0.3}, parts.loss("cross-entropy"), {},
+                    QUICK.model_copy(update={"lr": lr}), CLASSES)  # fmt: skip
+
+
+def fitted(way: str, monkeypatch: pytest.MonkeyPatch, workers: Workers, made: Training | None = None) -> list[Fitted]:
+    monkeypatch.setenv("NVERBENCH_FIT", way)
+    features, target = data(ROWS)
+    return [f for replicate in fit_folds(made or plan(), [features], target, folds(), 2, workers=workers) for f in replicate]
+
+
+def test_processes_give_the_bits_of_one_by_one_in_the_same_order(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
+    one, many = (fitted(way, monkeypatch, workers) for way in ("one", "processes"))
+    assert [f.curves for f in many] == [f.curves for f in one]
+    assert all(np.array_equal(a.probabilities, b.probabilities) for a, b in zip(one, many, strict=True))
+
+
+def test_parts_that_cannot_travel_are_trained_here(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
+    closure = Fusion(name="net", arity=(1, None), build=lambda dims, classes: training().fusion.build(dims, classes))
+    assert len(fitted("processes", monkeypatch, workers, training(closure))) == 6
+
+
+def test_a_worker_that_dies_costs_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = os.getpid()
+    monkeypatch.setenv("NVERBENCH_TEST_PARENT", str(parent))
+    made = replace(plan(), loss=Loss(name="deadly", build=deadly), loss_options={})
+    with Workers(2) as own:
+        assert len(fitted("processes", monkeypatch, own, made)) == 6
+
+
+def deadly(classes: int, counts: Any) -> Any:
+    """A loss whose worker is killed, as one without memory would be; harmless in the parent."""
+    if str(os.getpid()) != os.environ["NVERBENCH_TEST_PARENT"]:
+        os._exit(9)
+    return ENTROPY.build(classes, counts)
+
+
+def test_a_training_that_fails_in_a_worker_fails_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workers(2) as own, pytest.raises(FitError, match=r"is not a finite number|not finite numbers"):
+        fitted("processes", monkeypatch, own, plan(lr=1e30))
+
+
+def test_workers_are_not_started_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Workers(2)
+    fitted("auto", monkeypatch, own)
+    assert own._pool is None
+    assert [own.worth(s) for s in (WORTH_STARTING / 2, WORTH_STARTING * 2)] == [False, True]
+    assert not Workers(1).worth(1e9)
+
+
+def test_every_training_is_ticked_once(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
+    ticks: list[int] = []
+    monkeypatch.setenv("NVERBENCH_FIT", "processes")
+    features, target = data(ROWS)
+    fit_folds(plan(), [features], target, folds(), 2, ticks.append, workers)
+    assert sum(ticks) == 6
