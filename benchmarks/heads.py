@@ -1,4 +1,4 @@
-"""One training step (forward, backward, Adam, batch 32) of every head at the papers' widths, on one thread and on two: why fit.py's WIDE is 12 M."""
+"""One training step (forward, backward, Adam, batch 32) of every head at the papers' widths, on one thread and on two."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from nverbench import Batch, catalog, fit
+from nverbench import Batch, catalog
 
 CASES = (("fcn", (768,)), ("fcn", (3840,)), ("cnn", (768,)), ("cnn", (3840,)), ("reno", (768, 768)), ("concat", (3840, 768)), ("reno", (3840, 768)))
 STEPS = 7
@@ -35,12 +35,11 @@ def step_ms(fusion: str, dims: tuple[int, ...], threads: int) -> tuple[float, in
 
 def main() -> None:
     """Print a Markdown table."""
-    print("| head | widths | weights | 1 thread ms | 2 threads ms | fit.py uses |\n|---|---|---|---|---|---|")
+    print("| head | widths | weights | 1 thread ms | 2 threads ms |\n|---|---|---|---|---|")
     for fusion, dims in CASES:
         one, weights = step_ms(fusion, dims, 1)
         two, _ = step_ms(fusion, dims, 2)
-        used = "all" if weights >= fit.WIDE else "one"
-        print(f"| {fusion} | {'+'.join(map(str, dims))} | {weights / 1e6:.2f} M | {one:.0f} | {two:.0f} | {used} |", flush=True)
+        print(f"| {fusion} | {'+'.join(map(str, dims))} | {weights / 1e6:.2f} M | {one:.0f} | {two:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
