@@ -66,7 +66,7 @@ def test_a_table_is_audited(world: Any) -> None:
     ("words", "sentence"),
     [
         (("nothing-like-it",), "nothing-like-it"),
-        (("emogator",), "nverbench data add emogator PATH"),
+        (("emogator",), "nverbench data get emogator"),
         (("tiny-bursts", "--folds", "moon"), "unknown kind of folds 'moon'"),
         (("folder:nowhere",), "expected a folder"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -43,8 +44,8 @@ class Case:
     """The folder that the published archive unpacks to."""
 
     def published(self, name: str) -> bool:
-        """Whether the scheme has this name."""
-        return re.fullmatch(self.scheme, name, re.ASCII if self.dataset.name != "mesd" else 0) is not None
+        """Whether the scheme has this name, composed as loaders compose it (macOS may hand out decomposed accents)."""
+        return re.fullmatch(self.scheme, unicodedata.normalize("NFC", name), re.ASCII if self.dataset.name != "mesd" else 0) is not None
 
 
 def _grid(pattern: str, labels: Mapping[str, str], group: str, **fields: object) -> Clips:
