@@ -34,7 +34,6 @@ class Shared:
     store: cache.Store
     workers: Workers = field(default_factory=Workers)
     """Processes for trainings; nothing is started before a job is worth it."""
-    most_bytes: int = MOST_BYTES
     _held: dict[str, embed.Embeddings] = field(default_factory=dict)
     _costs: dict[str, Extraction] = field(default_factory=dict)
     """What each cost when it was computed: read again from the store, it still says so."""
@@ -76,7 +75,7 @@ class Shared:
     def _hold(self, key: str, found: embed.Embeddings) -> None:
         self._costs[key] = Extraction(**{f.name: getattr(found, f.name) for f in fields(Extraction)})
         self._held[key] = found
-        while len(self._held) > 1 and sum(map(_bytes, self._held.values())) > self.most_bytes:
+        while len(self._held) > 1 and sum(map(_bytes, self._held.values())) > MOST_BYTES:
             self._held.pop(next(iter(self._held)))
 
 
