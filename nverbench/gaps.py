@@ -11,10 +11,11 @@ from pathlib import Path
 
 from nverbench import metrics, stats
 from nverbench.errors import ResultError
+from nverbench.folder import Folder
 from nverbench.folds import DISJOINT
 from nverbench.home import write_atomically
 from nverbench.predictions import Predictions
-from nverbench.results import Folder, Result, Strict
+from nverbench.results import Result, Strict
 
 
 class Difference(Strict):

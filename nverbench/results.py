@@ -1,4 +1,4 @@
-"""One finished run = one JSON file = one row. Written atomically; its predictions lie beside it.
+"""One finished run = one row: what was combined, how it was cut, every score with its interval, and where it all came from.
 
 ``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests. It is taken over the published form, so that a result
 and what was published of it carry the same one.
@@ -6,17 +6,11 @@ and what was published of it carry the same one.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from nverbench.digests import digest_of
-from nverbench.errors import ResultError
-from nverbench.home import write_atomically
-from nverbench.predictions import Predictions
 from nverbench.pseudonyms import Names
 
 SCHEMA = 2
@@ -192,53 +186,3 @@ class Result(Strict):
             content.pop("heard_in_pretraining")
         content["provenance"].pop("parameters_frozen")  # unknown when no backbone had to be loaded
         return digest_of(content)
-
-
-class Folder:
-    """The results of one working directory: ``<id>.json`` and ``<id>.predictions.npz``."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root / "results"
-
-    def path(self, job_id: str) -> Path:
-        """Where the result of that id lies, or will lie."""
-        return self.root / f"{job_id}.json"
-
-    def predictions_path(self, job_id: str) -> Path:
-        """Where its predictions lie."""
-        return self.root / f"{job_id}.predictions.npz"
-
-    def finished(self, job_id: str) -> Result | None:
-        """The finished result of that id, if there is one."""
-        return read(self.path(job_id)) if self.path(job_id).exists() else None
-
-    def write(self, result: Result, predictions: Predictions) -> Path:
-        """Write a result; the JSON comes last, so that its presence means that all is there."""
-        write_atomically(self.predictions_path(result.id), predictions.to_bytes())
-        write_atomically(self.path(result.id), (result.model_dump_json(indent=1) + "\n").encode())
-        return self.path(result.id)
-
-    def all(self) -> Iterator[Result]:
-        """Every result, sorted by file name."""
-        for path in sorted(self.root.glob("*.json")):
-            yield read(path)
-
-
-def read(path: Path) -> Result:
-    """The result in a file.
-
-    Raises:
-        ResultError: it is damaged, of another version, or was changed by hand.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA:
-            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {version}; run the job again (embeddings are kept)")
-        result = Result.model_validate(content)
-        digest = result.digest()  # refuses NaN
-    except (OSError, ValueError, ValidationError) as error:
-        raise ResultError(f"{path}: not a readable result ({' '.join(str(error).split())[:160]}); delete it and run the job again") from error
-    if digest != result.result_digest:
-        raise ResultError(f"{path}: its content does not match its result_digest, so it was changed since; delete it and run the job again")
-    return result

@@ -10,8 +10,10 @@ from pathlib import Path
 from nverbench import cache, gaps, home, tracking
 from nverbench.errors import FitError, NverbenchError, PartError, TrackingError
 from nverbench.executors import local
+from nverbench.executors.shared import Shared, Watch, unwatched
+from nverbench.folder import Folder
 from nverbench.plan import Job, Plan
-from nverbench.results import Folder, Result
+from nverbench.results import Result
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,13 @@ class Summary:
         return 2 if self.failures or not (self.finished or self.unchanged) else 0
 
 
-def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: local.Watch = local.unwatched,
+def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: Watch = unwatched,
         rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
-    shared = local.Shared(cache.Store(home.embeddings_folder(), say))
+    shared = Shared(cache.Store(home.embeddings_folder(), say))
     with shared.workers:
+        shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
         for number, job in enumerate(plan.jobs, 1):
             result = _one(job, f"[{number}/{len(plan.jobs)}] {job}", summary, folder, shared, say, watch, rerun=rerun, debug=debug)
             if result is None:
@@ -61,7 +64,7 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: l
     return summary
 
 
-def _one(job: Job, place: str, summary: Summary, folder: Folder, shared: local.Shared, say: Callable[[str], None], watch: local.Watch, *,
+def _one(job: Job, place: str, summary: Summary, folder: Folder, shared: Shared, say: Callable[[str], None], watch: Watch, *,
          rerun: bool, debug: bool) -> Result | None:  # fmt: skip
     """One job of a run: its result, new or found; None when it failed, which must not cost the others."""
     try:
@@ -76,9 +79,12 @@ def _one(job: Job, place: str, summary: Summary, folder: Folder, shared: local.S
     except Exception as error:
         if debug:
             raise
-        summary.failures.append(_failure(job, error))
-        say(f"{place}: failed: {summary.failures[-1].reason}")
+        failure = _failure(job, error)
+        summary.failures.append(failure)
+        folder.note_failure(job.id, {"job": str(job), "reason": failure.reason, "users_mistake": failure.users_mistake})
+        say(f"{place}: failed: {failure.reason}")
         return None
+    folder.forget_failure(job.id)
     return result
 
 
@@ -94,7 +100,7 @@ def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]
     return found
 
 
-def finish(job: Job, folder: Folder, shared: local.Shared, watch: local.Watch) -> Result:
+def finish(job: Job, folder: Folder, shared: Shared, watch: Watch) -> Result:
     """Execute a job and write its result; then remember what it was first to see, and how long it took."""
     result, predictions = local.execute(job, shared, watch)
     folder.write(result, predictions)

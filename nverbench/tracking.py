@@ -24,11 +24,12 @@ from filelock import FileLock
 from nverbench import metrics
 from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
+from nverbench.folder import Folder
 from nverbench.gaps import Gap
 from nverbench.home import write_atomically
 from nverbench.predictions import Predictions
 from nverbench.publishing import publish
-from nverbench.results import Folder, FoldScore, Result
+from nverbench.results import FoldScore, Result
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 LONGEST_PARAM = 500

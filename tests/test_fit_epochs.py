@@ -131,3 +131,12 @@ def test_logits_that_are_not_finite_in_evaluation_are_an_error() -> None:
 
     with pytest.raises((FitError, PartError)):
         fit(training(Fusion(name="nan", arity=(1, 1), build=Nan)))
+
+
+def test_the_gradient_shares_of_two_terms_add_up_to_one_and_one_term_has_none():
+    def two(classes: int, counts: torch.Tensor) -> Any:
+        return lambda output, target: Losses({"ce": torch.nn.functional.cross_entropy(output.logits, target), "size": output.logits.square().mean()})
+
+    curves = fit(training(loss=Loss(name="two", build=two))).curves
+    assert all(c["gradient_share_ce"] + c["gradient_share_size"] == pytest.approx(1) for c in curves)
+    assert all("gradient_share_ce" not in c for c in fit(training()).curves)

@@ -19,10 +19,11 @@ from nverbench import Backbone, Clip, Dataset, LabelCard
 from nverbench.corpora import Corpus
 from nverbench.digests import digest_of
 from nverbench.errors import ResultError
+from nverbench.folder import Folder, read
 from nverbench.options import Reference, resolve
 from nverbench.predictions import Predictions
 from nverbench.publishing import clip_key, join, keys, names, public_text, publish
-from nverbench.results import Folder, Result, read
+from nverbench.results import Result
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
 

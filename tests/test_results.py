@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nverbench.errors import ResultError
+from nverbench.folder import Folder, read
 from nverbench.predictions import Predictions
-from nverbench.results import Folder, Result, Score, Timings, read
+from nverbench.results import Result, Score, Timings
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
 

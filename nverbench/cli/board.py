@@ -27,7 +27,7 @@ def show(
     """Print the table of the results in a folder; damaged files are named and left out."""
     from nverbench import gaps
     from nverbench import leaderboard as board
-    from nverbench.results import Folder, read
+    from nverbench.folder import Folder, read
 
     results, damaged = [], 0
     for path in sorted(Folder(out).root.glob("*.json")):

@@ -148,7 +148,7 @@ def _dataset_facts(part: Dataset, origin: object, rules: Registry) -> Row:
 def _show_result(name: str, out: Path, *, as_json: bool) -> bool:
     """Print a finished result; False when there is none of that id."""
     from nverbench import leaderboard
-    from nverbench.results import Folder
+    from nverbench.folder import Folder
 
     found = Folder(out).finished(name)
     if found is None:

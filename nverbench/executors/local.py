@@ -5,18 +5,15 @@ from __future__ import annotations
 import datetime
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench import cache, embed, folds, licences, metrics, publishing, stats
+from nverbench import embed, folds, licences, metrics, publishing, stats
 from nverbench.cutting import by_protocol
-from nverbench.digests import file_digests
-from nverbench.errors import DatasetError
 from nverbench.executors import provenance
-from nverbench.fit import Fitted, Training, Workers, fit_folds
+from nverbench.executors.shared import Shared, Watch, unwatched
+from nverbench.fit import Fitted, Training, fit_folds
 from nverbench.parts import Clip
 from nverbench.plan import Job
 from nverbench.predictions import Predictions
@@ -25,24 +22,6 @@ from nverbench.standing import heard_in_pretraining
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Watch = Callable[[str, int], embed.Tick]
-"""Told of a stage and its size; gives what to call after each step of it."""
-
-
-def unwatched(stage: str, total: int) -> embed.Tick:
-    """Progress that nobody watches."""
-    return embed.no_tick
-
-
-@dataclass
-class Shared:
-    """Embeddings that the jobs of one run have in common."""
-
-    store: cache.Store
-    workers: Workers = field(default_factory=Workers)
-    """Processes for trainings; nothing is started before a job is worth it."""
-    matrices: dict[str, embed.Embeddings] = field(default_factory=dict)
 
 
 def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result, Predictions]:
@@ -73,14 +52,7 @@ def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[
     """The clips every backbone could use, their matrices (n, d_i) or layers (n, L, d_i), and the embeddings they came from."""
     found: dict[str, embed.Embeddings] = {}
     for name, planned in zip(job.names, job.backbones, strict=True):
-        key = f"{embed.embedding_identity(planned.reference)}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}"
-        if key not in shared.matrices:
-            _unchanged(job)
-            tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
-            shared.matrices[key] = embed.embed(
-                planned, job.corpus.clips, job.corpus.sha256, shared.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick
-            )
-        found[name] = shared.matrices[key]
+        found[name] = shared.embeddings(job, planned, watch)
     bad = {clip: reason for e in found.values() for clip, reason in e.bad.items()}
     if not job.selection.skip_bad:
         embed.check_usable(bad, str(job.corpus.reference))
@@ -90,14 +62,6 @@ def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[
         rows = {clip_id: i for i, clip_id in enumerate(found[name].ids)}
         streams.append(found[name].read_out(planned.reference)[[rows[c.id] for c in clips]])
     return clips, streams, found
-
-
-def _unchanged(job: Job) -> None:
-    """Raise when a clip's file is no longer the one that was planned."""
-    now = file_digests(c.path for c in job.corpus.clips)
-    for clip in job.corpus.clips:
-        if now[clip.path] != job.corpus.sha256[clip.id]:
-            raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
 
 
 def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:

@@ -67,6 +67,7 @@ class Run:
         """Note an epoch's curve, look at the watched part, and say whether patience has run out."""
         if len(self.watch):
             curve |= self.watched()
+        curve |= self.gradient_shares()
         self.curves.append(curve)
         if not len(self.watch):
             self.best_epoch = epoch
@@ -97,6 +98,21 @@ class Run:
             name = self.training.fusion.name
             raise FitError(f"fold {self.fold.name}: fusion {name} gives logits that are not finite numbers; lower the learning rate or mend it")
         return logits
+
+    def gradient_shares(self) -> dict[str, float]:
+        """Each term's share of the gradient, |grad of it| over their sum, on the first training rows, nothing dropped; of one term there is none."""
+        batch = taken(self.data, self.rows[: self.training.batch].to(self.labels.device))
+        self.module.eval()
+        losses = self.objective(self.module(batch), self.labels[self.rows[: self.training.batch].to(self.labels.device)])
+        if len(losses.terms) < 2:
+            return {}
+        parameters = [p for p in self.module.parameters() if p.requires_grad]
+        norms = {}
+        for name, term in losses.terms.items():
+            gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True) if term.requires_grad else ()
+            norms[name] = math.sqrt(sum(float(g.double().square().sum()) for g in gradients if g is not None))
+        whole = sum(norms.values())
+        return {f"gradient_share_{name}": norm / whole for name, norm in norms.items()} if 0 < whole < math.inf else {}
 
     def watched(self) -> dict[str, float]:
         """Cross-entropy, accuracy and macro-F1 of the watched part."""

@@ -212,7 +212,7 @@ def test_a_damaged_tracking_marker_does_not_end_the_run(world: Any, monkeypatch:
     monkeypatch.undo()  # the real tracking
     from nverbench import tracking
     from nverbench.errors import TrackingError
-    from nverbench.results import Folder, read
+    from nverbench.folder import Folder, read
 
     folder = Folder(world.root / "nverbench-runs")
     result = read(world.results[0])

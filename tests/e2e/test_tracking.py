@@ -14,7 +14,8 @@ import pytest
 import nverbench
 from nverbench import tracking
 from nverbench.errors import TrackingError
-from nverbench.results import Folder, Result, read
+from nverbench.folder import Folder, read
+from nverbench.results import Result
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from nverbench import Clip, tracking
+from nverbench.folder import read
 from nverbench.home import note
 from nverbench.predictions import Predictions
-from nverbench.results import read
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 

@@ -1,0 +1,97 @@
+"""What the jobs of one run have in common: embeddings, each backbone x clip once, and the processes that train.
+
+Embeddings come before any training (``prepare``), so that a run which must stop for a missing file does so early and a device is not loaded again
+and again. They are held in memory as far as ``MOST_BYTES`` goes, the longest unused given up first; the store on disk has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+
+from nverbench import cache, embed
+from nverbench.artifacts import Planned
+from nverbench.digests import file_digests
+from nverbench.errors import DatasetError
+from nverbench.extraction import Extraction
+from nverbench.fit import Workers
+from nverbench.plan import Job
+
+MOST_BYTES = 4_000_000_000
+Watch = Callable[[str, int], embed.Tick]
+"""Told of a stage and its size; gives what to call after each step of it."""
+
+
+def unwatched(stage: str, total: int) -> embed.Tick:
+    """Progress that nobody watches."""
+    return embed.no_tick
+
+
+@dataclass
+class Shared:
+    """Embeddings and workers of one run."""
+
+    store: cache.Store
+    workers: Workers = field(default_factory=Workers)
+    """Processes for trainings; nothing is started before a job is worth it."""
+    _held: dict[str, embed.Embeddings] = field(default_factory=dict)
+    _costs: dict[str, Extraction] = field(default_factory=dict)
+    """What each cost when it was computed: read again from the store, it still says so."""
+    _failed: dict[str, Exception] = field(default_factory=dict)
+
+    def prepare(self, jobs: Iterable[Job], watch: Watch) -> None:
+        """Embed what the jobs need. What cannot be embedded fails the jobs that need it, later and with its reason."""
+        for job in jobs:
+            for planned in job.backbones:
+                key = key_of(job, planned)
+                if key not in self._costs and key not in self._failed:
+                    try:
+                        self.embeddings(job, planned, watch)
+                    except Exception as error:
+                        self._failed[key] = error
+
+    def embeddings(self, job: Job, planned: Planned, watch: Watch) -> embed.Embeddings:
+        """One backbone's embeddings of a job's clips.
+
+        Raises:
+            DatasetError: a file changed between planning and now.
+            PartError, AudioError: as :func:`nverbench.embed.embed`; once for a run, then the same error again.
+        """
+        key = key_of(job, planned)
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._held:
+            unchanged(job)
+            tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
+            found = embed.embed(
+                planned, job.corpus.clips, job.corpus.sha256, self.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick
+            )
+            for name in (f.name for f in fields(Extraction)):
+                setattr(found, name, getattr(self._costs.setdefault(key, found), name))
+            self._hold(key, found)
+        self._held[key] = self._held.pop(key)  # the last used stands last
+        return self._held[key]
+
+    def _hold(self, key: str, found: embed.Embeddings) -> None:
+        self._costs[key] = Extraction(**{f.name: getattr(found, f.name) for f in fields(Extraction)})
+        self._held[key] = found
+        while len(self._held) > 1 and sum(map(_bytes, self._held.values())) > MOST_BYTES:
+            self._held.pop(next(iter(self._held)))
+
+
+def key_of(job: Job, planned: Planned) -> str:
+    """What tells one set of embeddings from another."""
+    identity = embed.embedding_identity(planned.reference)
+    return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}"
+
+
+def unchanged(job: Job) -> None:
+    """Raise when a clip's file is no longer the one that was planned."""
+    now = file_digests(c.path for c in job.corpus.clips)
+    for clip in job.corpus.clips:
+        if now[clip.path] != job.corpus.sha256[clip.id]:
+            raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
+
+
+def _bytes(found: embed.Embeddings) -> int:
+    return found.matrix.nbytes + (found.layers.nbytes if found.layers is not None else 0)
