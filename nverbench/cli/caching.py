@@ -60,15 +60,12 @@ def export(
 def _corpus(catalog: Catalog, text: str) -> Corpus:
     """The dataset's clips, where its licence lets embeddings leave this machine."""
     from nverbench import corpora
-    from nverbench.options import resolve, split
+    from nverbench.options import split
 
     dataset = catalog.dataset(split(text)[0])
     if dataset.share == "none":
         raise UsageError(f"corpus {dataset.corpus or dataset.name} does not allow embeddings to leave this machine (share: none); nothing is written")
-    root = corpora.local_copy(dataset)
-    if dataset.corpus is not None and root is None:
-        raise ArtifactError(f"corpus {dataset.corpus} is not on this machine; nverbench data add {dataset.name} PATH")
-    return corpora.load(dataset, resolve(dataset, text), root)
+    return corpora.here(dataset, text)
 
 
 def _planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
