@@ -86,7 +86,7 @@ def test_clips_that_were_never_embedded_are_counted_with_the_command_that_comput
         (["tiny-spectrum", "tiny-bursts", "-o", "shared.txt"], "shared.txt: expected a name that ends in .npz"),
         (["tiny-spectrum:project=4", "tiny-bursts", "-o", "s.npz"], "are fitted on the training part of a run"),
         (["npz:own.npz", "tiny-bursts", "-o", "s.npz"], "holds stored features"),
-        (["tiny-spectrum", "jnv", "-o", "s.npz"], "corpus jnv is not on this machine; nverbench data add jnv PATH"),
+        (["tiny-spectrum", "jnv", "-o", "s.npz"], "corpus jnv is missing: source https://ss-takashi"),
         (["tiny-spectrun", "tiny-bursts", "-o", "s.npz"], "did you mean tiny-spectrum?"),
     ],
 )
