@@ -1,5 +1,6 @@
-"""``python -m nverbench``: the same as the command ``nverbench``."""
+"""``python -m nverbench``. Worker processes import this file too, under another name, and must not run it."""
 
 from nverbench.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -92,3 +94,9 @@ def test_every_training_is_ticked_once(monkeypatch: pytest.MonkeyPatch, workers:
     features, target = data(ROWS)
     fit_folds(plan(), [features], target, folds(), 2, ticks.append, workers)
     assert sum(ticks) == 6
+
+
+def test_workers_start_under_the_command_line_too() -> None:
+    code = "import runpy; runpy.run_module('nverbench', run_name='__mp_main__'); print('did not run')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "did not run"
