@@ -11,6 +11,7 @@ from nverbench import cache, gaps, home, tracking
 from nverbench.errors import FitError, NverbenchError, PartError, TrackingError
 from nverbench.executors import local
 from nverbench.executors.shared import Shared, Watch, unwatched
+from nverbench.fit import Workers
 from nverbench.folder import Folder
 from nverbench.plan import Job, Plan
 from nverbench.results import Result
@@ -49,7 +50,7 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
         rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
-    shared = Shared(cache.Store(home.embeddings_folder(), say))
+    shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say))
     with shared.workers:
         shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
         for number, job in enumerate(plan.jobs, 1):

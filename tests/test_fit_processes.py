@@ -64,8 +64,11 @@ def test_a_worker_that_dies_costs_no_training(monkeypatch: pytest.MonkeyPatch) -
     parent = os.getpid()
     monkeypatch.setenv("NVERBENCH_TEST_PARENT", str(parent))
     made = replace(plan(), loss=Loss(name="deadly", build=deadly), loss_options={})
-    with Workers(2) as own:
+    said: list[str] = []
+    with Workers(2, said.append) as own:
         assert len(fitted("processes", monkeypatch, own, made)) == 6
+    assert len(said) == 1
+    assert "died" in said[0]
 
 
 def deadly(classes: int, counts: Any) -> Any:

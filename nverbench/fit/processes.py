@@ -37,8 +37,8 @@ WORTH_STARTING, WORTH_USING = 10.0, 1.0
 class Workers:
     """Processes that train; none is started before there is work worth it. Use as a context manager."""
 
-    def __init__(self, number: int | None = None) -> None:
-        self.number = number or len(os.sched_getaffinity(0))
+    def __init__(self, number: int | None = None, say: Callable[[str], None] = lambda sentence: None) -> None:
+        self.number, self.say = number or len(os.sched_getaffinity(0)), say
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -68,6 +68,8 @@ class Workers:
                 return [future.result() for future in futures]
             except BrokenProcessPool:
                 self.close()
+                self.say("a process that trained folds died (out of memory?): the rest is trained one by one, which takes longer")
+                self.number = 1
                 return None
             except BaseException:  # one training failed, or ctrl-C: the others are not waited for
                 for future in futures:
