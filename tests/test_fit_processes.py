@@ -83,6 +83,21 @@ def test_a_training_that_fails_in_a_worker_fails_with_its_reason(monkeypatch: py
         fitted("processes", monkeypatch, own, plan(lr=1e30))
 
 
+def test_workers_are_used_once_the_first_training_has_shown_that_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[int] = []
+
+    class Spied(Workers):
+        def worth(self, seconds: float) -> bool:
+            return True
+
+        def fit(self, fit_fold: Any, training: Any, streams: Any, target: Any, tasks: Any, tick: Any) -> list[Fitted]:
+            handed.append(len(tasks))
+            return [fit_fold(training, streams, target, *task) for task in tasks]
+
+    assert len(fitted("auto", monkeypatch, Spied(2))) == 6
+    assert handed == [5]
+
+
 def test_workers_are_not_started_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Workers(2)
     fitted("auto", monkeypatch, own)

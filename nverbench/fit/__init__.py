@@ -84,11 +84,12 @@ def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target:
 
 
 def chosen(device: str) -> str:
-    """How folds are trained on a device: jointly on a GPU, where a small model leaves it idle."""
+    """How folds are trained on a device: jointly on a GPU, where a small model leaves it idle; on a CPU one by one (one), in processes, or in
+    processes once the first training has shown that it pays (auto)."""
     way = os.environ.get("NVERBENCH_FIT", "auto")
     if way not in WAYS:
         raise UsageError(f"NVERBENCH_FIT={way}: expected one of {', '.join(WAYS)}")
-    return ("joint" if device.startswith("cuda") else "one") if way == "auto" else way
+    return "joint" if way == "auto" and device.startswith("cuda") else way
 
 
 def _jointly(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold],
