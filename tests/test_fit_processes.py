@@ -106,6 +106,13 @@ def test_workers_are_not_started_for_little_work(monkeypatch: pytest.MonkeyPatch
     assert not Workers(1).worth(1e9)
 
 
+def test_workers_have_nothing_to_say(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    with Workers(2) as own:
+        fitted("processes", monkeypatch, own)
+        fitted("processes", monkeypatch, own, replace(plan(), protocol=plan().protocol.model_copy(update={"scaling": "none"})))
+    assert capfd.readouterr().err == ""
+
+
 def test_every_training_is_ticked_once(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
     ticks: list[int] = []
     monkeypatch.setenv("NVERBENCH_FIT", "processes")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -111,11 +111,16 @@ def prepared(training: Training, streams: Sequence[NDArray[np.float32]], fold: F
         streams = Scaler.fit(streams, fold.train).apply(streams)
     streams = [project(s, fold.train, width) if width else s for s, width in zip_longest(streams, training.widths[: len(streams)])]
     dtype = torch.float64 if training.double else torch.float32
-    return tuple(torch.as_tensor(s, device=training.device, dtype=dtype) for s in streams)
+    return tuple(_owned(s).to(training.device, dtype) for s in streams)
 
 
 def _labels(training: Training, target: NDArray[np.int64]) -> Tensor:
-    return torch.as_tensor(target, device=training.device)
+    return _owned(target).to(training.device)
+
+
+def _owned(array: NDArray[Any]) -> Tensor:
+    """The array as a tensor; what a worker maps from a file is read-only, which torch does not know: that is copied."""
+    return torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
 
 
 @contextmanager
