@@ -45,12 +45,14 @@ def judge(
     against += [f"{b} is untrained" for b in backbones if b.reference.untrained]
     against += [f"{b} uses weights of one's own" for b in backbones if b.reference.weights or b.part.lookup is not None]
     against += [f"{b} has options of its own" for b in backbones if b.reference.options and entry.registered and str(b) not in entry.backbones]
-    if corpus.partial:
-        against.append(f"partial copy of {corpus.dataset.name}")
+    whole = corpus.sides or (corpus,)  # of a crossed corpus both copies count, and what the registry pins of each
+    against += [f"partial copy of {side.dataset.name}" for side in whole if side.partial]
     if transductive:
         against.append("transductive: a prediction depends on other test clips")
-    if pin and pin.digest and pin.digest != corpus.digest:
-        against.append(f"dataset digest {corpus.digest[:12]} is not the registered {pin.digest[:12]}")
+    for side in (corpus, *corpus.sides):
+        known = registry.datasets.get(side.dataset.name)
+        if known and known.digest and known.digest != side.digest:
+            against.append(f"dataset digest {side.digest[:12]} is not the registered {known.digest[:12]}")
     if pin and pin.folds.get(cut.kind, cut.digest) != cut.digest:
         against.append(f"fold digest {cut.digest[:12]} is not the registered {pin.folds[cut.kind][:12]}")
     if against:
