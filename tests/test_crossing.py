@@ -146,7 +146,8 @@ def test_the_digest_changes_with_either_side_with_the_labels_and_with_what_they_
     renamed = {"ang": "anger", "joy": "happiness", "odd": "neutral"}  # another own label goes by a shared word
     others = [
         digest(a=replace(corpus("a"), digest="another")), digest(b=replace(corpus("b"), digest="another")), digest(exclude=("neutral",)),
-        digest(a=corpus("a", common=renamed)), digest(b=corpus("b", common=renamed)), cross(corpus("b"), corpus("a"), Reference("b", test="a")).digest,
+        digest(a=corpus("a", common=renamed)), digest(b=corpus("b", common=renamed)),
+        cross(corpus("b"), corpus("a"), Reference("b", test="a")).digest,
     ]  # fmt: skip
     assert len({digest(), *others}) == 1 + len(others)
 

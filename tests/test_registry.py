@@ -46,7 +46,9 @@ def refused(tmp_path: Path, text: str) -> str:
 # packaged
 
 
-@pytest.mark.parametrize(("grid", "number"), [("reno-table-1", 42), ("reno-table-2", 108), ("reno-without-loss", 54), ("reno-demo", 18), ("cross-corpus", 9 * 2 * 9)])
+@pytest.mark.parametrize(
+    ("grid", "number"), [("reno-table-1", 42), ("reno-table-2", 108), ("reno-without-loss", 54), ("reno-demo", 18), ("cross-corpus", 9 * 2 * 9)]
+)
 def test_the_packaged_registry_holds_every_entry_of_the_paper(packaged: Registry, grid: str, number: int):
     assert Counter(e.grid for e in packaged.entries)[grid] == number
 

@@ -15,8 +15,7 @@ from nverbench.home import note
 from nverbench.predictions import Predictions
 
 CLIPS, OTHERS = 48, 20
-GRID = """
-entries:
+GRID = """\
   - {name: tiny-cross, backbones: [[tiny-spectrum]], fusions: [tiny-linear], datasets: ["tiny-bursts:test=tiny-calls"], protocol: quick}
 """
 
@@ -32,13 +31,13 @@ def two(world: Any) -> Any:
             for take in range(2):
                 time = np.arange(8000 * (20 + 3 * take) // 100) / 8000
                 noise = 0.02 * np.random.default_rng([9, speaker, take, int(hertz)]).standard_normal(len(time))
-                soundfile.write(folder / f"spk{speaker}" / f"{label}-{take}.wav", 0.3 * np.sin(2 * np.pi * (hertz + 9 * speaker) * time) + noise, 8000)
+                wave = 0.3 * np.sin(2 * np.pi * (hertz + 9 * speaker) * time) + noise
+                soundfile.write(folder / f"spk{speaker}" / f"{label}-{take}.wav", wave, 8000)
     bursts = replace(world.datasets[0], common={"high": "shrill", "low": "deep"}, licence="MIT", share="open")
     calls = replace(bursts, name="tiny-calls", corpus="tiny-calls", labels=("deep", "shrill"), common={"deep": "deep", "shrill": "shrill"},
                     licence="CC BY-NC 4.0", share="labels-only", group="caller")  # fmt: skip
     world.datasets[:] = [bursts, calls]
     note("corpora", "paths", "tiny-calls", str(folder))
-    (world.root / "tiny.yaml").write_text((world.root / "tiny.yaml").read_text() + GRID.replace("\nentries:\n", ""))
     return world
 
 
@@ -75,6 +74,7 @@ def test_predictions_and_groups_are_those_of_the_tested_corpus(two: Any) -> None
 
 
 def test_the_registered_row_is_found_by_its_dataset_and_by_its_first_name(two: Any) -> None:
+    (two.root / "tiny.yaml").write_text((two.root / "tiny.yaml").read_text() + GRID)
     exact = two.run("run", "--dataset", "tiny-bursts:test=tiny-calls", "--registry", "tiny.yaml", "--json").records
     assert [r["entry"]["grid"] for r in exact] == ["tiny-cross"]
     wide = two.run("run", "--dataset", "tiny-bursts", "--fusion", "tiny-linear", "--registry", "tiny.yaml", "--json").records
@@ -94,7 +94,7 @@ def test_a_label_is_left_out_by_its_common_name(two: Any) -> None:
 @pytest.mark.parametrize(
     ("dataset", "said"),
     [
-        ("tiny-bursts:test=tiny-call", "did you mean tiny-calls?"),
+        ("tiny-bursts:test=tiny-call", "did you mean tiny-calls"),
         ("tiny-bursts:test=tiny-bursts", "clips of the test would be trained on"),
         ("tiny-bursts:test=vocal-demo", "vocal-demo has none"),
     ],
