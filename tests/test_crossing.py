@@ -29,9 +29,7 @@ WORDS = {"ang": "anger", "joy": "happiness", "calm": "neutral"}
 
 
 def clips(speakers: int = 8, labels: str = "ang joy calm odd", takes: int = 2, *, heard: str = "") -> tuple[Clip, ...]:
-    return tuple(
-        Clip(f"s{s}/{x}{i}", Path(f"{heard}s{s}-{x}{i}"), x, f"s{s}") for s in range(speakers) for x in labels.split() for i in range(takes)
-    )
+    return tuple(Clip(f"s{s}/{x}{i}", Path(f"{heard}s{s}-{x}{i}"), x, f"s{s}") for s in range(speakers) for x in labels.split() for i in range(takes))
 
 
 def corpus(name: str, given: tuple[Clip, ...] | None = None, **facts: Any) -> Corpus:
