@@ -67,7 +67,7 @@ def cross(a: Corpus, b: Corpus, reference: Reference) -> Corpus:
 
     Raises:
         UsageError: both are the same corpus, or one is made of conversations.
-        DatasetError: fewer than two labels are shared; says what each has.
+        DatasetError: fewer than two labels are shared, or a copy has no clip of one; says what each has.
     """
     _check_apart(a, b, reference)
     labels, both = _shared(a, b, reference), (a, b)
@@ -76,6 +76,7 @@ def cross(a: Corpus, b: Corpus, reference: Reference) -> Corpus:
     sha256 = {_of(side, i): digest for side in both for i, digest in side.sha256.items()}
     twice = _twice(trained, tested, sha256)
     clips = sorted((c for c in (*trained, *tested) if c.id not in twice), key=lambda c: c.id)
+    _check_filled(a, b, clips, labels, reference)
     notes = [f"{side.dataset.name}: {note}" for side in both for note in side.notes]
     if twice:
         notes.append(f"{len(twice)} clips of {a.dataset.name} are recordings of {b.dataset.name} too and train nothing, first {min(twice)}")
@@ -118,6 +119,14 @@ def _shared(a: Corpus, b: Corpus, reference: Reference) -> tuple[str, ...]:
         said = "; ".join(f"{s.dataset.name} has {', '.join(sorted(h)) or 'none'}" for s, h in zip((a, b), have, strict=True))
         raise DatasetError(f"dataset {reference}: expected at least two labels under common names, found {', '.join(labels) or 'none'} ({said})")
     return tuple(labels)
+
+
+def _check_filled(a: Corpus, b: Corpus, clips: Sequence[Clip], labels: Sequence[str], reference: Reference) -> None:
+    """Labels are shared by what a dataset declares: a partial copy may have none of their clips."""
+    for side, part, what in ((a, "train", "train on"), (b, "test", "test on")):
+        if not any(clip.split == part for clip in clips):
+            raise DatasetError(f"dataset {reference}: this copy of {side.dataset.name} has no clip to {what} with a label of both "
+                               f"({', '.join(labels)}); complete it: nverbench data check {side.dataset.name}")  # fmt: skip
 
 
 def _common(side: Corpus, clip: Clip) -> str | None:

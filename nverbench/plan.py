@@ -95,6 +95,11 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
     if selection.protocol:
         registry.protocol(selection.protocol)
     check_names(registry, catalog, selection)
+    for text in selection.datasets:
+        part = catalog.datasets.parts.get(split(text)[0])
+        tested = resolve(part, text).test if part else None
+        if tested is not None and tested not in registry.datasets:
+            catalog.dataset(tested)  # an unknown name is said as such, before it matches no entry
     entries = matching(registry, catalog, selection)
     desk = _Desk(registry, catalog, selection)
     real = [desk.prepare(e) for e in entries if not e.demo]

@@ -38,7 +38,7 @@ def corpus(name: str, given: tuple[Clip, ...] | None = None, **facts: Any) -> Co
     labels = tuple(dict.fromkeys(str(c.label) for c in scored))
     record: dict[str, Any] = {"label_card": ACTED, "corpus": name, "labels": labels, "common": {k: w for k, w in WORDS.items() if k in labels}}
     dataset = Dataset(**{"name": name, "load": lambda root: scored, **record, **facts})
-    return Corpus(dataset, Reference(name), scored, labels, {c.id: f"{c.path}" for c in scored}, f"digest of {name}", {}, (), (), partial=False)
+    return Corpus(dataset, Reference(name), scored, dataset.labels, {c.id: f"{c.path}" for c in scored}, f"digest of {name}", {}, (), (), partial=False)
 
 
 def both(reference: str = "a:test=b", **facts: Any) -> Corpus:
@@ -212,6 +212,21 @@ def test_fewer_than_two_shared_labels_are_refused_with_what_each_has() -> None:
         cross(corpus("a"), corpus("b", common={"ang": "anger", "odd": "pain"}), Reference("a", test="b"))
     with pytest.raises(DatasetError, match=r"found none \(a has none; b has "):
         cross(corpus("a", common={}), corpus("b"), Reference("a", test="b"))
+
+
+def test_a_copy_without_a_clip_of_the_shared_labels_is_said() -> None:
+    only_odd = corpus("a", clips(2, "odd", heard="a"), labels=("ang", "joy", "odd"), common={"ang": "anger", "joy": "happiness"})
+    said = r"this copy of a has no clip to {} on with a label of both \(anger, happiness\); complete it: nverbench data check a"
+    with pytest.raises(DatasetError, match=said.format("train")):
+        cross(only_odd, corpus("b"), Reference("a", test="b"))
+    with pytest.raises(DatasetError, match=said.format("test")):
+        cross(corpus("b"), only_odd, Reference("b", test="a"))
+
+
+def test_a_corpus_whose_every_recording_is_tested_has_nothing_to_train_on() -> None:
+    a = corpus("a")
+    with pytest.raises(DatasetError, match="this copy of a has no clip to train on"):
+        cross(replace(a, sha256=dict.fromkeys(a.sha256, "bs0-joy0")), corpus("b"), Reference("a", test="b"))
 
 
 def test_conversations_are_refused() -> None:

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from nverbench.crossing import here
 from nverbench.home import note
 from nverbench.predictions import Predictions
+from nverbench.publishing import join, publish
+from nverbench.results import Result
 
 CLIPS, OTHERS = 48, 20
 GRID = """\
@@ -84,6 +87,28 @@ def test_the_registered_row_is_found_by_its_dataset_and_by_its_first_name(two: A
 def test_the_same_command_again_does_nothing(two: Any) -> None:
     run(two, "tiny-bursts:test=tiny-calls")
     assert "already finished" in run(two, "tiny-bursts:test=tiny-calls").err
+
+
+def test_the_published_form_names_nobody_and_can_be_joined_again(two: Any) -> None:
+    run(two, "tiny-bursts:test=tiny-calls")
+    (path,) = two.results
+    (file,) = Path("nverbench-runs").rglob("*.npz")
+    result, predictions = Result.model_validate_json(path.read_text()), Predictions.read(file)
+    public, keyed = publish(result, predictions)
+    assert "spk" not in public.model_dump_json()
+    assert public.result_digest == result.result_digest == public.digest()
+    corpus = here({d.name: d for d in two.datasets}.__getitem__, "tiny-bursts:test=tiny-calls")
+    joined = join(keyed, corpus)
+    assert (joined.ids, joined.groups, joined.folds) == (predictions.ids, predictions.groups, ["test"] * OTHERS)
+    assert np.array_equal(joined.target, predictions.target)
+
+
+def test_a_dry_run_counts_the_passes_of_both(two: Any) -> None:
+    run(two, "tiny-calls")
+    said = run(two, "tiny-bursts:test=tiny-calls", "--dry-run")
+    assert said.code == 0
+    assert "32" in said.out + said.err  # of the 52 clips, 20 are embedded
+    assert two.passes == OTHERS
 
 
 def test_a_label_is_left_out_by_its_common_name(two: Any) -> None:

@@ -83,6 +83,11 @@ def test_what_cannot_be_crossed_is_said(crossed: Any, text: str, error: type[Exc
         crossed.plan(backbones=("ant",), fusions=("head",), datasets=(text,))
 
 
+def test_an_unknown_dataset_is_said_even_where_no_entry_could_match(crossed: Any) -> None:
+    with pytest.raises(UsageError, match="no dataset named 'fwe' is installed; did you mean few"):
+        crossed.plan(datasets=("toys:test=fwe",))
+
+
 @pytest.mark.parametrize("kind", ["speaker", "random", "holdout=toys/s1"])
 def test_other_folds_are_refused(crossed: Any, kind: str) -> None:
     with pytest.raises(FoldError, match="leave --folds out"):
