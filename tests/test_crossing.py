@@ -38,7 +38,9 @@ def corpus(name: str, given: tuple[Clip, ...] | None = None, **facts: Any) -> Co
     labels = tuple(dict.fromkeys(str(c.label) for c in scored))
     record: dict[str, Any] = {"label_card": ACTED, "corpus": name, "labels": labels, "common": {k: w for k, w in WORDS.items() if k in labels}}
     dataset = Dataset(**{"name": name, "load": lambda root: scored, **record, **facts})
-    return Corpus(dataset, Reference(name), scored, dataset.labels, {c.id: f"{c.path}" for c in scored}, f"digest of {name}", {}, (), (), partial=False)
+    return Corpus(
+        dataset, Reference(name), scored, dataset.labels, {c.id: f"{c.path}" for c in scored}, f"digest of {name}", {}, (), (), partial=False
+    )
 
 
 def both(reference: str = "a:test=b", **facts: Any) -> Corpus:
