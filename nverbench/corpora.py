@@ -12,7 +12,7 @@ from pathlib import Path
 from nverbench import home
 from nverbench.artifacts import missing_corpus
 from nverbench.digests import digest_of, file_digests
-from nverbench.errors import ArtifactError, DatasetError, NverbenchError
+from nverbench.errors import ArtifactError, DatasetError, NverbenchError, UsageError
 from nverbench.options import Reference, resolve
 from nverbench.parts import Clip, Dataset, Misfit
 
@@ -36,6 +36,8 @@ class Corpus:
     notes: tuple[str, ...]
     partial: bool
     """True when the copy is not the published corpus: clips missing, or more than there should be."""
+    sides: tuple[Corpus, ...] = ()
+    """What a crossed corpus was made of, whole: the one that trains and the one that is tested (``crossing.py``)."""
 
 
 def local_copy(dataset: Dataset) -> Path | None:
@@ -48,18 +50,18 @@ def local_copy(dataset: Dataset) -> Path | None:
     return Path(known) if known else None
 
 
-def here(dataset: Dataset, text: str) -> Corpus:
-    """The clips that the reference ``text`` means on this machine.
+def here(dataset: Dataset, reference: str | Reference) -> Corpus:
+    """The clips that a reference (its text, or what it was resolved to) means on this machine.
 
     Raises:
-        UsageError: the reference has an option that the dataset does not have.
+        UsageError: the reference has an option that the dataset does not have, or names two datasets.
         ArtifactError: nobody added or fetched the corpus yet.
         DatasetError: as :func:`load`.
     """
     root = local_copy(dataset)
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
-    return load(dataset, resolve(dataset, text), root)
+    return load(dataset, resolve(dataset, reference) if isinstance(reference, str) else reference, root)
 
 
 def add(dataset: Dataset, folder: Path) -> Corpus:
@@ -81,8 +83,11 @@ def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
     """The clips of a dataset, checked against what it declares.
 
     Raises:
+        UsageError: the reference names two datasets (``test=NAME``): only ``crossing.here`` loads those.
         DatasetError: the folder is not the corpus, an id or a label is given twice or unknown, or a pinned file has other bytes.
     """
+    if reference.test is not None:
+        raise UsageError(f"{reference} names two datasets, and one is wanted here; leave test={reference.test} out")
     clips, misfits = _listed(dataset, reference, root)
     clips = _without(clips, reference.exclude, heard=dataset.task == "conversation")
     labelled = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)

@@ -14,7 +14,7 @@ def by_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection:
     """The folds of scored clips under a protocol.
 
     Args:
-        kind: speaker, random, leave-one-group-out, official or holdout=GROUP.
+        kind: speaker, random, leave-one-group-out, official, holdout=GROUP or cross.
         selection: inner, test or last, in place of the protocol's own.
 
     Raises:

@@ -17,10 +17,10 @@ from nverbench.digests import digest_of
 from nverbench.errors import FoldError
 from nverbench.parts import Clip
 
-KINDS = ("speaker", "random", "leave-one-group-out", "official", "holdout=GROUP")
+KINDS = ("speaker", "random", "leave-one-group-out", "official", "holdout=GROUP", "cross")
 FEWEST_GROUPS = 5
 """``speaker`` is the default wherever a corpus has at least this many groups."""
-DISJOINT = ("speaker", "leave-one-group-out", "holdout")
+DISJOINT = ("speaker", "leave-one-group-out", "holdout", "cross")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | N
 
     Args:
         clips: scored clips (label not None), any order; results refer to them sorted by id.
-        kind: speaker, random, leave-one-group-out, official or holdout=GROUP.
+        kind: speaker, random, leave-one-group-out, official, holdout=GROUP or cross.
         k: number of folds of ``speaker`` and ``random``.
         seed: the protocol's seed.
         inner: constants of the validation part; None: no validation part (selection ``test`` or ``last``).
@@ -77,7 +77,8 @@ def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | N
         train = [i for i in range(len(clips)) if i not in outside]
         if not train or not test:
             raise FoldError(f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips; it needs both")
-        validation, seen = _validation(clips, train, inner, seed=seed, by_group=disjoint) if inner else ([], False)
+        grouped = disjoint and all(clips[i].unit is not None for i in train)  # cross: a corpus that names nobody can still be trained on
+        validation, seen = _validation(clips, train, inner, seed=seed, by_group=grouped) if inner else ([], False)
         held = set(validation)
         folds.append(Fold(name, tuple(i for i in train if i not in held), tuple(validation), tuple(test), seen))
     tested = {i: fold.name for fold in folds for i in fold.test}
@@ -94,6 +95,8 @@ def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple
         parts = _deal(clips, k, seed)
     elif base == "official" and not value:
         return _official(clips)
+    elif base == "cross" and not value:
+        return _crossed(clips)
     elif base in DISJOINT and not groups:
         raise FoldError(f"cannot cut {len(clips)} clips by {kind}: some have no speaker or group; random can (--folds random)")
     elif base == "speaker" and not value:
@@ -157,6 +160,13 @@ def _official(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
             raise FoldError(f"clip {clip.id} has no official split; speaker and random can cut this dataset")
         splits[clip.split].append(row)
     return [("test", splits["test"])] if "test" in splits else sorted(splits.items())
+
+
+def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
+    """The clips of the dataset that is tested on; those of the other one train."""
+    if {clip.split for clip in clips} != {"train", "test"}:
+        raise FoldError("cross needs clips of two datasets, one to train and one to test on; write it as A:test=B")
+    return [("test", [row for row, clip in enumerate(clips) if clip.split == "test"])]
 
 
 def _validation(clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, seed: int, by_group: bool) -> tuple[list[int], bool]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nverbench.errors import UsageError, nearest
-from nverbench.parts import Backbone, Dataset, Fusion, Loss, Part
+from nverbench.parts import NAME, Backbone, Dataset, Fusion, Loss, Part
 
 Scalar = bool | int | float | str
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -23,6 +23,8 @@ OURS = ("untrained", "weights", "project")
 """Options that the harness gives to every backbone."""
 READ_OUT = ("layer", "layers")
 """Those it gives to backbones that declare layers; another backbone may have options of these names of its own."""
+OF_DATASETS = ("exclude", "test")
+"""Those it gives to every dataset."""
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -48,12 +50,14 @@ class Reference:
     """Backbones with layers only (``layers=weighted``): all of them, mixed by a softmax that is trained with the fusion."""
     exclude: tuple[str, ...] = ()
     """Datasets only (``exclude=A+B``): labels left out, sorted; a separately named label set."""
+    test: str | None = None
+    """Datasets only (``test=NAME``): the dataset that is tested on, this one being trained on; labels then go by their common names."""
     project: int | None = None
     """Backbones only: the width to which PCA, fitted on the training part, brings the embedding."""
 
     def __str__(self) -> str:
         shown = {k: Path(str(v)).name if k in self.local else _show(v) for k, v in self.options.items()}
-        words = sorted(f"{k}={v}" for k, v in {**shown, **self.read_out(), **self.label_set()}.items() if k != self.positional)
+        words = sorted(f"{k}={v}" for k, v in {**shown, **self.read_out(), **self.clip_set()}.items() if k != self.positional)
         if self.positional in shown:
             words.insert(0, shown[str(self.positional)])
         words += ["untrained"] if self.untrained else []
@@ -63,11 +67,12 @@ class Reference:
     def identity(self) -> dict[str, Any]:
         """What of this reference goes into a result's id: no local path (the contents' digest stands for it)."""
         options = {k: v for k, v in self.full.items() if k not in self.local}
-        return {"name": self.name, "options": options, "untrained": self.untrained, **self.read_out(), **self.label_set()}
+        return {"name": self.name, "options": options, "untrained": self.untrained, **self.read_out(), **self.clip_set()}
 
-    def label_set(self) -> dict[str, Scalar]:
-        """Which labels of a dataset are left out, if any."""
-        return {"exclude": "+".join(self.exclude)} if self.exclude else {}
+    def clip_set(self) -> dict[str, Scalar]:
+        """Which labels of a dataset are left out, and which other dataset it is tested on, if any."""
+        asked = {"exclude": "+".join(self.exclude) or None, "test": self.test}
+        return {k: v for k, v in asked.items() if v is not None}
 
     def read_out(self) -> dict[str, Scalar]:
         """How embeddings are read out of what one forward pass gives: layer, layers, project. None of it needs another pass."""
@@ -110,7 +115,7 @@ def resolve(part: Part, text: str) -> Reference:
     if untrained and weights:
         raise UsageError(f"{kind} {name}: untrained and weights=PATH contradict each other; give one")
     read_out = _read_out(part, raw) if isinstance(part, Backbone) else {}
-    exclude = _excluded(part, raw) if isinstance(part, Dataset) else ()
+    clip_set = _clip_set(part, raw) if isinstance(part, Dataset) else {}
     known = declared(function_of(part))
     for key in raw:
         if key not in known:
@@ -125,18 +130,25 @@ def resolve(part: Part, text: str) -> Reference:
         else:
             values[key] = parameter.default
     changed = {k: v for k, v in values.items() if known[k].default is known[k].empty or v != known[k].default}
-    return Reference(name, changed, values, positional, local, untrained, weights, exclude=exclude, **read_out)
+    return Reference(name, changed, values, positional, local, untrained, weights, **clip_set, **read_out)
 
 
-def _excluded(part: Dataset, raw: dict[str, str]) -> tuple[str, ...]:
-    """The labels that ``exclude=A+B`` leaves out, taken out of ``raw``; those of a dataset that lists its labels must be among them."""
+def _clip_set(part: Dataset, raw: dict[str, str]) -> dict[str, Any]:
+    """What every dataset takes, out of ``raw``: ``test=NAME``, and ``exclude=A+B`` (by common names where two datasets are crossed).
+
+    A label that is left out must be one of those that are listed, and two or more must stay.
+    """
+    test = raw.pop("test", "") or None
+    if test is not None and not NAME.fullmatch(test):
+        raise UsageError(f"dataset {part.name}: test={test}: expected the name of a dataset, without options")
     words = sorted({word.strip() for word in raw.pop("exclude", "").split("+")} - {""})
+    labels = sorted(set(part.common.values())) if test else part.labels
     for word in words:
-        if part.labels and word not in part.labels:
-            raise UsageError(f"dataset {part.name} has no label {word!r} to exclude; {nearest(word, part.labels)}")
-    if part.labels and len(part.labels) - len(words) < 2:
-        raise UsageError(f"dataset {part.name}: excluding {', '.join(words)} leaves {len(part.labels) - len(words)} of its labels; leave two or more")
-    return tuple(words)
+        if labels and word not in labels:
+            raise UsageError(f"dataset {part.name} has no {'common ' if test else ''}label {word!r} to exclude; {nearest(word, labels)}")
+    if words and labels and len(labels) - len(words) < 2:
+        raise UsageError(f"dataset {part.name}: excluding {', '.join(words)} leaves {len(labels) - len(words)} of its labels; leave two or more")
+    return {"exclude": tuple(words), "test": test}
 
 
 def _read_out(part: Backbone, raw: dict[str, str]) -> dict[str, Any]:
@@ -171,7 +183,7 @@ def check_plain(part: Fusion | Loss | Dataset | Backbone) -> list[str]:
     ] + [
         f"option {name} is one the harness itself gives; call it otherwise"
         for name in declared(function_of(part))
-        if (isinstance(part, Backbone) and name in OURS + (READ_OUT if part.layers else ())) or (isinstance(part, Dataset) and name == "exclude")
+        if (isinstance(part, Backbone) and name in OURS + (READ_OUT if part.layers else ())) or (isinstance(part, Dataset) and name in OF_DATASETS)
     ]
 
 

@@ -184,6 +184,9 @@ class Dataset:
     """Published clips per group, where known: the same check where counts per label are not published."""
     display: Mapping[str, str] = field(default_factory=dict)
     """Label -> how it is shown where its own name would mislead; ids, digests and filters keep the corpus' own name."""
+    common: Mapping[str, str] = field(default_factory=dict)
+    """Own label -> the word that every corpus uses for it, where one dataset is tested after training on another (``A:test=B``). Two labels share a
+    word only when their corpora define them alike; a label without a word is shared with nobody."""
     manifest: Callable[[], Mapping[str, str]] | None = None
     """Clip id -> sha256 of its file, for a dataset that is exactly these files."""
     share: str = "none"
@@ -205,9 +208,10 @@ class Dataset:
         _check_name("dataset", self.name)
         _check_choice("dataset", self.name, "task", self.task, TASKS)
         _check_choice("dataset", self.name, "share", self.share, SHARES)
-        strange = [label for label in self.display if self.labels and label not in self.labels]
-        if strange:
-            raise PartError(f"dataset {self.name}: display names a label {strange[0]!r} that is not one of its labels")
+        for what, words in (("display", self.display), ("common", self.common)):
+            strange = [label for label in words if self.labels and label not in self.labels]
+            if strange:
+                raise PartError(f"dataset {self.name}: {what} names a label {strange[0]!r} that is not one of its labels")
         if not self.folds:
             raise PartError(f"dataset {self.name}: expected at least one kind of folds, the default first")
 

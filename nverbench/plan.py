@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nverbench import artifacts, audio, corpora, folds, home
+from nverbench import artifacts, audio, corpora, crossing, folds, home
 from nverbench.artifacts import Missing, Planned, Weights
 from nverbench.catalog import Catalog
 from nverbench.compatible import unfit
@@ -95,6 +95,11 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
     if selection.protocol:
         registry.protocol(selection.protocol)
     check_names(registry, catalog, selection)
+    for text in selection.datasets:
+        part = catalog.datasets.parts.get(split(text)[0])
+        tested = resolve(part, text).test if part else None
+        if tested is not None and tested not in registry.datasets:
+            catalog.dataset(tested)  # an unknown name is said as such, before it matches no entry
     entries = matching(registry, catalog, selection)
     desk = _Desk(registry, catalog, selection)
     real = [desk.prepare(e) for e in entries if not e.demo]
@@ -113,7 +118,7 @@ class _Desk:
     catalog: Catalog
     selection: Selection
     notes: list[str] = field(default_factory=list)
-    _corpora: dict[str, Corpus | Missing] = field(default_factory=dict)
+    _corpora: dict[str, Corpus | tuple[Missing, ...]] = field(default_factory=dict)
     _backbones: dict[tuple[str, bool], Planned | Missing] = field(default_factory=dict)
 
     def prepare(self, entry: Entry) -> tuple[Job, ...] | Skip:
@@ -129,12 +134,13 @@ class _Desk:
             if not entry.registered:
                 raise
             return Skip(entry, (str(error),))
-        missing = tuple(x for x in (corpus, *backbones) if isinstance(x, Missing))
+        absent = () if isinstance(corpus, Corpus) else corpus
+        missing = (*absent, *(b for b in backbones if isinstance(b, Missing)))
         ready = tuple(b for b in backbones if isinstance(b, Planned))
         reasons = unfit(fusion, loss, ready)
         if isinstance(corpus, Corpus) and corpus.dataset.task != "clip":
             reasons.append(f"dataset {corpus.reference} has task {corpus.dataset.task}, which this version does not train on yet")
-        if missing or reasons or isinstance(corpus, Missing):
+        if missing or reasons or not isinstance(corpus, Corpus):
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
         try:
             cuts = [self._cut(corpus, kind, self._protocol(entry)) for kind in self._kinds(entry, corpus)]
@@ -161,22 +167,33 @@ class _Desk:
             self._backbones[key] = Planned(part, reference, found) if isinstance(found, Weights) else found
         return self._backbones[key]
 
-    def _corpus(self, text: str) -> Corpus | Missing:
-        if text not in self._corpora:
-            self._corpora[text] = self._load(text)
-        return self._corpora[text]
-
-    def _load(self, text: str) -> Corpus | Missing:
+    def _corpus(self, text: str) -> Corpus | tuple[Missing, ...]:
         name = split(text)[0]
         pin = self.registry.datasets.get(name)
-        source = pin.as_source() if pin else None
         if name not in self.catalog.datasets.parts and pin is not None:
-            return artifacts.missing_corpus(name, None, source)
+            return (artifacts.missing_corpus(name, None, pin.as_source()),)
         dataset = self.catalog.dataset(name)
-        reference = resolve(dataset, text)
+        return self._copy(dataset, resolve(dataset, text))
+
+    def _copy(self, dataset: Dataset, reference: Reference) -> Corpus | tuple[Missing, ...]:
+        key = f"{reference}{reference.full}"
+        if key not in self._corpora:
+            self._corpora[key] = self._load(dataset, reference) if reference.test is None else self._crossed(dataset, reference, reference.test)
+        return self._corpora[key]
+
+    def _crossed(self, dataset: Dataset, reference: Reference, tested: str) -> Corpus | tuple[Missing, ...]:
+        a, b = self._copy(dataset, crossing.training_side(reference)), self._corpus(tested)
+        if isinstance(a, Corpus) and isinstance(b, Corpus):
+            corpus = crossing.cross(a, b, reference)
+            self.notes += [f"{reference}: {note}" for note in corpus.notes[len(a.notes) + len(b.notes) :]]  # theirs are noted by now
+            return corpus
+        return tuple(m for side in (a, b) if not isinstance(side, Corpus) for m in side)
+
+    def _load(self, dataset: Dataset, reference: Reference) -> Corpus | tuple[Missing, ...]:
         root = corpora.local_copy(dataset)
         if dataset.corpus is not None and root is None:
-            return artifacts.missing_corpus(name, dataset, source)
+            pin = self.registry.datasets.get(dataset.name)
+            return (artifacts.missing_corpus(dataset.name, dataset, pin.as_source() if pin else None),)
         corpus = corpora.load(dataset, reference, root)
         self.notes += [f"{reference}: {note}" for note in corpus.notes]
         self.notes += [f"{reference}: left out {clip}: {why}" for clip, why in corpus.left_out.items()]
@@ -187,6 +204,8 @@ class _Desk:
 
     def _kinds(self, entry: Entry, corpus: Corpus) -> Iterable[str]:
         protocol = self._protocol(entry)
+        if corpus.sides:
+            return crossing.kinds_of(corpus, (*self.selection.folds, entry.folds))
         if self.selection.folds:
             allowed = corpus.dataset.folds
             for kind in self.selection.folds:
@@ -231,28 +250,29 @@ class _Desk:
             "dtype": asked.dtype,
             "device": asked.device,
             "skip_bad": asked.skip_bad,
-            "plugins": self._versions(backbones, fusion, loss, corpus.dataset),
+            "plugins": self._versions(backbones, fusion, loss, corpus),
         }
         standing = judge(entry, self.registry, name, backbones, corpus, cut, home.read_notes("lock"),
-                         overridden=self._overridden(entry, fusion_reference, loss_reference, cut), seeds=asked.seeds,
+                         overridden=self._overridden(entry, fusion_reference, loss_reference, corpus, cut), seeds=asked.seeds,
                          transductive=fusion.transductive(fusion_reference.full))  # fmt: skip
         return Job(digest_of(identity)[:16], entry, backbones, fusion, fusion_reference, loss, loss_reference, corpus, cut,
                    name, protocol, asked, standing, identity)  # fmt: skip
 
-    def _versions(self, backbones: tuple[Planned, ...], fusion: Fusion, loss: Loss, dataset: Dataset) -> dict[str, str]:
+    def _versions(self, backbones: tuple[Planned, ...], fusion: Fusion, loss: Loss, corpus: Corpus) -> dict[str, str]:
         c = self.catalog
         origins = [c.backbones.origins[b.part.name] for b in backbones]
-        origins += [c.fusions.origins[fusion.name], c.losses.origins[loss.name], c.datasets.origins[dataset.name]]
+        origins += [c.fusions.origins[fusion.name], c.losses.origins[loss.name]]
+        origins += [c.datasets.origins[side.dataset.name] for side in corpus.sides or (corpus,)]
         return dict(sorted({o.distribution: o.version for o in origins}.items()))
 
-    def _overridden(self, entry: Entry, fusion: Reference, loss: Reference, cut: folds.Cut) -> list[str]:
+    def _overridden(self, entry: Entry, fusion: Reference, loss: Reference, corpus: Corpus, cut: folds.Cut) -> list[str]:
         """What was asked for on the command line that the registered entry does not say."""
         asked = self.selection
         said = []
         if entry.loss is None and asked.losses and loss.name != self.catalog.fusions.parts[fusion.name].default_loss:
             said.append(f"loss {loss}")
-        own = self.catalog.dataset(split(entry.dataset)[0]).folds[0]
-        if asked.folds and cut.kind != (entry.folds or self._protocol(entry).folds or own):
+        own = corpus.dataset.folds[0]
+        if asked.folds and not corpus.sides and cut.kind != (entry.folds or self._protocol(entry).folds or own):
             said.append(f"folds {cut.kind}")
         if asked.selection and asked.selection != self._protocol(entry).selection:
             said.append(f"selection {asked.selection}")

@@ -114,9 +114,12 @@ def _any(catalog: Catalog, kind: str, text: str, wanted: Sequence[str]) -> bool:
 
 
 def _same(catalog: Catalog, kind: str, text: str, wanted: str) -> bool:
-    """A bare name matches any options; a name with options matches the same canonical text."""
+    """A bare name matches any options, but not a dataset that is tested on another; a name with options matches the same canonical text."""
     if split(text)[0] != split(wanted)[0]:
         return False
     shelf = {"backbone": catalog.backbones, "fusion": catalog.fusions, "loss": catalog.losses, "dataset": catalog.datasets}[kind]
     part: Any = shelf.parts.get(split(text)[0])  # type: ignore[attr-defined]  # four shelves of four kinds
-    return not split(wanted)[1] or part is None or str(resolve(part, text)) == str(resolve(part, wanted))
+    if part is None:
+        return True
+    own, other = resolve(part, text), resolve(part, wanted)
+    return own.test == other.test and (not split(wanted)[1] or str(own) == str(other))

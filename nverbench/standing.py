@@ -45,12 +45,9 @@ def judge(
     against += [f"{b} is untrained" for b in backbones if b.reference.untrained]
     against += [f"{b} uses weights of one's own" for b in backbones if b.reference.weights or b.part.lookup is not None]
     against += [f"{b} has options of its own" for b in backbones if b.reference.options and entry.registered and str(b) not in entry.backbones]
-    if corpus.partial:
-        against.append(f"partial copy of {corpus.dataset.name}")
+    against += _other_copies(corpus, registry)
     if transductive:
         against.append("transductive: a prediction depends on other test clips")
-    if pin and pin.digest and pin.digest != corpus.digest:
-        against.append(f"dataset digest {corpus.digest[:12]} is not the registered {pin.digest[:12]}")
     if pin and pin.folds.get(cut.kind, cut.digest) != cut.digest:
         against.append(f"fold digest {cut.digest[:12]} is not the registered {pin.folds[cut.kind][:12]}")
     if against:
@@ -65,6 +62,16 @@ def judge(
     if seeds < protocol.replicates:
         pending.append(f"{seeds} replicate{'s' if seeds > 1 else ''}; an official row carries {protocol.replicates}")
     return Standing(PROVISIONAL, tuple(pending)) if pending else Standing(OFFICIAL, ())
+
+
+def _other_copies(corpus: Corpus, registry: Registry) -> list[str]:
+    """How this copy differs from the published and the registered one; where two datasets are crossed, how either of them does."""
+    said = [f"partial copy of {side.dataset.name}" for side in corpus.sides or (corpus,) if side.partial]
+    for side in (corpus, *corpus.sides):
+        pin = registry.datasets.get(side.dataset.name)
+        if pin and pin.digest and pin.digest != side.digest:
+            said.append(f"dataset digest {side.digest[:12]} is not the registered {pin.digest[:12]}")
+    return said
 
 
 def heard_in_pretraining(backbones: Sequence[Planned], dataset: Dataset) -> list[str]:

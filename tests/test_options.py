@@ -28,12 +28,17 @@ def lookup(ids: Any, *, path: str, scale: float = 1.0) -> Any: ...
 def clips_of(root: Any, *, path: str, column: str = "label") -> Iterable[Clip]: ...
 
 
+def plain_clips(root: Any) -> Iterable[Clip]: ...
+
+
 FUSION = Fusion(name="mix", arity=(1, 2), build=build)
 LOSS = Loss(name="plain", build=build)
 NET = Backbone(name="net", family="mamba", frame_dim=2, dim=2, load=load)
 STORED = Backbone(name="stored", family="features", frame_dim=0, dim=0, lookup=lookup, positional="path", local=("path",))
 CORPUS = Dataset(name="mine", load=clips_of, positional="path", local=("path",), label_card=LabelCard(kind="portrayed", setting="acted"))
 SHARED = Dataset(name="shared", load=clips_of, positional="path", label_card=LabelCard(kind="portrayed", setting="acted"))
+CROSSED = replace(SHARED, name="crossed", load=plain_clips, positional=None, labels=("ang", "afr", "pain"),
+                  common={"ang": "anger", "afr": "fear", "pain": "pain"})  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,10 @@ SHARED = Dataset(name="shared", load=clips_of, positional="path", label_card=Lab
         (SHARED, "shared:some/where", "shared:some/where"),
         (SHARED, "shared:some/where,exclude=b+a", "shared:some/where,exclude=a+b"),
         (SHARED, "shared:some/where,exclude=", "shared:some/where"),
+        (SHARED, "shared:some/where,test=other,exclude=b+a", "shared:some/where,exclude=a+b,test=other"),
+        (SHARED, "shared:some/where,test=", "shared:some/where"),
+        (CROSSED, "crossed:test=other", "crossed:test=other"),
+        (CROSSED, "crossed:test=other,exclude=fear", "crossed:exclude=fear,test=other"),
     ],
 )
 def test_the_canonical_text_is_sorted_without_defaults_and_shows_only_the_last_part_of_a_local_path(part: Any, text: str, canonical: str):
@@ -109,6 +118,11 @@ def test_values_take_the_type_of_the_default(word: str, option: str, value: obje
         (STORED, "stored:scale=2", "backbone stored needs path; write stored:PATH"),
         (STORED, "stored:a.npz,path=b.npz", "backbone stored: option path is given twice"),
         (CORPUS, "mine:column=emotion", "dataset mine needs path; write mine:PATH"),
+        (CROSSED, "crossed:test=folder:PATH", "dataset crossed: test=folder:PATH: expected the name of a dataset, without options"),
+        (CROSSED, "crossed:test=other,exclude=ang", "dataset crossed has no common label 'ang' to exclude; did you mean anger"),
+        (CROSSED, "crossed:exclude=anger", "dataset crossed has no label 'anger' to exclude; did you mean ang"),
+        (CROSSED, "crossed:test=other,exclude=anger+fear", "excluding anger, fear leaves 1 of its labels; leave two or more"),
+        (NET, "net:test=other", "backbone net has no option 'test'"),
     ],
 )
 def test_a_slip_is_refused_with_what_would_be_right(part: Any, text: str, sentence: str):
@@ -158,6 +172,17 @@ def test_local_paths_stay_out_of_the_identity_and_show_their_last_part_only(part
 
 def test_a_path_that_is_not_local_is_part_of_the_identity():
     assert resolve(SHARED, "shared:a/b").identity()["options"] == {"path": "a/b", "column": "label"}
+
+
+def test_the_identity_tells_which_dataset_is_tested_on_and_is_as_it_was_where_none_is():
+    assert resolve(CROSSED, "crossed").identity() == {"name": "crossed", "options": {}, "untrained": False}
+    assert resolve(CROSSED, "crossed:test=other").identity()["test"] == "other"
+
+
+@pytest.mark.parametrize("name", ["exclude", "test"])
+def test_a_dataset_must_not_take_the_harness_own_options(name: str):
+    exec(f"def mine(root, *, {name}=''): ...", space := {})
+    assert check_plain(replace(CORPUS, load=space["mine"])) == [f"option {name} is one the harness itself gives; call it otherwise"]
 
 
 def test_the_identity_tells_untrained_from_pretrained():

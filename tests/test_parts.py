@@ -60,6 +60,8 @@ def test_a_plain_name_is_taken(make: Any, name: str):
         (backbone, {"batch": 0}, "sample_rate, min_samples and batch must be at least 1"),
         (dataset, {"task": "frame"}, "dataset corpus: task is 'frame'; expected one of clip, conversation"),
         (dataset, {"share": "all"}, "dataset corpus: share is 'all'; expected one of open, labels-only, none"),
+        (dataset, {"labels": ("x",), "common": {"y": "anger"}}, "dataset corpus: common names a label 'y' that is not one of its labels"),
+        (dataset, {"labels": ("x",), "display": {"y": "anger"}}, "dataset corpus: display names a label 'y' that is not one of its labels"),
         (dataset, {"folds": ()}, "dataset corpus: expected at least one kind of folds, the default first"),
         (fusion, {"wants": "waves"}, "fusion mix: wants is 'waves'; expected one of pooled, frames"),
         (fusion, {"arity": (0, 1)}, r"fusion mix: arity \(0, 1\) is not \(fewest >= 1, most >= fewest or None\)"),

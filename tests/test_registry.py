@@ -46,7 +46,9 @@ def refused(tmp_path: Path, text: str) -> str:
 # packaged
 
 
-@pytest.mark.parametrize(("grid", "number"), [("reno-table-1", 42), ("reno-table-2", 108), ("reno-without-loss", 54), ("reno-demo", 18)])
+@pytest.mark.parametrize(
+    ("grid", "number"), [("reno-table-1", 42), ("reno-table-2", 108), ("reno-without-loss", 54), ("reno-demo", 18), ("cross-corpus", 9 * 2 * 9)]
+)
 def test_the_packaged_registry_holds_every_entry_of_the_paper(packaged: Registry, grid: str, number: int):
     assert Counter(e.grid for e in packaged.entries)[grid] == number
 
@@ -81,7 +83,10 @@ def test_every_reno_entry_is_held_to_nver_1(packaged: Registry):
 def test_every_backbone_and_dataset_of_an_entry_is_pinned(packaged: Registry):
     weightless = {name for name, part in catalog.discover().backbones.parts.items() if part.weights is None}
     assert {split(b)[0] for e in packaged.entries for b in e.backbones} <= set(packaged.weights) | weightless
-    assert {e.dataset for e in packaged.entries} <= set(packaged.datasets)
+    parts = catalog.discover().datasets.parts
+    references = [resolve(parts[split(e.dataset)[0]], e.dataset) for e in packaged.entries if split(e.dataset)[0] in parts]
+    assert {name for r in references for name in (r.name, r.test) if name} <= set(packaged.datasets)
+    assert {e.dataset for e in packaged.entries} - {str(r) for r in references} <= set(packaged.datasets)
 
 
 def test_every_backbone_of_an_entry_is_installed_with_the_options_it_names(packaged: Registry):

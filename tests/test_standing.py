@@ -118,6 +118,29 @@ def test_the_registry_outweighs_what_was_first_seen_here():
     assert judged(lock={"folds": {"corpus/speaker": ["e" * 64, "e" * 64]}}).level == "official"
 
 
+PAIR = replace(CORPUS, dataset=replace(DATASET, name="a+b"), sides=(CORPUS, replace(CORPUS, dataset=replace(DATASET, name="other"))))
+
+
+def test_a_pair_is_provisional_until_its_own_digests_are_registered():
+    lacking = "dataset or fold digest of a+b is not in the registry"
+    assert judged(corpus=PAIR, cut=replace(CUT, kind="cross")) == Standing("provisional", (lacking,))
+    pinned = replace(PACKAGED, datasets={"a+b": PIN.model_copy(update={"folds": {"cross": "c" * 64}})})
+    assert judged(corpus=PAIR, cut=replace(CUT, kind="cross"), rules=pinned).level == "official"
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "corpus"), (1, "other")])
+def test_a_pair_with_a_partial_copy_on_either_side_is_unofficial_and_says_which(place: int, name: str):
+    sides = list(PAIR.sides)
+    sides[place] = replace(sides[place], partial=True)
+    assert judged(corpus=replace(PAIR, sides=tuple(sides), partial=True)) == Standing("unofficial", (f"partial copy of {name}",))
+
+
+def test_a_pair_with_a_copy_that_is_not_the_registered_one_is_unofficial():
+    sides = (replace(CORPUS, digest="e" * 64), PAIR.sides[1])
+    reason = "dataset digest eeeeeeeeeeee is not the registered dddddddddddd"
+    assert judged(corpus=replace(PAIR, sides=sides)) == Standing("unofficial", (reason,))
+
+
 def test_every_reason_against_a_row_is_said_once_and_no_pending_one():
     standing = judged(transductive=True, seeds=1, overridden=["dtype float16", "dtype float16"], backbones=[planned("net:untrained")] * 2)
     assert standing == Standing(

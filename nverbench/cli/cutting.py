@@ -27,15 +27,19 @@ def data_folds(
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
 ) -> None:
-    """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the digest beside the registered one."""
-    from nverbench.corpora import here
+    """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the digest beside the registered one.
+
+    NAME is a dataset, or two of them: A:test=B trains on A and tests on B.
+    """
+    from nverbench.crossing import here, kinds_of
     from nverbench.cutting import by_protocol
     from nverbench.folds import default_kind
-    from nverbench.options import split
 
-    rules, corpus = loaded(registry), here(installed(no_plugin).dataset(split(name)[0]), name)
+    rules, corpus = loaded(registry), here(installed(no_plugin).dataset, name)
     rule, pin = rules.protocol(protocol), rules.datasets.get(corpus.dataset.name)
     kinds = dict.fromkeys(folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)])
+    if corpus.sides:
+        kinds = dict.fromkeys(kinds_of(corpus, folds or ()))
     pinned = pin.folds if pin and protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude else {}
     tables = [facts(corpus, by_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind)) for kind in kinds]
     if as_json:

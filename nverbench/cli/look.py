@@ -142,7 +142,7 @@ def _dataset_facts(part: Dataset, origin: object, rules: Registry) -> Row:
     pin = rules.datasets.get(part.name)
     options = {n: (p.default if p.default is not p.empty else "required") for n, p in declared(function_of(part)).items()}
     head = {"dataset": part.name, "brought by": str(origin), "task": part.task, "corpus": part.corpus or "none: as you give it"}
-    return {**head, **datasheet(part, pin.as_source() if pin else None), "options": {**options, "exclude": "LABEL+LABEL"}}
+    return {**head, **datasheet(part, pin.as_source() if pin else None), "options": {**options, "exclude": "LABEL+LABEL", "test": "DATASET"}}
 
 
 def _show_result(name: str, out: Path, *, as_json: bool) -> bool:

@@ -80,9 +80,10 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
     hard = predictions.decisions(len(labels))
     counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
     per_fold = [s for r, replicate in enumerate(fitted) for s in fold_scores(cut, replicate, r, predictions, labels)]
-    groups = sorted({c.unit for c in clips if c.unit is not None})
+    tested = [clips[row] for row in sorted(row for fold in cut.folds for row in fold.test)]  # all, but for holdout, official and crossed rows
+    groups = sorted({c.unit for c in tested if c.unit is not None})
     made_from = provenance.provenance(job, embeddings, fitted)
-    counted = _counts(job, clips, groups, embeddings)
+    counted = _counts(job, tested, groups, embeddings)
     return Result(
         id=job.id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -27,7 +27,7 @@ def provenance(job: Job, embeddings: Mapping[str, embed.Embeddings], fitted: lis
         weights_digests={name: b.weights.digest for name, b in zip(job.names, job.backbones, strict=True)},
         plugins=job.identity["plugins"],
         libraries={name: _version(name) for name in LIBRARIES},
-        licences={str(b): _licence(b) for b in job.backbones} | {str(job.corpus.reference): job.corpus.dataset.licence},
+        licences={str(b): _licence(b) for b in job.backbones} | {str(s.reference): s.dataset.licence for s in job.corpus.sides or (job.corpus,)},
         parameters_frozen={name: e.parameters for name, e in embeddings.items()},
         parameters_trained=fitted[0][0].parameters,
         threads=torch.get_num_threads(),

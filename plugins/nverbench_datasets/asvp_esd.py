@@ -20,6 +20,9 @@ EMOTIONS = (
     *("boredom", "neutral", "happy", "sad", "angry", "fear", "disgust", "surprise", "excited", "pleasure", "pain", "disappointment", "breath"),
 )
 TWELVE = EMOTIONS[:-1]
+# pleasure, excited and breath: no corpus is known to mean the same (common.py).
+COMMON = {"boredom": "boredom", "neutral": "neutral", "happy": "happiness", "sad": "sadness", "angry": "anger", "fear": "fear",
+          "disgust": "disgust", "surprise": "surprise", "pain": "pain", "disappointment": "disappointment"}  # fmt: skip
 SPEECH, NON_SPEECH = "01", "02"
 FIELDS = (8, 12)
 FIELD = re.compile(r"[0-9]{1,3}")
@@ -115,6 +118,7 @@ ASVP_ESD = Dataset(
     sample=sample,
     sources=(SOURCE,),
     counts=AUDIO,
+    common=COMMON,
     share="labels-only",
     licence=LICENCE,
     citation=CITATION,
@@ -129,6 +133,7 @@ ASVP_ESD_12 = Dataset(
     sample=sample,
     sources=(SOURCE,),
     counts={label: AUDIO[label] for label in TWELVE},
+    common=COMMON,
     share="labels-only",
     licence=LICENCE,
     citation=CITATION,
@@ -143,6 +148,7 @@ ASVP_ESD_BABIES = Dataset(
     sample=sample,
     sources=(SOURCE,),
     counts=WITH_BABIES,
+    common=COMMON,
     share="labels-only",
     licence=LICENCE,
     citation=CITATION,

@@ -90,6 +90,7 @@ CREMA_D = Dataset(
     sources=(Source(address="https://github.com/CheyneyComputerScience/CREMA-D", licence="ODbL 1.0", how=LAYOUT.how),),
     # Peak zero: issue 8 of the repository ("can play but there is no sound").
     defects={"1076_MTI_SAD_XX": "silent"},
+    common={"anger": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "neutral": "neutral", "sad": "sadness"},
     counts={label: 1087 if label == "neutral" else 1271 for label in EMOTIONS.values()},
     share="open",
     licence="ODbL 1.0",

@@ -73,6 +73,7 @@ EMODB = Dataset(
     sample=sample,
     sources=(Source(address="http://emodb.bilderbar.info/download/download.zip", how=LAYOUT.how),),
     counts=COUNTS,
+    common={label: label for label in COUNTS},
     share="labels-only",
     citation="""@inproceedings{burkhardt2005emodb,
   title = {A Database of {German} Emotional Speech},

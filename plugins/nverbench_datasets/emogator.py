@@ -111,6 +111,11 @@ def _counts(labels: Iterable[str], contributors: int) -> dict[str, int]:
     return dict.fromkeys(labels, contributors * TAKES)
 
 
+# Amusement is not happiness, and negative surprise is half of surprise (common.py).
+COMMON = {"Anger": "anger", "Disappointment": "disappointment", "Disgust": "disgust", "Fear": "fear", "Neutral": "neutral", "Pain": "pain",
+          "Sadness": "sadness", "Surprise (Positive)": "positive-surprise", "Triumph": "triumph"}  # fmt: skip
+COMMON_OF_TEN = {label: word for label, word in COMMON.items() if label in TEN}
+
 # Peak 2.9e-4 of full scale, measured; the protocol calls a clip with a peak below 1e-3 silent.
 DEFECTS = {"000086-04-1": "silent (peak 2.9e-4)"}
 
@@ -124,6 +129,7 @@ EMOGATOR = Dataset(
     sources=(SOURCE,),
     defects=DEFECTS,
     counts=_counts(CATEGORIES, CONTRIBUTORS),
+    common=COMMON,
     share="open",
     licence="Apache-2.0",
     citation=CITATION,
@@ -138,6 +144,7 @@ EMOGATOR_10 = Dataset(
     sources=(SOURCE,),
     defects=DEFECTS,
     counts=_counts(TEN, CONTRIBUTORS),
+    common=COMMON_OF_TEN,
     share="open",
     licence="Apache-2.0",
     citation=CITATION,
@@ -152,6 +159,7 @@ EMOGATOR_41 = Dataset(
     sources=(SOURCE,),
     defects=DEFECTS,
     counts=_counts(TEN, 41),
+    common=COMMON_OF_TEN,
     manifest=manifest,
     share="open",
     licence="Apache-2.0",

@@ -196,4 +196,6 @@ IEMOCAP_6 = Dataset(
     licence="by request (USC, research only)",
     citation=CITATION,
 )
-IEMOCAP_4 = replace(IEMOCAP_6, name="iemocap-4", task="clip", load=load_four, labels=tuple(FOUR), counts=FOUR)
+# hap counts excited turns too: it is not what other corpora call happy (common.py).
+COMMON = {"ang": "anger", "neu": "neutral", "sad": "sadness"}
+IEMOCAP_4 = replace(IEMOCAP_6, name="iemocap-4", task="clip", load=load_four, labels=tuple(FOUR), counts=FOUR, common=COMMON)

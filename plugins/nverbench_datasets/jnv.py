@@ -88,6 +88,7 @@ JNV = Dataset(
     sample=sample,
     sources=(SOURCE,),
     group_counts=dict.fromkeys(SPEAKERS, 105),
+    common={"angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "sad": "sadness", "surprise": "surprise"},
     share="open",
     licence=LICENCE,
     citation=CITATION,

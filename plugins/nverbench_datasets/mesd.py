@@ -72,6 +72,7 @@ MESD = Dataset(
     sample=sample,
     sources=(Source(address="https://data.mendeley.com/datasets/cy34mh68j9/5", licence="CC BY 4.0", revision="5", how=LAYOUT.how),),
     counts=COUNTS,
+    common={label: label.lower() for label in COUNTS},
     share="open",
     licence="CC BY 4.0",
     citation="""@article{duville2021mesd,

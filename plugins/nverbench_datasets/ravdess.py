@@ -71,6 +71,15 @@ RAVDESS = Dataset(
     sources=(Source(address="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip", licence="CC BY-NC-SA 4.0"),),
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
+    common={
+        "neutral": "neutral",
+        "happy": "happiness",
+        "sad": "sadness",
+        "angry": "anger",
+        "fearful": "fear",
+        "disgust": "disgust",
+        "surprised": "surprise",
+    },
     share="labels-only",
     licence="CC BY-NC-SA 4.0",
     citation="""@article{livingstone2018ravdess,

@@ -84,6 +84,8 @@ FULL = {"achievement": 161, "anger": 174, "fear": 176, "pain": 185, "pleasure": 
 CORE = dict.fromkeys(STATES, 4 * 10 * 2)
 BY_SPEAKER = {f"S{i + 1:02d}": n for i, n in enumerate((93, 101, 101, 108, 111, 111, 103, 108, 108, 87, 54))}
 """Clips of the full set; which ten speakers the core set has is not said, so it declares none."""
+# Sexual pleasure is nobody else's pleasure, and surprise is one of the positive states here (common.py).
+COMMON = {"achievement": "triumph", "anger": "anger", "fear": "fear", "pain": "pain", "surprise": "positive-surprise"}
 SHOWN = {"pleasure": "sexual pleasure (portrayed)"}
 
 VIVAE = Dataset(
@@ -98,6 +100,7 @@ VIVAE = Dataset(
     counts=FULL,
     group_counts=BY_SPEAKER,
     display=SHOWN,
+    common=COMMON,
     share="labels-only",
     licence=LICENCE,
     citation=CITATION,
@@ -113,6 +116,7 @@ VIVAE_CORE = Dataset(
     sources=(SOURCE,),
     counts=CORE,
     display=SHOWN,
+    common=COMMON,
     share="labels-only",
     licence=LICENCE,
     citation=CITATION,
