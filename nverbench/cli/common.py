@@ -49,5 +49,5 @@ def print_table(results: Sequence[Result]) -> None:
 
     from nverbench import leaderboard
 
-    console = Console() if sys.stdout.isatty() else Console(width=190)
+    console = Console() if sys.stdout.isatty() else Console(width=leaderboard.wide(results) + 10)
     console.print(leaderboard.table(results, width=console.width))
