@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CONTROL = "control, not a result"
 WIDE = 180
 """Columns of a terminal from which the table has one column for everything."""
-MORE = 32
+MORE = 36
 """Columns more where a row has a published score."""
 COMPARED = ("accuracy", "macro_f1")
 """The metrics that papers print."""
@@ -72,7 +72,7 @@ def table(results: Sequence[Result], *, width: int | None = None) -> Table:
         shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
     for heading in ("published %\nacc. / F1", "ours - published\nacc. / F1, points") if compared else ():
         shown.add_column(heading, justify="right", no_wrap=True)
-    shown.add_column("row is", overflow="fold")
+    shown.add_column("row is", overflow="fold", max_width=22)
     shown.add_column("licence", overflow="fold", max_width=22)
     for r in order(results):
         cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
@@ -93,7 +93,7 @@ def _narrow(results: Sequence[Result]) -> Table:
     for r in order(results):
         what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r), r.licence]
         theirs, difference = _beside(r)
-        what += [f"published {theirs}, ours {difference}"] if theirs else []
+        what += [f"published {theirs}", f"ours - published {difference}"] if theirs else []
         shown.add_row("\n".join(what), *(score_text(r.scores[name]).replace(" ", "\n", 1) for name, _ in SHOWN))
     for dataset, folds, how, values in _chances(results):
         shown.add_row(f"chance: {HOW[how]}\n{dataset} / {folds}", *(f"{100 * values[name]:.1f}" for name, _ in SHOWN))
@@ -165,7 +165,7 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     units = sorted({f"{r.entry.dataset}: {f'{r.counts.groups} {r.unit}s' if r.unit != 'clip' else 'clips (no groups known)'}" for r in results})
     notes.append(f"intervals: delete-one-group jackknife of the pooled out-of-fold predictions over {'; '.join(units)}")
     if references := sorted({str(p) for r in results if (p := published(r.entry))}):
-        notes.append(f"published: {'; '.join(references)}; each {TERMS}, so ours - published is a difference of two numbers, not a test")
+        notes.append(f"published (accuracy / macro-F1): {';  '.join(references)}; each {TERMS}, so ours - published is a difference of two numbers, not a test")
     if any(r.control for r in results):
         notes.append("controls are not results: untrained backbones and synthetic clips show that the pipeline runs, not that a model hears emotion")
     other = sorted({r.protocol for r in results} - {DEFAULT_PROTOCOL})
