@@ -20,17 +20,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CONTROL = "control, not a result"
-WIDE = 180
-"""Columns of a terminal from which the table has one column for everything."""
-MORE = 36
-"""Columns more where a row has a published score."""
+PAIR, WORTH, LICENCE = 30, 22, 22
+"""Columns that backbones, standing and licence take at most; a longer backbone's name takes what it needs."""
 COMPARED = ("accuracy", "macro_f1")
 """The metrics that papers print."""
-
-
-def wide(results: Sequence[Result]) -> int:
-    """Columns of a terminal from which these rows are shown with one column for everything."""
-    return WIDE + (MORE if any(published(r.entry) for r in results) else 0)
 
 
 def order(results: Iterable[Result]) -> list[Result]:
@@ -59,21 +52,34 @@ def differences(result: Result, reference: Published) -> dict[str, float]:
 
 
 def table(results: Sequence[Result], *, width: int | None = None) -> Table:
-    """The rows as a rich table: percent, 95% jackknife intervals over speakers; on a narrow terminal what was combined shares one column."""
+    """The rows as a rich table: percent, 95% jackknife intervals over speakers; what was combined shares one column where ``width`` is too narrow."""
+    full = _full(results)
+    return full if width is None or needs(full) <= width else _narrow(results)
+
+
+def needs(shown: Table) -> int:
+    """Columns of a terminal in which a table stands without a broken name."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, shown).maximum
+
+
+def _full(results: Sequence[Result]) -> Table:
     from rich.table import Table
 
-    compared = wide(results) > WIDE
-    if width is not None and width < wide(results):
-        return _narrow(results)
     shown = Table(header_style="bold")
-    for heading in ("backbone", "fusion", "loss", "dataset", "folds"):
+    compared = any(published(r.entry) for r in results)
+    shown.add_column("backbone", overflow="fold", max_width=max([PAIR, *(len(f"{b} +") for r in results for b in r.entry.backbones)]))
+    for heading in ("fusion", "loss", "dataset", "folds"):
         shown.add_column(heading, overflow="fold")
     for _, heading in SHOWN:
         shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
     for heading in ("published %\nacc. / F1", "ours - published\nacc. / F1, points") if compared else ():
         shown.add_column(heading, justify="right", no_wrap=True)
-    shown.add_column("row is", overflow="fold", max_width=22)
-    shown.add_column("licence", overflow="fold", max_width=22)
+    shown.add_column("row is", overflow="fold", max_width=WORTH)
+    shown.add_column("licence", overflow="fold", max_width=LICENCE)
     for r in order(results):
         cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
         shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), *(_beside(r) if compared else ()), worth(r), r.licence)
@@ -165,7 +171,7 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     units = sorted({f"{r.entry.dataset}: {f'{r.counts.groups} {r.unit}s' if r.unit != 'clip' else 'clips (no groups known)'}" for r in results})
     notes.append(f"intervals: delete-one-group jackknife of the pooled out-of-fold predictions over {'; '.join(units)}")
     if references := sorted({str(p) for r in results if (p := published(r.entry))}):
-        notes.append(f"published (accuracy / macro-F1): {';  '.join(references)}; each {TERMS}, so ours - published is a difference of two numbers, not a test")
+        notes.append(f"published (accuracy / macro-F1): {';  '.join(references)}; each {TERMS}: the difference is no test")
     if any(r.control for r in results):
         notes.append("controls are not results: untrained backbones and synthetic clips show that the pipeline runs, not that a model hears emotion")
     other = sorted({r.protocol for r in results} - {DEFAULT_PROTOCOL})
