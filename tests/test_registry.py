@@ -47,7 +47,26 @@ def refused(tmp_path: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("grid", "number"), [("reno-table-1", 42), ("reno-table-2", 108), ("reno-without-loss", 54), ("reno-demo", 18), ("cross-corpus", 9 * 2 * 9)]
+    ("grid", "number"),
+    [
+        ("reno-table-1", 42),
+        ("reno-table-2", 108),
+        ("reno-without-loss", 54),
+        ("reno-without-attention", 54),
+        ("reno-other-losses", 48),
+        ("plain-rivals", 216),
+        ("same-twice", 63),
+        ("same-twice-reno", 21),
+        ("parrot-table-1", 6),
+        ("parrot-table-2", 18),
+        ("parrot-branches", 18),
+        ("mata-on-reno-pairs", 54),
+        ("emogator-fusions", 11),
+        ("emogator-untrained", 10),
+        ("emogator-untrained-reno", 1),
+        ("reno-demo", 18),
+        ("cross-corpus", 9 * 2 * 9),
+    ],
 )
 def test_the_packaged_registry_holds_every_entry_of_the_paper(packaged: Registry, grid: str, number: int):
     assert Counter(e.grid for e in packaged.entries)[grid] == number

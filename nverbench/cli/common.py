@@ -49,5 +49,9 @@ def print_table(results: Sequence[Result]) -> None:
 
     from nverbench import leaderboard
 
-    console = Console() if sys.stdout.isatty() else Console(width=190)
-    console.print(leaderboard.table(results, width=console.width))
+    if sys.stdout.isatty():
+        console = Console()
+        console.print(leaderboard.table(results, width=console.width))
+    else:
+        shown = leaderboard.table(results)
+        Console(width=leaderboard.needs(shown)).print(shown)
