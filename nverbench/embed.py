@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,10 @@ class Embeddings(Extraction):
     """(n, d), rows in the order of ``ids``."""
     layers: NDArray[np.float32] | None = None
     """(n, L, d) time means of every layer, from backbones that declare layers; the last one is ``matrix``."""
+
+    def again(self) -> Embeddings:
+        """The same embeddings for a second stream, which cost nothing more."""
+        return replace(self, forward_passes=0, halvings=0, computed_audio=0.0, seconds=0.0, loop=0.0, model=0.0, decoding=0.0)
 
     @property
     def digest(self) -> str:

@@ -52,7 +52,8 @@ def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[
     """The clips every backbone could use, their matrices (n, d_i) or layers (n, L, d_i), and the embeddings they came from."""
     found: dict[str, embed.Embeddings] = {}
     for name, planned in zip(job.names, job.backbones, strict=True):
-        found[name] = shared.embeddings(job, planned, watch)
+        own = shared.embeddings(job, planned, watch)
+        found[name] = own.again() if any(other is own for other in found.values()) else own  # the same backbone twice was heard once
     bad = {clip: reason for e in found.values() for clip, reason in e.bad.items()}
     if not job.selection.skip_bad:
         embed.check_usable(bad, str(job.corpus.reference))

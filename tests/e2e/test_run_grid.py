@@ -82,3 +82,10 @@ def test_a_failed_job_is_recorded_with_its_reason_until_it_finishes(world: Any) 
     world.fusions = [replace(f, build=world.fusions[0].build) for f in world.fusions]  # mended
     assert world.job(*words, fusion="tiny-broken").code == 0
     assert failures(world) == []
+
+
+def test_the_same_backbone_twice_is_heard_once_and_counted_once(world: Any) -> None:
+    twice = ("run", "--backbone", "tiny-spectrum", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "tiny-bursts")
+    (record,) = world.run(*twice, "--protocol", "quick", "--registry", "tiny.yaml", "--json").records
+    assert list(record["counts"]["forward_passes"].values()) == [CLIPS, 0]
+    assert world.passes == CLIPS
