@@ -28,6 +28,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/waiting.py
 	$(BIN)/python benchmarks/reno_norm.py
 	$(BIN)/python benchmarks/backbones.py
+	$(BIN)/python benchmarks/fold_digests.py --check
+	$(BIN)/python benchmarks/transport.py
+	$(BIN)/python benchmarks/fit.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from nverbench import artifacts, audio, corpora, crossing, folds, home
 from nverbench.artifacts import Missing, Planned, Weights
@@ -18,71 +17,12 @@ from nverbench.corpora import Corpus
 from nverbench.cutting import by_protocol
 from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
+from nverbench.jobs import Job, Plan, Skip
 from nverbench.options import Reference, resolve, split
 from nverbench.parts import Dataset, Fusion, Loss
 from nverbench.registry import Entry, Protocol, Registry
 from nverbench.selection import Selection, check_names, matching
-from nverbench.standing import Standing, judge
-
-
-@dataclass(frozen=True)
-class Job:
-    """One planned training of one combination over all folds: everything an executor needs."""
-
-    id: str
-    entry: Entry
-    backbones: tuple[Planned, ...]
-    fusion: Fusion
-    fusion_reference: Reference
-    loss: Loss
-    loss_reference: Reference
-    corpus: Corpus
-    cut: folds.Cut
-    protocol_name: str
-    protocol: Protocol
-    """With the selection and folds that were asked for."""
-    selection: Selection
-    standing: Standing
-    identity: dict[str, Any]
-
-    def __str__(self) -> str:
-        pair = " + ".join(str(b) for b in self.backbones)
-        loss = "" if self.loss_reference.name == self.fusion.default_loss and not self.loss_reference.options else f" / {self.loss_reference}"
-        return f"{pair} / {self.fusion_reference}{loss} / {self.corpus.reference} / {self.cut.kind}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The backbones' texts, told apart where two read alike (the same one twice, or two files of one name)."""
-        texts = [str(b) for b in self.backbones]
-        return tuple(t if texts.index(t) == i else f"{t}#{texts[: i + 1].count(t)}" for i, t in enumerate(texts))
-
-    @property
-    def control(self) -> bool:
-        """True for demo entries and untrained backbones: a control, not a result."""
-        return self.entry.demo or any(b.reference.untrained for b in self.backbones)
-
-
-@dataclass(frozen=True)
-class Skip:
-    """An entry that cannot run here, and why."""
-
-    entry: Entry
-    reasons: tuple[str, ...]
-    missing: tuple[Missing, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will run, what cannot, and what is worth saying about the corpora."""
-
-    jobs: tuple[Job, ...]
-    skips: tuple[Skip, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def missing(self) -> list[Missing]:
-        """Each missing thing once."""
-        return list(dict.fromkeys(m for skip in self.skips for m in skip.missing))
+from nverbench.standing import judge
 
 
 def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:

@@ -13,7 +13,7 @@ from nverbench.executors import local
 from nverbench.executors.shared import Shared, Watch, unwatched
 from nverbench.fit import Workers
 from nverbench.folder import Folder
-from nverbench.plan import Job, Plan
+from nverbench.jobs import Job, Plan
 from nverbench.results import Result
 
 

@@ -12,8 +12,8 @@ from nverbench.errors import ArtifactError, DatasetError, PartError, UsageError
 
 if TYPE_CHECKING:
     from nverbench.catalog import Catalog
+    from nverbench.jobs import Plan
     from nverbench.parts import Backbone, Source
-    from nverbench.plan import Plan
     from nverbench.registry import Registry
 
 weights = typer.Typer(help="Weights of backbones.", no_args_is_help=True, rich_markup_mode=None)

@@ -12,7 +12,7 @@ import typer
 from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, print_table, say
 
 if TYPE_CHECKING:
-    from nverbench.plan import Plan
+    from nverbench.jobs import Plan
     from nverbench.run import Summary
 
 Names = list[str] | None

@@ -14,8 +14,8 @@ from nverbench.cutting import by_protocol
 from nverbench.executors import provenance
 from nverbench.executors.shared import Shared, Watch, unwatched
 from nverbench.fit import Fitted, Training, fit_folds
+from nverbench.jobs import Job
 from nverbench.parts import Clip
-from nverbench.plan import Job
 from nverbench.predictions import Predictions
 from nverbench.results import Combination, Counts, Folds, FoldScore, Result, Score
 from nverbench.standing import heard_in_pretraining

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from nverbench import embed, licences
 from nverbench.artifacts import Planned
 from nverbench.fit import Fitted
-from nverbench.plan import Job
+from nverbench.jobs import Job
 from nverbench.results import Provenance, Timings
 
 LIBRARIES = ("torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")

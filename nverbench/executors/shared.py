@@ -15,7 +15,7 @@ from nverbench.digests import file_digests
 from nverbench.errors import DatasetError
 from nverbench.extraction import Extraction
 from nverbench.fit import Workers
-from nverbench.plan import Job
+from nverbench.jobs import Job
 
 MOST_BYTES = 4_000_000_000
 Watch = Callable[[str, int], embed.Tick]

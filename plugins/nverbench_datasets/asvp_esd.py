@@ -123,33 +123,5 @@ ASVP_ESD = Dataset(
     licence=LICENCE,
     citation=CITATION,
 )
-ASVP_ESD_12 = Dataset(
-    name="asvp-esd-12",
-    corpus="asvp-esd",
-    load=load_12,
-    labels=TWELVE,
-    label_card=CARD,
-    group="actor",
-    sample=sample,
-    sources=(SOURCE,),
-    counts={label: AUDIO[label] for label in TWELVE},
-    common=COMMON,
-    share="labels-only",
-    licence=LICENCE,
-    citation=CITATION,
-)
-ASVP_ESD_BABIES = Dataset(
-    name="asvp-esd-babies",
-    corpus="asvp-esd",
-    load=load_babies,
-    labels=EMOTIONS,
-    label_card=CARD,
-    group="actor",
-    sample=sample,
-    sources=(SOURCE,),
-    counts=WITH_BABIES,
-    common=COMMON,
-    share="labels-only",
-    licence=LICENCE,
-    citation=CITATION,
-)
+ASVP_ESD_12 = replace(ASVP_ESD, name="asvp-esd-12", load=load_12, labels=TWELVE, counts={label: AUDIO[label] for label in TWELVE})
+ASVP_ESD_BABIES = replace(ASVP_ESD, name="asvp-esd-babies", load=load_babies, counts=WITH_BABIES)

@@ -105,19 +105,4 @@ VIVAE = Dataset(
     licence=LICENCE,
     citation=CITATION,
 )
-VIVAE_CORE = Dataset(
-    name="vivae-core",
-    corpus="vivae",
-    load=load_core,
-    labels=STATES,
-    label_card=CARD,
-    folds=("speaker", "leave-one-group-out", "random"),
-    sample=sample,
-    sources=(SOURCE,),
-    counts=CORE,
-    display=SHOWN,
-    common=COMMON,
-    share="labels-only",
-    licence=LICENCE,
-    citation=CITATION,
-)
+VIVAE_CORE = replace(VIVAE, name="vivae-core", load=load_core, counts=CORE, group_counts={})

@@ -12,7 +12,8 @@ import pytest
 
 from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Source, catalog, hookimpl, registry
 from nverbench.catalog import Catalog, Origin
-from nverbench.plan import Plan, plan
+from nverbench.jobs import Plan
+from nverbench.plan import plan
 from nverbench.registry import Registry
 from nverbench.selection import Selection
 

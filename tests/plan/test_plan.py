@@ -9,7 +9,8 @@ import pytest
 
 from nverbench import Recipe, UsageError, catalog, registry
 from nverbench.errors import ArtifactError, DatasetError, FoldError
-from nverbench.plan import Plan, Skip, plan
+from nverbench.jobs import Plan, Skip
+from nverbench.plan import plan
 from nverbench.selection import Selection
 
 
