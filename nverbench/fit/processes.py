@@ -38,7 +38,8 @@ class Workers:
     """Processes that train; none is started before there is work worth it. Use as a context manager."""
 
     def __init__(self, number: int | None = None, say: Callable[[str], None] = lambda sentence: None) -> None:
-        self.number, self.say = number or len(os.sched_getaffinity(0)), say
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS cannot tell
+        self.number, self.say = number or cores, say
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
