@@ -25,6 +25,8 @@ from nverbench.layers import LayerWeights
 from nverbench.seeds import seed_of, sow
 
 EVALUATION_ROWS = 256
+LOOK = 5
+"""Epochs between two looks at gradient shares: each costs a forward and a backward pass per term."""
 
 
 class Run:
@@ -67,7 +69,8 @@ class Run:
         """Note an epoch's curve, look at the watched part, and say whether patience has run out."""
         if len(self.watch):
             curve |= self.watched()
-        curve |= self.gradient_shares()
+        if epoch == 1 or epoch % LOOK == 0:
+            curve |= self.gradient_shares()
         self.curves.append(curve)
         if not len(self.watch):
             self.best_epoch = epoch
