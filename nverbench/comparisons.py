@@ -1,6 +1,6 @@
-"""Is one system better than another on the same clips: p values, a second opinion over folds, rank groups (protocol nver-1, "Intervals and differences").
+"""Is one system better than another on the same clips: p values, a second opinion over folds, rank groups.
 
-The unit of the first opinion is the group (speaker), of the second the fold. Where no claim can be made (fewer than five groups), there is no p value
+Protocol nver-1, "Intervals and differences". The unit of the first opinion is the group (speaker), of the second the fold. Where no claim can be made (fewer than five groups), there is no p value
 and no rank.
 """
 
@@ -57,9 +57,7 @@ def smallest_difference(difference: Interval, units: int, *, level: float = 0.95
     return quantile(level, units) * difference.se
 
 
-def corrected_t(
-    a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float]], *, ratio: float, groups: int, level: float = 0.95
-) -> Comparison:
+def corrected_t(a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float]], *, ratio: float, groups: int, level: float = 0.95) -> Comparison:
     """The second opinion: the corrected resampled t test over folds (Nadeau and Bengio 2003, "First method: approximating rho").
 
     Training sets of k folds overlap, so that their scores are not independent; with correlation rho = n_test / (n_test + n_train),

@@ -80,7 +80,10 @@ def critical_value(systems: int, alpha: float = 0.05) -> float:
 
 
 def _friedman(ranks: NDArray[np.float64]) -> float:
-    """chi^2_F = (k-1) N^2 sum_j (R_j - m)^2 / sum_ij (r_ij - m)^2, m = (k+1)/2: Demsar's formula where there are no ties, corrected where there are."""
+    """chi^2_F = (k-1) N^2 sum_j (R_j - m)^2 / sum_ij (r_ij - m)^2, m = (k+1)/2.
+
+    Without ties this is Demsar's formula; with ties his is too small, this one is corrected.
+    """
     n, k = ranks.shape
     middle = (k + 1) / 2
     spread = float(((ranks - middle) ** 2).sum())
@@ -91,9 +94,9 @@ def _check(scores: Mapping[str, Mapping[str, float]], systems: list[str], corpor
     if len(systems) < 2:
         raise UsageError(f"a critical difference needs at least two systems, got {len(systems)}")
     if len(corpora) < FEWEST_CORPORA:
-        raise UsageError(
-            f"a critical difference needs at least {FEWEST_CORPORA} corpora, got {len(corpora)} ({', '.join(corpora)}); compare on each corpus instead"
-        )
+        got = f"{len(corpora)} ({', '.join(corpora)})"
+        raise UsageError(f"a critical difference needs at least {FEWEST_CORPORA} corpora, got {got}; compare on each corpus instead")
     missing = [f"{s} on {c}" for s in systems for c in corpora if c not in scores[s] or not np.isfinite(scores[s][c])]
     if missing:
-        raise UsageError(f"a critical difference needs every system on every corpus; no score of {', '.join(missing)}: leave out the system or the corpus")
+        named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise UsageError(f"a critical difference needs every system on every corpus; no score of {named}: leave out the system or the corpus")
