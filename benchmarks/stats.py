@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,8 @@ SPEAKER, SPEAKER_CLASS, SYSTEM = 0.5, 0.5, 0.4
 LUCK = 0.05
 """The same for a seed's luck on all speakers: about one point of accuracy."""
 RESAMPLES = 300
+AT_ONCE = 100
+"""Corpora drawn in one piece: memory stays below 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,26 @@ def corpora(
 ) -> Iterator[list[Counted]]:
     """Draw corpora one by one: the predictions of equally good systems on the same clips of the same speakers."""
     rng = np.random.default_rng([seed, speakers, classes, systems, replicates])
-    logits, errors = population(classes)
-    shape = (draws, speakers, classes)
+    names = tuple(f"speaker {i:02d}" for i in range(speakers))
+    for start in range(0, draws, AT_ONCE):
+        shape = (min(AT_ONCE, draws - start), speakers, classes)
+        clips, counts = _drawn(rng, shape, (systems, replicates), luck)
+        for d in range(shape[0]):
+            yield [Counted(np.ascontiguousarray(c.swapaxes(0, 1)), clips[d], names, classes) for c in counts[:, :, d]]
+
+
+def _drawn(rng: np.random.Generator, shape: tuple[int, int, int], fits: tuple[int, int], luck: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clips of each speaker and class (d, G, k), and confusion counts of m systems and r replicates (m, r, d, G, k, k)."""
+    logits, errors = population(shape[2])
     effects = logits + SPEAKER * rng.standard_normal((*shape[:2], 1)) + SPEAKER_CLASS * rng.standard_normal(shape)  # (d, G, k)
     clips = rng.poisson(CLIPS * rng.gamma(4, 1 / 4, size=(*shape[:2], 1)), size=shape)
-    own = SYSTEM * rng.standard_normal((systems, replicates, *shape)) + luck * rng.standard_normal((systems, replicates, draws, 1, 1))
+    own = SYSTEM * rng.standard_normal((*fits, *shape)) + luck * rng.standard_normal((*fits, shape[0], 1, 1))
     trials = np.broadcast_to(clips, own.shape)  # (m, r, d, G, k)
     hits = rng.binomial(trials, _recall(effects + own))
     counts = rng.multinomial(trials - hits, errors)  # (m, r, d, G, k, k)
-    counts[..., np.arange(classes), np.arange(classes)] = hits
-    names = tuple(f"speaker {i:02d}" for i in range(speakers))
-    for d in range(draws):
-        yield [Counted(np.ascontiguousarray(c.swapaxes(0, 1)), clips[d], names, classes) for c in counts[:, :, d]]
+    diagonal = np.arange(shape[2])
+    counts[..., diagonal, diagonal] = hits
+    return clips, counts
 
 
 def covered(draws: int, speakers: int, classes: int) -> tuple[float, float, float]:
@@ -100,12 +110,15 @@ def covered(draws: int, speakers: int, classes: int) -> tuple[float, float, floa
     return hits["accuracy"] / draws, hits["macro_f1"] / draws, float(np.mean(boots))
 
 
-def ties(draws: int, speakers: int, classes: int, *, replicates: int = 1, luck: float = 0.0) -> tuple[float, float]:
-    """How often two seeds are not told apart: by the interval of the difference, and by rank groups."""
-    pairs = list(corpora(2, draws, speakers, classes, systems=2, replicates=replicates, luck=luck))
-    by_difference = [d.low is None or d.low <= 0 <= d.high for a, b in pairs for d in [stats.difference(a, b)["macro_f1"]]]
-    by_ranks = [len(set(comparisons.rank_groups({"a": a, "b": b}).values())) == 1 for a, b in pairs]
-    return float(np.mean(by_difference)), float(np.mean(by_ranks))
+def tied(pairs: Iterable[list[Counted]]) -> float:
+    """How often the interval of the difference of two seeds holds 0."""
+    differences = [stats.difference(a, b)["macro_f1"] for a, b in pairs]
+    return float(np.mean([d.low is None or d.low <= 0 <= d.high for d in differences]))
+
+
+def ranked_alike(pairs: Iterable[list[Counted]]) -> float:
+    """How often two seeds share a rank."""
+    return float(np.mean([len(set(comparisons.rank_groups({"a": a, "b": b}).values())) == 1 for a, b in pairs]))
 
 
 def ten(draws: int, speakers: int, classes: int, *, systems: int = 10) -> tuple[float, float]:
@@ -125,11 +138,11 @@ def main(draws: int) -> None:
         for speakers in SPEAKERS:
             claim = speakers >= stats.FEWEST
             accuracy, f1, boot = covered(draws, speakers, classes)
+            less, pairs = draws // 4, list(corpora(2, draws, speakers, classes, systems=2))
+            wide = [tied(pairs), ranked_alike(pairs), *ten(less, speakers, classes)]
+            wide += [tied(corpora(4, less, speakers, classes, systems=2, replicates=r, luck=LUCK)) for r in (1, 5)]
             numbers = [f"{100 * v:.1f}" if claim else f"({100 * v:.1f})" for v in (accuracy, f1)] + [f"{100 * boot:.1f}"]
-            less = draws // 4
-            wide = (*ties(draws, speakers, classes), *ten(less, speakers, classes))
-            lucky = [ties(less, speakers, classes, replicates=r, luck=LUCK)[0] for r in (1, 5)]
-            numbers += [f"{100 * v:.1f}" if claim else "no claim" for v in (*wide, *lucky)]
+            numbers += [f"{100 * v:.1f}" if claim else "no claim" for v in wide]
             print("|", " | ".join([str(classes), str(speakers), *numbers]), "|", flush=True)
     print(f"\n{draws} corpora a cell (bootstrap, ten and luck: {draws // 4}); {time.perf_counter() - started:.0f} s")
 

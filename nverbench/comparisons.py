@@ -1,7 +1,7 @@
 """Is one system better than another on the same clips: p values, a second opinion over folds, rank groups.
 
-Protocol nver-1, "Intervals and differences". The unit of the first opinion is the group (speaker), of the second the fold. Where no claim can be made (fewer than five groups), there is no p value
-and no rank.
+Protocol nver-1, "Intervals and differences". The unit of the first opinion is the group (speaker), of the second the fold. Where no claim can be
+made (fewer than five groups), there is no p value and no rank.
 """
 
 from __future__ import annotations
