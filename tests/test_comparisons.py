@@ -136,8 +136,8 @@ def test_the_correction_never_makes_a_difference_more_certain(values: list[float
 
 
 def test_replicates_are_averaged_within_folds():
-    several = corrected_t({"a": [0.4, 0.6], "b": [0.7]}, {"a": [0.3], "b": [0.2, 0.4]}, ratio=1, groups=5)
-    assert several == corrected_t({"a": [0.5], "b": [0.7]}, {"a": [0.3], "b": [0.3]}, ratio=1, groups=5)
+    several = corrected_t({"a": [0.25, 0.75], "b": [0.75]}, {"a": [0.25], "b": [0.125, 0.375]}, ratio=1, groups=5)
+    assert several == corrected_t({"a": [0.5], "b": [0.75]}, {"a": [0.25], "b": [0.25]}, ratio=1, groups=5)
 
 
 def test_equal_folds_are_a_tie_and_one_fold_makes_no_claim():
