@@ -247,10 +247,23 @@ def test_fewer_than_five_groups_have_no_places():
     assert rank_groups(table([0.9, 0.3], groups=4)) == {"row 0": None, "row 1": None}
 
 
-def test_a_row_over_other_clips_has_no_place():
+@pytest.mark.parametrize("change", ["fewer clips", "other labels", "other groups", "another label set"])
+def test_a_row_over_other_clips_has_no_place(change: str):
     rows = table([0.9, 0.3], groups=20)
-    odd = Predictions(rows["row 0"].target[1:], rows["row 0"].predicted[:, 1:], rows["row 0"].groups[1:], 4)
+    p = rows["row 0"]
+    odd = {
+        "fewer clips": Predictions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4),
+        "other labels": Predictions((p.target + 1) % 4, p.predicted, p.groups, 4),
+        "other groups": Predictions(p.target, p.predicted, p.groups[1:] + p.groups[:1], 4),
+        "another label set": Predictions(p.target, p.predicted, p.groups, 5),
+    }[change]
     assert rank_groups({"a": odd, **rows}) == {"a": None, "row 0": 1, "row 1": 2}
+
+
+def test_of_two_rows_over_other_clips_the_one_with_more_has_the_place():
+    p = drawn(0, groups=20)
+    fewer = Predictions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4)
+    assert rank_groups({"a": fewer, "b": p}) == {"a": None, "b": 1}
 
 
 def test_no_rows_have_no_places():
