@@ -147,9 +147,8 @@ def main(draws: int) -> None:
             numbers = [f"{100 * v:.1f}" if claim else f"({100 * v:.1f})" for v in (accuracy, f1)] + [f"{100 * boot:.1f}"]
             numbers += [f"{100 * v:.1f}" if claim else "no claim" for v in wide]
             print("|", " | ".join([str(classes), str(speakers), *numbers]), "|", flush=True)
-    print(
-        f"\n{MORE * draws} corpora a cell for coverage, {draws} for ties, {draws // 4} for bootstrap, ten and luck; {time.perf_counter() - started:.0f} s"
-    )
+    print(f"\n{MORE * draws} corpora a cell for coverage, {draws} for ties, {draws // 4} for bootstrap, ten and luck;", end=" ")
+    print(f"{time.perf_counter() - started:.0f} s")
 
 
 def _recall(logits: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """How sure a number is: delete-one-group jackknife intervals of pooled predictions, and of differences between two systems.
 
 The unit is the group (speaker): clips of one speaker are not independent. On simulated speakers (``benchmarks/stats.py``) the jackknife with
-t(G-1) covers the truth in 93-95% from 5 to 91 speakers, where the bootstrap over speakers covers it in about 79% with 4 and 88% with 8 to 11
+t(G-1) covers the truth in 93-95% from 5 to 91 speakers, where the bootstrap over speakers covers it in 75-79% with 4 and 88-91% with 8 to 11
 (protocol nver-1, "Intervals and differences"); the bootstrap is given for comparison only. Neither sees luck that a training run has on all
 speakers at once: the standard deviation over replicates stands beside it.
 """

@@ -26,10 +26,9 @@ def simulation() -> ModuleType:
 
 @pytest.mark.parametrize("speakers", [5, 11, 24])
 def test_intervals_cover_the_truth_about_95_times_in_100(simulation: ModuleType, speakers: int):
-    accuracy, f1, bootstrap = simulation.covered(400, speakers, 6)
+    accuracy, f1, _ = simulation.covered(400, speakers, 6)
     assert 0.90 <= accuracy <= 0.99
     assert 0.90 <= f1 <= 0.99
-    assert bootstrap <= f1 + 0.03
 
 
 @pytest.mark.parametrize("speakers", [5, 24])
