@@ -1,0 +1,25 @@
+"""A result as one JSON record, for other programs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from nverbench.chance import chance
+from nverbench.gaps import Gap
+from nverbench.leaderboard.text import differences
+from nverbench.references import TERMS, published
+from nverbench.results import Result
+
+
+def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
+    """A result as one JSON record, without the epoch curves and the table of names.
+
+    With it: what chance scores; the paper's score and ours minus it, where there is one; the speaker gap it is one side of, if any.
+    """
+    content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}, "names": True})
+    content["chance"] = chance(result.counts.per_class)
+    if reference := published(result.entry):
+        content["published"] = {**dataclasses.asdict(reference), "difference": differences(result, reference), "terms": TERMS}
+    own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
+    return content | ({"speaker_gap": own[0]} if own else {})

@@ -1,0 +1,124 @@
+"""Results, wherever they lie -> ranked rows: what every table and page of the leaderboard is made of.
+
+A result is compared with those of its field only: the same clips, labels, groups and folds under the same protocol and selection. Controls,
+optimistic rows and rows that nobody vouches for are shown, never ranked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from nverbench.comparisons import Comparison, compare, rank_groups
+from nverbench.errors import ResultError
+from nverbench.gaps import Gap
+from nverbench.metrics import PRIMARY
+from nverbench.predictions import Predictions
+from nverbench.references import Published, published
+from nverbench.results import Result
+from nverbench.stats import FEWEST
+from nverbench.stats import Predictions as Decisions
+
+Level = Literal["own", "self-consistent", "reproduced"]
+"""own: made on this machine. self-consistent: submitted, and every number follows from the predictions, which could still be invented.
+reproduced: another party trained the heads again from pinned embeddings, or ran all from audio."""
+RANKED: tuple[Level, ...] = ("own", "reproduced")
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A result where it lies, and what its numbers are worth."""
+
+    result: Result
+    predictions: Callable[[], Predictions]
+    """Reads them; ResultError when they are gone or damaged."""
+    level: Level = "own"
+    attested_by: tuple[str, ...] = ()
+    """Who reproduced it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard."""
+
+    filed: Filed
+    rank: int | None
+    """Rows of one field with the same rank could not be told apart from the best of them; None: not ranked."""
+    unranked: str
+    """Why there is no rank; empty where there is one."""
+    behind: Comparison | None
+    """The best ranked row of the field minus this one, paired; None for itself and for unranked rows."""
+    published: Published | None
+    gap: Gap | None
+
+    @property
+    def result(self) -> Result:
+        """What was measured."""
+        return self.filed.result
+
+
+Field = tuple[str, str, str, str]
+"""Dataset digest, fold digest, protocol, selection: what rows must share to be compared."""
+
+
+def field_of(result: Result) -> Field:
+    """The field a result competes in."""
+    return result.provenance.dataset_digest, result.folds.digest, result.protocol, result.selection
+
+
+def rows(filed: Iterable[Filed], gaps: Iterable[Gap] = ()) -> list[Row]:
+    """Ranked rows: by dataset, protocol and folds, then by rank and score; what is not ranked stands last."""
+    fields: dict[Field, list[Filed]] = defaultdict(list)
+    for one in filed:
+        fields[field_of(one.result)].append(one)
+    by_id = {result: gap for gap in gaps for result in (gap.random, gap.disjoint)}
+    found = [row for of_field in fields.values() for row in _ranked(of_field, by_id)]
+    return sorted(found, key=_place)
+
+
+def _ranked(filed: list[Filed], gaps: dict[str, Gap]) -> list[Row]:
+    """The rows of one field."""
+    reasons, decisions = {}, {}
+    for one in filed:
+        reason, own = _decisions(one)
+        reasons[one.result.id] = reason
+        if own is not None:
+            decisions[one.result.id] = own
+    ranks = rank_groups(decisions)
+    placed = [i for i in decisions if ranks[i] is not None]
+    scores = {one.result.id: one.result.scores[PRIMARY].value for one in filed}
+    best = max(placed, key=lambda i: (ranks[i] == 1, scores[i], i), default=None)
+    found = []
+    for one in filed:
+        own_id = one.result.id
+        behind = compare(decisions[best], decisions[own_id]) if best is not None and own_id in placed and own_id != best else None
+        rank = ranks.get(own_id)
+        reason = reasons[own_id] or ("" if rank is not None else "its clips, labels or groups are not those of the other rows")
+        found.append(Row(one, rank, reason, behind, published(one.result.entry), gaps.get(own_id)))
+    return found
+
+
+def _decisions(one: Filed) -> tuple[str, Decisions | None]:
+    """What a row is ranked by; or why it is not."""
+    r = one.result
+    why = {
+        "a control, not a result": r.control,
+        "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
+        "not reproduced by another party": one.level not in RANKED,
+        f"fewer than {FEWEST} {r.unit}s: no claim of significance": r.unit != "clip" and r.counts.groups < FEWEST,
+    }
+    for reason, holds in why.items():
+        if holds:
+            return reason, None
+    try:
+        return "", one.predictions().decisions(len(r.labels))
+    except ResultError as error:
+        return str(error), None
+
+
+def _place(row: Row) -> tuple[str, str, str, str, bool, float, float, str]:
+    r = row.result
+    rank = float("inf") if row.rank is None else float(row.rank)
+    return (r.entry.dataset, r.provenance.dataset_digest, r.protocol, r.folds.kind, r.control, rank, -r.scores[PRIMARY].value, r.id)
