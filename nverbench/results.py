@@ -99,6 +99,7 @@ class Timings(Strict):
 
     embed: dict[str, float]
     fit: float
+    """Of every training, summed; several may have run beside each other."""
     embed_per_clip: dict[str, float | None]
     real_time_factor: dict[str, float | None]
     """Seconds of computing per second of audio; None when everything came from the cache."""

@@ -1,8 +1,9 @@
-"""The straight line: plan -> for each job: execute -> result on disk -> MLflow."""
+"""The straight line: plan -> for each job: execute -> result on disk -> MLflow; the next job begins while workers still train the last."""
 
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from nverbench.executors.shared import Shared, Watch, unwatched
 from nverbench.fit import Workers
 from nverbench.folder import Folder
 from nverbench.jobs import Job, Plan
+from nverbench.predictions import Predictions
 from nverbench.results import Result
 
 
@@ -51,30 +53,53 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
     shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say))
+    begun: deque[_Begun] = deque()
     with shared.workers:
         shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
         for number, job in enumerate(plan.jobs, 1):
-            result = _one(job, f"[{number}/{len(plan.jobs)}] {job}", summary, folder, shared, say, watch, rerun=rerun, debug=debug)
-            if result is None:
-                continue
-            try:
-                tracking.log(result, folder, uri)
-            except TrackingError as error:
-                say(str(error))
+            begun.append(_begin(job, f"[{number}/{len(plan.jobs)}] {job}", folder, shared, watch, rerun=rerun))
+            while begun and not shared.workers.hungry:  # the next job is begun before this one ends: no worker waits for it
+                _end(begun.popleft(), summary, folder, uri, say, debug=debug)
+        while begun:
+            _end(begun.popleft(), summary, folder, uri, say, debug=debug)
     summary.gaps = _gaps(summary, folder, uri, say)
     return summary
 
 
-def _one(job: Job, place: str, summary: Summary, folder: Folder, shared: Shared, say: Callable[[str], None], watch: Watch, *,
-         rerun: bool, debug: bool) -> Result | None:  # fmt: skip
-    """One job of a run: its result, new or found; None when it failed, which must not cost the others."""
+@dataclass(frozen=True)
+class _Begun:
+    """A job whose trainings may still be under way."""
+
+    job: Job
+    place: str
+    result: Callable[[], tuple[Result, Predictions | None]]
+    """Waits for it; without predictions where it was finished before."""
+
+
+def _begin(job: Job, place: str, folder: Folder, shared: Shared, watch: Watch, *, rerun: bool) -> _Begun:
+    """A job of a run, begun; what goes wrong is kept for its end."""
     try:
-        result = None if rerun else folder.finished(job.id)
-        if result is not None:
+        done = None if rerun else folder.finished(job.id)
+        return _Begun(job, place, (lambda: (done, None)) if done is not None else local.begin(job, shared, watch))
+    except Exception as error:
+        wrong = error
+
+        def failed() -> tuple[Result, Predictions | None]:
+            raise wrong
+
+        return _Begun(job, place, failed)
+
+
+def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callable[[str], None], *, debug: bool) -> None:
+    """A job's result, on disk and told to MLflow; or why there is none, which must not cost the others."""
+    job, place = begun.job, begun.place
+    try:
+        result, predictions = begun.result()
+        if predictions is None:
             summary.unchanged.append(result)
             say(f"{place}: already finished ({job.id}), nothing to do; --rerun computes it again")
         else:
-            result = finish(job, folder, shared, watch)
+            keep(job, result, predictions, folder)
             summary.finished.append(result)
             say(f"{place}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
     except Exception as error:
@@ -84,9 +109,12 @@ def _one(job: Job, place: str, summary: Summary, folder: Folder, shared: Shared,
         summary.failures.append(failure)
         folder.note_failure(job.id, {"job": str(job), "reason": failure.reason, "users_mistake": failure.users_mistake})
         say(f"{place}: failed: {failure.reason}")
-        return None
+        return
     folder.forget_failure(job.id)
-    return result
+    try:
+        tracking.log(result, folder, uri)
+    except TrackingError as error:
+        say(str(error))
 
 
 def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]) -> list[gaps.Gap]:
@@ -101,13 +129,11 @@ def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]
     return found
 
 
-def finish(job: Job, folder: Folder, shared: Shared, watch: Watch) -> Result:
-    """Execute a job and write its result; then remember what it was first to see, and how long it took."""
-    result, predictions = local.execute(job, shared, watch)
+def keep(job: Job, result: Result, predictions: Predictions, folder: Folder) -> None:
+    """Write a job's result; then remember what it was first to see, and how long it took."""
     folder.write(result, predictions)
     remember(job)
     note_speeds(job, result)
-    return result
 
 
 def remember(job: Job) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from nverbench import Fusion, Loss, catalog
 from nverbench.errors import FitError
-from nverbench.fit import Fitted, Workers, fit_folds
+from nverbench.fit import Fitted, Workers, begin_folds, fit_folds
 from nverbench.fit.processes import WORTH_STARTING
 from nverbench.folds import Fold
 from tests.fitting import CLASSES, ENTROPY, QUICK, Training, data, training
@@ -88,14 +88,49 @@ def test_workers_are_used_once_the_first_training_has_shown_that_it_pays(monkeyp
 
     class Spied(Workers):
         def worth(self, seconds: float) -> bool:
-            return True
+            return seconds > 0
 
-        def fit(self, fit_fold: Any, training: Any, streams: Any, target: Any, tasks: Any, tick: Any) -> list[Fitted]:
+        def hand(self, fit_fold: Any, training: Any, streams: Any, target: Any, tasks: Any, tick: Any) -> None:
             handed.append(len(tasks))
-            return [fit_fold(training, streams, target, *task) for task in tasks]
 
     assert len(fitted("auto", monkeypatch, Spied(2))) == 6
     assert handed == [5]
+
+
+def test_workers_that_run_get_everything_and_more_than_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVERBENCH_FIT", "auto")
+    features, target = data(ROWS)
+    with Workers(2) as own:
+        assert not own.hungry
+        fitted("processes", monkeypatch, own)
+        assert own.hungry
+        monkeypatch.setenv("NVERBENCH_FIT", "auto")
+        ends = [begin_folds(plan(), [features], target, folds(), 2, workers=own) for _ in range(2)]
+        first, second = ([f for replicate in end() for f in replicate] for end in ends)
+    assert [f.curves for f in first] == [f.curves for f in second]
+
+
+def test_a_job_that_fails_leaves_the_next_one_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVERBENCH_FIT", "processes")
+    features, target = data(ROWS)
+    with Workers(2) as own:
+        bad, good = (begin_folds(made, [features], target, folds(), 2, workers=own) for made in (plan(lr=1e30), plan()))
+        with pytest.raises(FitError):
+            bad()
+        assert len(good()) == 2
+        assert own._pool is not None
+
+
+def test_two_jobs_survive_the_death_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVERBENCH_TEST_PARENT", str(os.getpid()))
+    monkeypatch.setenv("NVERBENCH_FIT", "processes")
+    features, target = data(ROWS)
+    said: list[str] = []
+    with Workers(2, said.append) as own:
+        plans = replace(plan(), loss=Loss(name="deadly", build=deadly), loss_options={}), plan()
+        ends = [begin_folds(made, [features], target, folds(), 2, workers=own) for made in plans]
+        assert [len(end()) for end in ends] == [2, 2]
+    assert len(said) == 1
 
 
 def test_workers_are_not_started_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:

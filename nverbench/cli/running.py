@@ -124,6 +124,7 @@ def say_dry_run(planned: Plan) -> int:
     """Jobs, forward passes, disk and minutes, from what this machine measured before."""
     from nverbench import embed, home
     from nverbench.cache import Store
+    from nverbench.fit import Workers
 
     store, speeds = Store(home.embeddings_folder()), home.read_notes("speeds")
     passes: dict[str, int] = {}
@@ -141,7 +142,7 @@ def say_dry_run(planned: Plan) -> int:
             seconds += len(fresh) * (speed or 0.0)
             unknown |= {b.part.name} if fresh and speed is None else set()
         speed = speeds.get("fit", {}).get(f"{job.fusion.name}@{job.selection.device}")
-        seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0)
+        seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0) / (Workers().number if job.selection.device == "cpu" else 1)
         unknown |= {job.fusion.name} if speed is None else set()
     for name, count in passes.items():
         typer.echo(f"{name}: {count} forward passes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from nverbench import embed, folds, licences, metrics, publishing, stats
 from nverbench.cutting import by_protocol
 from nverbench.executors import provenance
 from nverbench.executors.shared import Shared, Watch, unwatched
-from nverbench.fit import Fitted, Training, fit_folds
+from nverbench.fit import Fitted, Training, begin_folds
 from nverbench.jobs import Job
 from nverbench.parts import Clip
 from nverbench.predictions import Predictions
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result, Predictions]:
-    """The finished result of a job, and its predictions.
+def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tuple[Result, Predictions]]:
+    """Begin a job; call what comes back for its result. Until then workers may still be busy with it, and another can be begun.
 
-    Raises:
+    Raises (here or when called back):
         AudioError: clips that cannot be used, without ``--skip-bad``.
         DatasetError: a file changed between planning and now.
         PartError, FitError: a part broke its contract, a loss was not finite.
@@ -38,14 +38,17 @@ def execute(job: Job, shared: Shared, watch: Watch = unwatched) -> tuple[Result,
     target = np.array([index[str(c.label)] for c in clips], dtype=np.int64)
     training = Training(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device,
                         widths=tuple(b.reference.project for b in job.backbones))  # fmt: skip
-    began = time.perf_counter()
     tick = watch(f"fit {job}", len(cut.folds) * job.selection.seeds)
-    fitted = fit_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
-    seconds = time.perf_counter() - began
-    predictions = pooled(cut, fitted, clips, target)
-    by_id = {c.id: c for c in clips}
-    predictions.keys = publishing.keys(job.corpus, [by_id[i] for i in predictions.ids])
-    return _result(job, cut, clips, fitted, predictions, embeddings, seconds).sealed(), predictions
+    trained = begin_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
+
+    def ended() -> tuple[Result, Predictions]:
+        fitted = trained()
+        predictions = pooled(cut, fitted, clips, target)
+        by_id = {c.id: c for c in clips}
+        predictions.keys = publishing.keys(job.corpus, [by_id[i] for i in predictions.ids])
+        return _result(job, cut, clips, fitted, predictions, embeddings).sealed(), predictions
+
+    return ended
 
 
 def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[NDArray[np.float32]], dict[str, embed.Embeddings]]:
@@ -76,7 +79,7 @@ def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target
 
 
 def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitted]], predictions: Predictions,
-            embeddings: dict[str, embed.Embeddings], fit_seconds: float) -> Result:  # fmt: skip
+            embeddings: dict[str, embed.Embeddings]) -> Result:  # fmt: skip
     labels = list(job.corpus.labels)
     hard = predictions.decisions(len(labels))
     counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
@@ -113,7 +116,7 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         confusion=counts.tolist(),
         per_fold=per_fold,
         provenance=made_from,
-        timings=provenance.timings(embeddings, fit_seconds),
+        timings=provenance.timings(embeddings, sum(f.seconds for replicate in fitted for f in replicate)),
         names=publishing.names(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job)),
         machine={"device": provenance.device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
     )  # fmt: skip

@@ -6,6 +6,7 @@ chooses: one, processes, joint). Every training runs on one thread on the CPU, s
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import torch
 from nverbench.errors import UsageError
 from nverbench.fit import joint
 from nverbench.fit.loop import Run, full_batches, train
-from nverbench.fit.processes import Task, Workers
+from nverbench.fit.processes import Handed, Task, Workers
 from nverbench.fit.records import Fitted, Training
 from nverbench.folds import Fold
 from nverbench.scaling import Scaler, project
@@ -28,14 +29,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Fitted", "Training", "Workers", "fit_fold", "fit_folds", "full_batches", "seed_of"]
+__all__ = ["Fitted", "Training", "Workers", "begin_folds", "fit_fold", "fit_folds", "full_batches", "seed_of"]
 
 WAYS = ("auto", "one", "processes", "joint")
 
 
 def fit_folds(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
               tick: Callable[[int], None] = lambda n: None, workers: Workers | None = None) -> list[list[Fitted]]:  # fmt: skip
-    """Every fold of every replicate: ``[replicate][fold]``.
+    """Every fold of every replicate: ``[replicate][fold]``; arguments and errors as :func:`begin_folds`."""
+    return begin_folds(training, streams, target, folds, replicates, tick, workers)()
+
+
+def begin_folds(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
+                tick: Callable[[int], None] = lambda n: None,
+                workers: Workers | None = None) -> Callable[[], list[list[Fitted]]]:  # fmt: skip
+    """Train every fold of every replicate; call what comes back for the results. Until then workers may still be busy with them.
 
     Args:
         training: what and how.
@@ -46,35 +54,54 @@ def fit_folds(training: Training, streams: Sequence[NDArray[np.float32]], target
         tick: told how many trainings ended.
         workers: processes to use where that is faster; None: none.
 
-    Raises:
+    Raises (here or when called back):
         FoldError: selection is ``inner`` and a fold has no validation part.
         FitError: a loss term is not finite (names fold, epoch and term).
         PartError: the fusion or the loss breaks its contract.
     """
     tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
     way = chosen(training.device)
-    fitted = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
-    if fitted is not None:
+    together = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
+    if together is not None:
         tick(len(tasks))
+        later: Callable[[], list[Fitted]] = functools.partial(list, together)
     else:
-        fitted = _separately(training, streams, target, tasks, tick, workers if way != "one" else None, at_once=way == "processes")
-    return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
+        own = workers if way in ("auto", "processes") else None
+        later = _separately(training, streams, target, tasks, tick, own, at_once=way == "processes")
+
+    def ended() -> list[list[Fitted]]:
+        fitted = later()
+        return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
+
+    return ended
 
 
 def _separately(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
-                tick: Callable[[int], None], workers: Workers | None, *, at_once: bool) -> list[Fitted]:  # fmt: skip
+                tick: Callable[[int], None], workers: Workers | None, *, at_once: bool) -> Callable[[], list[Fitted]]:  # fmt: skip
     """Each task as a training of its own; once the first has shown how long they take, the rest in processes where that pays."""
-    fitted: list[Fitted] = []
-    for done, (fold, replicate) in enumerate(tasks):
-        left = tasks[done:]
-        if workers is not None and (at_once or (done == 1 and workers.worth(fitted[0].seconds * len(left)))):
-            rest = workers.fit(fit_fold, training, streams, target, left, tick)
-            if rest is not None:
-                return fitted + rest
-            workers = None
-        fitted.append(fit_fold(training, streams, target, fold, replicate))
-        tick(1)
-    return fitted
+
+    def here(some: Sequence[Task]) -> list[Fitted]:
+        found = []
+        for fold, replicate in some:
+            found.append(fit_fold(training, streams, target, fold, replicate))
+            tick(1)
+        return found
+
+    def handed(some: Sequence[Task]) -> Handed | None:
+        return workers.hand(fit_fold, training, streams, target, some, tick) if workers is not None and some else None
+
+    first: list[Fitted] = []
+    away = handed(tasks) if at_once or (workers is not None and workers.worth(0)) else None
+    if away is None:
+        first = here(tasks[:1])
+        left = tasks[1:]
+        away = handed(left) if workers is not None and workers.worth(first[0].seconds * len(left)) else None
+    else:
+        left = tasks
+    if away is None:
+        first += here(left)
+        return lambda: first
+    return lambda: first + (fitted if (fitted := away.results()) is not None else here(left))
 
 
 def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:

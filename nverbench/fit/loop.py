@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -152,29 +153,25 @@ def _epoch(run: Run, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, 
 
 
 class Sums:
-    """Sums of an epoch's terms, and the first step at which each was not a finite number; on the device, so that no step waits for it."""
+    """An epoch's terms, step by step; they stay on the device until it ends, so that no step waits for it."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.bad: dict[str, Tensor] = {}
-        self.steps = 0
+        self.steps: dict[str, list[Tensor]] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
         """The scalars of one step."""
         for name, value in values.items():
-            value = value.detach()
-            broken = torch.where(torch.isfinite(value), math.inf, float(self.steps))
-            self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-            self.bad[name] = torch.minimum(self.bad[name], broken) if name in self.bad else broken
-        self.steps += 1
+            self.steps.setdefault(name, []).append(value.detach())
 
     def means(self, training: Training, fold: str, epoch: int) -> dict[str, float]:
         """The mean of every term; a FitError names the one that broke first (not one that broke of it)."""
-        first = min(self.bad, key=lambda name: float(self.bad[name]))
-        if math.isfinite(float(self.bad[first])):
+        values = {name: torch.stack(own).cpu().numpy() for name, own in self.steps.items()}  # (steps,)
+        broken = {name: int(np.argmin(np.isfinite(own))) for name, own in values.items() if not np.isfinite(own).all()}
+        if broken:
+            first = min(broken, key=lambda name: broken[name])
             raise FitError(f"fold {fold}, epoch {epoch}: {first} of loss {training.loss.name} is not a finite number; "
                            "lower the learning rate or choose another loss option")  # fmt: skip
-        return {f"train_{name}": float(value) / self.steps for name, value in self.sums.items()}
+        return {f"train_{name}": float(np.add.accumulate(own)[-1]) / len(own) for name, own in values.items()}
 
 
 def taken(data: tuple[Tensor, ...], rows: Tensor) -> Batch:

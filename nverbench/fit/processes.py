@@ -6,16 +6,17 @@ worker imports the plugin that brought them; parts that cannot be pickled, and a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
 import pickle
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 Task = tuple[Fold, int]
 """A fold and a replicate."""
 FitFold = Callable[[Training, Sequence[Any], Any, Fold, int], Fitted]
-WORTH_STARTING, WORTH_USING = 10.0, 1.0
-"""Seconds of work left from which workers are started, and used where they run already."""
+WORTH_STARTING = 10.0
+"""Seconds of work left from which workers are started."""
+PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
+"""For a worker's start: glibc would give every large gradient back to the system at every step and take it again page by page (benchmarks/fit.py)."""
 
 
 class Workers:
@@ -41,6 +44,7 @@ class Workers:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS cannot tell
         self.number, self.say = number or cores, say
         self._pool: ProcessPoolExecutor | None = None
+        self._handed: list[Future[Fitted]] = []
 
     def __enter__(self) -> Workers:
         return self
@@ -49,34 +53,42 @@ class Workers:
         self.close()
 
     def worth(self, seconds: float) -> bool:
-        """Whether that much work is worth handing out."""
-        return self.number > 1 and seconds > (WORTH_USING if self._pool else WORTH_STARTING)
+        """Whether that much work is worth handing out: always, once processes run."""
+        return self.number > 1 and (self._pool is not None or seconds > WORTH_STARTING)
 
-    def fit(self, fit_fold: FitFold, training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
-            tick: Callable[[int], None]) -> list[Fitted] | None:  # fmt: skip
-        """The tasks' results in their order; None where the parts cannot travel or a worker died (then nothing is lost but time)."""
+    @property
+    def hungry(self) -> bool:
+        """Whether processes run that will soon have nothing to do."""
+        self._handed = [f for f in self._handed if not f.done()]
+        return self._pool is not None and len(self._handed) < 2 * self.number
+
+    def hand(self, fit_fold: FitFold, training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
+             tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
+        """Trainings under way; None where the parts cannot travel or a worker died."""
         try:
             packed = pickle.dumps((fit_fold, training))
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
-        with _laid_out([*streams, target]) as paths:
-            futures: list[Future[Fitted]] = []
-            try:
-                pool = self._started()
-                futures = [pool.submit(_work, packed, paths, fold, replicate) for fold, replicate in tasks]
-                for future in futures:
-                    future.add_done_callback(lambda f: tick(1) if not f.cancelled() and f.exception() is None else None)
-                return [future.result() for future in futures]
-            except BrokenProcessPool:
-                self.close()
-                self.say("a process that trained folds died (out of memory?): the rest is trained one by one, which takes longer")
-                self.number = 1
-                return None
-            except BaseException:  # one training failed, or ctrl-C: the others are not waited for
-                for future in futures:
-                    future.cancel()
-                self.close()
-                raise
+        files = contextlib.ExitStack()
+        paths = files.enter_context(_laid_out([*streams, target]))
+        try:
+            with _environment(PAGES):  # processes start when there is something to do
+                futures = [self._started().submit(_work, packed, paths, fold, replicate) for fold, replicate in tasks]
+        except BrokenProcessPool:
+            files.close()
+            self.bury()
+            return None
+        self._handed += futures
+        for future in futures:
+            future.add_done_callback(lambda f: tick(1) if not f.cancelled() and f.exception() is None else None)
+        return Handed(self, futures, files)
+
+    def bury(self) -> None:
+        """A worker died: end the others, and hand out nothing more."""
+        if self.number > 1:
+            self.say("a process that trained folds died (out of memory?): the rest is trained one by one, which takes longer")
+        self.close()
+        self.number = 1
 
     def close(self) -> None:
         """End the processes."""
@@ -92,7 +104,30 @@ class Workers:
         return self._pool
 
 
-@contextmanager
+@dataclass(frozen=True)
+class Handed:
+    """The trainings of a job, handed to workers."""
+
+    workers: Workers
+    futures: Sequence[Future[Fitted]]
+    files: contextlib.ExitStack
+    """The data they read, removed when they end."""
+
+    def results(self) -> list[Fitted] | None:
+        """Wait for them, in their order; None when a worker died (then nothing is lost but time)."""
+        with self.files:
+            try:
+                return [future.result() for future in self.futures]
+            except (BrokenProcessPool, CancelledError):  # cancelled: a worker of another job died
+                self.workers.bury()
+                return None
+            except BaseException:  # one training failed, or ctrl-C: the others need not begin
+                for future in self.futures:
+                    future.cancel()
+                raise
+
+
+@contextlib.contextmanager
 def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
     """The arrays as files that workers map into memory, instead of a copy for each."""
     with tempfile.TemporaryDirectory(prefix="nverbench-fit-") as folder:
@@ -100,6 +135,18 @@ def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
         for path, array in zip(paths, arrays, strict=True):
             np.save(path, np.asarray(array), allow_pickle=False)
         yield tuple(paths)
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started inside will have; what the user set stays."""
+    own = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            os.environ.pop(name, None)
 
 
 def _begin() -> None:

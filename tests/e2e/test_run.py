@@ -134,15 +134,15 @@ def test_an_interrupted_run_ends_in_the_same_result_as_a_straight_one(world: Any
 def test_ctrl_c_keeps_the_jobs_that_are_finished(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from nverbench.executors import local
 
-    execute, calls = local.execute, []
+    begin, calls = local.begin, []
 
     def second_is_interrupted(*args: Any, **options: Any) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return execute(*args, **options)
+        return begin(*args, **options)
 
-    monkeypatch.setattr(local, "execute", second_is_interrupted)
+    monkeypatch.setattr(local, "begin", second_is_interrupted)
     assert world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml").code == 130
     assert len(world.results) == 1
     ran = world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
