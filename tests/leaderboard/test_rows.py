@@ -1,0 +1,109 @@
+"""Ranked rows: compared within a field only, never for a control, an optimistic row or one that nobody vouches for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nverbench.errors import ResultError
+from nverbench.leaderboard.rows import Filed, Row, rows
+from nverbench.predictions import Predictions
+from nverbench.results import Counts, Folds, Result, Score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # pytest's importlib mode leaves that folder off the path
+
+from finishing import finished
+
+SPEAKERS, EACH = 8, 12
+FEW = Counts(clips=96, groups=4, per_class={"anger": 96}, left_out={}, misfits=0, padded={}, forward_passes={})
+
+
+def predicted(right: float, seed: int = 0) -> Predictions:
+    """Two replicates over eight speakers that are right in that share of clips."""
+    rng = np.random.default_rng(seed)
+    n = SPEAKERS * EACH
+    target = np.arange(n) % 2
+    hit = rng.random((2, n)) < right
+    chosen = np.where(hit, target, 1 - target)
+    names = [f"c{i:03d}" for i in range(n)]
+    return Predictions(names, [f"s{i // EACH}" for i in range(n)], target, ["1"] * n, np.eye(2)[chosen].astype(np.float32), names)
+
+
+def filed(name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any) -> Filed:
+    score = Score(value=right, low=None, high=None, se=None, bootstrap=None, fold_mean=right, fold_sd=0.0, seed_sd=None)
+    counts = Counts(clips=96, groups=8, per_class={"anger": 48, "joy": 48}, left_out={}, misfits=0, padded={}, forward_passes={})
+    facts = {"id": name, "scores": dict.fromkeys(("accuracy", "macro_f1"), score), "counts": counts} | changes
+    return Filed(finished(**facts), lambda: predicted(right, seed), level)
+
+
+def by_id(found: list[Row]) -> dict[str, Row]:
+    return {row.result.id: row for row in found}
+
+
+def test_a_clearly_better_row_is_ahead_and_the_other_says_by_how_much() -> None:
+    found = by_id(rows([filed("weak", 0.55), filed("strong", 0.95)]))
+    assert [found[name].rank for name in ("strong", "weak")] == [1, 2]
+    behind = found["weak"].behind
+    assert behind is not None
+    assert behind.difference.low is not None
+    assert behind.difference.low > 0
+    assert found["strong"].behind is None
+
+
+def test_two_seeds_of_one_system_share_a_rank() -> None:
+    found = rows([filed("one", 0.7, seed=1), filed("two", 0.7, seed=2)])
+    assert [row.rank for row in found] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"control": True}, "control"),
+        ({"optimistic": True}, "optimistic"),
+        ({"level": "self-consistent"}, "not reproduced"),
+        ({"counts": FEW}, "fewer"),
+    ],
+)
+def test_what_must_not_be_ranked_is_shown_without_a_rank_and_pushes_nobody_down(changes: dict[str, Any], reason: str) -> None:
+    found = by_id(rows([filed("best", 0.99, **changes), filed("other", 0.6)]))
+    assert found["best"].rank is None
+    assert reason in found["best"].unranked
+    assert found["best"].behind is None
+    assert found["other"].rank == 1
+
+
+def test_a_reproduced_row_is_ranked() -> None:
+    assert rows([filed("one", 0.7, level="reproduced")])[0].rank == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"protocol": "as-published-stop"},
+        {"selection": "last"},
+        {"folds": Folds(kind="random", digest="a" * 64, number=2, speakers_seen=True, notes=[])},
+    ],
+)
+def test_rows_of_another_field_are_not_compared(other: dict[str, Any]) -> None:
+    found = rows([filed("here", 0.95), filed("there", 0.55, **other)])
+    assert [row.rank for row in found] == [1, 1]
+    assert all(row.behind is None for row in found)
+
+
+def test_damaged_predictions_cost_their_own_rank_only() -> None:
+    def gone() -> Predictions:
+        raise ResultError("predictions.npz: gone")
+
+    good, bad = filed("good", 0.9), filed("bad", 0.8)
+    found = by_id(rows([good, Filed(bad.result, gone)]))
+    assert (found["good"].rank, found["bad"].rank, found["bad"].unranked) == (1, None, "predictions.npz: gone")
+
+
+def test_the_order_of_the_files_changes_nothing() -> None:
+    some = [filed(f"r{i}", 0.5 + i / 20, seed=i) for i in range(6)]
+    results: list[list[Result]] = [[row.result for row in rows(order)] for order in (some, some[::-1])]
+    assert results[0] == results[1]
