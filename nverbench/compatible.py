@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from nverbench.artifacts import Planned
 from nverbench.parts import Fusion, Loss
 
@@ -9,9 +12,9 @@ HONOURED = {"optimizer": "adam", "select": "cross-entropy", "unit": "clip"}
 """What this version trains with; a recipe that asks for anything else is skipped, never trained in another way than its paper's."""
 
 
-def unfit(fusion: Fusion, loss: Loss, backbones: tuple[Planned, ...]) -> list[str]:
+def unfit(fusion: Fusion, options: Mapping[str, Any], loss: Loss, backbones: tuple[Planned, ...]) -> list[str]:
     """Why these parts do not go together, or cannot be trained by this version; empty when they can."""
-    asked = {name: getattr(fusion.recipe, name) for name in HONOURED}
+    asked = {name: getattr(fusion.recipe_for(options), name) for name in HONOURED}
     reasons = [
         f"fusion {fusion.name} trains with {name}={value}, which this version does not offer (only {HONOURED[name]})"
         for name, value in asked.items()

@@ -71,8 +71,9 @@ class Batch:
     """m tensors (b, d_i) pooled, or (b, t_i, d_i) frames."""
     lengths: tuple[Tensor, ...] | None = None
     """m tensors (b,), valid frames; None for pooled streams."""
-    turns: Tensor | None = None
-    """(b, u, 2) start and end of each turn in seconds, for conversations; padded turns hold -1."""
+    turns: tuple[Tensor, ...] | None = None
+    """For a conversation, which then is the whole batch (b = 1): m tensors (u, 2), int64, the first frame of each turn and the one past its last,
+    in order of time. Frames, not seconds: each stream has a rate of its own, and the harness alone rounds. A turn has at least one frame."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Output:
     """What a fusion gives back."""
 
     logits: Tensor
-    """(n, k); n = b clips, or the turns of a conversation."""
+    """(n, k); n = b clips, or the u turns of a conversation, heard-only ones included (their target is ``UNSCORED``)."""
     views: tuple[Tensor, ...] = ()
     """Aligned features, one (n, a) per backbone, for losses with ``needs="views"``."""
 

@@ -229,7 +229,7 @@ class Recipe:
     select: str | None = None
     """The number that early stopping watches: cross-entropy or weighted-f1."""
     unit: str | None = None
-    """clip or conversation: what one row of a batch is."""
+    """clip or conversation: what a training step sees, ``batch`` clips (turns, where the dataset has conversations) or one whole conversation."""
 
 
 def never_transductive(options: Mapping[str, Any]) -> bool:
@@ -254,9 +254,14 @@ class Fusion:
     views: bool = False
     """True when ``Output.views`` holds aligned features, one per backbone: what alignment losses need."""
     default_loss: str = "cross-entropy"
-    recipe: Recipe = Recipe()
+    recipe: Recipe | Callable[[Mapping[str, Any]], Recipe] = Recipe()
+    """How its paper trains it; a function of the options where they decide (one utterance at a time, or whole conversations)."""
     transductive: Callable[[Mapping[str, Any]], bool] = never_transductive
     citation: str = ""
+
+    def recipe_for(self, options: Mapping[str, Any]) -> Recipe:
+        """How it is trained with these options (all of them, defaults included)."""
+        return self.recipe if isinstance(self.recipe, Recipe) else self.recipe(options)
 
     def __post_init__(self) -> None:
         _check_name("fusion", self.name)

@@ -77,7 +77,7 @@ class _Desk:
         absent = () if isinstance(corpus, Corpus) else corpus
         missing = (*absent, *(b for b in backbones if isinstance(b, Missing)))
         ready = tuple(b for b in backbones if isinstance(b, Planned))
-        reasons = unfit(fusion, loss, ready)
+        reasons = unfit(fusion, fusion_reference.full, loss, ready)
         if isinstance(corpus, Corpus) and corpus.dataset.task != "clip":
             reasons.append(f"dataset {corpus.reference} has task {corpus.dataset.task}, which this version does not train on yet")
         if missing or reasons or not isinstance(corpus, Corpus):

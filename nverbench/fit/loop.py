@@ -201,8 +201,8 @@ def full_batches(rows: Tensor, size: int, order: torch.Generator) -> Tensor:
 
 def optimizer_of(training: Training, parameters: Any) -> torch.optim.Optimizer:
     """The recipe's optimizer where its paper fixes one, else the protocol's."""
-    name = training.fusion.recipe.optimizer or training.protocol.optimizer
-    lr = training.fusion.recipe.lr or training.protocol.lr
+    name = training.recipe.optimizer or training.protocol.optimizer
+    lr = training.recipe.lr or training.protocol.lr
     if name != "adam":
         raise PartError(f"fusion {training.fusion.name}: optimizer {name!r} is not one this version offers; expected adam")
     return torch.optim.Adam(parameters, lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d

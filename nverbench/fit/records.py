@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nverbench.parts import Fusion, Loss
+from nverbench.parts import Fusion, Loss, Recipe
 from nverbench.registry import Protocol
 
 if TYPE_CHECKING:
@@ -31,19 +31,24 @@ class Training:
     """Weights, data and gradients in float64: for tests of one path against another."""
 
     @property
+    def recipe(self) -> Recipe:
+        """How the fusion's paper trains it with these options."""
+        return self.fusion.recipe_for(self.fusion_options)
+
+    @property
     def epochs(self) -> int:
         """The recipe's number of epochs where its paper fixes one, else the protocol's."""
-        return self.fusion.recipe.epochs or self.protocol.epochs
+        return self.recipe.epochs or self.protocol.epochs
 
     @property
     def patience(self) -> int:
         """Epochs without improvement before stopping."""
-        return self.fusion.recipe.patience or self.protocol.patience
+        return self.recipe.patience or self.protocol.patience
 
     @property
     def batch(self) -> int:
         """Rows per training step."""
-        return self.fusion.recipe.batch or self.protocol.batch
+        return self.recipe.batch or self.protocol.batch
 
 
 @dataclass(frozen=True)
