@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from collections import Counter
@@ -27,7 +28,7 @@ class Corpus:
     """Scored clips sorted by id, without known defects."""
     labels: tuple[str, ...]
     sha256: Mapping[str, str]
-    """Clip id -> digest of its file."""
+    """Clip id -> digest of its file, heard-only turns too."""
     digest: str
     """Of ids, labels, groups, segments and audio: the same files in another folder or order give the same."""
     left_out: Mapping[str, str]
@@ -38,6 +39,8 @@ class Corpus:
     """True when the copy is not the published corpus: clips missing, or more than there should be."""
     sides: tuple[Corpus, ...] = ()
     """What a crossed corpus was made of, whole: the one that trains and the one that is tested (``crossing.py``)."""
+    heard: tuple[Clip, ...] = ()
+    """Every turn of its conversations, scored or not, in order of conversation and turn; empty where clips stand alone."""
 
 
 def local_copy(dataset: Dataset) -> Path | None:
@@ -98,14 +101,29 @@ def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
     labels = tuple(x for x in dataset.labels or sorted({str(c.label) for c in scored}) if x not in reference.exclude)
     if len(labels) < 2:
         raise DatasetError(f"dataset {reference}: expected at least two classes, found {', '.join(labels)}; give clips of another class")
+    heard = _conversations(reference, [c for c in clips if c.id not in dataset.defects]) if dataset.task == "conversation" else []
+    spoken = sorted(heard, key=lambda c: c.id) or scored
     try:
-        by_path = file_digests(c.path for c in scored)
+        by_path = file_digests(c.path for c in spoken)
     except OSError as error:
         raise DatasetError(f"dataset {reference}: {error.filename} cannot be read ({error.strerror}); mend its permissions or its link") from error
-    sha256 = {c.id: by_path[c.path] for c in scored}
+    sha256 = {c.id: by_path[c.path] for c in spoken}
     notes, partial = _differences(dataset, labelled, sha256, reference.exclude)
-    rows = [_row(c, sha256[c.id]) for c in scored]
-    return Corpus(dataset, reference, tuple(scored), labels, sha256, digest_of(rows), left_out, tuple(misfits), tuple(notes), partial)
+    rows = [_row(c, sha256[c.id]) for c in spoken]
+    return Corpus(dataset, reference, tuple(scored), labels, sha256, digest_of(rows), left_out, tuple(misfits), tuple(notes), partial,
+                  heard=tuple(heard))  # fmt: skip
+
+
+def _conversations(reference: Reference, clips: list[Clip]) -> list[Clip]:
+    """All turns in order of conversation and turn, without known defects, which nobody can hear."""
+    for clip in clips:
+        if clip.conversation is None or clip.turn is None:
+            raise DatasetError(f"dataset {reference}: clip {clip.id} says no conversation and turn; its author must give both")
+    heard = sorted(clips, key=lambda c: (str(c.conversation), c.turn, c.id))
+    for one, next_one in itertools.pairwise(heard):
+        if (one.conversation, one.turn) == (next_one.conversation, next_one.turn):
+            raise DatasetError(f"dataset {reference}: {one.id} and {next_one.id} are both turn {one.turn} of {one.conversation}")
+    return heard
 
 
 def _without(clips: list[Clip], labels: tuple[str, ...], *, heard: bool) -> list[Clip]:

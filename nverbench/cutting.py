@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nverbench import folds
+from nverbench.errors import FoldError
 from nverbench.folds import Cut
 from nverbench.parts import Clip
 from nverbench.registry import Protocol
+
+
+def check_whole(clips: Sequence[Clip], cuts: Sequence[Cut]) -> None:
+    """Raise a FoldError where folds cut a conversation apart, so that it could be neither trained nor tested on whole."""
+    for cut in cuts:
+        parts = folds.split_conversations(clips, cut.folds)
+        if parts:
+            raise FoldError(f"{cut.kind} folds cut {len(parts)} conversations apart, first {parts[0]}; leave-one-group-out keeps them whole")
 
 
 def by_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None) -> Cut:

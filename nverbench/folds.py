@@ -171,6 +171,8 @@ def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
 
 def _validation(clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, seed: int, by_group: bool) -> tuple[list[int], bool]:
     """The inner validation part of a training part, and whether its groups are seen in training."""
+    if all(clips[row].conversation is not None for row in train):
+        return _whole_conversations(clips, train, inner), True
     if by_group:
         chosen = _whole_groups(clips, train, inner)
         if chosen is not None:
@@ -181,6 +183,32 @@ def _validation(clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, se
         wanted = max(inner.per_class, math.ceil(Fraction(str(inner.share)) * len(rows)))
         picked += rows[: min(wanted, len(rows) // 2)]  # a class never loses more than half of its training clips
     return sorted(picked), True
+
+
+def _whole_conversations(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int]:
+    """Of every group, whole conversations in hash order until the share of its clips is reached; never its last one."""
+    groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row in train:
+        groups[str(clips[row].unit)][str(clips[row].conversation)].append(row)
+    chosen: list[int] = []
+    for talks in groups.values():
+        wanted, taken = Fraction(str(inner.share)) * sum(map(len, talks.values())), 0
+        for name in sorted(talks, key=hashed)[:-1]:
+            if taken >= wanted:
+                break
+            chosen += talks[name]
+            taken += len(talks[name])
+    return sorted(chosen)
+
+
+def split_conversations(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
+    """Conversations that some fold cuts apart, so that no whole one could be trained or tested on."""
+    found = set()
+    for fold in folds:
+        for part in (fold.train, fold.validation, fold.test):
+            inside = {clips[row].conversation for row in part}
+            found |= inside & {clips[row].conversation for row in range(len(clips)) if row not in set(part)}
+    return sorted(str(name) for name in found)
 
 
 def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int] | None:

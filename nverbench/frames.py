@@ -16,6 +16,7 @@ from nverbench.digests import digest_of
 from nverbench.entries import STORAGES, check_storage, entry_of, frames_key_of, key_of, layer_of
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.extraction import Extraction, Heard, Tick, compute, no_tick
+from nverbench.options import Reference
 from nverbench.parts import Clip
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class FrameEmbeddings(Extraction):
     def digest(self) -> str:
         """Digest of ids and numbers, from the digests that the entries carry."""
         return digest_of([list(self.ids), [self.store.digest(k) for k in self.keys]])
+
+    def read_out_digest(self, reference: Reference) -> str:
+        """The digest of what a fusion is given: all of it."""
+        return self.digest
 
 
 def embed_frames(

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from nverbench import artifacts, audio, corpora, crossing, folds, home
 from nverbench.artifacts import Missing, Planned, Weights
 from nverbench.catalog import Catalog
-from nverbench.compatible import unfit
+from nverbench.compatible import unfit, unfit_corpus
 from nverbench.corpora import Corpus
-from nverbench.cutting import by_protocol
+from nverbench.cutting import by_protocol, check_whole
 from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.jobs import Job, Plan, Skip
@@ -77,13 +77,15 @@ class _Desk:
         absent = () if isinstance(corpus, Corpus) else corpus
         missing = (*absent, *(b for b in backbones if isinstance(b, Missing)))
         ready = tuple(b for b in backbones if isinstance(b, Planned))
-        reasons = unfit(fusion, fusion_reference.full, loss, ready)
-        if isinstance(corpus, Corpus) and corpus.dataset.task != "clip":
-            reasons.append(f"dataset {corpus.reference} has task {corpus.dataset.task}, which this version does not train on yet")
+        reasons = unfit(fusion, fusion_reference.full, loss, ready, shuffle=self.selection.shuffle)
+        if isinstance(corpus, Corpus):
+            reasons += unfit_corpus(fusion, fusion_reference.full, corpus)
         if missing or reasons or not isinstance(corpus, Corpus):
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
         try:
             cuts = [self._cut(corpus, kind, self._protocol(entry)) for kind in self._kinds(entry, corpus)]
+            if fusion.recipe_for(fusion_reference.full).unit == "conversation":
+                check_whole(corpus.clips, cuts)
         except FoldError as error:
             if not entry.registered:
                 raise
@@ -192,6 +194,8 @@ class _Desk:
             "skip_bad": asked.skip_bad,
             "plugins": self._versions(backbones, fusion, loss, corpus),
         }
+        identity |= {"train": {"shuffle": asked.shuffle}} if asked.shuffle != "none" else {}
+        identity |= {"storage": asked.storage} if fusion.wants == "frames" else {}
         standing = judge(entry, self.registry, name, backbones, corpus, cut, home.read_notes("lock"),
                          overridden=self._overridden(entry, fusion_reference, loss_reference, corpus, cut), seeds=asked.seeds,
                          transductive=fusion.transductive(fusion_reference.full))  # fmt: skip
@@ -220,4 +224,8 @@ class _Desk:
             said.append(f"dtype {asked.dtype}")
         if asked.skip_bad:
             said.append("--skip-bad")
+        if asked.shuffle != "none":
+            said.append(f"train shuffle={asked.shuffle}")
+        if asked.storage != "float32":
+            said.append(f"frames stored as {asked.storage}")
         return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
         rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
-    shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say))
+    shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say), out / "checkpoints")
     begun: deque[_Begun] = deque()
     with shared.workers:
         shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
@@ -132,6 +133,7 @@ def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]
 def keep(job: Job, result: Result, predictions: Predictions, folder: Folder) -> None:
     """Write a job's result; then remember what it was first to see, and how long it took."""
     folder.write(result, predictions)
+    shutil.rmtree(folder.root.parent / "checkpoints" / job.id, ignore_errors=True)  # the result stands: its last epochs are not needed any more
     remember(job)
     note_speeds(job, result)
 

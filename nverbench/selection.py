@@ -34,6 +34,10 @@ class Selection:
     dtype: str = "float32"
     untrained: bool = False
     skip_bad: bool = False
+    shuffle: str = "none"
+    """How turns of training conversations are put out of order: none, intra, inter-speaker or inter."""
+    storage: str = "float32"
+    """How frames are stored: float32 or float16."""
 
 
 def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> None:

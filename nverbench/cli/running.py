@@ -34,6 +34,8 @@ def run(
     untrained: Annotated[bool, typer.Option("--untrained", help="Seeded random weights: a control, needs no network.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing weights.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable clips out (unofficial).")] = False,
+    train: Annotated[str | None, typer.Option(help="shuffle=none, intra, inter-speaker or inter: turns of training conversations.")] = None,
+    storage: Annotated[str, typer.Option(help="float32; float16 halves the disk that frames take (unofficial).")] = "float32",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print jobs, forward passes, disk and minutes; run nothing.")] = False,
     rerun: Annotated[bool, typer.Option("--rerun", help="Compute finished jobs again.")] = False,
     as_json: Json = False,
@@ -51,6 +53,7 @@ def run(
         backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=_label_sets(dataset, exclude_label),
         folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=devices.resolve(device),
         dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
+        shuffle=_shuffle(train), storage=_one_of("storage", storage, ("float32", "float16")),
     )  # fmt: skip
     rules, parts = loaded(registry), installed(no_plugin)
     planned = plan.plan(rules, parts, asked)
@@ -88,6 +91,24 @@ def _label_sets(datasets: Names, excluded: Names) -> tuple[str, ...]:
         raise UsageError("--exclude-label needs --dataset: a label means something in one corpus only")
     words = f"exclude={'+'.join(excluded)}" if excluded else ""
     return tuple(f"{name}{',' if ':' in name else ':'}{words}" if words else name for name in datasets or ())
+
+
+def _shuffle(train: str | None) -> str:
+    """What ``--train shuffle=HOW`` says."""
+    from nverbench.errors import UsageError
+
+    name, _, how = (train or "shuffle=none").partition("=")
+    if name != "shuffle":
+        raise UsageError(f"--train {train}: expected shuffle=none, intra, inter-speaker or inter")
+    return _one_of("--train shuffle", how, ("none", "intra", "inter-speaker", "inter"))
+
+
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:
+    from nverbench.errors import UsageError
+
+    if value not in known:
+        raise UsageError(f"{what}={value}: expected one of {', '.join(known)}")
+    return value
 
 
 def _check_selection(selection: str | None) -> None:

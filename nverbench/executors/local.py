@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,10 @@ import numpy as np
 from nverbench import embed, folds, licences, metrics, publishing, stats
 from nverbench.cutting import by_protocol
 from nverbench.executors import provenance
-from nverbench.executors.shared import Shared, Watch, unwatched
-from nverbench.fit import Fitted, Training, begin_folds
+from nverbench.executors.shared import Embedded, Shared, Watch, unwatched
+from nverbench.fit import Fitted, Spoken, Training, begin_folds
+from nverbench.fit.spoken import Stream
+from nverbench.frames import FrameEmbeddings
 from nverbench.jobs import Job
 from nverbench.parts import Clip
 from nverbench.predictions import Predictions
@@ -32,12 +34,14 @@ def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tu
         DatasetError: a file changed between planning and now.
         PartError, FitError: a part broke its contract, a loss was not finite.
     """
-    clips, streams, embeddings = _embedded(job, shared, watch)
+    found = _embedded(job, shared, watch)
+    clips, streams = usable(job, found), _frames(job, found, shared) if job.fusion.wants == "frames" else _vectors(job, found)
     cut = job.cut if len(clips) == len(job.corpus.clips) else by_protocol(clips, job.cut.kind, job.protocol)  # --skip-bad left some out
     index = {label: i for i, label in enumerate(job.corpus.labels)}
     target = np.array([index[str(c.label)] for c in clips], dtype=np.int64)
+    kept = shared.checkpoints / job.id if shared.checkpoints is not None and job.fusion.wants == "frames" else None
     training = Training(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device,
-                        widths=tuple(b.reference.project for b in job.backbones))  # fmt: skip
+                        widths=tuple(b.reference.project for b in job.backbones), checkpoints=kept, shuffle=job.selection.shuffle)  # fmt: skip
     tick = watch(f"fit {job}", len(cut.folds) * job.selection.seeds)
     trained = begin_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
 
@@ -46,26 +50,54 @@ def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tu
         predictions = pooled(cut, fitted, clips, target)
         by_id = {c.id: c for c in clips}
         predictions.keys = publishing.keys(job.corpus, [by_id[i] for i in predictions.ids])
-        return _result(job, cut, clips, fitted, predictions, embeddings).sealed(), predictions
+        return _result(job, cut, clips, fitted, predictions, found).sealed(), predictions
 
     return ended
 
 
-def _embedded(job: Job, shared: Shared, watch: Watch) -> tuple[list[Clip], list[NDArray[np.float32]], dict[str, embed.Embeddings]]:
-    """The clips every backbone could use, their matrices (n, d_i) or layers (n, L, d_i), and the embeddings they came from."""
-    found: dict[str, embed.Embeddings] = {}
+def _embedded(job: Job, shared: Shared, watch: Watch) -> dict[str, Embedded]:
+    """What each backbone gave for what the job hears."""
+    found: dict[str, Embedded] = {}
     for name, planned in zip(job.names, job.backbones, strict=True):
-        own = shared.embeddings(job, planned, watch)
-        found[name] = own.again() if any(other is own for other in found.values()) else own  # the same backbone twice was heard once
-    bad = {clip: reason for e in found.values() for clip, reason in e.bad.items()}
+        own = shared.heard(job, planned, watch)
+        twice = any(other is own for other in found.values())
+        found[name] = own.again() if twice and isinstance(own, embed.Embeddings) else own  # the same backbone twice was heard once
     if not job.selection.skip_bad:
-        embed.check_usable(bad, str(job.corpus.reference))
-    clips = [c for c in job.corpus.clips if c.id not in bad]
+        embed.check_usable({clip: reason for e in found.values() for clip, reason in e.bad.items()}, str(job.corpus.reference))
+    return found
+
+
+def usable(job: Job, found: Mapping[str, Embedded]) -> list[Clip]:
+    """The scored clips that every backbone could use."""
+    bad = {clip for e in found.values() for clip in e.bad}
+    return [c for c in job.corpus.clips if c.id not in bad]
+
+
+def _vectors(job: Job, found: Mapping[str, Embedded]) -> list[NDArray[np.float32]]:
+    """One matrix (n, d_i), or layers (n, L, d_i), per backbone."""
+    clips, streams = usable(job, found), []
+    for planned, own in zip(job.backbones, found.values(), strict=True):
+        assert isinstance(own, embed.Embeddings)  # Shared.heard gives what the fusion wants
+        rows = {clip_id: i for i, clip_id in enumerate(own.ids)}
+        streams.append(own.read_out(planned.reference)[[rows[c.id] for c in clips]])
+    return streams
+
+
+def _frames(job: Job, found: Mapping[str, Embedded], shared: Shared) -> Spoken:
+    """Where the frames of all heard turns lie, and what belongs together."""
+    bad = {clip for e in found.values() for clip in e.bad}
+    heard = [c for c in job.corpus.heard or job.corpus.clips if c.id not in bad]
     streams = []
-    for name, planned in zip(job.names, job.backbones, strict=True):
-        rows = {clip_id: i for i, clip_id in enumerate(found[name].ids)}
-        streams.append(found[name].read_out(planned.reference)[[rows[c.id] for c in clips]])
-    return clips, streams, found
+    for own in found.values():
+        assert isinstance(own, FrameEmbeddings)  # Shared.heard gives what the fusion wants
+        place = {clip_id: i for i, clip_id in enumerate(own.ids)}
+        keys, lengths = zip(*((own.keys[place[c.id]], int(own.lengths[place[c.id]])) for c in heard), strict=True)
+        streams.append(Stream(shared.store.root, keys, lengths, own.dim))
+    rows = {c.id: i for i, c in enumerate(usable(job, found))}
+    talks: dict[str, list[int]] = {}
+    for turn, clip in enumerate(heard if job.corpus.heard else ()):
+        talks.setdefault(str(clip.conversation), []).append(turn)
+    return Spoken(tuple(streams), tuple(rows.get(c.id, -1) for c in heard), tuple(map(tuple, talks.values())), tuple(c.speaker or "" for c in heard))
 
 
 def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:
@@ -79,7 +111,7 @@ def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target
 
 
 def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitted]], predictions: Predictions,
-            embeddings: dict[str, embed.Embeddings]) -> Result:  # fmt: skip
+            embeddings: Mapping[str, Embedded]) -> Result:  # fmt: skip
     labels = list(job.corpus.labels)
     hard = predictions.decisions(len(labels))
     counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
@@ -163,7 +195,7 @@ def fold_scores(cut: folds.Cut, fitted: list[Fitted], replicate: int, prediction
     return found
 
 
-def _counts(job: Job, clips: list[Clip], groups: list[str], embeddings: dict[str, embed.Embeddings]) -> Counts:
+def _counts(job: Job, clips: list[Clip], groups: list[str], embeddings: Mapping[str, Embedded]) -> Counts:
     left_out = dict(job.corpus.left_out) | {clip: why for e in embeddings.values() for clip, why in e.bad.items()}
     return Counts(
         clips=len(clips),

@@ -7,8 +7,9 @@ import resource
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from nverbench import embed, licences
+from nverbench import licences
 from nverbench.artifacts import Planned
+from nverbench.executors.shared import Embedded
 from nverbench.fit import Fitted
 from nverbench.jobs import Job
 from nverbench.results import Provenance, Timings
@@ -16,7 +17,7 @@ from nverbench.results import Provenance, Timings
 LIBRARIES = ("torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")
 
 
-def provenance(job: Job, embeddings: Mapping[str, embed.Embeddings], fitted: list[list[Fitted]]) -> Provenance:
+def provenance(job: Job, embeddings: Mapping[str, Embedded], fitted: list[list[Fitted]]) -> Provenance:
     """What the result was made from."""
     import torch
 
@@ -34,7 +35,7 @@ def provenance(job: Job, embeddings: Mapping[str, embed.Embeddings], fitted: lis
     )
 
 
-def timings(embeddings: Mapping[str, embed.Embeddings], fit_seconds: float) -> Timings:
+def timings(embeddings: Mapping[str, Embedded], fit_seconds: float) -> Timings:
     """What it took."""
     passes = {name: e.forward_passes for name, e in embeddings.items()}
     return Timings(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
-from nverbench import cache, embed
+from nverbench import cache, embed, frames
 from nverbench.artifacts import Planned
 from nverbench.digests import file_digests
 from nverbench.errors import DatasetError
@@ -17,6 +18,7 @@ from nverbench.extraction import Extraction
 from nverbench.fit import Workers
 from nverbench.jobs import Job
 
+Embedded = embed.Embeddings | frames.FrameEmbeddings
 MOST_BYTES = 4_000_000_000
 Watch = Callable[[str, int], embed.Tick]
 """Told of a stage and its size; gives what to call after each step of it."""
@@ -34,32 +36,41 @@ class Shared:
     store: cache.Store
     workers: Workers = field(default_factory=Workers)
     """Processes for trainings; nothing is started before a job is worth it."""
+    checkpoints: Path | None = None
+    """Where trainings of conversations keep their last epoch, a folder per job."""
     _held: dict[str, embed.Embeddings] = field(default_factory=dict)
     _costs: dict[str, Extraction] = field(default_factory=dict)
     """What each cost when it was computed: read again from the store, it still says so."""
+    _frames: dict[str, frames.FrameEmbeddings] = field(default_factory=dict)
+    """On disk: nothing of it is held but where it is."""
     _failed: dict[str, Exception] = field(default_factory=dict)
 
     def prepare(self, jobs: Iterable[Job], watch: Watch) -> None:
         """Embed what the jobs need. What cannot be embedded fails the jobs that need it, later and with its reason."""
+        done = set()
         for job in jobs:
             for planned in job.backbones:
                 key = key_of(job, planned)
-                if key not in self._costs and key not in self._failed:
+                if key not in done:
+                    done.add(key)
                     try:
-                        self.embeddings(job, planned, watch)
+                        self.heard(job, planned, watch)
                     except Exception as error:
                         self._failed[key] = error
 
-    def embeddings(self, job: Job, planned: Planned, watch: Watch) -> embed.Embeddings:
-        """One backbone's embeddings of a job's clips.
+    def heard(self, job: Job, planned: Planned, watch: Watch) -> Embedded:
+        """What a job's fusion wants of one backbone: frames, or an embedding per clip.
 
         Raises:
             DatasetError: a file changed between planning and now.
-            PartError, AudioError: as :func:`nverbench.embed.embed`; once for a run, then the same error again.
+            PartError, AudioError, UsageError: as :func:`nverbench.embed.embed`; once for a run, then the same error again.
         """
         key = key_of(job, planned)
         if key in self._failed:
             raise self._failed[key]
+        return self._framed(key, job, planned, watch) if job.fusion.wants == "frames" else self._pooled(key, job, planned, watch)
+
+    def _pooled(self, key: str, job: Job, planned: Planned, watch: Watch) -> embed.Embeddings:
         if key not in self._held:
             unchanged(job)
             tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
@@ -72,6 +83,16 @@ class Shared:
         self._held[key] = self._held.pop(key)  # the last used stands last
         return self._held[key]
 
+    def _framed(self, key: str, job: Job, planned: Planned, watch: Watch) -> frames.FrameEmbeddings:
+        if key not in self._frames:
+            unchanged(job)
+            asked, clips = job.selection, job.corpus.heard or job.corpus.clips
+            tick = watch(f"frames of {planned} x {job.corpus.reference}", len(clips))
+            self._frames[key] = frames.embed_frames(
+                planned, clips, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick
+            )
+        return self._frames[key]
+
     def _hold(self, key: str, found: embed.Embeddings) -> None:
         self._costs[key] = Extraction(**{f.name: getattr(found, f.name) for f in fields(Extraction)})
         self._held[key] = found
@@ -82,13 +103,15 @@ class Shared:
 def key_of(job: Job, planned: Planned) -> str:
     """What tells one set of embeddings from another."""
     identity = embed.embedding_identity(planned.reference)
-    return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}"
+    kind = f"frames {job.selection.storage}" if job.fusion.wants == "frames" else "pooled"
+    return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}{kind}"
 
 
 def unchanged(job: Job) -> None:
     """Raise when a clip's file is no longer the one that was planned."""
-    now = file_digests(c.path for c in job.corpus.clips)
-    for clip in job.corpus.clips:
+    clips = job.corpus.heard or job.corpus.clips
+    now = file_digests(c.path for c in clips)
+    for clip in clips:
         if now[clip.path] != job.corpus.sha256[clip.id]:
             raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
 

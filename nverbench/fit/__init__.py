@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nverbench.errors import UsageError
-from nverbench.fit import joint
-from nverbench.fit.loop import Run, full_batches, train
+from nverbench.fit import joint, spoken
+from nverbench.fit.loop import Run, train
+from nverbench.fit.material import Material, Pooled, full_batches
 from nverbench.fit.processes import Handed, Task, Workers
 from nverbench.fit.records import Fitted, Training
+from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
 from nverbench.scaling import Scaler, project
 from nverbench.seeds import forked, seed_of
@@ -29,25 +31,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Fitted", "Training", "Workers", "begin_folds", "fit_fold", "fit_folds", "full_batches", "seed_of"]
+__all__ = ["Fitted", "Spoken", "Training", "Workers", "begin_folds", "fit_fold", "fit_folds", "full_batches", "seed_of"]
 
+Data = Sequence["NDArray[np.float32]"] | Spoken
+"""What a job trains on: a matrix per backbone, or frames on disk."""
 WAYS = ("auto", "one", "processes", "joint")
 
 
-def fit_folds(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
+def fit_folds(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
               tick: Callable[[int], None] = lambda n: None, workers: Workers | None = None) -> list[list[Fitted]]:  # fmt: skip
     """Every fold of every replicate: ``[replicate][fold]``; arguments and errors as :func:`begin_folds`."""
     return begin_folds(training, streams, target, folds, replicates, tick, workers)()
 
 
-def begin_folds(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
+def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
                 tick: Callable[[int], None] = lambda n: None,
                 workers: Workers | None = None) -> Callable[[], list[list[Fitted]]]:  # fmt: skip
     """Train every fold of every replicate; call what comes back for the results. Until then workers may still be busy with them.
 
     Args:
         training: what and how.
-        streams: one matrix (n, d_i) per backbone, rows as the folds count them; (n, L, d_i) where a softmax over layers is to be learned.
+        streams: one matrix (n, d_i) per backbone, rows as the folds count them; (n, L, d_i) where a softmax over layers is to be learned; or
+            frames on disk.
         target: (n,) class indices.
         folds: training, validation and test rows.
         replicates: other seeds, the same folds.
@@ -76,7 +81,7 @@ def begin_folds(training: Training, streams: Sequence[NDArray[np.float32]], targ
     return ended
 
 
-def _separately(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
+def _separately(training: Training, streams: Data, target: NDArray[np.int64], tasks: Sequence[Task],
                 tick: Callable[[int], None], workers: Workers | None, *, at_once: bool) -> Callable[[], list[Fitted]]:  # fmt: skip
     """Each task as a training of its own; once the first has shown how long they take, the rest in processes where that pays."""
 
@@ -104,10 +109,11 @@ def _separately(training: Training, streams: Sequence[NDArray[np.float32]], targ
     return lambda: first + (fitted if (fitted := away.results()) is not None else here(left))
 
 
-def fit_fold(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
-    """Train on one fold and predict its test part; arguments and errors as :func:`fit_folds`."""
+def fit_fold(training: Training, streams: Data, target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
+    """Train on one fold and predict its test part; arguments and errors as :func:`begin_folds`."""
     with one_thread(), forked(training.device):
-        return train(Run(training, prepared(training, streams, fold), _labels(training, target), fold, replicate))
+        labels = _labels(training, target)
+        return train(Run(training, prepared(training, streams, labels, fold, replicate), labels, fold, replicate))
 
 
 def chosen(device: str) -> str:
@@ -119,12 +125,11 @@ def chosen(device: str) -> str:
     return "joint" if way == "auto" and device.startswith("cuda") else way
 
 
-def _jointly(training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], folds: Sequence[Fold],
-             replicates: int) -> list[Fitted] | None:  # fmt: skip
+def _jointly(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int) -> list[Fitted] | None:
     """All trainings as one model; None where the fusion or the loss does not allow it."""
     with one_thread(), forked(training.device):
         labels = _labels(training, target)
-        data = [prepared(training, streams, fold) for fold in folds]
+        data = [prepared(training, streams, labels, fold, 0) for fold in folds]
         runs = [Run(training, own, labels, fold, r) for r in range(replicates) for fold, own in zip(folds, data, strict=True)]
         try:
             return joint.train_jointly(runs)
@@ -132,13 +137,16 @@ def _jointly(training: Training, streams: Sequence[NDArray[np.float32]], target:
             return None
 
 
-def prepared(training: Training, streams: Sequence[NDArray[np.float32]], fold: Fold) -> tuple[Tensor, ...]:
-    """The streams as a fold trains on them: scaled and projected by its training rows."""
-    if training.protocol.scaling == "z-score":
+def prepared(training: Training, streams: Data, labels: Tensor, fold: Fold, replicate: int) -> Material:
+    """The data as a fold trains on them: scaled and projected by its training rows."""
+    dtype = torch.float64 if training.double else torch.float32
+    scaled = training.protocol.scaling == "z-score"
+    if isinstance(streams, spoken.Spoken):
+        return spoken.prepared(training, streams, labels, fold, replicate, scaled=scaled, dtype=dtype)
+    if scaled:
         streams = Scaler.fit(streams, fold.train).apply(streams)
     streams = [project(s, fold.train, width) if width else s for s, width in zip_longest(streams, training.widths[: len(streams)])]
-    dtype = torch.float64 if training.double else torch.float32
-    return tuple(_owned(s).to(training.device, dtype) for s in streams)
+    return Pooled(tuple(_owned(s).to(training.device, dtype) for s in streams), labels)
 
 
 def _labels(training: Training, target: NDArray[np.int64]) -> Tensor:

@@ -21,6 +21,7 @@ from nverbench.errors import NverbenchError
 from nverbench.exchange import Batch
 from nverbench.fit.dropout import Call, given, recorded
 from nverbench.fit.loop import Run, Sums, checked, optimizer_of
+from nverbench.fit.material import Pooled
 from nverbench.fit.records import Fitted
 
 Stacked = Mapping[str, Tensor]
@@ -54,10 +55,13 @@ class _Joint:
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs, self.training, self.labels = runs, runs[0].training, runs[0].labels
         self.base = runs[0].module
-        unique = list({id(run.data): run.data for run in runs}.values())  # replicates of a fold share their scaled data
+        own = [run.material.data for run in runs if isinstance(run.material, Pooled)]
+        if len(own) < len(runs) or self.training.recipe.optimizer not in (None, "adam"):
+            raise Refused("only pooled embeddings are trained jointly, and with adam only")
+        unique = list({id(data): data for data in own}.values())  # replicates of a fold share their scaled data
         self.data = tuple(torch.stack([data[s] for data in unique]) for s in range(len(unique[0])))  # m x (folds, n, d_i)
         places = {id(data): i for i, data in enumerate(unique)}
-        self.place = torch.tensor([places[id(run.data)] for run in runs], device=self.labels.device)  # (f,)
+        self.place = torch.tensor([places[id(data)] for data in own], device=self.labels.device)  # (f,)
         self.counts = torch.stack([run.counts for run in runs])  # (f, k)
         self.calls = self._probe()
         self.stacked = {name: torch.stack([dict(run.module.named_parameters())[name].detach() for run in runs])
@@ -70,7 +74,7 @@ class _Joint:
     def epoch(self, active: Sequence[int], epoch: int) -> list[dict[str, float]]:
         """One pass of every active run over its own training rows; runs with fewer rows take fewer steps."""
         self.base.train()  # the one that is called, also when its own run has ended
-        batches = [self.runs[i].batches() for i in active]  # f x (steps_i, batch)
+        batches = [self.runs[i].steps() for i in active]  # f x (steps_i, batch)
         sums = [Sums() for _ in active]
         for step in range(max(map(len, batches))):
             now = [j for j, b in enumerate(batches) if step < len(b)]

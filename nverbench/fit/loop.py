@@ -19,13 +19,14 @@ from torch.nn import functional
 from nverbench import metrics
 from nverbench.errors import FitError, FoldError, PartError
 from nverbench.exchange import Batch, Losses, Output
+from nverbench.fit import checkpoints
 from nverbench.fit.dropout import drawn
+from nverbench.fit.material import Material
 from nverbench.fit.records import Fitted, Training
 from nverbench.folds import Fold
 from nverbench.layers import LayerWeights
 from nverbench.seeds import seed_of, sow
 
-EVALUATION_ROWS = 256
 LOOK = 5
 """Epochs between two looks at gradient shares: each costs a forward and a backward pass per term."""
 
@@ -33,11 +34,11 @@ LOOK = 5
 class Run:
     """The training of one fold and replicate; who steps it, and whether others are stepped with it, is not its business."""
 
-    def __init__(self, training: Training, data: tuple[Tensor, ...], labels: Tensor, fold: Fold, replicate: int) -> None:
-        """``data``: one (n, d_i) tensor per stream, scaled for this fold; (n, L, d_i) where a softmax over layers is to be learned."""
+    def __init__(self, training: Training, material: Material, labels: Tensor, fold: Fold, replicate: int) -> None:
+        """``material``: the data, scaled for this fold; ``labels``: (n,) classes of all rows."""
         if training.protocol.selection == "inner" and not fold.validation:
             raise FoldError(f"fold {fold.name}: no training clip can be spared for selection; add clips or say --selection last")
-        self.training, self.data, self.labels, self.fold = training, data, labels, fold
+        self.training, self.material, self.labels, self.fold, self.replicate = training, material, labels, fold, replicate
         self.rows = torch.tensor(fold.train, dtype=torch.long)  # (n_train,)
         watch = {"inner": fold.validation, "test": fold.test, "last": ()}[training.protocol.selection]
         self.watch = torch.tensor(watch, dtype=torch.long, device=labels.device)
@@ -46,9 +47,8 @@ class Run:
             return seed_of(training.protocol.seed, purpose, fold.name, replicate)
 
         sow(training.device, seed("initialisation"))
-        module = training.fusion.build(tuple(d.shape[-1] for d in data), training.classes, **training.fusion_options)
-        layers = [d.shape[1] if d.ndim == 3 else None for d in data]
-        module = (LayerWeights(module, layers) if any(layers) else module).to(training.device)
+        module = training.fusion.build(material.dims, training.classes, **training.fusion_options)
+        module = (LayerWeights(module, material.layers) if any(material.layers) else module).to(training.device)
         self.module = module.double() if training.double else module
         self.counts = torch.bincount(labels[self.rows.to(labels.device)], minlength=training.classes)  # (k,) training rows only
         self.objective: Callable[[Output, Tensor], Losses] = training.loss.build(training.classes, self.counts, **training.loss_options)
@@ -58,13 +58,19 @@ class Run:
         sow(training.device, seed("dropout"))  # for modules that draw random numbers in a way of their own
         self.curves: list[Mapping[str, float]] = []
         self.best_epoch = 0
-        self._best = math.inf
-        self._best_state: dict[str, Tensor] = {}
+        self.best = math.inf
+        self.best_state: dict[str, Tensor] = {}
+        self.seconds_before = 0.0
         self._began = time.perf_counter()
 
-    def batches(self) -> Tensor:
-        """Row indices (steps, batch) of the next epoch, on the device."""
-        return full_batches(self.rows, self.training.batch, self.order).to(self.labels.device)
+    @property
+    def seconds(self) -> float:
+        """Since it began, with those of an earlier process that it goes on from."""
+        return self.seconds_before + time.perf_counter() - self._began
+
+    def steps(self) -> list[Tensor]:
+        """The steps of the next epoch."""
+        return self.material.steps(self.rows, self.training.batch, self.order)
 
     def done_after(self, epoch: int, curve: dict[str, float]) -> bool:
         """Note an epoch's curve, look at the watched part, and say whether patience has run out."""
@@ -75,29 +81,36 @@ class Run:
         self.curves.append(curve)
         if not len(self.watch):
             self.best_epoch = epoch
-        elif curve["watched_cross_entropy"] < self._best:
-            self._best, self.best_epoch = curve["watched_cross_entropy"], epoch
-            self._best_state = {name: value.clone() for name, value in self.module.state_dict().items()}
+        elif (score := self._score(curve)) < self.best:
+            self.best, self.best_epoch = score, epoch
+            self.best_state = {name: value.clone() for name, value in self.module.state_dict().items()}
         return len(self.watch) > 0 and epoch - self.best_epoch >= self.training.patience
+
+    def _score(self, curve: Mapping[str, float]) -> float:
+        """What stopping watches; lower is better."""
+        return -curve["watched_weighted_f1"] if self.training.select == "weighted-f1" else curve["watched_cross_entropy"]
 
     def fitted(self) -> Fitted:
         """The test predictions of the best epoch's weights."""
-        if self._best_state:
-            self.module.load_state_dict(self._best_state)
+        if self.best_state:
+            self.module.load_state_dict(self.best_state)
         test = torch.tensor(self.fold.test, dtype=torch.long, device=self.labels.device)
         probabilities = self.predict(test).softmax(-1).cpu().numpy()
-        return Fitted(probabilities, self.best_epoch, tuple(self.curves), weights(self.module), time.perf_counter() - self._began)
+        return Fitted(probabilities, self.best_epoch, tuple(self.curves), weights(self.module), self.seconds)
 
     @torch.no_grad()
     def predict(self, rows: Tensor) -> Tensor:
         """Logits (n, k) float64 of some rows, in eval mode, after the fusion remembered training rows."""
         self.module.eval()
         remember = getattr(self.module, "remember", None)
-        if remember is not None:
-            generator = torch.Generator().manual_seed(self.memory)  # every evaluation of a fold remembers the same rows
-            remember(taken(self.data, self.rows.to(self.labels.device)), generator)
-        batches = (taken(self.data, part) for part in torch.split(rows, EVALUATION_ROWS))
-        logits = torch.cat([checked(self.module(batch), batch, self.training).logits.double() for batch in batches])
+        known = self.material.remembered(self.rows) if remember is not None else None
+        if remember is not None and known is not None:
+            remember(known, torch.Generator().manual_seed(self.memory))  # every evaluation of a fold remembers the same rows
+        logits = torch.empty(len(rows), self.training.classes, dtype=torch.float64, device=rows.device)
+        for part in self.material.parts(rows):
+            batch = self.material.batch(part.step)
+            output = checked(self.module(batch), batch, self.training)
+            logits[part.places] = output.logits.double()[part.outputs]
         if not bool(torch.isfinite(logits).all()):
             name = self.training.fusion.name
             raise FitError(f"fold {self.fold.name}: fusion {name} gives logits that are not finite numbers; lower the learning rate or mend it")
@@ -105,9 +118,10 @@ class Run:
 
     def gradient_shares(self) -> dict[str, float]:
         """Each term's share of the gradient, |grad of it| over their sum, on the first training rows, nothing dropped; of one term there is none."""
-        batch = taken(self.data, self.rows[: self.training.batch].to(self.labels.device))
+        step = next(iter(self.material.parts(self.rows[: self.training.batch]))).step
+        batch = self.material.batch(step)
         self.module.eval()
-        losses = self.objective(self.module(batch), self.labels[self.rows[: self.training.batch].to(self.labels.device)])
+        losses = self.objective(self.module(batch), self.material.target(step))
         if len(losses.terms) < 2:
             return {}
         parameters = [p for p in self.module.parameters() if p.requires_grad]
@@ -119,32 +133,39 @@ class Run:
         return {f"gradient_share_{name}": norm / whole for name, norm in norms.items()} if 0 < whole < math.inf else {}
 
     def watched(self) -> dict[str, float]:
-        """Cross-entropy, accuracy and macro-F1 of the watched part."""
+        """Cross-entropy, accuracy and macro-F1 of the watched part, and the score that stopping watches."""
         logits, target = self.predict(self.watch), self.labels[self.watch]
         counts = metrics.confusion(target.cpu().numpy(), logits.argmax(-1).cpu().numpy(), self.training.classes)
         scores = metrics.scores(counts, present_only=True)
         loss = float(functional.cross_entropy(logits, target))
-        return {"watched_cross_entropy": loss, "watched_accuracy": float(scores["accuracy"]), "watched_macro_f1": float(scores["macro_f1"])}
+        found = {"watched_cross_entropy": loss, "watched_accuracy": float(scores["accuracy"]), "watched_macro_f1": float(scores["macro_f1"])}
+        return found | ({"watched_weighted_f1": float(scores["weighted_f1"])} if self.training.select == "weighted-f1" else {})
 
 
 def train(run: Run) -> Fitted:
-    """Epochs of one training until patience runs out."""
+    """Epochs of one training until patience runs out; one that was cut off goes on after the last epoch it finished."""
     optimizer = optimizer_of(run.training, run.module.parameters())
-    for epoch in range(1, run.training.epochs + 1):
-        if run.done_after(epoch, _epoch(run, optimizer, epoch)):
+    done, ended = checkpoints.resume(run, optimizer)
+    for epoch in range(done + 1, run.training.epochs + 1):
+        if ended:
             break
+        curve = _epoch(run, optimizer, epoch)
+        judging(optimizer)
+        ended = run.done_after(epoch, curve)
+        checkpoints.keep(run, optimizer, epoch, ended=ended)
     return run.fitted()
 
 
 def _epoch(run: Run, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
-    """One pass over the training rows in full batches; the mean of every term and diagnostic."""
+    """One pass over the training rows; the mean of every term and diagnostic."""
     run.module.train()
-    batches, sums = run.batches(), Sums()
+    training_again(optimizer)
+    sums = Sums()
     with drawn(run.dropout):
-        for rows in batches:  # (batch,)
+        for step in run.steps():
             optimizer.zero_grad(set_to_none=True)
-            batch = taken(run.data, rows)
-            losses = run.objective(checked(run.module(batch), batch, run.training), run.labels[rows])
+            batch = run.material.batch(step)
+            losses = run.objective(checked(run.module(batch), batch, run.training), run.material.target(step))
             total = torch.stack(list(losses.terms.values())).sum()
             total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
             optimizer.step()
@@ -174,15 +195,10 @@ class Sums:
         return {f"train_{name}": float(np.add.accumulate(own)[-1]) / len(own) for name, own in values.items()}
 
 
-def taken(data: tuple[Tensor, ...], rows: Tensor) -> Batch:
-    """The rows (n,) of every stream."""
-    return Batch(tuple(d[rows] for d in data))
-
-
 def checked(output: Any, batch: Batch, training: Training) -> Output:
     """A fusion's answer to a batch, once it is known to keep its contract."""
     streams, name = len(batch.streams), training.fusion.name
-    wanted = (len(batch.streams[0]), training.classes)
+    wanted = (len(batch.streams[0] if batch.turns is None else batch.turns[0]), training.classes)
     if not isinstance(output, Output) or tuple(output.logits.shape) != wanted:
         got = tuple(output.logits.shape) if isinstance(output, Output) else type(output).__name__
         raise PartError(f"fusion {name}: expected Output with logits (n={wanted[0]}, k={wanted[1]}), got {got}; its author must mend it")
@@ -192,20 +208,30 @@ def checked(output: Any, batch: Batch, training: Training) -> Output:
     return output
 
 
-def full_batches(rows: Tensor, size: int, order: torch.Generator) -> Tensor:
-    """Row indices (steps, size) of one epoch: a permutation, the last batch filled from its start."""
-    shuffled = rows[torch.randperm(len(rows), generator=order)]  # (n,)
-    steps = -(-len(rows) // size)
-    return shuffled.repeat(-(-steps * size // len(rows)))[: steps * size].view(steps, size)
-
-
 def optimizer_of(training: Training, parameters: Any) -> torch.optim.Optimizer:
     """The recipe's optimizer where its paper fixes one, else the protocol's."""
     name = training.recipe.optimizer or training.protocol.optimizer
     lr = training.recipe.lr or training.protocol.lr
+    if name == "radam-schedule-free":
+        import schedulefree
+
+        own: torch.optim.Optimizer = schedulefree.RAdamScheduleFree(parameters, lr=lr)
+        return own
     if name != "adam":
-        raise PartError(f"fusion {training.fusion.name}: optimizer {name!r} is not one this version offers; expected adam")
+        raise PartError(f"fusion {training.fusion.name}: optimizer {name!r} is not one this version offers; expected adam or radam-schedule-free")
     return torch.optim.Adam(parameters, lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d
+
+
+def judging(optimizer: Any) -> None:
+    """A schedule-free optimizer trains one set of weights and is judged by another (their running mean): put that one in."""
+    if hasattr(optimizer, "eval"):
+        optimizer.eval()
+
+
+def training_again(optimizer: Any) -> None:
+    """And back to the weights that are trained."""
+    if hasattr(optimizer, "train"):
+        optimizer.train()
 
 
 def weights(module: torch.nn.Module) -> int:

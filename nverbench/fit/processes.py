@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.fit.records import Fitted, Training
+from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Task = tuple[Fold, int]
 """A fold and a replicate."""
-FitFold = Callable[[Training, Sequence[Any], Any, Fold, int], Fitted]
+FitFold = Callable[[Training, Any, Any, Fold, int], Fitted]
 WORTH_STARTING = 10.0
 """Seconds of work left from which workers are started."""
 PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
@@ -62,15 +63,15 @@ class Workers:
         self._handed = [f for f in self._handed if not f.done()]
         return self._pool is not None and len(self._handed) < 2 * self.number
 
-    def hand(self, fit_fold: FitFold, training: Training, streams: Sequence[NDArray[np.float32]], target: NDArray[np.int64], tasks: Sequence[Task],
-             tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
+    def hand(self, fit_fold: FitFold, training: Training, streams: Sequence[NDArray[np.float32]] | Spoken, target: NDArray[np.int64],
+             tasks: Sequence[Task], tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
         """Trainings under way; None where the parts cannot travel or a worker died."""
         try:
-            packed = pickle.dumps((fit_fold, training))
+            packed = pickle.dumps((fit_fold, training, streams if isinstance(streams, Spoken) else None))
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
         files = contextlib.ExitStack()
-        paths = files.enter_context(_laid_out([*streams, target]))
+        paths = files.enter_context(_laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
         try:
             with _environment(PAGES):  # processes start when there is something to do
                 futures = [self._started().submit(_work, packed, paths, fold, replicate) for fold, replicate in tasks]
@@ -157,9 +158,9 @@ def _begin() -> None:
 
 
 def _work(packed: bytes, paths: tuple[str, ...], fold: Fold, replicate: int) -> Fitted:
-    fit_fold, training = pickle.loads(packed)  # noqa: S301  # written by the parent a moment ago, never read from disk
+    fit_fold, training, on_disk = pickle.loads(packed)  # noqa: S301  # written by the parent a moment ago, never read from disk
     *streams, target = _arrays(paths)
-    fitted: Fitted = fit_fold(training, streams, target, fold, replicate)
+    fitted: Fitted = fit_fold(training, streams if on_disk is None else on_disk, target, fold, replicate)
     return fitted
 
 

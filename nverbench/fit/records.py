@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.parts import Fusion, Loss, Recipe
@@ -27,6 +28,10 @@ class Training:
     device: str = "cpu"
     widths: tuple[int | None, ...] = ()
     """Per backbone, the width to project its embeddings to; None, or no entry: as they are."""
+    checkpoints: Path | None = None
+    """Where a training that takes hours keeps its last epoch; None: it is not worth it."""
+    shuffle: str = "none"
+    """How turns of training conversations are put out of order: none, intra, inter-speaker or inter."""
     double: bool = False
     """Weights, data and gradients in float64: for tests of one path against another."""
 
@@ -44,6 +49,11 @@ class Training:
     def patience(self) -> int:
         """Epochs without improvement before stopping."""
         return self.recipe.patience or self.protocol.patience
+
+    @property
+    def select(self) -> str:
+        """What early stopping watches: cross-entropy or weighted-f1."""
+        return self.recipe.select or "cross-entropy"
 
     @property
     def batch(self) -> int:

@@ -1,0 +1,60 @@
+"""The last finished epoch of a training, on disk: a job of hours that was killed goes on from there, with the numbers of one that was not."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nverbench.home import write_atomically
+
+if TYPE_CHECKING:
+    from nverbench.fit.loop import Run
+
+
+def path_of(run: Run) -> Path | None:
+    """The file of a training."""
+    folder = run.training.checkpoints
+    return None if folder is None else folder / f"{run.fold.name}-{run.replicate}.pt".replace("/", "_")
+
+
+def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool) -> None:
+    """Write everything that the next epoch depends on; the weights are those that are judged (``loop.judging``)."""
+    path = path_of(run)
+    if path is None:
+        return
+    state = {
+        "epoch": epoch, "ended": ended, "module": run.module.state_dict(), "optimizer": optimizer.state_dict(), "curves": list(run.curves),
+        "best": run.best, "best_epoch": run.best_epoch, "best_state": run.best_state, "order": run.order.get_state(),
+        "dropout": run.dropout.get_state(), "global": torch.get_rng_state(), "seconds": run.seconds,
+    }  # fmt: skip
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
+    """The epochs that an earlier process finished, and whether that was all; 0 where there was none or its file is damaged."""
+    path = path_of(run)
+    state = _read(path) if path is not None and path.exists() else None
+    if state is None:
+        return 0, False
+    run.module.load_state_dict(state["module"])
+    optimizer.load_state_dict(state["optimizer"])
+    run.curves, run.best, run.best_epoch = list(state["curves"]), state["best"], state["best_epoch"]
+    run.best_state, run.seconds_before = state["best_state"], state["seconds"]
+    run.order.set_state(state["order"])
+    run.dropout.set_state(state["dropout"])
+    torch.set_rng_state(state["global"])
+    return int(state["epoch"]), bool(state["ended"])
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+        return None
+    return state
