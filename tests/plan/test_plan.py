@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -133,9 +134,10 @@ def test_a_fusion_over_time_names_the_option_that_helps(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        (Recipe(optimizer="radam-schedule-free"), "optimizer=radam-schedule-free"),
-        (Recipe(select="weighted-f1"), "select=weighted-f1"),
-        (Recipe(unit="conversation"), "unit=conversation"),
+        (Recipe(optimizer="sgd"), "optimizer=sgd"),
+        (Recipe(select="uar"), "select=uar"),
+        (Recipe(unit="frame"), "unit=frame"),
+        (Recipe(unit="conversation"), "must want frames"),
     ],
 )
 def test_a_recipe_that_this_version_cannot_honour_is_skipped_and_never_trained_otherwise(bench: Any, recipe: Recipe, words: str) -> None:
@@ -145,11 +147,51 @@ def test_a_recipe_that_this_version_cannot_honour_is_skipped_and_never_trained_o
     assert words in planned.skips[0].reasons[0]
 
 
-def test_a_corpus_of_conversations_is_skipped_and_not_trained_as_clips(bench: Any) -> None:
-    bench.swap("datasets", "toys", task="conversation")
-    planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",))
-    assert planned.jobs == ()
-    assert planned.skips[0].reasons == ("dataset toys has task conversation, which this version does not train on yet",)
+def test_whole_conversations_need_a_corpus_that_has_them(bench: Any) -> None:
+    bench.swap("fusions", "timed", recipe=Recipe(unit="conversation"))
+    (skip,) = bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",)).skips
+    assert skip.reasons == ("fusion timed trains on whole conversations, and dataset toys has single clips",)
+
+
+def test_a_head_takes_the_scored_turns_of_conversations_one_by_one(bench: Any) -> None:
+    talk(bench)
+    (job,) = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",)).jobs
+    assert [len(job.corpus.heard), len(job.corpus.clips)] == [len(job.corpus.clips) + 1, len(job.corpus.clips)]
+
+
+def test_folds_that_cut_conversations_apart_are_refused_by_name(bench: Any) -> None:
+    talk(bench)
+    bench.swap("fusions", "timed", recipe=Recipe(unit="conversation"))
+    with pytest.raises(FoldError, match="random folds cut"):
+        bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",), folds=("random",))
+    assert len(bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",)).jobs) == 1
+
+
+@pytest.mark.parametrize(("asked", "said"), [({"shuffle": "intra"}, "train shuffle=intra"), ({"storage": "float16"}, "frames stored as float16")])
+def test_a_shuffle_or_half_the_disk_is_a_row_of_its_own_and_unofficial(bench: Any, asked: dict[str, str], said: str) -> None:
+    talk(bench)
+    bench.swap("fusions", "timed", recipe=Recipe(unit="conversation"))
+    plain, other = (bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",), **more).jobs[0] for more in ({}, asked))
+    assert plain.id != other.id
+    assert f"overridden: {said}" in other.standing.reasons
+
+
+def test_turns_can_be_shuffled_only_where_they_are_heard_together(bench: Any) -> None:
+    (skip,) = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",), shuffle="intra").skips
+    assert skip.reasons == ("fusion head hears one clip at a time: there is no order of turns to shuffle",)
+
+
+def talk(bench: Any) -> None:
+    """Make conversations of the toys, one per group, and one more turn that is heard only."""
+    load = next(part.load for part in bench.parts["datasets"] if part.name == "toys")
+
+    def turns(root: Any, *, take: int = 0) -> Any:
+        clips = sorted(load(root), key=lambda c: c.id)
+        for number, clip in enumerate(clips):
+            yield replace(clip, conversation=f"talk {clip.unit}", turn=number)
+        yield replace(clips[0], id="unscored", label=None, conversation=f"talk {clips[0].unit}", turn=len(clips))
+
+    bench.swap("datasets", "toys", task="conversation", load=turns, folds=("leave-one-group-out", "random"))
 
 
 def test_skips_share_what_is_missing(bench: Any) -> None:
