@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nverbench import Fusion, hookimpl
-from nverbench_fusions import aligned, plain, single, transporting
+from nverbench_fusions import aligned, erc, plain, single, transporting
 
 
 @hookimpl
 def nverbench_fusions() -> Iterable[Fusion]:
     """Heads (arity 1), RENO and its kin, PARROT and MATA, and the plain rivals."""
-    return [*single.fusions(), *aligned.fusions(), *transporting.fusions(), *plain.fusions()]
+    return [*single.fusions(), *aligned.fusions(), *transporting.fusions(), *plain.fusions(), *erc.fusions()]

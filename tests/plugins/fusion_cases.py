@@ -12,7 +12,8 @@ import nverbench_fusions
 import nverbench_losses
 from nverbench import Batch, Output
 
-FUSIONS = {fusion.name: fusion for fusion in nverbench_fusions.nverbench_fusions()}
+FUSIONS = {fusion.name: fusion for fusion in nverbench_fusions.nverbench_fusions() if fusion.wants == "pooled"}
+"""Fusions of pooled features; those of conversations have laws of their own (test_erc.py)."""
 LOSSES = {loss.name: loss for loss in nverbench_losses.nverbench_losses()}
 HEADS = [name for name, fusion in FUSIONS.items() if fusion.arity == (1, 1)]
 MANY = [name for name, fusion in FUSIONS.items() if fusion.arity == (2, None)]
