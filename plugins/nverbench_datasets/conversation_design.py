@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
-SEED = 20250107
+SEED = 20250108
+"""Of sixty the one whose 100 conversations are most like 4,000 in what the observers of ``conversation_ideal.py`` gain, in all four designs."""
 LABELS = ("calm", "cheerful", "gloomy", "tense")
 SESSIONS = 5
 CONVERSATIONS = 20
@@ -53,7 +54,7 @@ class Design:
     """o: how much of the rest depends on the label before."""
 
 
-BOTH = Design("conversation-demo", atmosphere=0.4, order=1.0)
+BOTH = Design("conversation-demo", atmosphere=0.35, order=1.0)
 ATMOSPHERE = Design("conversation-demo-atmosphere", atmosphere=0.6, order=0.0)
 ORDER = Design("conversation-demo-order", atmosphere=0.0, order=1.0)
 PLAIN = Design("conversation-demo-plain", atmosphere=0.0, order=0.0)

@@ -1,8 +1,8 @@
 """How a turn of the procedural dialogues sounds: noise with four broad bands, one per label, as loud as the evidence for that label says.
 
 The levels of the four bands relative to each other are all that a turn says of its label. Its length, its level and the hum that makes each speaker
-recognisable are drawn without regard to it. 8 bits are enough for that (the noise of quantisation lies 35 dB below the turn), halve the disk, and make
-the same bytes on machines whose last bits differ. Axes: ``s`` samples at 16 kHz, ``k`` labels.
+recognisable are drawn without regard to it. 8 bits are enough for that (the noise of quantisation lies 33 dB or more below the turn), halve the disk,
+and make the same bytes on machines whose last bits differ. Axes: ``s`` samples at 16 kHz, ``k`` labels.
 """
 
 from __future__ import annotations
