@@ -1,4 +1,4 @@
-"""First-party datasets: published corpora, the procedural vocal-demo, and one's own recordings as a folder or a table.
+"""First-party datasets: published corpora, the procedural vocal-demo and conversation-demo, and one's own recordings as a folder or a table.
 
 Found through the entry point group ``nverbench`` only. Importing this imports neither numpy, scipy nor soundfile.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from nverbench import Dataset, hookimpl
 from nverbench_datasets.asvp_esd import ASVP_ESD, ASVP_ESD_12, ASVP_ESD_BABIES
+from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 from nverbench_datasets.crema_d import CREMA_D
 from nverbench_datasets.donate_a_cry import DONATE_A_CRY
 from nverbench_datasets.emodb import EMODB
@@ -30,4 +31,4 @@ def nverbench_datasets() -> Iterator[Dataset]:
     yield from (ASVP_ESD, ASVP_ESD_12, ASVP_ESD_BABIES, JNV, VIVAE, VIVAE_CORE)
     yield from (EMOGATOR, EMOGATOR_10, EMOGATOR_41, DONATE_A_CRY, VOCALSOUND)
     yield from (CREMA_D, EMODB, MESD, RAVDESS, IEMOCAP_6, IEMOCAP_4)
-    yield from (FOLDER, TABLE, VOCAL_DEMO)
+    yield from (FOLDER, TABLE, VOCAL_DEMO, *CONVERSATION_DEMOS)

@@ -10,9 +10,10 @@ from nverbench.crossing import here
 from nverbench.options import resolve, split
 from nverbench_datasets import nverbench_datasets
 from nverbench_datasets.common import COMMON
+from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 
 DATASETS = {dataset.name: dataset for dataset in nverbench_datasets()}
-WITHOUT = {"donate-a-cry", "vocalsound", "iemocap-6", "folder", "table", "vocal-demo"}
+WITHOUT = {"donate-a-cry", "vocalsound", "iemocap-6", "folder", "table", "vocal-demo", *(d.name for d in CONVERSATION_DEMOS)}
 PAIRS = sorted({e.dataset for e in registry.load().entries if e.grid == "cross-corpus"})
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nverbench import Clip, DatasetError, Misfit, folds, registry
 from nverbench_datasets import nverbench_datasets, vocalsound
+from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 from nverbench_datasets.named_files import Said
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves
 from named_corpora import CASES, NAMED, Case
 from wrong_names import mutated
 
+MADE = {"vocal-demo", *(dataset.name for dataset in CONVERSATION_DEMOS)}
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.dataset.name)
 each_name = pytest.mark.parametrize("case", NAMED, ids=lambda case: case.dataset.name)
 GOOD = [pytest.param(c, *key, id=f"{c.dataset.name}-{i}") for c in NAMED for i, key in enumerate(c.good)]
@@ -92,14 +94,14 @@ def test_only_what_no_program_can_fetch_says_how_a_person_gets_it():
 
 def test_a_pin_of_the_registry_has_the_address_revision_and_licence_of_the_record():
     records = {dataset.name: dataset for dataset in nverbench_datasets() if dataset.sources}
-    pins = {name: (p.source, p.revision, p.licence) for name, p in registry.load().datasets.items() if name != "vocal-demo"}
+    pins = {name: (p.source, p.revision, p.licence) for name, p in registry.load().datasets.items() if name not in MADE}
     assert pins == {name: (records[name].sources[0].address, records[name].sources[0].revision, records[name].licence) for name in pins}
 
 
 def test_every_dataset_with_a_published_layout_has_a_case_and_is_yielded_once():
     names = [dataset.name for dataset in nverbench_datasets()]
     assert len(names) == len(set(names))
-    assert set(names) - {case.dataset.name for case in CASES} == {"emogator-41", "folder", "table", "vocal-demo"}
+    assert set(names) - {case.dataset.name for case in CASES} == {"emogator-41", "folder", "table", *MADE}
 
 
 def test_pleasure_of_vivae_is_shown_for_what_it_is_and_keeps_its_name():
