@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nverbench.fit.loop import Run
 
 
+SECONDS = 5.0
+"""What may be lost of a training: epochs shorter than this are not each worth a file of all weights."""
+
+
 def path_of(run: Run) -> Path | None:
     """The file of a training."""
     folder = run.training.checkpoints
@@ -24,8 +28,9 @@ def path_of(run: Run) -> Path | None:
 def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool) -> None:
     """Write everything that the next epoch depends on; the weights are those that are judged (``loop.judging``)."""
     path = path_of(run)
-    if path is None:
+    if path is None or (run.seconds - run.kept < SECONDS and not ended):
         return
+    run.kept = run.seconds
     state = {
         "epoch": epoch, "ended": ended, "module": run.module.state_dict(), "optimizer": optimizer.state_dict(), "curves": list(run.curves),
         "best": run.best, "best_epoch": run.best_epoch, "best_state": run.best_state, "order": run.order.get_state(),
@@ -45,7 +50,7 @@ def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
     run.module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
     run.curves, run.best, run.best_epoch = list(state["curves"]), state["best"], state["best_epoch"]
-    run.best_state, run.seconds_before = state["best_state"], state["seconds"]
+    run.best_state, run.seconds_before, run.kept = state["best_state"], state["seconds"], state["seconds"]
     run.order.set_state(state["order"])
     run.dropout.set_state(state["dropout"])
     torch.set_rng_state(state["global"])

@@ -60,7 +60,7 @@ class Run:
         self.best_epoch = 0
         self.best = math.inf
         self.best_state: dict[str, Tensor] = {}
-        self.seconds_before = 0.0
+        self.seconds_before = self.kept = 0.0  # kept: when its last epoch was written
         self._began = time.perf_counter()
 
     @property
