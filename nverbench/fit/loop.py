@@ -152,7 +152,7 @@ def train(run: Run) -> Fitted:
         curve = _epoch(run, optimizer, epoch)
         judging(optimizer)
         ended = run.done_after(epoch, curve)
-        checkpoints.keep(run, optimizer, epoch, ended=ended)
+        checkpoints.keep(run, optimizer, epoch, ended=ended or epoch == run.training.epochs)
     return run.fitted()
 
 
