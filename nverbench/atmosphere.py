@@ -9,8 +9,8 @@ a vote. Turns that are not scored count nowhere. Axes: ``n`` turns, ``r`` replic
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -127,8 +127,9 @@ class Atmosphere:
     labels: tuple[str, ...]
     conversations: tuple[Conversation, ...]
     """Sorted by name, those with a scored turn."""
+    accuracy: Gain
+    """Over all conversations; so is the next."""
     emotions: dict[str, Gain]
-    """Over all conversations."""
     gaining: int
     """Conversations whose dominant emotion gains."""
     null: Null | None
@@ -141,19 +142,6 @@ class Atmosphere:
     def dominated(self) -> int:
         """Conversations with a dominant emotion."""
         return sum(c.dominant is not None for c in self.conversations)
-
-    def record(self) -> dict[str, Any]:
-        """The analysis for JSON: dicts, lists, numbers and texts; fractions; relative gains and both shares included."""
-        content = asdict(self)
-        for c, row in zip(self.conversations, content["conversations"], strict=True):
-            row["accuracy"]["relative"] = c.accuracy.relative
-            for label, gain in c.emotions.items():
-                row["emotions"][label]["relative"] = gain.relative
-        for label, gain in self.emotions.items():
-            content["emotions"][label]["relative"] = gain.relative
-        shares = {"of_dominated": self.gaining / self.dominated if self.dominated else None, "of_all": self.gaining / len(self.conversations)}
-        return {**content, "labels": list(self.labels), "conversations": list(content["conversations"]), "replicates": list(self.replicates),
-                "dominated": self.dominated, "shares": shares}  # fmt: skip
 
 
 def analyse(turns: Turns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:
@@ -173,8 +161,9 @@ def analyse(turns: Turns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:
     dominated = [(some[scored[some]], c) for some, c in zip(kept.values(), conversations, strict=True) if c.dominant is not None]
     gaining = sum(c.emotions[str(c.dominant)].gains for _, c in dominated)
     gains = [(settled(right[0] - right[1])[some], c.counts[str(c.dominant)]) for some, c in dominated]
+    every = np.concatenate([some[scored[some]] for some in kept.values()])  # sorted: sums depend on their order in the last bit
     return Atmosphere(
-        turns.labels, conversations, _by_label(np.flatnonzero(scored), turns, right), gaining,
+        turns.labels, conversations, _gain(every, right), _by_label(every, turns, right), gaining,
         _null(gains, gaining, draws, seed) if dominated else None, _pull(turns, dominated),
         (len(turns.contextual), len(turns.single)),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The analysis of atmosphere as a picture: what the turns of each conversation are labelled, and what context gained there.
 
-Drawn on an Agg canvas without pyplot: no display, no global state. Colours are Okabe and Ito's (2008), safe for colour-blind eyes; a ninth label begins
-them again, hatched.
+Drawn on an Agg canvas without pyplot: no display, no global state. Colours are Okabe and Ito's (2008), safe for colour-blind eyes; a ninth label
+begins them again, hatched.
 """
 
 from __future__ import annotations
@@ -48,14 +48,19 @@ def _place(c: Conversation, labels: tuple[str, ...]) -> tuple[int, float, str]:
 
 
 def _stack(axes: Any, order: list[Conversation], labels: tuple[str, ...]) -> None:
+    """The dominant emotion at the foot of its bar, so that the dashed line says whether it is over half; the others in the order of labels."""
     import numpy as np
 
-    bottom = np.zeros(len(order))
+    share = np.array([[c.counts.get(label, 0) / c.scored for label in labels] for c in order])  # (c, k)
+    foot = np.array([[label == c.dominant for label in labels] for c in order])
+    above = np.where(foot, 0.0, (share * foot).sum(1, keepdims=True))
+    bottom = above + np.where(foot, 0.0, (share * ~foot).cumsum(1) - share)
     for k, label in enumerate(labels):
-        share = np.array([c.counts.get(label, 0) / c.scored for c in order])
         hatch = "///" if k >= len(COLOURS) else None
-        axes.bar(range(len(order)), share, bottom=bottom, width=0.9, color=COLOURS[k % len(COLOURS)], hatch=hatch, label=_short(label), linewidth=0)
-        bottom += share
+        axes.bar(
+            range(len(order)), share[:, k], bottom=bottom[:, k], width=0.9, color=COLOURS[k % len(COLOURS)], hatch=hatch, label=_short(label),
+            linewidth=0,
+        )  # fmt: skip
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle="--")
     axes.set_ylim(0, 1)
     axes.set_xlim(-0.7, len(order) - 0.3)

@@ -1,9 +1,11 @@
-"""The analysis of atmosphere in words for a terminal, beside the published table."""
+"""The analysis of atmosphere in words for a terminal, beside the published table, and as a record for JSON."""
 
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nverbench.atmosphere import Atmosphere, Conversation, Gain
 from nverbench.errors import ResultError
@@ -35,8 +37,26 @@ def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = N
                 cells = [f"{100 * theirs[label]:+8.1f}" if label in theirs else " " * 8 for label in labels]
                 lines.append("  ".join([f"{'  published':{WIDTH}}", " " * 6, *cells]).rstrip())
     cells = [_percent(found.emotions[label], "") for label in labels]
-    lines.append("  ".join([f"{'all conversations':{WIDTH}}", f"{sum(g.turns for g in found.emotions.values()):6d}", *cells]))
+    lines.append("  ".join([f"{'all conversations':{WIDTH}}", f"{found.accuracy.turns:6d}", *cells, _percent(found.accuracy, "")]))
     return [*lines, *_shares(found), *_pulled(found)]
+
+
+def record(found: Atmosphere) -> dict[str, Any]:
+    """The analysis for JSON: dicts, lists, numbers and texts; fractions, relative gains (None where there is none) and both shares included."""
+    content = asdict(found)
+    content["accuracy"]["relative"] = found.accuracy.relative
+    content["emotions"] = _relative(found.emotions)
+    content["conversations"] = [
+        {**asdict(c), "accuracy": {**asdict(c.accuracy), "relative": c.accuracy.relative}, "emotions": _relative(c.emotions)}
+        for c in found.conversations
+    ]
+    of_dominated = found.gaining / found.dominated if found.dominated else None
+    shares = {"of_dominated": of_dominated, "of_all": found.gaining / len(found.conversations)}
+    return {**content, "labels": list(found.labels), "replicates": list(found.replicates), "dominated": found.dominated, "shares": shares}
+
+
+def _relative(emotions: dict[str, Gain]) -> dict[str, dict[str, Any]]:
+    return {label: {**asdict(gain), "relative": gain.relative} for label, gain in emotions.items()}
 
 
 def published(path: Path = FOLDER / "erc_table4.csv") -> dict[str, dict[str, float]]:
@@ -84,7 +104,7 @@ def _pulled(found: Atmosphere) -> list[str]:
         return [] if found.null is None else ["pull: every scored turn of these conversations has the dominant label"]
     d = pull.difference
     interval = f"[{100 * d.low:+.1f}, {100 * d.high:+.1f}]" if d.low is not None and d.high is not None else "[no interval]"
-    narrow = "" if pull.unit == "group" else "; the same speakers talk in many of them: too narrow"
+    narrow = "" if pull.unit == "group" else "; too narrow where speakers are in many of them"
     return [
         f"pull towards the dominant emotion: of {pull.turns} turns with another label, {100 * pull.contextual:.1f}% are called dominant with context "
         f"and {100 * pull.single:.1f}% without: {100 * d.value:+.1f} points {interval} (jackknife over {pull.units} {pull.unit}s{narrow})"
