@@ -1,4 +1,4 @@
-"""The smallest of learners finds in conversation-demo what the ideal observers promise: context helps, and shuffling costs, where the design says so."""
+"""The smallest of learners finds in conversation-demo what the ideal observers promise: context helps, and shuffling costs, where it should."""
 
 from __future__ import annotations
 
