@@ -24,8 +24,8 @@ LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", '"': r"\char34{}",
 }  # fmt: skip
-HEADINGS = ("rank", "backbones", "fusion", "loss", "dataset", "folds", *(f"{heading} % [95%]" for _, heading in SHOWN), "behind the best, macro-F1 points",
-            "published % accuracy / macro-F1", "row is")  # fmt: skip
+HEADINGS = ("rank", "backbones", "fusion", "loss", "dataset", "folds", *(f"{heading} % [95%]" for _, heading in SHOWN),
+            "behind the best, macro-F1 points", "published % accuracy / macro-F1", "row is")  # fmt: skip
 UNRANKED = "-"
 
 
@@ -85,8 +85,9 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 def as_latex(rows: Sequence[Row]) -> str:
     """A tabular for the package booktabs; the best rank group of each field in bold, a rule between fields, chance last."""
-    lines = ["% needs \\usepackage{booktabs}; bold: the rows that cannot be told apart from the best", f"\\begin{{tabular}}{{rlllll{'r' * len(SHOWN)}rrl}}",
-             "\\toprule", " & ".join(_latex(h) for h in HEADINGS) + r" \\", "\\midrule"]  # fmt: skip
+    lines = ["% needs \\usepackage{booktabs}; bold: the rows that cannot be told apart from the best",
+             f"\\begin{{tabular}}{{rlllll{'r' * len(SHOWN)}rrl}}", "\\toprule",
+             " & ".join(_latex(h) for h in HEADINGS) + r" \\", "\\midrule"]  # fmt: skip
     for i, row in enumerate(rows):
         if i and field_of(rows[i - 1].result) != field_of(row.result):
             lines.append("\\midrule")
