@@ -36,6 +36,7 @@ app.add_typer(files.weights, name="weights")
 app.add_typer(board.leaderboard, name="leaderboard")
 app.add_typer(caching.cache, name="cache")
 app.command("compare")(comparing.compare)
+app.command("score")(comparing.score)
 app.command("doctor")(look.doctor)
 
 

@@ -65,3 +65,44 @@ def _by_id(text: str, folder: Path) -> Path:
     if len(found) > 1:
         raise UsageError(f"{text!r} begins {len(found)} ids in {folder}: {', '.join(found[:4])}; give more of it")
     return folder / f"{found[0]}.json"
+
+
+def score(
+    files: Annotated[list[Path], typer.Argument(metavar="PREDICTIONS.csv [PREDICTIONS2.csv]", help="One file, or two to compare.")],
+    against: Annotated[str | None, typer.Option(help="Compare with a finished result over the same clip ids: its id or file.")] = None,
+    as_json: Json = False,
+    out: OutFolder = OUT,
+) -> None:
+    """Metrics with intervals of any system's predictions; with a second file, or --against a result, a paired test.
+
+    A file has one line per clip below a line of column names, in any order:
+
+    \b
+      id          the clip, unique (per replicate)
+      label       what is true
+      prediction  what the system said; or instead, for every class,
+                  a column p_LABEL with its probability
+      speaker     or group: whose clips belong together; intervals are over
+                  them (without: over clips, too narrow if speakers repeat)
+      fold        optional: the test fold the clip was in; two files with
+                  the same folds get a second opinion over folds
+      replicate   optional: which run (seed) the line is of; every run has
+                  all clips; scores are means over runs
+
+    UTF-8, commas, quotes as usual. Macro averages run over all labels that are true of a clip, predicted, or have a column.
+    """
+    from nverbench import scored
+    from nverbench.leaderboard import comparing, scoring
+
+    if len(files) > 2 or (against and len(files) > 1):
+        raise UsageError(f"score: expected one file, two, or one --against a result, got {len(files)} files")
+    read = [scored.read(path) for path in files]
+    compared = scoring.pair(*read) if len(read) == 2 else scoring.against(read[0], filed(against, out)) if against else None
+    if as_json:
+        typer.echo(json.dumps({"files": [scoring.record(one) for one in read], "comparison": compared.record() if compared else None}))
+        return
+    for one in read:
+        for line in scoring.lines(one):
+            typer.echo(line)
+    for line in comparing.lines(compared) if compared else ():
+        typer.echo(line)
