@@ -97,3 +97,16 @@ def _print(ranked: Sequence[Row], form: str, speaker_gaps: Sequence[Gap]) -> Non
         typer.echo({"markdown": formats.as_markdown, "latex": formats.as_latex}[form](ranked), nl=False)
     else:
         print_table([row.result for row in ranked], {row.result.id: (formats.rank_text(row), formats.behind_text(row)) for row in ranked})
+
+
+@leaderboard.command("claims")
+def claims(as_json: Json = False, out: OutFolder = OUT) -> int:
+    """What the papers claim, as contrasts fixed beforehand: verdicts on the results in a folder and on the papers' own tables."""
+    from nverbench.leaderboard import judging
+
+    found, damaged = filed(out)
+    judged = judging.judge(found)
+    for line in (json.dumps(one.record()) for one in judged) if as_json else judging.lines(judged):
+        typer.echo(line)
+    say("ours: accuracy, paired jackknife over speakers, no controls; published: the paper's own table and folds, a sign and a size, never a test")
+    return 2 if damaged else 0
