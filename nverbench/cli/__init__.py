@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import auditing, board, caching, comparing, data, files, getting, look, running
+from nverbench.cli import auditing, board, caching, comparing, data, figures, files, getting, look, running
 from nverbench.errors import NverbenchError
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
@@ -37,6 +37,7 @@ app.add_typer(board.leaderboard, name="leaderboard")
 app.add_typer(caching.cache, name="cache")
 app.command("compare")(comparing.compare)
 app.command("score")(comparing.score)
+app.command("figure")(figures.figure)
 app.command("doctor")(look.doctor)
 
 
