@@ -42,7 +42,7 @@ def draw_confusion(result: Result) -> Any:
     axes.set_ylabel("true (clips)")
     if k <= NUMBERED:
         for (row, column), value in np.ndenumerate(values):
-            axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=9, color="white" if value > 0.55 else "black")
+            axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=9, color="white" if value > 0.7 else "black")
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="% of the true class")
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     e = result.entry

@@ -12,6 +12,8 @@ from nverbench.cache import Store
 from nverbench.entries import key_of
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.options import resolve, split
+from nverbench.pseudonyms import numbered
+from nverbench.publishing import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +37,10 @@ class Stored:
     """(n, d)"""
     labels: tuple[str, ...]
     """(n,) as they are displayed"""
-    speakers: tuple[str, ...]
-    """(n,) or empty where the corpus names nobody"""
+    groups: tuple[str, ...]
+    """(n,) pseudonyms, as in the published result; empty where the corpus names nobody"""
+    unit: str
+    """What a group is: speaker, session, ..."""
 
 
 def stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str], None]) -> list[Stored]:
@@ -53,10 +57,19 @@ def stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str
                             f"{result.provenance.dataset_digest[:12]}; nverbench data check {dataset.name} says how it differs")  # fmt: skip
     clips = [clip for clip in corpus.clips if clip.id not in result.counts.left_out]
     labels = tuple(result.display.get(str(clip.label), str(clip.label)) for clip in clips)
-    units = [clip.unit for clip in clips]
-    speakers = tuple(map(str, units)) if all(units) and len(set(units)) > 1 else ()
     names = dict.fromkeys(result.entry.backbones)  # the same backbone twice is drawn once
-    return [Stored(name, _matrix(name, result, corpus, clips, catalog, rules, say), labels, speakers) for name in names]
+    groups = _pseudonyms(corpus, clips)
+    return [Stored(name, _matrix(name, result, corpus, clips, catalog, rules, say), labels, groups, dataset.group) for name in names]
+
+
+def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
+    """The group of each clip, numbered in the order of the clips' keys, as ``publishing.names`` does: a figure is for others."""
+    units = [clip.unit for clip in clips]
+    if not all(units) or len(set(units)) < 2:
+        return ()
+    by_key = [unit for _, unit in sorted(zip(keys(corpus, clips), map(str, units), strict=True))]
+    known = numbered(corpus.dataset.group, by_key)
+    return tuple(known[str(unit)] for unit in units)
 
 
 def _matrix(

@@ -27,7 +27,7 @@ class Panel:
 
     backbone: str
     by: str
-    """emotion or speaker"""
+    """emotion, or what a group of the corpus is: speaker, ..."""
     positions: NDArray[np.float64]
     """(n, 2)"""
     labels: tuple[str, ...]
@@ -44,7 +44,7 @@ def panels(stored: Sequence[Stored]) -> list[Panel]:
         rows = sampled(len(one.matrix))
         z = scaled(one.matrix[rows])
         positions, pairwise = planar(z), distances(z)
-        for by, labels in (("emotion", one.labels), ("speaker", one.speakers)):
+        for by, labels in (("emotion", one.labels), (one.unit, one.groups)):
             if labels:
                 kept = tuple(labels[row] for row in rows)
                 found.append(Panel(one.backbone, by, positions, kept, len(one.matrix), structure(pairwise, kept)))
@@ -56,6 +56,7 @@ def draw_maps(found: Sequence[Panel]) -> Any:
     columns = list(dict.fromkeys(panel.by for panel in found))
     rows = list(dict.fromkeys(panel.backbone for panel in found))
     figure = canvas(5.9 * len(columns), 4.6 * len(rows) + 0.3)
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for panel in found:
         _draw(grid[rows.index(panel.backbone)][columns.index(panel.by)], panel)
@@ -72,11 +73,11 @@ def _draw(axes: Any, panel: Panel) -> None:
     for name in names:
         colour, marker = style(number[name])
         rows = [i for i, label in enumerate(panel.labels) if label == name]
-        axes.scatter(*panel.positions[rows].T, s=11, c=colour, marker=marker, alpha=0.75, linewidths=0, label=short(name, 20))
+        axes.scatter(*panel.positions[rows].T, s=12, c=colour, marker=marker, linewidths=0.25, edgecolors="#333333", label=short(name, 20))
     axes.set_xticks([])
     axes.set_yticks([])
     s = panel.structure
-    axes.set_title(f"{short(panel.backbone, 34)} by {panel.by}\nkNN purity {_shown(s.purity)}, silhouette {_shown(s.silhouette)}", fontsize=9)
+    axes.set_title(f"{short(panel.backbone, 34)} by {panel.by}\nkNN purity {_shown(s.purity)}, silhouette {_shown(s.silhouette)}", fontsize=10)
     if len(names) <= NAMED:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False, markerscale=1.8, handletextpad=0.2)
     else:
