@@ -181,12 +181,46 @@ def test_predictions_that_are_gone_are_named(out: Path, capsys: pytest.CaptureFi
     assert "bb33.predictions.npz: expected a result's predictions" in capsys.readouterr().err
 
 
-def test_predictions_of_another_result_are_refused(out: Path, capsys: pytest.CaptureFixture[str]):
+DAMAGE = {
+    "fewer classes": lambda p: setattr(p, "probabilities", p.probabilities[:, :, :2]),
+    "no replicate": lambda p: setattr(p, "probabilities", p.probabilities[:0]),
+    "another class": lambda p: setattr(p, "target", p.target + 1),
+    "a negative class": lambda p: setattr(p, "target", p.target - 1),
+    "labels of half": lambda p: setattr(p, "target", p.target[:40]),
+    "groups of half": lambda p: setattr(p, "groups", p.groups[:40]),
+    "no clips": lambda p: [setattr(p, name, getattr(p, name)[:0]) for name in ("ids", "groups", "folds", "target")],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_predictions_of_another_result_are_refused_in_one_line(out: Path, capsys: pytest.CaptureFixture[str], damage: str):
     other = said(0.5)
-    other.probabilities = other.probabilities[:, :, :2]
+    DAMAGE[damage](other)
     (out / "results" / "bb33.predictions.npz").write_bytes(other.to_bytes())
     assert run("aa11", "bb33", "--out", out) == 2
-    assert "they belong to another result" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "it holds others" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_row_with_predictions_of_another_result_stands_unranked_and_says_why(out: Path, capsys: pytest.CaptureFixture[str], damage: str):
+    other = said(0.5)
+    DAMAGE[damage](other)
+    (out / "results" / "bb33.predictions.npz").write_bytes(other.to_bytes())
+    with pytest.raises(SystemExit) as left:
+        main(["leaderboard", "show", "--json", "--out", str(out)])
+    assert not left.value.code
+    records = {record["id"]: record for record in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {name: record["rank"] for name, record in records.items()} == {"aa11": 1, "aa22": 2, "bb33": None}
+    assert "it holds others" in records["bb33"]["unranked"]
+
+
+def test_folds_that_are_named_differently_get_no_second_opinion():
+    renamed = [fold.model_copy(update={"fold": f"group {fold.fold}"}) for fold in WEAK.result.per_fold]
+    found = comparing.results(GOOD, replace(WEAK, result=WEAK.result.model_copy(update={"per_fold": renamed})))
+    assert (found.folds, comparing.second_opinion(found)) == ({}, "")
+    assert comparing.lines(found)
 
 
 def test_the_record_holds_everything_the_text_says(out: Path, capsys: pytest.CaptureFixture[str]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,19 +59,16 @@ def show(
 
 def filed(out: Path) -> tuple[list[Filed], int]:
     """The results of a working folder as they are filed here, and how many files were damaged; those are said."""
-    from nverbench.folder import Folder, read
-    from nverbench.leaderboard.rows import Filed
-    from nverbench.predictions import Predictions
+    from nverbench.cli.comparing import filed_at
+    from nverbench.folder import Folder
 
-    folder, found, damaged = Folder(out), [], 0
-    for path in sorted(folder.root.glob("*.json")):
+    found, damaged = [], 0
+    for path in sorted(Folder(out).root.glob("*.json")):
         try:
-            result = read(path)
+            found.append(filed_at(path))
         except ResultError as error:
             damaged += 1
             say(str(error))
-            continue
-        found.append(Filed(result, functools.partial(Predictions.read, folder.predictions_path(result.id))))
     return found, damaged
 
 

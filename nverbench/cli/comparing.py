@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ from nverbench.errors import ResultError, UsageError, nearest
 
 if TYPE_CHECKING:
     from nverbench.leaderboard.rows import Filed
+    from nverbench.predictions import Predictions
+    from nverbench.results import Result
 
 
 def compare(
@@ -36,25 +39,39 @@ def filed(text: str, out: Path) -> Filed:
         UsageError: nothing is named so, or several are.
         ResultError: the file is damaged.
     """
-    from nverbench.folder import Folder, read
-    from nverbench.leaderboard.rows import Filed
-    from nverbench.predictions import Predictions
+    from nverbench.folder import Folder
 
     path = Path(text)
     if path.suffix != ".json":
         path = _by_id(text, Folder(out).root)
     elif not path.is_file():
         raise UsageError(f"{path}: there is no such result file; give an id of {Folder(out).root} or a path")
-    result, beside = read(path), path.with_name(f"{path.stem}.predictions.npz")
+    return filed_at(path)
 
-    def predictions() -> Predictions:
-        found = Predictions.read(beside)
-        if found.probabilities.ndim != 3 or found.probabilities.shape[1:] != (len(found.ids), len(result.labels)):
-            raise ResultError(f"{beside}: expected probabilities (r, {len(found.ids)}, {len(result.labels)}), got {found.probabilities.shape}; "
-                              "they belong to another result")  # fmt: skip
-        return found
 
-    return Filed(result, predictions)
+def filed_at(path: Path) -> Filed:
+    """The result in a file, with the predictions beside it; ResultError when the file is damaged."""
+    from nverbench.folder import read
+    from nverbench.leaderboard.rows import Filed
+
+    result = read(path)
+    return Filed(result, functools.partial(_predictions, result, path.with_name(f"{path.stem}.predictions.npz")))
+
+
+def _predictions(result: Result, path: Path) -> Predictions:
+    """The predictions of a result; ResultError when they are gone, damaged or of another result, whoever wrote them."""
+    import numpy as np
+
+    from nverbench.predictions import Predictions
+
+    found = Predictions.read(path)
+    n, k = len(found.ids), len(result.labels)
+    shapes = found.probabilities.ndim == 3 and found.probabilities.shape[0] > 0 and found.probabilities.shape[1:] == (n, k)
+    lengths = len(found.groups) == len(found.folds) == n > 0 and found.target.shape in ((0,), (n,)) and len(found.keys) in (0, n)
+    if not shapes or not lengths or not np.isin(found.target, np.arange(k)).all():
+        raise ResultError(f"{path}: expected predictions of {n} clips over {k} classes, and their groups, folds and labels; it holds others: "
+                          "they belong to another result, or were changed; run the job with --rerun")  # fmt: skip
+    return found
 
 
 def _by_id(text: str, folder: Path) -> Path:

@@ -63,7 +63,7 @@ def draw_maps(found: Sequence[Panel]) -> Any:
     most = max(len(panel.labels) for panel in found)
     of = found[0].of
     sample = f"; a sample of {most} of {of} clips" if of > most else f"; {of} clips"
-    figure.supxlabel(f"t-SNE of 50 principal components of z-scored embeddings{sample}; numbers: all dimensions, cosine", fontsize=8)
+    figure.supxlabel(f"t-SNE of up to 50 principal components of z-scored embeddings{sample}; numbers: all dimensions, cosine", fontsize=8)
     return figure
 
 

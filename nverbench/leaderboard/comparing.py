@@ -74,9 +74,7 @@ def results(a: Filed, b: Filed) -> Compared:
     if one.groups != two.groups or not np.array_equal(one.target, two.target):
         raise UsageError(f"{left.id} and {right.id} differ in clips, labels or groups ({left.counts.clips} and {right.counts.clips} clips); "
                          "run both on the same copy, with or without --skip-bad")  # fmt: skip
-    sizes = [(f.test, f.train + f.validation) for f in left.per_fold if f.replicate == left.per_fold[0].replicate]
-    ratio = sum(test for test, _ in sizes) / sum(train for _, train in sizes)
-    folds = {n: corrected_t(_by_fold(left, n), _by_fold(right, n), ratio=ratio, groups=len(set(one.units()))) for n in NAMES}
+    folds = _over_folds(left, right, len(set(one.units())))
     return predictions(name(left), name(right), one, two, left.labels, unit=left.unit, folds=folds, notes=_notes(left, right))
 
 
@@ -216,6 +214,15 @@ def _recalls(a: Predictions, b: Predictions, labels: list[str]) -> tuple[Recall,
     tested = [r.difference.p for r in found if r.difference.p is not None]
     adjusted = iter(holm(tested).tolist())
     return tuple(r if r.difference.p is None else dataclasses.replace(r, adjusted_p=next(adjusted)) for r in found)
+
+
+def _over_folds(a: Result, b: Result, groups: int) -> dict[str, Comparison]:
+    """The second opinion on every metric; none where the two name their folds differently (a published form beside a local one)."""
+    sizes = [(f.test, f.train + f.validation) for f in a.per_fold if f.replicate == a.per_fold[0].replicate]
+    test, train = sum(test for test, _ in sizes), sum(train for _, train in sizes)
+    if {f.fold for f in a.per_fold} != {f.fold for f in b.per_fold} or not train:
+        return {}
+    return {n: corrected_t(_by_fold(a, n), _by_fold(b, n), ratio=test / train, groups=groups) for n in NAMES}
 
 
 def _by_fold(result: Result, metric: str) -> dict[str, list[float]]:
