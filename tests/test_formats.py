@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import sys
 import unicodedata
@@ -16,13 +17,16 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
 
-from competing import filed
+from competing import competitor, filed, said
 
+from nverbench.cli import main
+from nverbench.folder import Folder
 from nverbench.leaderboard import formats, table
 from nverbench.leaderboard.rows import Row, rows
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "<script>alert(1)</script>", "a|b", "`x`", "[x](javascript:y)", "\u202eevil",
-           "a\u200bb", "a\nb", "a\x1b[31mb", "\\input{x}", "50%&$#_{}~^", "[/bold]", "[red]x", "https://x.org", '"', "''", "|=1"]  # fmt: skip
+           "a\u200bb", "a\nb", "a\x1b[31mb", "\\input{x}", "50%&$#_{}~^", "[/bold]", "[red]x", "https://x.org", '"', "''", "|=1",
+           "\uff1d1+1"]  # fmt: skip
 TEXT = st.text(min_size=1, max_size=20)
 
 
@@ -64,7 +68,7 @@ def test_a_negative_number_of_ours_is_no_formula():
 def test_no_cell_of_the_csv_begins_a_formula(text: str):
     for line in cells(formats.as_csv(ranked(fusion=text, licence=text)))[1:]:
         for cell in line:
-            assert re.fullmatch(r"-?\d.*", cell) or not cell.lstrip(" '\"").startswith(("=", "+", "-", "@")) or cell.startswith("'")
+            assert re.fullmatch(r"-?\d.*", cell) or not cell.lstrip(" '\"").startswith(formats.FORMULA) or cell.startswith("'")
 
 
 @given(TEXT)
@@ -123,3 +127,56 @@ def test_the_table_stands_in_the_order_of_the_ranks():
     console.print(table([row.result for row in found], places={r.result.id: (formats.rank_text(r), formats.behind_text(r)) for r in found}))
     lines = [line for line in console.file.getvalue().splitlines() if "official" in line]  # type: ignore[attr-defined]
     assert [line.split("│")[1].strip() for line in lines] == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_narrow_table_says_rank_and_distance_too(width: int):
+    found = ranked()
+    console = Console(width=width, file=io.StringIO())
+    places = {row.result.id: (formats.rank_text(row), formats.behind_text(row)) for row in found}
+    console.print(table([row.result for row in found], places=places, width=width))
+    printed = " ".join(console.file.getvalue().replace("│", " ").split())  # type: ignore[attr-defined]
+    assert printed.count("rank 1") == 2
+    assert "rank 2, behind" in printed
+
+
+# the command
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["leaderboard", "show", *map(str, words)])
+    return int(left.value.code or 0)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    for name, skill, seed, fusion in (("aa11", 0.9, 1, "concat"), ("bb22", 0.4, 2, "=1+1\u202e")):
+        predictions = said(skill, seed=seed)
+        Folder(tmp_path).write(competitor(name, predictions, fusion=fusion), predictions)
+    return tmp_path
+
+
+@pytest.mark.parametrize("form", ["--csv", "--markdown", "--latex", "--json", ""])
+def test_standard_output_holds_the_table_alone_and_no_hidden_sign(out: Path, capsysbinary: pytest.CaptureFixture[bytes], form: str):
+    assert run("--out", out, *([form] if form else [])) == 0
+    printed = capsysbinary.readouterr()
+    text = printed.out.decode()
+    assert b"intervals: delete-one-group jackknife" in printed.err
+    assert "\u202e" not in text + printed.err.decode()
+    expected = {"--csv": formats.as_csv, "--markdown": formats.as_markdown, "--latex": formats.as_latex}
+    if form in expected:
+        stored = {row.result.id: row for row in rows([filed("aa11", 0.9, seed=1), filed("bb22", 0.4, seed=2, fusion="=1+1\u202e")])}
+        assert text == expected[form](list(stored.values()))
+    if form == "--json":
+        assert [(r["id"], r["rank"], r["behind"] is None) for r in map(json.loads, text.splitlines())] == [("aa11", 1, True), ("bb22", 2, False)]
+
+
+def test_two_forms_at_once_are_refused(out: Path, capsysbinary: pytest.CaptureFixture[bytes]):
+    assert run("--out", out, "--csv", "--latex") == 2
+    assert b"--csv and --latex are two forms of one table" in capsysbinary.readouterr().err
+
+
+def test_a_dataset_that_nobody_ran_has_no_table(out: Path, capsysbinary: pytest.CaptureFixture[bytes]):
+    assert run("--out", out, "--dataset", "jnv") == 2
+    assert run("--out", out, "--dataset", "bursts", "--csv") == 0

@@ -33,6 +33,7 @@ def draw_confusion(result: Result) -> Any:
     names = [result.display.get(label, label) for label in result.labels]
     size = 3.2 + 0.42 * k
     figure = canvas(size + 1.0, size)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     axes = figure.subplots()
     image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
     rows = [f"{short(name)} ({result.counts.per_class.get(label, 0)})" for name, label in zip(names, result.labels, strict=True)]
@@ -47,7 +48,8 @@ def draw_confusion(result: Result) -> Any:
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     e = result.entry
     scores = ", ".join(f"{heading} {score_text(result.scores[name])}" for name, heading in SHOWN[:2] if name in result.scores)
-    axes.set_title(f"{short(' + '.join(e.backbones), 60)}\n{short(f'{e.fusion}, {e.dataset}, {result.folds.kind} folds', 70)}\n{scores}", fontsize=10)
+    parts = " +\n".join(short(backbone, 60) for backbone in e.backbones)
+    axes.set_title(f"{parts}\n{short(f'{e.fusion}, {e.dataset}, {result.folds.kind} folds', 60)}\n{scores}", fontsize=10)
     return figure
 
 

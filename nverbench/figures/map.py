@@ -73,11 +73,11 @@ def _draw(axes: Any, panel: Panel) -> None:
     for name in names:
         colour, marker = style(number[name])
         rows = [i for i, label in enumerate(panel.labels) if label == name]
-        axes.scatter(*panel.positions[rows].T, s=12, c=colour, marker=marker, linewidths=0.25, edgecolors="#333333", label=short(name, 20))
+        axes.scatter(*panel.positions[rows].T, s=12, c=colour, marker=marker, linewidths=0.25, edgecolors="#333333", label=short(name, 28))
     axes.set_xticks([])
     axes.set_yticks([])
     s = panel.structure
-    axes.set_title(f"{short(panel.backbone, 34)} by {panel.by}\nkNN purity {_shown(s.purity)}, silhouette {_shown(s.silhouette)}", fontsize=10)
+    axes.set_title(f"{short(panel.backbone, 40)} by {panel.by}\nkNN purity {_shown(s.purity)}, silhouette {_shown(s.silhouette)}", fontsize=10)
     if len(names) <= NAMED:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False, markerscale=1.8, handletextpad=0.2)
     else:

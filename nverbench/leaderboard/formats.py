@@ -16,8 +16,8 @@ from nverbench.results import Score
 
 HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
 """Unicode categories that a reader cannot see, or that turn the text around them: control, format, unassigned, private, surrogates, separators."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula: signs, their full-width forms, a tab or a carriage return."""
 MARKDOWN = {**{c: f"\\{c}" for c in "\\`*_[]|#~!"}, "&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 """Signs that Markdown or HTML would read; an at sign would make an address."""
 LATEX = {
@@ -122,7 +122,7 @@ def _three(score: Score | None) -> list[float | None]:
 def _safe(text: str) -> str:
     """A cell of text that no spreadsheet computes."""
     shown = visible(text)
-    return f"'{shown}" if text.startswith(FORMULA) or shown.lstrip(" '\"").startswith(FORMULA[:4]) else shown
+    return f"'{shown}" if text.startswith(FORMULA) or shown.lstrip(" '\"").startswith(FORMULA) else shown
 
 
 def _escaped(text: str, signs: dict[str, str]) -> str:
