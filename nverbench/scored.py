@@ -151,10 +151,12 @@ def _check_columns(path: Path, columns: Sequence[str]) -> list[str]:
     probabilities = [name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY) and name != PROBABILITY]
     unknown = [name for name in columns if name not in KNOWN and name.removeprefix(PROBABILITY) not in probabilities]
     twice = sorted({name for name in columns if columns.count(name) > 1})
+    hidden = [name for name in columns if not name.isprintable()]
     expected = f"expected id, label, prediction (or p_<label> for every class), and if known {', '.join(KNOWN[3:])}"
     problem = (
         "is empty" if not columns
         else "its columns are parted by ';' or tabs; save it with commas" if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0])
+        else f"column {hidden[0]!r} holds a sign that cannot be seen" if hidden
         else f"column {twice[0]!r} is there twice" if twice
         else f"column {unknown[0]!r} is unknown" if unknown
         else f"column {next(name for name in ('id', 'label') if name not in columns)!r} is missing" if not {"id", "label"} <= set(columns)

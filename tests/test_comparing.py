@@ -45,6 +45,18 @@ def test_the_numbers_are_those_of_the_statistics(metric: str):
     assert found.folds[metric] == corrected_t(*folds, ratio=96 / 96, groups=8)  # 2 folds of 48 test clips; 40 + 8 train
 
 
+def test_the_second_opinion_says_who_is_better_or_that_it_cannot_tell():
+    one = comparing.results(GOOD, WEAK)
+    certain = {"macro_f1": replace(one.folds["macro_f1"], p=0.01)}
+    assert "A is better (+" in comparing.second_opinion(replace(one, folds=certain))
+    assert "cannot tell (+" in comparing.second_opinion(replace(one, folds={"macro_f1": replace(one.folds["macro_f1"], p=0.2)}))
+
+
+def test_hostile_names_are_shown_as_text():
+    found = comparing.results(GOOD, filed("other", 0.5, fusion="\u202e\x1b[31m", display={}))
+    assert not {"\u202e", "\x1b"} & set("".join(comparing.lines(found)))
+
+
 def test_a_clear_difference_is_called_better_with_its_interval():
     d = comparing.results(GOOD, WEAK).metrics["macro_f1"].difference
     expected = f"A is better by {100 * d.value:.1f} points of macro-F1 [{100 * d.low:.1f}, {100 * d.high:.1f}]"  # type: ignore[operator]

@@ -119,6 +119,7 @@ MISTAKES = {
     "id,label\na,x\n": "line 1: column 'prediction' is missing",
     "label,prediction\nx,x\n": "line 1: column 'id' is missing",
     "id,label,prediction,speakr\na,x,x,s\n": "line 1: column 'speakr' is unknown",
+    "id,label,p_x,p_\u202ey\na,x,1,0\n": r"column 'p_\u202ey' holds a sign that cannot be seen",
     "id,label,prediction,id\na,x,x,b\n": "line 1: column 'id' is there twice",
     "id,label,prediction,group,speaker\n": "line 1: both group and speaker are given",
     "id,label,prediction,p_x,p_y\n": "line 1: both prediction and probabilities are given",
@@ -183,6 +184,7 @@ def test_two_files_get_the_paired_test_of_two_results(tmp_path: Path, good: Path
     found = scoring.pair(read(good), read(weak))
     assert found.metrics == expected.metrics
     assert comparing.verdict(found) == comparing.verdict(expected)
+    assert found.notes == ("over folds: all other folds are taken to have trained",)
     assert found.folds["accuracy"].difference.value == pytest.approx(expected.folds["accuracy"].difference.value)
 
 

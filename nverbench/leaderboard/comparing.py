@@ -152,7 +152,7 @@ def second_opinion(compared: Compared) -> str:
     c = compared.folds.get(PRIMARY)
     if c is None or c.p is None:
         return ""
-    said = f"is significant too, {'A' if c.difference.value > 0 else 'B'} ahead" if c.p < ALPHA else "cannot tell"
+    said = f"{'A' if c.difference.value > 0 else 'B'} is better" if c.p < ALPHA else "cannot tell"
     return f"second opinion, over folds (corrected resampled t): {said} ({100 * c.difference.value:+.1f} points, p = {p_text(c.p)})"
 
 

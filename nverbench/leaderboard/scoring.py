@@ -66,7 +66,8 @@ def pair(a: Scored, b: Scored) -> Compared:
         k = len(set(a.folds))  # every other fold trains: n_test / n_train = 1 / (k - 1)
         folds = {n: corrected_t(_by_fold(one, a.folds, n), _by_fold(two, a.folds, n), ratio=1 / (k - 1), groups=len(units)) for n in NAMES}
     unit = "speaker" if a.grouped or b.grouped else "clip"
-    return comparing.predictions(visible(a.path.name), visible(b.path.name), one, two, labels, unit=unit, folds=folds)
+    assumed = ("over folds: all other folds are taken to have trained",) if folds else ()
+    return comparing.predictions(visible(a.path.name), visible(b.path.name), one, two, labels, unit=unit, folds=folds, notes=assumed)
 
 
 def against(a: Scored, filed: Filed) -> Compared:
