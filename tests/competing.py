@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ from nverbench.stats import jackknife
 
 LABELS = ["anger", "fear", "joy"]
 FOLDS = ("1", "2")
+COLUMNS = ["id", "label", "prediction", "speaker", "fold", "replicate"]
+"""Of a file of predictions."""
 
 
 def said(skill: float, *, seed: int = 0, speakers: int = 8, clips: int = 12, replicates: int = 2) -> Predictions:
@@ -65,3 +70,20 @@ def _per_fold(predictions: Predictions, replicate: int) -> list[FoldScore]:
         found.append(FoldScore(fold=fold, replicate=replicate, train=40, validation=8, test=int(rows.sum()), absent=[], best_epoch=1, epochs=2,
                                curves=[], **values))  # fmt: skip
     return found
+
+
+def cells_of(predictions: Predictions, columns: list[str] = COLUMNS) -> list[list[str]]:
+    """The predictions as cells of a file."""
+    found = []
+    for r, decided in enumerate(predictions.decisions(3).predicted):
+        rows = zip(predictions.ids, predictions.target, decided, predictions.groups, predictions.folds, strict=True)
+        cells = [dict(zip(COLUMNS, [i, LABELS[t], LABELS[p], g, f, str(r)], strict=True)) for i, t, p, g, f in rows]
+        found += [[cell[name] for name in columns] for cell in cells]
+    return found
+
+
+def write(path: Path, cells: list[list[str]], columns: list[str] = COLUMNS, end: str = "\n") -> Path:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator=end).writerows([columns, *cells])
+    path.write_bytes(buffer.getvalue().encode())
+    return path
