@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import re
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,9 +170,20 @@ def _connected(uri: str, database: Path | None) -> Server:
         return Server(MlflowClient(tracking_uri=uri), uri, None)
     database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(database.with_name(f".{database.name}.creating"), timeout=120):
+        if not database.exists():
+            _make(database)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)  # the first call creates and migrates the tables
     return Server(client, uri, database.parent)
+
+
+def _make(database: Path) -> None:
+    """An empty database with a write-ahead log: a commit waits for one disk write instead of three, and who reads waits for nobody."""
+    made = sqlite3.connect(database)
+    try:
+        made.execute("PRAGMA journal_mode = WAL")
+    finally:
+        made.close()
 
 
 def database_of(uri: str) -> Path | None:
