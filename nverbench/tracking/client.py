@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import logging
 import os
 import re
@@ -32,6 +33,15 @@ LONGEST = 5000
 """Characters of a param or tag; MLflow takes 6,000."""
 KIND = "custom_model_development"
 """So that the UI shows the table of runs at once, not its view for language models."""
+
+VIEW = "nverbench"
+COLUMNS = (
+    *(f"metrics.`{name}`" for name in ("accuracy", "macro_f1", "uar", "interval/macro_f1_low", "interval/macro_f1_high", "over_folds/macro_f1_sd")),
+    *(f"params.`{name}`" for name in ("backbones", "fusion")),
+    *(f"tags.`{name}`" for name in ("rank", "standing")),
+)
+TABLE = {"selectedColumns": COLUMNS, "orderByKey": "metrics.`macro_f1`", "orderByAsc": False, "searchFilter": "tags.fusion LIKE '%'"}
+"""A shared view of the UI: columns and order of MLflow's table, and jobs only; where a UI does not know it, it shows its own default."""
 
 DIGEST = "nverbench.result_digest"
 TOLD = f"tags.`{DIGEST}` LIKE '%'"
@@ -71,13 +81,21 @@ class Server:
         from mlflow.exceptions import MlflowException
 
         place = (self._beside / "mlruns" / digest_of(name)[:12]).as_uri() if self._beside else None
+        tags = {
+            f"mlflow.sharedViewState.{VIEW}": json.dumps(TABLE),
+            "mlflow.experiment.primaryMetric.name": "macro_f1",
+            "mlflow.experimentKind": KIND,
+        }
         try:
-            return str(self._client.create_experiment(name, place, {"mlflow.note.content": note, "mlflow.experimentKind": KIND}))
+            made = str(self._client.create_experiment(name, place, tags))
         except MlflowException:
             found = self._client.get_experiment_by_name(name)
             if found is None:
                 raise
             return str(found.experiment_id)  # another process was first
+        link = f"[The table of jobs, best first](#/experiments/{made}/runs?viewStateShareKey={VIEW})"
+        self._client.set_experiment_tag(made, "mlflow.note.content", f"{link}, without the runs of their folds. {note}")
+        return made
 
     def begin(self, experiment: str, name: str, tags: Mapping[str, str], start: int) -> str:
         """A new run with its tags (milliseconds since 1970); its id."""

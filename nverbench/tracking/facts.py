@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from nverbench.chance import chance
-from nverbench.metrics import NAMES
 from nverbench.references import published
 from nverbench.results import Result
 from nverbench.tracking.client import DIGEST, Point
@@ -72,7 +70,8 @@ def _flat(thing: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def points(result: Result) -> list[Point]:
-    """Headline scores bare; what belongs to them in sections: interval, over_folds, over_seeds, recall, published, chance, cost."""
+    """Headline scores bare; what belongs to them in sections, which the charts show by name:
+    curves, interval, over_folds, over_seeds, published, recall, resources."""
     found: dict[str, float] = {}
     for name, s in result.scores.items():
         own = key(name)
@@ -83,18 +82,20 @@ def points(result: Result) -> list[Point]:
     if theirs := published(result.entry):
         for name in ("accuracy", "macro_f1"):
             found |= {f"published/{name}": getattr(theirs, name), f"published/{name}_ours_minus": result.scores[name].value - getattr(theirs, name)}
-    if any(result.counts.per_class.values()):
-        found |= {f"chance/{name}_majority": value for name, value in chance(result.counts.per_class)["majority"].items() if name in NAMES}
-    return [(name, value, 0) for name, value in (found | _cost(result)).items()]
+    return [(name, value, 0) for name, value in (found | _resources(result)).items()]
 
 
-def _cost(result: Result) -> dict[str, float]:
+def _resources(result: Result) -> dict[str, float]:
     t, p = result.timings, result.provenance
     frozen = [count for count in p.parameters_frozen.values() if count is not None]
     per_clip = [seconds for seconds in t.embed_per_clip.values() if seconds is not None]
-    cost = {"cost/fit_seconds": t.fit, "cost/peak_memory_bytes": float(t.peak_memory), "cost/parameters_trained": float(p.parameters_trained)}
-    cost |= {"cost/parameters_frozen": float(sum(frozen))} if len(frozen) == len(p.parameters_frozen) else {}
-    return cost | ({"cost/embed_seconds_per_clip": sum(per_clip)} if per_clip and len(per_clip) == len(t.embed_per_clip) else {})
+    used = {
+        "resources/fit_seconds": t.fit,
+        "resources/peak_memory_bytes": float(t.peak_memory),
+        "resources/parameters_trained": float(p.parameters_trained),
+    }
+    used |= {"resources/parameters_frozen": float(sum(frozen))} if len(frozen) == len(p.parameters_frozen) else {}
+    return used | ({"resources/embed_seconds_per_clip": sum(per_clip)} if per_clip and len(per_clip) == len(t.embed_per_clip) else {})
 
 
 def dataset(result: Result) -> dict[str, str]:
@@ -105,7 +106,7 @@ def dataset(result: Result) -> dict[str, str]:
     name = plain(result.entry.dataset)
     return {
         "name": name,
-        "digest": result.provenance.dataset_digest[:32],
+        "digest": result.provenance.dataset_digest[:12],
         "source": json.dumps({"dataset": name, "digest": result.provenance.dataset_digest}),
         "schema": json.dumps({"mlflow_colspec": columns}),
         "profile": json.dumps({"num_rows": counts.clips, "groups": counts.groups, "left_out": len(counts.left_out), "unit": plain(result.unit)}),

@@ -1,4 +1,4 @@
-"""A finished result, told to a tracking server: a parent run per job, a nested run per fold and replicate.
+"""A finished result, told to a tracking server: a parent run per job, a nested run per fold.
 
 A server may be anybody's, so only the published form is told (``publishing``): no name of a file, a clip or a person. The parent is marked finished
 last: one that is not was begun by a process that died, and is begun again.
@@ -14,7 +14,7 @@ from pathlib import Path
 from nverbench.folder import Folder
 from nverbench.predictions import Predictions
 from nverbench.publishing import publish
-from nverbench.results import FoldScore, Result
+from nverbench.results import Result
 from nverbench.tracking import curves, facts
 from nverbench.tracking.client import DIGEST, Server, connect, speaking
 from nverbench.tracking.description import NOT, description
@@ -44,7 +44,7 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
 def tell(server: Server, result: Result, predictions: Predictions) -> tuple[str, bool]:
     """The run of a result in its published form, and whether the server did not know it yet."""
     name = f"{plain(result.protocol)} / {plain(result.entry.dataset)}"
-    experiment = server.experiment(name[:400], f"nverbench: {markdown(name)}. {NOT}")
+    experiment = server.experiment(name[:400], f"{markdown(name)}. {NOT}")
     for known in list(server.runs(f"tags.`{DIGEST}` = '{result.digest()}'", [experiment])):
         if known.status == "FINISHED":
             return known.run, False
@@ -61,12 +61,12 @@ def _forget(server: Server, parent: str, experiment: str) -> None:
 
 def _tell(server: Server, experiment: str, result: Result, predictions: Predictions) -> str:
     start, end = _times(result)
-    name = f"{' + '.join(result.entry.backbones)} / {result.entry.fusion} / {result.folds.kind}"
+    name = f"{result.entry.fusion}: {' + '.join(result.entry.backbones)} / {result.folds.kind}"  # the table cuts its end off
     parent = server.begin(experiment, plain(name), facts.tags(result) | {"mlflow.note.content": description(result)}, start)
     server.write(parent, facts.points(result) + curves.mean(result.per_fold), facts.params(result), when=end)
     server.dataset(parent, **facts.dataset(result))
-    for fold in result.per_fold:
-        _tell_fold(server, experiment, parent, result, fold, (start, end))
+    for name in dict.fromkeys(fold.fold for fold in result.per_fold):
+        _tell_fold(server, experiment, parent, result, name, (start, end))
     with tempfile.TemporaryDirectory() as passing:
         public = Folder(Path(passing))
         public.write(result, predictions)
@@ -75,13 +75,12 @@ def _tell(server: Server, experiment: str, result: Result, predictions: Predicti
     return parent
 
 
-def _tell_fold(server: Server, experiment: str, parent: str, result: Result, fold: FoldScore, times: tuple[int, int]) -> None:
+def _tell_fold(server: Server, experiment: str, parent: str, result: Result, name: str, times: tuple[int, int]) -> None:
     start, end = times
-    tags = {
-        "mlflow.parentRunId": parent, "nverbench.id": result.id, "nverbench.fold": plain(fold.fold), "nverbench.replicate": str(fold.replicate),
-    }  # fmt: skip
-    run = server.begin(experiment, plain(f"fold {fold.fold} replicate {fold.replicate}"), tags, start)
-    server.write(run, curves.of_fold(fold), when=end)
+    replicates = [fold for fold in result.per_fold if fold.fold == name]
+    tags = {"mlflow.parentRunId": parent, "nverbench.id": result.id, "nverbench.fold": plain(name), "nverbench.replicates": str(len(replicates))}
+    run = server.begin(experiment, plain(f"fold {name}"), tags, start)
+    server.write(run, curves.of_fold(replicates), when=end)
     server.end(run, end)
 
 
