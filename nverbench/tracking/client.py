@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import json
 import logging
 import os
 import re
@@ -24,6 +23,7 @@ from filelock import FileLock
 
 from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
+from nverbench.tracking import view
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -31,18 +31,6 @@ METRICS, OTHERS = 1000, 100
 """What MLflow takes in one call: metrics, and params or tags."""
 LONGEST = 5000
 """Characters of a param or tag; MLflow takes 6,000."""
-KIND = "custom_model_development"
-"""So that the UI shows the table of runs at once, not its view for language models."""
-
-VIEW = "nverbench"
-COLUMNS = (
-    *(f"metrics.`{name}`" for name in ("accuracy", "macro_f1", "uar", "interval/macro_f1_low", "interval/macro_f1_high", "over_folds/macro_f1_sd")),
-    *(f"params.`{name}`" for name in ("backbones", "fusion")),
-    *(f"tags.`{name}`" for name in ("rank", "standing")),
-)
-TABLE = {"selectedColumns": COLUMNS, "orderByKey": "metrics.`macro_f1`", "orderByAsc": False, "searchFilter": "tags.fusion LIKE '%'"}
-"""A shared view of the UI: columns and order of MLflow's table, and jobs only; where a UI does not know it, it shows its own default."""
-
 DIGEST = "nverbench.result_digest"
 TOLD = f"tags.`{DIGEST}` LIKE '%'"
 FINISHED = f"{TOLD} AND attributes.status = 'FINISHED'"
@@ -81,20 +69,14 @@ class Server:
         from mlflow.exceptions import MlflowException
 
         place = (self._beside / "mlruns" / digest_of(name)[:12]).as_uri() if self._beside else None
-        tags = {
-            f"mlflow.sharedViewState.{VIEW}": json.dumps(TABLE),
-            "mlflow.experiment.primaryMetric.name": "macro_f1",
-            "mlflow.experimentKind": KIND,
-        }
         try:
-            made = str(self._client.create_experiment(name, place, tags))
+            made = str(self._client.create_experiment(name, place, view.TAGS))
         except MlflowException:
             found = self._client.get_experiment_by_name(name)
             if found is None:
                 raise
             return str(found.experiment_id)  # another process was first
-        link = f"[The table of jobs, best first](#/experiments/{made}/runs?viewStateShareKey={VIEW})"
-        self._client.set_experiment_tag(made, "mlflow.note.content", f"{link}, without the runs of their folds. {note}")
+        self._client.set_experiment_tag(made, "mlflow.note.content", f"{view.link(made)} {note}")
         return made
 
     def begin(self, experiment: str, name: str, tags: Mapping[str, str], start: int) -> str:
