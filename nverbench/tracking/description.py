@@ -38,7 +38,7 @@ def description(result: Result) -> str:
 def _table(result: Result) -> str:
     """Percent, with what a paper published beside ours."""
     theirs = published(result.entry)
-    headings = ("metric", "ours %", "95% interval", "mean of folds (sd)", "sd over seeds", "published %", "ours - published")
+    headings = ["metric", "ours %", "95% interval", "mean of folds (sd)", "sd over seeds", *(["published %", "ours - published"] if theirs else [])]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for name, heading in SHOWN:
         s = result.scores.get(name)
@@ -46,9 +46,10 @@ def _table(result: Result) -> str:
             continue
         sure = f"{100 * s.low:.1f} to {100 * s.high:.1f}" if s.low is not None and s.high is not None else "none: too few groups"
         seeds = f"{100 * s.seed_sd:.1f}" if s.seed_sd is not None else "one replicate"
+        cells = [heading, f"**{100 * s.value:.1f}**", sure, f"{100 * s.fold_mean:.1f} ({100 * s.fold_sd:.1f})", seeds]
         other = getattr(theirs, name, None)
-        beside = f"{100 * other:.1f} | {100 * (s.value - other):+.1f}" if other is not None else "- | -"
-        lines.append(f"| {heading} | **{100 * s.value:.1f}** | {sure} | {100 * s.fold_mean:.1f} ({100 * s.fold_sd:.1f}) | {seeds} | {beside} |")
+        cells += [f"{100 * other:.1f}", f"{100 * (s.value - other):+.1f}"] if other is not None else ["-", "-"] if theirs else []
+        lines.append(f"| {' | '.join(cells)} |")
     note = f"\n\nPublished: {markdown(str(theirs))}; {TERMS}, so that the difference is no test." if theirs else ""
     return "\n".join(lines) + note
 

@@ -11,6 +11,9 @@ from nverbench.results import Result
 from nverbench.tracking.client import DIGEST, Point
 from nverbench.tracking.plain import key, keys, plain
 
+DIGITS = 5
+"""Of a score: what a column of MLflow's table shows; the result's JSON holds all."""
+
 
 def tags(result: Result) -> dict[str, str]:
     """What runs are filtered by: ``tags.fusion = 'reno'``, ``tags.`backbone.1` = 'byol-s'``, ``tags.pair = 'mixed'``."""
@@ -75,14 +78,15 @@ def points(result: Result) -> list[Point]:
     found: dict[str, float] = {}
     for name, s in result.scores.items():
         own = key(name)
-        found |= {own: s.value, f"over_folds/{own}_mean": s.fold_mean, f"over_folds/{own}_sd": s.fold_sd}
-        sure = {f"interval/{own}_low": s.low, f"interval/{own}_high": s.high, f"over_seeds/{own}_sd": s.seed_sd}
+        found |= {own: s.value, f"over_folds/mean_{own}": s.fold_mean, f"over_folds/sd_{own}": s.fold_sd}
+        sure = {f"interval/low_{own}": s.low, f"interval/high_{own}": s.high, f"over_seeds/sd_{own}": s.seed_sd}
         found |= {place: value for place, value in sure.items() if value is not None}
     found |= {f"recall/{name}": result.per_class_recall[label] for label, name in keys(result.per_class_recall).items()}
     if theirs := published(result.entry):
         for name in ("accuracy", "macro_f1"):
-            found |= {f"published/{name}": getattr(theirs, name), f"published/{name}_ours_minus": result.scores[name].value - getattr(theirs, name)}
-    return [(name, value, 0) for name, value in (found | _resources(result)).items()]
+            found |= {f"published/{name}": getattr(theirs, name), f"published/ours_minus_{name}": result.scores[name].value - getattr(theirs, name)}
+    rounded = {name: round(value, DIGITS) for name, value in found.items()}
+    return [(name, value, 0) for name, value in (rounded | _resources(result)).items()]
 
 
 def _resources(result: Result) -> dict[str, float]:

@@ -38,14 +38,14 @@ class Ranked(Protocol):
 
 
 def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
-    """Give both runs of a speaker gap its metrics (``speaker_gap/macro_f1``, ``..._low``, ``..._high``) and the other's id.
+    """Give both runs of a speaker gap its metrics (``speaker_gap/macro_f1``, ``low_...``, ``high_...``) and the other's id.
 
     Raises:
         TrackingError: the server cannot be reached or written.
     """
     values: list[Point] = []
     for name, i in gap.values.items():
-        parts = ((f"speaker_gap/{key(name)}", i.value), (f"speaker_gap/{key(name)}_low", i.low), (f"speaker_gap/{key(name)}_high", i.high))
+        parts = ((f"speaker_gap/{key(name)}", i.value), (f"speaker_gap/low_{key(name)}", i.low), (f"speaker_gap/high_{key(name)}", i.high))
         values += [(place, value, 0) for place, value in parts if value is not None]
     for own, other in ((gap.disjoint, gap.random), (gap.random, gap.disjoint)):
         told = Told(folder, own, uri)
@@ -60,7 +60,7 @@ def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
 def log_ranks(rows: Iterable[Ranked], uri: str) -> int:
     """Tell every run its rank group among these rows, its distance to the best and from how many rows; what a run knows is not told again.
 
-    Tags ``rank`` and ``rank_note``, metrics ``rank/group``, ``rank/behind_best`` (fraction of macro-F1) with ``_low`` and ``_high``.
+    Tags ``rank`` and ``rank_note``, metrics ``rank/group``, ``rank/behind_best`` (fraction of macro-F1), ``rank/low_behind_best`` and ``rank/high_behind_best``.
 
     Returns:
         How many runs changed.
@@ -96,5 +96,5 @@ def _points(run: Run, row: Ranked) -> list[Point]:
     if row.rank is None:
         return [(name, 0.0, 0) for name in run.metrics if name.startswith("rank/")]
     d = row.behind.difference if row.behind is not None else Interval(0.0, 0.0, 0.0, 0.0)
-    named = (("rank/behind_best", d.value), ("rank/behind_best_low", d.low), ("rank/behind_best_high", d.high))
+    named = (("rank/behind_best", d.value), ("rank/low_behind_best", d.low), ("rank/high_behind_best", d.high))
     return [("rank/group", float(row.rank), 0), *((name, value, 0) for name, value in named if value is not None)]

@@ -6,7 +6,7 @@ import json
 
 NAME = "nverbench"
 COLUMNS = (
-    *(f"metrics.`{name}`" for name in ("accuracy", "macro_f1", "uar", "interval/macro_f1_low", "interval/macro_f1_high", "over_folds/macro_f1_sd")),
+    *(f"metrics.`{name}`" for name in ("accuracy", "macro_f1", "uar", "interval/low_macro_f1", "interval/high_macro_f1", "over_folds/sd_macro_f1")),
     *(f"params.`{name}`" for name in ("backbones", "fusion")),
     *(f"tags.`{name}`" for name in ("rank", "standing")),
 )
