@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sqlite3
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,11 +86,12 @@ class Server:
         return str(self._client.create_run(experiment, start, cut, name[:250]).info.run_id)
 
     def write(self, run: str, points: Sequence[Point] = (), params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None,
-              *, when: int = 0) -> None:  # fmt: skip
-        """Metrics, params and tags of a run, in as few calls as MLflow allows."""
+              *, when: int | None = None) -> None:  # fmt: skip
+        """Metrics, params and tags of a run, in as few calls as MLflow allows; of two values at one step MLflow takes the later for the latest."""
         from mlflow.entities import Metric, Param, RunTag
 
-        metrics = [Metric(name, value, when, step) for name, value, step in points]
+        stamp = int(1000 * time.time()) if when is None else when
+        metrics = [Metric(name, value, stamp, step) for name, value, step in points]
         texts = [Param(key, value[:LONGEST]) for key, value in (params or {}).items()]
         labels = [RunTag(key, value[:LONGEST]) for key, value in (tags or {}).items()]
         while metrics or texts or labels:

@@ -60,7 +60,8 @@ def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
 def log_ranks(rows: Iterable[Ranked], uri: str) -> int:
     """Tell every run its rank group among these rows, its distance to the best and from how many rows; what a run knows is not told again.
 
-    Tags ``rank`` and ``rank_note``, metrics ``rank/group``, ``rank/behind_best`` (fraction of macro-F1), ``rank/low_behind_best`` and ``rank/high_behind_best``.
+    Tags ``rank`` and ``rank_note``, metrics ``rank/group`` and ``rank/behind_best`` (fraction of macro-F1; its interval
+    is ``rank/low_behind_best`` and ``rank/high_behind_best``).
 
     Returns:
         How many runs changed.
