@@ -133,6 +133,7 @@ def edit(place: Path, **arrays: Any) -> None:
     np.savez(path, **{**kept, **arrays})
 
 
+PRIVATE = Names(texts={}, clips={}, groups={"ann": "group 1", "bob": "group 2"}, folds={}).model_dump()
 DAMAGE: dict[str, tuple[Callable[[str, Told, Path], object], str]] = {
     "changed by hand": (lambda u, t, p: (p / f"{IDS[0]}.json").write_text((p / f"{IDS[0]}.json").read_text().replace("MIT", "GPL")), "result_digest"),
     "unknown key": (lambda u, t, p: (p / f"{IDS[0]}.json").write_text((p / f"{IDS[0]}.json").read_text().replace('"id"', '"x": 1, "id"')), "Extra"),
@@ -144,7 +145,7 @@ DAMAGE: dict[str, tuple[Callable[[str, Told, Path], object], str]] = {
     "other replicates": (lambda u, t, p: edit(p, probabilities=np.zeros((2, 2 * GROUPS, 2), np.float32)), "shape"),
     "clip ids": (lambda u, t, p: edit(p, keys=np.array([f"clip {i}" for i in range(2 * GROUPS)])), "hexadecimal"),
     "another id within": (lambda u, t, p: rewrite(p, lambda c: c.update(id=IDS[2])), "its result"),
-    "private names": (lambda u, t, p: rewrite(p, lambda c: c.update(names=Names(texts={}, clips={}, groups={}, folds={}).model_dump())), "private"),
+    "private names": (lambda u, t, p: rewrite(p, lambda c: c.update(names=PRIVATE)), "private"),
     "a path as id": (lambda u, t, p: retag(u, t, "nverbench.id", "../../../tmp/x"), "expected an id of 16"),
     "an id with a newline": (lambda u, t, p: retag(u, t, "nverbench.id", IDS[0] + "\n"), "expected an id of 16"),
     "too large": (lambda u, t, p: os.truncate(p / f"{IDS[0]}.json", 65 << 20), "at most 64 MiB"),
