@@ -48,7 +48,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         control = [f"{PROGRAMS}/pg_ctl", "-D", str(data), "-w", "-l", str(place / "log"), "-o", f"-p {port} {settings}"]
         subprocess.run(unprivileged(*control, "start"), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=place)
         try:
-            yield f"postgresql://nverbench@127.0.0.1:{port}/postgres"
+            yield f"postgresql+psycopg2://nverbench@127.0.0.1:{port}/postgres"
         finally:
             stop = [f"{PROGRAMS}/pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop"]
             subprocess.run(unprivileged(*stop), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=place)

@@ -82,8 +82,9 @@ def test_only_the_loopback_interface_listens(port: int) -> None:
 
 
 def test_a_port_that_is_taken_is_refused(built: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="choose another with --port") as caught:
-        with serving.page(built, taken.getsockname()[1]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        page = serving.page(built, taken.getsockname()[1])
+        with pytest.raises(UsageError, match="choose another with --port") as caught, page:
             pass
     assert "\n" not in str(caught.value)
 
@@ -108,8 +109,8 @@ def test_an_mlflow_that_does_not_start_says_why() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_no_process_is_left_behind(number: signal.Signals, built: Path, uri: str, tmp_path: Path) -> None:
     mine, mlflows = free_port(), free_port()
-    words = ["-m", "nverbench", "leaderboard", "serve", "--page", str(built), "--tracking-uri", uri, "--port", str(mine), "--mlflow-port", str(mlflows)]
-    with running(sys.executable, *words) as process:
+    words = ["--page", str(built), "--tracking-uri", uri, "--port", str(mine), "--mlflow-port", str(mlflows)]
+    with running(sys.executable, "-m", "nverbench", "leaderboard", "serve", *words) as process:
         assert process.stdout is not None
         lines = [next(process.stdout) for _ in range(4)]
         assert any(f"http://127.0.0.1:{mine}/" in line for line in lines)
