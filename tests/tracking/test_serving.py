@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import inspect
+import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -101,13 +103,50 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_an_mlflow_that_does_not_start_says_why() -> None:
-    with pytest.raises(UsageError, match="mlflow did not start"), serving.mlflow_ui("nowhere://x", Path("unused"), free_port()):
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a shell script where MLflow would be started."""
+
+    def put(script: str) -> None:
+        path = tmp_path / "mlflow.sh"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return put
+
+
+def test_an_mlflow_that_does_not_start_says_why(stand_in: Callable[[str], None]) -> None:
+    stand_in("echo starting; echo 'no such store' >&2; exit 3")
+    with pytest.raises(UsageError, match=r"mlflow did not start \(exit code 3\): no such store"), serving.mlflow_ui("x", Path("x"), free_port()):
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
-def test_no_process_is_left_behind(number: signal.Signals, built: Path, uri: str, tmp_path: Path) -> None:
+def test_an_mlflow_that_never_answers_is_given_up_and_ended(stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "PATIENCE", 0.5)
+    stand_in("trap '' TERM; sleep 31.4159 & sleep 31.4159")  # nor does it listen to a polite kill
+    with pytest.raises(UsageError, match="within 0 seconds|within 1 seconds"), serving.mlflow_ui("x", Path("x"), free_port()):
+        pass
+    assert not [p for p in Path("/proc").iterdir() if p.name.isdigit() and "31.4159" in _arguments(p)]
+
+
+def test_the_address_of_a_store_is_no_argument(stand_in: Callable[[str], None]) -> None:
+    stand_in('echo "$@ / $MLFLOW_BACKEND_STORE_URI"; exit 1')
+    with pytest.raises(UsageError) as caught, serving.mlflow_ui("postgresql://me:secret@h/d", Path("x"), free_port()):
+        pass
+    assert "secret" not in str(caught.value).partition(" / ")[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_polite_kill_and_a_closed_terminal_end_it_as_ctrl_c_does(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), serving.interruptible():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert signal.getsignal(number) is before
+
+
+def test_no_process_is_left_behind(built: Path, uri: str) -> None:
     mine, mlflows = free_port(), free_port()
     words = ["--page", str(built), "--tracking-uri", uri, "--port", str(mine), "--mlflow-port", str(mlflows)]
     with running(sys.executable, "-m", "nverbench", "leaderboard", "serve", *words) as process:
@@ -119,7 +158,7 @@ def test_no_process_is_left_behind(number: signal.Signals, built: Path, uri: str
         assert ask(mlflows, "/", host="evil.example")[0] == 403  # MLflow's own guard
         children = [p for p in Path("/proc").iterdir() if p.name.isdigit() and str(mlflows) in _arguments(p)]
         assert children
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
     assert not [p for p in children if str(mlflows) in _arguments(p)]
     with socket.create_server(("127.0.0.1", mlflows)):
