@@ -7,6 +7,7 @@ mlflow.py: a script of that name would stand before the real one on the path of 
 from __future__ import annotations
 
 import contextlib
+import os
 import statistics
 import tempfile
 import time
@@ -43,15 +44,15 @@ def job(number: int, replicates: int) -> tuple[Result, Predictions]:
     return result, Predictions(keys, groups, rng.integers(0, LABELS, CLIPS), [str(1 + i % 5) for i in range(CLIPS)], probabilities, keys)
 
 
-def seconds(uri: str, root: Path, replicates: int) -> list[float]:
-    """Of each job, one after another."""
+def seconds(uri: str, root: Path, replicates: int) -> list[tuple[float, float]]:
+    """Of each job, one after another: on the clock, and of this process's processor time (a server's is not in it)."""
     folder, taken = Folder(root), []
     for number in range(JOBS):
         result, predictions = job(1000 * replicates + number, replicates)
         folder.write(result, predictions)
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         tracking.log(result, folder, uri)
-        taken.append(time.perf_counter() - began)
+        taken.append((time.perf_counter() - began, time.process_time() - worked))
     return taken
 
 
@@ -64,12 +65,15 @@ def local_server(root: Path) -> Iterator[str]:
 
 def main() -> None:
     """Print a Markdown table."""
-    print("| store | replicates | first s | median s | worst s |\n|---|---|---|---|---|")
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print("| store | replicates | first s | median s | worst s | median processor s |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place, local_server(Path(place)) as server:
         for store, uri in (("SQLite", f"sqlite:///{place}/mlflow.db"), ("local server", server)):
             for replicates in (1, 5):
                 first, *others = seconds(uri, Path(place) / store / str(replicates), replicates)
-                print(f"| {store} | {replicates} | {first:.2f} | {statistics.median(others):.2f} | {max(others):.2f} |", flush=True)
+                clock, processor = ([one[i] for one in others] for i in (0, 1))
+                cells = (first[0], statistics.median(clock), max(clock), statistics.median(processor))
+                print(f"| {store} | {replicates} | {' | '.join(f'{cell:.2f}' for cell in cells)} |", flush=True)
         folder = Folder(Path(place) / "SQLite" / "1")
         for what, do in (("push of nothing new", tracking.push), ("pull of nothing new", tracking.pull)):
             began = time.perf_counter()
