@@ -7,6 +7,7 @@ import inspect
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def test_an_mlflow_that_never_answers_is_given_up_and_ended(stand_in: Callable[[
     stand_in("trap '' TERM; sleep 31.4159 & sleep 31.4159")  # nor does it listen to a polite kill
     with pytest.raises(UsageError, match=r"did not start within \d seconds"), serving.mlflow_ui("x", Path("x"), free_port()):
         pass
-    assert not [p for p in Path("/proc").iterdir() if p.name.isdigit() and "31.4159" in _arguments(p)]
+    assert gone("31.4159")
 
 
 def test_the_address_of_a_store_is_no_argument(stand_in: Callable[[str], None]) -> None:
@@ -153,17 +154,26 @@ def test_no_process_is_left_behind(built: Path, uri: str) -> None:
         assert any(f"http://127.0.0.1:{mlflows}/" in line for line in lines)
         assert ask(mlflows, "/health")[0] == 200
         assert ask(mlflows, "/", host="evil.example")[0] == 403  # MLflow's own guard
-        children = [p for p in Path("/proc").iterdir() if p.name.isdigit() and str(mlflows) in _arguments(p)]
-        assert children
+        assert not gone(f"--port {mlflows}", patience=0)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
-    assert not [p for p in children if str(mlflows) in _arguments(p)]
+    assert gone(f"--port {mlflows}")
     with socket.create_server(("127.0.0.1", mlflows)):
         pass
 
 
+def gone(word: str, patience: float = 5) -> bool:
+    """No process has the word among its arguments, or soon none has: a killed one takes a moment."""
+    deadline = time.monotonic() + patience
+    while any(word in _arguments(p) for p in Path("/proc").iterdir() if p.name.isdigit()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def _arguments(process: Path) -> str:
     try:
-        return (process / "cmdline").read_bytes().decode(errors="replace")
+        return (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
     except OSError:
         return ""
