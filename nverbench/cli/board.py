@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nverbench.cli import serving
 from nverbench.cli.common import OUT, Json, OutFolder, print_table, say
 from nverbench.errors import ResultError, UsageError
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from nverbench.leaderboard.rows import Filed, Row
 
 leaderboard = typer.Typer(help="Tables of finished results.", no_args_is_help=True, rich_markup_mode=None)
+leaderboard.command("serve")(serving.serve)
+leaderboard.command("pull")(serving.pull)
+leaderboard.command("push")(serving.push)
 
 
 @leaderboard.callback()
