@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -86,6 +86,47 @@ class Published:
 
     def __str__(self) -> str:
         return f"{self.source}, Table {self.table}" if self.table else self.source
+
+
+class Turns(_Row):
+    """One published row over conversations (``erc.csv``), scores in percent; weighted accuracy is plain accuracy."""
+
+    source: Name
+    table: str
+    model: Name
+    protocol: Name
+    dataset: Name
+    weighted_accuracy: Percent
+    weighted_f1: Percent | Literal[""]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One published score, by what the paper's fusion is registered as here; its own name where there is no counterpart."""
+
+    backbones: tuple[str, ...]
+    """In the paper's order; empty where the row is of a whole system."""
+    fusion: str
+    loss: str
+    dataset: str
+    scores: Mapping[str, float]
+    """Metric -> fraction."""
+
+
+def cells(source: str, folder: Path = FOLDER) -> list[Cell]:
+    """Every row of a paper that is at hand: ``reno``, ``parrot``, ``mata`` or ``erc``; ResultError as for :func:`published`."""
+    if source == "erc":
+        turns = [row for _, row in _read(folder / "erc.csv", Turns)]
+        return [Cell((), row.model, "", row.dataset, {"accuracy": row.weighted_accuracy / 100}) for row in turns]
+    known = {(paper.source, paper.fusion): paper for _, paper in _read(folder / "papers.csv", Paper)}
+    found = []
+    for line, row in _read(folder / f"{source}.csv", Row):
+        said = known.get((row.source, row.fusion))
+        if said is None:
+            raise ResultError(f"{folder / source}.csv, line {line}: no fusion {row.fusion!r} of {row.source!r} in papers.csv; add it there")
+        scores = {"accuracy": row.accuracy / 100, "macro_f1": row.macro_f1 / 100}
+        found.append(Cell(tuple(row.backbones.split("+")), said.registered or row.fusion, said.loss, row.dataset, scores))
+    return found
 
 
 def published(entry: Combined, folder: Path = FOLDER) -> Published | None:

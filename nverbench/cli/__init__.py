@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import auditing, board, caching, data, files, getting, look, running
+from nverbench.cli import auditing, board, caching, comparing, data, figures, files, getting, look, running
 from nverbench.errors import NverbenchError
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
@@ -35,6 +35,9 @@ app.add_typer(data.data, name="data")
 app.add_typer(files.weights, name="weights")
 app.add_typer(board.leaderboard, name="leaderboard")
 app.add_typer(caching.cache, name="cache")
+app.command("compare")(comparing.compare)
+app.command("score")(comparing.score)
+app.command("figure")(figures.figure)
 app.command("doctor")(look.doctor)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +43,7 @@ def loaded(overlays: list[Path] | None) -> registry.Registry:
     return registry.load(overlays or ())
 
 
-def print_table(results: Sequence[Result]) -> None:
+def print_table(results: Sequence[Result], places: Mapping[str, tuple[str, str]] | None = None) -> None:
     """The table of results on standard output: fitted to a terminal, as wide as it needs to be where nobody's terminal limits it."""
     from rich.console import Console
 
@@ -51,7 +51,7 @@ def print_table(results: Sequence[Result]) -> None:
 
     if sys.stdout.isatty():
         console = Console()
-        console.print(leaderboard.table(results, width=console.width))
+        console.print(leaderboard.table(results, places=places, width=console.width))
     else:
-        shown = leaderboard.table(results)
+        shown = leaderboard.table(results, places=places)
         Console(width=leaderboard.needs(shown)).print(shown)

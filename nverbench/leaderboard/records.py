@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from nverbench.chance import chance
 from nverbench.gaps import Gap
+from nverbench.leaderboard.rows import Row
 from nverbench.leaderboard.text import differences
 from nverbench.references import TERMS, published
 from nverbench.results import Result
@@ -23,3 +24,14 @@ def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
         content["published"] = {**dataclasses.asdict(reference), "difference": differences(result, reference), "terms": TERMS}
     own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
     return content | ({"speaker_gap": own[0]} if own else {})
+
+
+def ranked_record(row: Row, gaps: Sequence[Gap] = ()) -> dict[str, object]:
+    """The record of a result with its place: ``rank`` or why there is none, and ``behind``, the best row of its field minus this one (macro-F1)."""
+    return {
+        **record(row.result, gaps),
+        "rank": row.rank,
+        "unranked": row.unranked,
+        "behind": dataclasses.asdict(row.behind) if row.behind else None,
+        "level": row.filed.level,
+    }

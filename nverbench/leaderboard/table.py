@@ -5,10 +5,11 @@ Below all stands what chance scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nverbench.chance import HOW, chance
+from nverbench.leaderboard.formats import visible
 from nverbench.leaderboard.text import beside, order, score_text, worth
 from nverbench.metrics import SHOWN
 from nverbench.references import published
@@ -21,10 +22,19 @@ PAIR, WORTH, LICENCE = 30, 22, 22
 """Columns that backbones, standing and licence take at most; a longer backbone's name takes what it needs."""
 
 
-def table(results: Sequence[Result], *, width: int | None = None) -> Table:
-    """The rows as a rich table: percent, 95% jackknife intervals over speakers; what was combined shares one column where ``width`` is too narrow."""
-    full = _full(results)
-    return full if width is None or needs(full) <= width else _narrow(results)
+Places = Mapping[str, tuple[str, str]]
+"""Id of a result -> its rank, and how far it is behind the best of its field."""
+PLACES = ("rank", "behind best\nmacro-F1, points")
+
+
+def table(results: Sequence[Result], *, places: Places | None = None, width: int | None = None) -> Table:
+    """The rows as a rich table: percent, 95% jackknife intervals over speakers; what was combined shares one column where ``width`` is too narrow.
+
+    With ``places``: in the order given, each with its rank.
+    """
+    rows = order(results) if places is None else list(results)
+    full = _full(rows, places)
+    return full if width is None or needs(full) <= width else _narrow(rows, places)
 
 
 def needs(shown: Table) -> int:
@@ -36,44 +46,65 @@ def needs(shown: Table) -> int:
     return Measurement.get(console, console.options, shown).maximum
 
 
-def _full(results: Sequence[Result]) -> Table:
+def _full(results: Sequence[Result], places: Places | None) -> Table:
     from rich.table import Table
 
     shown = Table(header_style="bold")
     compared = any(published(r.entry) for r in results)
+    if places is not None:
+        shown.add_column(PLACES[0], justify="right", no_wrap=True)
     shown.add_column("backbone", overflow="fold", max_width=max([PAIR, *(len(f"{b} +") for r in results for b in r.entry.backbones)]))
     for heading in ("fusion", "loss", "dataset", "folds"):
         shown.add_column(heading, overflow="fold")
-    for _, heading in SHOWN:
-        shown.add_column(f"{heading} % [95%]", justify="right", no_wrap=True)
-    for heading in ("published %\nacc. / F1", "ours - published\nacc. / F1, points") if compared else ():
+    for heading in _numbers(places, compared=compared):
         shown.add_column(heading, justify="right", no_wrap=True)
     shown.add_column("row is", overflow="fold", max_width=WORTH)
     shown.add_column("licence", overflow="fold", max_width=LICENCE)
-    for r in order(results):
-        cells = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
-        shown.add_row(*cells, *(score_text(r.scores[name]) for name, _ in SHOWN), *(beside(r) if compared else ()), worth(r), r.licence)
+    for r in results:
+        rank, behind = ([places[r.id][0]], [places[r.id][1]]) if places is not None else ([], [])
+        what = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
+        scores = [score_text(r.scores[name]) for name, _ in SHOWN]
+        _add(shown, *rank, *what, *scores, *behind, *(beside(r) if compared else ()), worth(r), r.licence)
     for dataset, folds, how, values in _chances(results):
-        scores = (f"{100 * values[name]:.1f}" for name, _ in SHOWN)
-        shown.add_row(HOW[how], "", "", dataset, folds, *scores, *(("", "") if compared else ()), "chance", "")
+        scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
+        rank, behind = ([""], [""]) if places is not None else ([], [])
+        _add(shown, *rank, HOW[how], "", "", dataset, folds, *scores, *behind, *(("", "") if compared else ()), "chance", "")
     return shown
 
 
-def _narrow(results: Sequence[Result]) -> Table:
+def _numbers(places: Places | None, *, compared: bool) -> list[str]:
+    """Headings of the columns of numbers."""
+    headings = [f"{heading} % [95%]" for _, heading in SHOWN]
+    headings += [PLACES[1]] if places is not None else []
+    return headings + (["published %\nacc. / F1", "ours - published\nacc. / F1, points"] if compared else [])
+
+
+def _narrow(results: Sequence[Result], places: Places | None) -> Table:
     from rich.table import Table
 
     shown = Table(header_style="bold", show_lines=True)
     shown.add_column("what", overflow="fold")
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
-    for r in order(results):
+    for r in results:
         what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r), r.licence]
+        if places is not None:
+            rank, behind = places[r.id]
+            what.insert(0, f"rank {rank}{f', behind the best {behind}' if behind else ''}")
         theirs, difference = beside(r)
         what += [f"published {theirs}", f"ours - published {difference}"] if theirs else []
-        shown.add_row("\n".join(what), *(score_text(r.scores[name]).replace(" ", "\n", 1) for name, _ in SHOWN))
+        _add(shown, what, *(score_text(r.scores[name]).split(" ", 1) for name, _ in SHOWN))
     for dataset, folds, how, values in _chances(results):
-        shown.add_row(f"chance: {HOW[how]}\n{dataset} / {folds}", *(f"{100 * values[name]:.1f}" for name, _ in SHOWN))
+        _add(shown, [f"chance: {HOW[how]}", f"{dataset} / {folds}"], *(f"{100 * values[name]:.1f}" for name, _ in SHOWN))
     return shown
+
+
+def _add(shown: Table, *cells: str | Sequence[str]) -> None:
+    """A row of cells (of one line or several): plain text, whatever markup or control characters a name holds."""
+    from rich.text import Text
+
+    made: list[Any] = [Text("\n".join(visible(line) for line in ([cell] if isinstance(cell, str) else cell))) for cell in cells]
+    shown.add_row(*made)
 
 
 def _chances(results: Sequence[Result]) -> list[tuple[str, str, str, dict[str, float]]]:

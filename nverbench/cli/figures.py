@@ -1,0 +1,87 @@
+"""``nverbench figure``: the papers' figures from a finished result, as PNG, SVG or PDF, with their numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+from nverbench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nverbench.figures import Panel
+    from nverbench.results import Result
+
+FIGURES = {
+    "reno-2": "a map of a result's embeddings (t-SNE) by emotion and by speaker",
+    "reno-3": "a result's confusion matrix, as shares of the true class",
+    "ricoh-3": "turns of each conversation, right and wrong",
+}
+
+
+def figure(
+    name: Annotated[str, typer.Argument(help="; ".join(f"{name}: {what}" for name, what in FIGURES.items()) + ".")],
+    result: Annotated[str, typer.Argument(help="A result: its id, a beginning of it that no other has, or its file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")],
+    as_json: Json = False,
+    out: OutFolder = OUT,
+    registry: RegistryFiles = None,
+    no_plugin: NoPlugin = None,
+) -> None:
+    """Draw a paper's figure from one of your results, and print the numbers it shows."""
+    from nverbench.cli.comparing import filed
+    from nverbench.figures import FORMATS
+
+    if name not in FIGURES:
+        raise UsageError(f"there is no figure {name!r}; {nearest(name, FIGURES)}")
+    if output.suffix.lower() not in FORMATS:
+        raise UsageError(f"{output}: expected a name that ends in {', '.join(FORMATS)}")
+    found = filed(result, out).result
+    if name == "ricoh-3":
+        raise UsageError(f"ricoh-3 shows turns of conversations, and result {found.id} is over single clips; conversations are not trained on yet")
+    if name == "reno-3":
+        _confusion(found, output, as_json=as_json)
+    else:
+        _maps(found, output, registry, no_plugin, as_json=as_json)
+    say(f"{name}: {output}")
+
+
+def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
+    from nverbench import figures
+    from nverbench.leaderboard.formats import visible
+
+    figures.save(figures.draw_confusion(result), output)
+    numbers = figures.confusion_numbers(result)
+    if as_json:
+        typer.echo(json.dumps(numbers))
+        return
+    width = max(len("% of the true class"), *(len(visible(label)) for label in result.labels))
+    typer.echo(f"{'% of the true class':{width}} " + " ".join(f"{visible(label)[:7]:>7}" for label in result.labels))
+    for label, row in zip(result.labels, numbers["percent"], strict=True):
+        typer.echo(f"{visible(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
+
+
+def _maps(result: Result, output: Path, registry: list[Path] | None, no_plugin: list[str] | None, *, as_json: bool) -> None:
+    from nverbench import figures
+
+    panels = figures.panels(figures.stored(result, installed(no_plugin), loaded(registry), say))
+    figures.save(figures.draw_maps(panels), output)
+    for line in [json.dumps(figures.map_numbers(panels))] if as_json else _lines(panels):
+        typer.echo(line)
+
+
+def _lines(panels: Sequence[Panel]) -> list[str]:
+    from nverbench.leaderboard.formats import visible
+
+    shown = []
+    for p in panels:
+        s = p.structure
+        levels = ", ".join(f"{what} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
+                           for what, x in (("10-NN purity", s.purity), ("silhouette", s.silhouette)))  # fmt: skip
+        shown.append(visible(f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips): {levels}"))
+    return shown
