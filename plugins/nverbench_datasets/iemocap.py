@@ -106,7 +106,7 @@ def load_four(root: Path) -> Iterator[Clip | Misfit]:
         if isinstance(item, Misfit):
             yield item
         elif (label := MERGED.get(str(item.label), item.label)) in FOUR:
-            yield replace(item, label=label)
+            yield replace(item, label=label, conversation=None, turn=None)  # each on its own
 
 
 def sample(root: Path) -> None:
