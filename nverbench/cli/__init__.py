@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import auditing, board, caching, data, files, getting, look, running
+from nverbench.cli import auditing, board, caching, data, files, getting, look, running, submitting
 from nverbench.errors import NverbenchError
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
@@ -36,6 +36,9 @@ app.add_typer(files.weights, name="weights")
 app.add_typer(board.leaderboard, name="leaderboard")
 app.add_typer(caching.cache, name="cache")
 app.command("doctor")(look.doctor)
+app.command("reproduce")(submitting.reproduce)
+board.leaderboard.command("submit")(submitting.submit)
+board.leaderboard.command("verify")(submitting.verify)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,8 +3,8 @@
 What a folder says can be invented from end to end; recomputing shows that it contradicts itself, never that it is true.
 """
 
-from nverbench.submissions.bundle import find, make
+from nverbench.submissions.bundle import ELSEWHERE, ENTRIES, find, make
 from nverbench.submissions.filed import filed
 from nverbench.submissions.verify import Verdict, Verifier
 
-__all__ = ["Verdict", "Verifier", "filed", "find", "make"]
+__all__ = ["ELSEWHERE", "ENTRIES", "Verdict", "Verifier", "filed", "find", "make"]

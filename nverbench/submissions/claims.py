@@ -12,8 +12,8 @@ from nverbench.corpora import Corpus
 from nverbench.digests import digest_of
 from nverbench.errors import ResultError
 from nverbench.folds import FEWEST_GROUPS, Cut
-from nverbench.options import resolve, split
-from nverbench.parts import SHARES
+from nverbench.options import Reference, resolve, split
+from nverbench.parts import SHARES, Dataset, Fusion
 from nverbench.registry import Entry, Registry
 from nverbench.results import Result
 from nverbench.standing import OFFICIAL, PROVISIONAL, UNOFFICIAL, heard_in_pretraining, judge
@@ -176,8 +176,9 @@ def _standing(result: Result, identity: Identity, named: Named, registry: Regist
         return
     corpus = Corpus(pair_record(named), named.dataset_reference, (), tuple(result.labels), {}, result.provenance.dataset_digest, {}, (), (), False)
     cut = Cut(result.folds.kind, (), result.folds.digest, ())
-    judged = judge(known, registry, result.protocol, named.backbones, corpus, cut, lock, overridden=_overridden(result, identity, named, known, registry),
-                   seeds=result.seeds, transductive=named.fusion.transductive(named.fusion_reference.full))  # fmt: skip
+    overridden = _overridden(result, identity, named, known, registry)
+    judged = judge(known, registry, result.protocol, named.backbones, corpus, cut, lock, overridden=overridden, seeds=result.seeds,
+                   transductive=named.fusion.transductive(named.fusion_reference.full))  # fmt: skip
     if LEVELS.index(result.standing) > LEVELS.index(judged.level):
         yield f"the row says {result.standing}, and it is {judged.level}: {quoted('; '.join(judged.reasons))}"
     pin = registry.datasets.get(named.dataset.name) if len(named.sides) == 1 else None
@@ -201,7 +202,8 @@ def _spelled(entry: Entry, named: Named) -> bool:
     own = [(replace(a, untrained=False), replace(b, untrained=False)) for a, b in pairs]
     if any(str(a) != str(b) for a, b in own):
         return False
-    others = [(named.fusion, entry.fusion, named.fusion_reference), (named.dataset, entry.dataset, named.dataset_reference)]
+    others: list[tuple[Fusion | Dataset, str, Reference]] = [(named.fusion, entry.fusion, named.fusion_reference)]
+    others.append((named.dataset, entry.dataset, named.dataset_reference))
     if any(split(text)[0] != part.name or str(resolve(part, text)) != str(reference) for part, text, reference in others):
         return False
     return entry.loss is None or (split(entry.loss)[0] == named.loss.name and str(resolve(named.loss, entry.loss)) == str(named.loss_reference))

@@ -104,7 +104,8 @@ def _compare(found: Found, named: Named, result: Result, identity: Identity) -> 
              (e.loss, named.loss_reference), (e.dataset, named.dataset_reference)]  # fmt: skip
     found.reasons += [f"{quoted(text)} is not in canonical form ({quoted(reference)})" for text, reference in texts if text != str(reference)]
     bare: list[tuple[str, dict[str, Any], Reference]] = [
-        (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference) for b, said in zip(named.backbones, identity.backbones, strict=False)
+        (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference)
+        for b, said in zip(named.backbones, identity.backbones, strict=False)
     ]
     bare += [("fusion", identity.fusion, named.fusion_reference), ("loss", identity.loss, named.loss_reference)]
     bare += [("dataset", _without(identity.dataset, "digest", "left_out"), named.dataset_reference)]

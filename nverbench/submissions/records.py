@@ -12,7 +12,7 @@ from nverbench.digests import digest_of
 from nverbench.predictions import Predictions
 from nverbench.results import Result
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 MACHINE = ("device", "system", "python")
 """What of a machine leaves it: no name, no user, no path, no variable of its environment."""
 

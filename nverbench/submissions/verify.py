@@ -24,7 +24,10 @@ from nverbench.submissions.parts import Named, look_up
 from nverbench.submissions.reading import Bundle, Incomplete, read
 from nverbench.submissions.records import Identity, quoted
 
-CONSISTENT, REJECTED, INCOMPLETE = "self-consistent", "rejected", "incomplete"
+Word = Literal["self-consistent", "rejected", "incomplete"]
+CONSISTENT: Word = "self-consistent"
+REJECTED: Word = "rejected"
+INCOMPLETE: Word = "incomplete"
 MOST_SAID = 20
 """Reasons given; more are counted."""
 
@@ -35,7 +38,7 @@ class Verdict:
 
     folder: str
     id: str
-    verdict: Literal["self-consistent", "rejected", "incomplete"]
+    verdict: Word
     reasons: tuple[str, ...] = ()
     """Why it is rejected or incomplete."""
     notes: tuple[str, ...] = ()
@@ -91,7 +94,8 @@ class Verifier:
         result = bundle.result
         identity = claims.identity_of(result)
         reasons = [*claims.check_itself(bundle, identity), *claims.check_protocol(result, identity, self.registry)]
-        missing, notes = [], []
+        missing: list[str] = []
+        notes: list[str] = []
         named = None
         if len(identity.backbones) == len(result.entry.backbones):
             found = look_up(result, identity, self.registry, self.catalog)
