@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -48,6 +49,7 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     predictions = Predictions.read(path.with_name(f"{path.stem}.predictions.npz"))
     result, public = publish(local, predictions)
     result = result.model_copy(update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}})
+    _check_notes(local)
     target = to / result.id
     if target.exists() or target.is_symlink():
         raise ResultError(f"{target} is there already; delete it to submit the result again")
@@ -60,6 +62,14 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
+
+
+def _check_notes(local: Result) -> None:
+    """Folds that are called after groups or splits may be named in a note, which publishing leaves as it is."""
+    private = local.names.folds if local.names is not None else {}
+    told = [name for name in private for note in local.folds.notes if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", note.rpartition(" (")[2])]
+    if told:
+        raise ResultError(f"result {local.id}: a note on its folds names {len(set(told))} groups, which may be people; it cannot be published")
 
 
 def write(folder: Path, result: Result, predictions: Predictions, submitter: Submitter | None = None) -> None:

@@ -86,6 +86,8 @@ def _against(result: Result, joined: Predictions, corpus: Corpus, cut: Cut) -> I
         yield "the sizes of training, validation and test parts are not those of your copy's folds"
     if any(f.speakers_seen for f in cut.folds) != result.folds.speakers_seen:
         yield f"speakers_seen is {result.folds.speakers_seen}; your copy's folds say otherwise"
+    if result.folds.kind in ("speaker", "random", "cross") and list(cut.notes) != result.folds.notes:  # of other kinds they name groups
+        yield "the notes on its folds are not those of your copy's"
     if len(corpus.misfits) != result.counts.misfits:
         yield f"{result.counts.misfits} misfits; your copy has {len(corpus.misfits)}"
 

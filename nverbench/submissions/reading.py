@@ -6,6 +6,7 @@ Every size is known to be small before anything is unpacked; nothing here runs w
 from __future__ import annotations
 
 import json
+import math
 import re
 import stat
 import zipfile
@@ -150,7 +151,7 @@ def validated(model: type[M], content: Any, path: Path) -> M:
 def loaded(path: Path) -> dict[str, Any]:
     """The object in a JSON file without NaN, keys given twice or deep nesting."""
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
+        content = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:  # also: not UTF-8, numbers of thousands of digits
         raise ResultError(f"{path.name}: not readable JSON ({quoted(error)})") from error
     if not isinstance(content, dict):
@@ -165,6 +166,12 @@ def loaded(path: Path) -> dict[str, Any]:
 
 def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is no number")
+
+
+def _finite(word: str) -> float:
+    if math.isinf(float(word)):
+        raise ValueError(f"{word} is too large a number")
+    return float(word)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,293 @@
+"""What a submission says is computed again: nothing in it can be changed alone, or together with its digests, without being caught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from making import Desk, content, put, predictions_of, put_predictions
+
+UNCHECKED = (
+    "created", "timings", "machine", "result_digest", "schema_version",
+    "counts.padded", "counts.forward_passes", "counts.halvings",  # of audio that is not submitted
+    "provenance.parameters", "provenance.embedding_digests", "per_fold.curves",  # only a rerun finds these
+    "names",
+)  # fmt: skip
+
+
+ONLY_WITH_A_COPY = ("counts.left_out", "counts.misfits", "folds.speakers_seen", "folds.notes", "bootstrap")
+
+
+def leaves(thing: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Places of values in a result: of a list the first, of a table of names all."""
+    if isinstance(thing, dict):
+        for key, value in thing.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(thing, list) and thing:
+        yield from leaves(thing[0], (*path, 0))
+    else:
+        yield path
+
+
+def other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value + 0.01
+    if isinstance(value, str):
+        return ("1" if value.startswith("0") else "0") + value[1:] if len(value) > 15 else f"{value}x"
+    return 0.5 if value is None else ["x"] if isinstance(value, list) else {"x": "y"}
+
+
+def change(result: Any, path: tuple[Any, ...]) -> None:
+    for step in path[:-1]:
+        result = result[step]
+    result[path[-1]] = other(result[path[-1]])
+
+
+def test_a_result_as_it_was_made_is_self_consistent(desk: Desk) -> None:
+    verdict = desk.verify(desk.submit())
+    assert (verdict.verdict, verdict.reasons, verdict.notes) == ("self-consistent", (), ())
+
+
+def test_an_official_row_is_official_here(desk: Desk) -> None:
+    assert content(desk.submit())["standing"] == "official"
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["with a copy of the corpus", "without"])
+def test_every_field_changed_with_its_digest_is_caught(desk: Desk, copy: bool) -> None:
+    """Each leaf of the result in turn, resealed; one test because making the submission costs more than checking it."""
+    folder = desk.submit()
+    if not copy:
+        desk.without_corpora()
+    whole = content(folder)
+    missed = []
+    for path in leaves(whole):
+        place = ".".join(str(step) for step in path if not isinstance(step, int))
+        if any(word in place for word in (*UNCHECKED, *(() if copy else ONLY_WITH_A_COPY))):
+            continue
+        changed = content(folder)
+        change(changed, path)
+        try:
+            put(folder, changed)
+        except ValueError:  # not a result any more
+            continue
+        finally:
+            verdict = desk.verify(folder)
+        if verdict.verdict != "rejected":
+            missed.append(f"{place}: {verdict}")
+        put(folder, whole)
+    assert not missed, missed
+    assert desk.verify(folder).verdict == "self-consistent"
+
+
+def why(desk: Desk, folder: Any) -> str:
+    """The reasons of a rejection."""
+    verdict = desk.verify(folder)
+    assert verdict.verdict == "rejected", verdict
+    assert "\n" not in str(verdict)
+    return "; ".join(verdict.reasons)
+
+
+def test_a_field_changed_alone_breaks_the_digest(desk: Desk) -> None:
+    folder = desk.submit()
+    changed = content(folder)
+    changed["counts"]["padded"] = {"bee": 3}
+    assert "result_digest is not that of its content" in why(desk, put(folder, changed, sealed=False))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "uar", "weighted_f1"])
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_bootstrap_interval_is_checked_to_the_digit_with_a_copy_and_roughly_without(desk: Desk, name: str, end: int) -> None:
+    folder = desk.submit()
+    changed = content(folder)
+    changed["scores"][name]["bootstrap"][end] += 1e-6
+    assert f"{name} bootstrap is" in why(desk, put(folder, changed))
+    desk.without_corpora()
+    assert desk.verify(folder).verdict == "self-consistent"
+    changed["scores"][name]["bootstrap"][end] += -0.2 if end else 0.2
+    assert f"{name} bootstrap is" in why(desk, put(folder, changed))
+
+
+@pytest.mark.parametrize("kind", ["speaker", "random", "leave-one-group-out", "holdout=spk3"])
+@pytest.mark.parametrize("dataset", ["toys", "secret", "few"])
+def test_every_kind_of_folds_and_of_sharing_verifies(desk: Desk, kind: str, dataset: str) -> None:
+    if dataset == "few" and kind in ("speaker", "holdout=spk3"):
+        kind = "holdout=spk1"
+    folder = desk.submit(folds=(kind,), datasets=(dataset,))
+    assert desk.verify(folder).verdict == "self-consistent"
+    desk.without_corpora()
+    verdict = desk.verify(folder)
+    if dataset == "secret":
+        assert verdict.verdict == "incomplete"
+        assert "its labels are not published, and corpus secret is not on this machine" in verdict.reasons[0]
+    else:
+        assert (verdict.verdict, verdict.reasons) == ("self-consistent", ())
+        assert "labels and folds were not checked against the corpus" in verdict.notes[0]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"selection": "test"}, {"selection": "last"}, {"losses": ("other",)}, {"folds": ("random",)}, {"dtype": "bfloat16"}, {"skip_bad": True},
+        {"untrained": True}, {"backbones": ("ant", "bee")}, {"seeds": 2}, {"datasets": ("few",)}, {"datasets": ("secret",)},
+        {"fusions": ("head:width=8",)}, {"backbones": ("bee:weights=own.pth",)},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)  # fmt: skip
+def test_a_row_that_is_not_official_cannot_say_it_is(desk: Desk, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.root)
+    (desk.root / "own.pth").write_text("mine")
+    folder = desk.submit(**asked)
+    assert desk.verify(folder).verdict == "self-consistent"
+    changed = content(folder)
+    assert changed["standing"] != "official"
+    changed |= {"standing": "official", "standing_reasons": []}
+    assert "the row says official, and it is" in why(desk, put(folder, changed))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("protocol.epochs", 99, "protocol nver-1: 'epochs' differ from the registry's"),
+        ("protocol.seed", 2, "protocol nver-1: 'seed' differ from the registry's"),
+        ("protocol.seed", -1, "protocol seed"),
+        ("protocol.extra", 1, "'extra' differ from the registry's"),
+        ("backbones.0.weights", "f" * 64, "weights of bee have digest 'ffffffffffff', the registry pins"),
+        ("backbones.0.options", {"step": 2}, "backbone 'bee': its identity says"),
+        ("fusion.options", {"width": 9}, "fusion: its identity says"),
+        ("folds.digest", "f" * 64, "fold digest"),
+        ("dataset.digest", "f" * 64, "dataset digest"),
+        ("dataset.left_out", "f" * 64, "known defects"),
+        ("plugins", {"others": "1.0"}, "its parts are said to come from 'others'; here they come from toy-parts"),
+        ("dtype", "float16", "the row says official, and it is unofficial"),
+        ("seeds", 4, "replicates: it says '3', and elsewhere '4'"),
+        ("seeds", "3", "provenance.identity: 'seeds'"),
+    ],
+)
+def test_an_identity_changed_under_its_own_id_is_caught(desk: Desk, place: str, value: Any, said: str) -> None:
+    """A forger changes what a row was made with, everywhere, and gives it the id and the digest that follow."""
+    folder = desk.submit()
+    changed = content(folder)
+    thing = changed["provenance"]["identity"]
+    *steps, last = place.split(".")
+    for step in steps:
+        thing = thing[int(step)] if step.isdigit() else thing[step]
+    thing[last] = value
+    p = changed["provenance"]
+    p["weights_digests"]["bee"] = p["identity"]["backbones"][0]["weights"]
+    p["plugins"] = p["identity"]["plugins"]
+    assert said in why(desk, put(folder, changed, identity=True))
+
+
+def test_another_version_of_a_plugin_is_noted(desk: Desk) -> None:
+    folder = desk.submit()
+    from making import installed
+
+    desk.catalog = installed("2.0")
+    verdict = desk.verify(folder)
+    assert (verdict.verdict, verdict.notes) == ("self-consistent", ("made with toy-parts '1.0', here is 2.0",))
+
+
+def test_a_part_that_is_not_installed_leaves_a_verdict_open(desk: Desk) -> None:
+    from nverbench import catalog
+
+    folder = desk.submit()
+    desk.catalog = catalog.discover(disabled=["nverbench"])
+    verdict = desk.verify(folder)
+    assert verdict.verdict == "incomplete"
+    assert "backbone 'bee', fusion 'head', loss 'plain', dataset 'toys' not installed here" in verdict.reasons[0]
+
+
+def test_another_copy_of_the_corpus_says_how_many_clips_it_lacks(desk: Desk) -> None:
+    folder = desk.submit()
+    (desk.root / "toys" / "spk0" / "low-0.wav").write_text("another recording")
+    assert "48 of 48 clips are not in this copy of toys" in why(desk, folder)
+
+
+def test_weights_first_seen_here_are_held_against_others(desk: Desk) -> None:
+    from nverbench.home import note
+
+    object.__setattr__(desk.rules, "weights", {})
+    folder = desk.submit()
+    assert desk.verify(folder).verdict == "self-consistent"
+    note("lock", "weights", "bee", "f" * 64)
+    assert "this machine first saw ffffffffffff" in why(desk, folder)
+
+
+# predictions
+
+
+def swapped(a: Any, name: str) -> None:
+    """Two clips of other labels, groups or folds exchange them."""
+    column = getattr(a, name)
+    second = next(i for i in range(1, len(column)) if column[i] != column[0])
+    column[0], column[second] = column[second], column[0]
+
+
+def flipped(a: Any) -> None:
+    a.probabilities[0, 0] = np.roll(a.probabilities[0, 0], 1)
+
+
+def nudged(a: Any) -> None:
+    """Not enough to change a decision."""
+    order = a.probabilities[0, 0].argsort()
+    a.probabilities[0, 0, order[:2]] = a.probabilities[0, 0, order[:2]].sum() / 2
+
+
+def renamed(a: Any) -> None:
+    a.groups[:] = np.where(a.groups == "group 01", "Zoe", a.groups)
+
+
+def relabelled(a: Any) -> None:
+    a.target[0] = (a.target[0] + 1) % 3
+
+
+CHANGES = {
+    "labels of two": lambda a: swapped(a, "target"), "a label": relabelled, "folds of two": lambda a: swapped(a, "folds"),
+    "groups of two": lambda a: swapped(a, "groups"), "a prediction": flipped, "a group's name": renamed,
+    "fewer replicates": lambda a: setattr(a, "probabilities", a.probabilities[:2]), "no labels": lambda a: setattr(a, "target", a.target[:0]),
+    "replicates in another order": lambda a: setattr(a, "probabilities", a.probabilities[::-1].copy()),
+    "a key": lambda a: a.ids.__setitem__(0, "0" * 32),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("digests", [False, True], ids=["alone", "with the digests of folds.json"])
+@pytest.mark.parametrize("what", [*CHANGES, "a probability"])
+def test_a_change_of_predictions_is_caught(desk: Desk, what: str, digests: bool) -> None:
+    if what == "a probability" and digests:
+        return  # nothing but a digest depends on it
+    folder = desk.submit()
+    arrays = predictions_of(folder)
+    {**CHANGES, "a probability": nudged}[what](arrays)
+    put_predictions(folder, arrays, digests=digests)
+    assert why(desk, folder)
+    desk.without_corpora()
+    if not (digests and what == "a key"):  # without the corpus, any key is as good as another
+        assert why(desk, folder)
+
+
+def test_labels_of_a_dataset_that_does_not_share_them_are_refused(desk: Desk) -> None:
+    folder = desk.submit(datasets=("secret",))
+    arrays = predictions_of(folder)
+    arrays.target = np.zeros(48, dtype=np.int64)
+    put_predictions(folder, arrays, digests=True)
+    assert "they may not be published" in why(desk, folder)
+
+
+def test_the_best_epoch_is_the_one_the_curves_say(desk: Desk) -> None:
+    folder = desk.submit()
+    changed = content(folder)
+    changed["per_fold"][0]["curves"][0]["watched_cross_entropy"] = 0.1
+    assert "fold '1' replicate 0: the best epoch is 2; its curves give 1" in why(desk, put(folder, changed))
+
+
+def test_curves_of_a_selection_on_the_test_part_give_its_scores(desk: Desk) -> None:
+    folder = desk.submit(selection="test")
+    changed = content(folder)
+    changed["per_fold"][0]["curves"][1]["watched_accuracy"] -= 0.1
+    assert "selection watched the test part" in why(desk, put(folder, changed))
