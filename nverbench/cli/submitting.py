@@ -34,9 +34,9 @@ def submit(
 
     from nverbench import submissions
 
-    verifier = _verifier(registry, no_plugin)
+    submitter, verifier = _submitter(name, citation), _verifier(registry, no_plugin)
     target = to or (submissions.ENTRIES if submissions.ENTRIES.is_dir() else submissions.ELSEWHERE)
-    folder = submissions.make(submissions.find(result, out), target, _submitter(name, citation))
+    folder = submissions.make(submissions.find(result, out), target, submitter)
     verdict, bundle = verifier.judge(folder)
     if verdict.verdict == "rejected" or bundle is None:
         shutil.rmtree(folder)
@@ -55,7 +55,8 @@ def _next(folder: Path, bundle: Bundle, entries: Path) -> list[str]:
     if bundle.submitter is None:
         lines.append("it names nobody: without --as NAME no attestation counts, because nobody is known to be another party than you")
     where = "" if folder.parent.resolve() == entries.resolve() else f", as {entries / folder.name}"
-    return [*lines, f"next: open a pull request that adds this folder{where}; it is ranked once another party has run nverbench reproduce on it"]
+    ranked = "" if any(marks.values()) else "; it is ranked once another party has run nverbench reproduce on it"
+    return [*lines, f"next: open a pull request that adds this folder{where}{ranked}"]
 
 
 def _submitter(name: str | None, citation: str) -> Submitter | None:
@@ -70,7 +71,7 @@ def _submitter(name: str | None, citation: str) -> Submitter | None:
     try:
         return Submitter(name=name, citation=citation)
     except ValidationError as error:
-        raise UsageError(f"--as and --citation: {error.errors()[0]['msg'].lower()}; a name has 1 to 80 characters, a citation 2,000 at most") from error
+        raise UsageError(f"--as and --citation: {error.errors()[0]['msg'].lower()}; a name has 1 to 80 letters, a citation 2,000 at most") from error
 
 
 def verify(

@@ -117,7 +117,7 @@ def check_parts(result: Result, identity: Identity, named: Named, registry: Regi
             expected["labels"] = (result.labels, list(labels))
         expected["display"] = (result.display, {label: shown for label, shown in named.dataset.display.items() if label in result.labels})
     yield from (f"{what} {quoted(have)}; the installed parts say {quoted(want)}" for what, (have, want) in expected.items() if have != want)
-    yield from _weights(result, named, registry, lock)
+    yield from _weights(result, identity, named, registry, lock)
     yield from _standing(result, identity, named, registry, lock)
 
 
@@ -140,13 +140,14 @@ def _licences(named: Named) -> dict[str, str]:
     return own | {str(reference): dataset.licence for reference, dataset in named.sides}
 
 
-def _weights(result: Result, named: Named, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
-    for b in named.backbones:
+def _weights(result: Result, identity: Identity, named: Named, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
+    for b, said in zip(named.backbones, identity.backbones, strict=True):
         digest, own = b.weights.digest, b.part.lookup is not None or b.reference.weights
         if own:
             continue
         if b.reference.untrained or b.part.weights is None:
-            expected, who = seeded_digest(b, result, _version), "its seed and versions give"
+            same = said.get("revision") == b.part.revision  # the digest holds the revision
+            expected, who = seeded_digest(b, result, _version) if same else None, "its seed and versions give"
         elif pin := pinned_digest(b.part, registry):
             expected, who = pin, "the registry pins"
         else:
