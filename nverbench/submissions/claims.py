@@ -43,10 +43,20 @@ def check_itself(bundle: Bundle, identity: Identity) -> Iterator[str]:
         yield "result_digest is not that of its content: it was changed since it was made"
     if digest_of(p.identity)[:16] != r.id:
         yield f"its id is {quoted(r.id)}; its identity gives {digest_of(p.identity)[:16]}"
+    twice = _said_twice(bundle, identity)
+    yield from (f"{what}: it says {quoted(have)}, and elsewhere {quoted(want)}" for what, (have, want) in twice.items() if have != want)
+    if r.standing not in LEVELS:
+        yield f"standing {quoted(r.standing)} is none of {', '.join(LEVELS)}"
+    yield from _published(bundle)
+
+
+def _said_twice(bundle: Bundle, identity: Identity) -> dict[str, tuple[Any, Any]]:
+    """What -> as the result says it, and as it says it elsewhere."""
+    r, e, p = bundle.result, bundle.result.entry, bundle.result.provenance
     weights = [str(b.get("weights")) for b in identity.backbones]
-    names = [t if r.entry.backbones.index(t) == i else f"{t}#{r.entry.backbones[: i + 1].count(t)}" for i, t in enumerate(r.entry.backbones)]
+    names = [t if e.backbones.index(t) == i else f"{t}#{e.backbones[: i + 1].count(t)}" for i, t in enumerate(e.backbones)]  # Job.names
     untrained = any(b.get("untrained") is True for b in identity.backbones)
-    said: dict[str, tuple[Any, Any]] = {
+    return {
         "dataset digest": (p.dataset_digest, identity.dataset.get("digest")),
         "fold digest": (r.folds.digest, identity.folds.get("digest")),
         "kind of folds": (r.folds.kind, identity.folds.get("kind")),
@@ -54,32 +64,34 @@ def check_itself(bundle: Bundle, identity: Identity) -> Iterator[str]:
         "selection": (r.selection, identity.protocol.get("selection")),
         "replicates": (r.seeds, identity.seeds),
         "plugins": (p.plugins, identity.plugins),
-        "backbones": ([split(b)[0] for b in r.entry.backbones], [b.get("name") for b in identity.backbones]),
-        "families": (len(r.entry.families), len(r.entry.backbones)),
-        "fusion": (split(r.entry.fusion)[0], identity.fusion.get("name")),
-        "loss": (split(r.entry.loss)[0], identity.loss.get("name")),
-        "dataset": (split(r.entry.dataset)[0], identity.dataset.get("name")),
+        "backbones": ([split(b)[0] for b in e.backbones], [b.get("name") for b in identity.backbones]),
+        "families": (len(e.families), len(e.backbones)),
+        "fusion": (split(e.fusion)[0], identity.fusion.get("name")),
+        "loss": (split(e.loss)[0], identity.loss.get("name")),
+        "dataset": (split(e.dataset)[0], identity.dataset.get("name")),
         "weights digests": (p.weights_digests, dict(zip(names, weights, strict=False))),
         "embeddings of": (sorted(p.embedding_digests), sorted(names)),
-        "control": (r.control, r.entry.demo or untrained),
+        "control": (r.control, e.demo or untrained),
         "optimistic": (r.optimistic, r.selection == "test"),
         "licence": (r.licence, licences.combined(p.licences)),
         "folds.json": (bundle.folds.model_dump(exclude={"assignment", "predictions"}), _own_folds(bundle)),
         "environment.json": (bundle.environment, environment(r)),
         "official standing without reasons": (r.standing == OFFICIAL, not r.standing_reasons),
     }
-    yield from (f"{what}: it says {quoted(have)}, and elsewhere {quoted(want)}" for what, (have, want) in said.items() if have != want)
-    if r.standing not in LEVELS:
-        yield f"standing {quoted(r.standing)} is none of {', '.join(LEVELS)}"
-    if r.share not in SHARES:
-        yield f"share {quoted(r.share)} is none of {', '.join(SHARES)}"
-    if bundle.folds.assignment != assignment(bundle.predictions):
+
+
+def _published(bundle: Bundle) -> Iterator[str]:
+    """Predictions against their digests, and against what the dataset lets out."""
+    share, predictions = bundle.result.share, bundle.predictions
+    if bundle.folds.assignment != assignment(predictions):
         yield "keys, groups, labels or folds are not those that folds.json has the digest of"
-    if bundle.folds.predictions != probabilities_digest(bundle.predictions):
+    if bundle.folds.predictions != probabilities_digest(predictions):
         yield "the probabilities are not those that folds.json has the digest of"
-    if r.share != "open" and (len(bundle.predictions.target) or any(bundle.predictions.groups)):
-        yield f"labels or groups are given of a dataset whose share is {quoted(r.share)}; they may not be published"
-    if r.share == "open" and not len(bundle.predictions.target):
+    if share not in SHARES:
+        yield f"share {quoted(share)} is none of {', '.join(SHARES)}"
+    if share != "open" and (len(predictions.target) or any(predictions.groups)):
+        yield f"labels or groups are given of a dataset whose share is {quoted(share)}; they may not be published"
+    if share == "open" and not len(predictions.target):
         yield "labels are not given of an open dataset; nverbench leaderboard submit publishes them"
 
 

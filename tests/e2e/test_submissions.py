@@ -95,7 +95,7 @@ def test_a_job_that_cannot_be_planned_the_same_says_what_differs(world: Any, sub
     world.backbones = [replace(world.backbones[0], revision="2")]
     ran = world.run("reproduce", submitted, "--as", "Bob", *REGISTRY)
     assert ran.code == 2
-    assert "cannot be run again here: other 'backbones.0.revision'" in ran.err
+    assert "cannot be run again here: other 'backbones.0.revision, backbones.0.weights'" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Source, catalog, hookimpl, metrics, registry
 from nverbench.catalog import Catalog, Origin
 from nverbench.embed import Embeddings
 from nverbench.executors import local
@@ -26,8 +28,6 @@ from nverbench.selection import Selection
 from nverbench.submissions import Verdict, Verifier
 from nverbench.submissions.bundle import write
 from nverbench.submissions.records import Submitter, folds_file
-
-from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Source, catalog, hookimpl, metrics, registry
 
 RULES = """
 protocols:
@@ -207,3 +207,11 @@ def put_predictions(folder: Path, arrays: SimpleNamespace, *, digests: bool) -> 
         own = Predictions(a.ids.tolist(), a.groups.tolist(), a.target, a.folds.tolist(), a.probabilities, a.ids.tolist())
         record = folds_file(Result.model_validate(content(folder)), own)
         (folder / "folds.json").write_text(record.model_dump_json())
+
+
+def why(desk: Desk, folder: Path) -> str:
+    """The reasons of a rejection."""
+    verdict = desk.verify(folder)
+    assert verdict.verdict == "rejected", verdict
+    assert "\n" not in str(verdict)
+    return "; ".join(verdict.reasons)

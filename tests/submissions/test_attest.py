@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import Desk, content
+
 from nverbench.metrics import NAMES
 from nverbench.results import Result
 from nverbench.submissions import filed

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from making import Desk
+
 from nverbench.errors import ResultError, UsageError
 from nverbench.folder import Folder
 from nverbench.submissions import find, make
@@ -79,7 +80,7 @@ def test_a_result_is_found_by_path_by_id_and_by_its_beginning(desk: Desk) -> Non
     other = finished(desk, backbones=("ant",))
     assert find(str(path), desk.root / "nowhere") == find(path.stem, desk.root / "runs") == find(path.stem[:6], desk.root / "runs") == path
     assert find(other.stem, desk.root / "runs") == other
-    with pytest.raises(UsageError, match="no result of .* begins with 'zz'"):
+    with pytest.raises(UsageError, match=r"no result of .* begins with 'zz'"):
         find("zz", desk.root / "runs")
     other.rename(path.with_name(f"{path.stem[:8]}{other.stem[8:]}.json"))
     with pytest.raises(UsageError, match="begins 2 results"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from making import Desk, content, predictions_of, put, put_predictions
+
 from nverbench.errors import ResultError
 from nverbench.leaderboard.rows import rows
 from nverbench.submissions import Verifier, filed
@@ -65,7 +66,7 @@ def test_predictions_are_read_when_asked_for_and_get_their_labels_from_the_local
     ((row,), _) = filed(desk.root / "entries", verifier(desk))
     got = row.predictions()
     assert sorted(got.target.tolist()) == [0] * 16 + [1] * 16 + [2] * 16
-    assert {g for g in got.groups} == {f"group {i:02d}" for i in range(1, 9)}
+    assert set(got.groups) == {f"group {i:02d}" for i in range(1, 9)}
     assert got.ids == sorted(got.ids)
     shutil.rmtree(folder)
     with pytest.raises(ResultError):

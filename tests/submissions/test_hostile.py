@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from making import Desk, content, predictions_of, put_predictions
+
 from nverbench.submissions import reading
 
 
@@ -104,7 +105,8 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a key too many": (lambda f: (f / "folds.json").write_text('{"kind": "a"}'), "field required"),
     "NaN in a result": (lambda f: edited(f, lambda r: r["scores"]["uar"].update(value=float("nan"))), "NaN is no number"),
     "infinity by its exponent": (
-        lambda f: (f / "result.json").write_text(re.sub('"fit": [^,]*', '"fit": 1e999', (f / "result.json").read_text())), "1e999 is too large a number"
+        lambda f: (f / "result.json").write_text(re.sub('"fit": [^,]*', '"fit": 1e999', (f / "result.json").read_text())),
+        "1e999 is too large a number",
     ),
     "a number as text": (lambda f: edited(f, lambda r: r.update(seeds="3")), "values of wrong types"),
     "a truth as a number": (lambda f: edited(f, lambda r: r.update(control="no")), "values of wrong types"),
