@@ -112,7 +112,8 @@ class Verifier:
         if isinstance(corpus, Corpus):
             reasons += self._with_copy(bundle, identity, corpus, seed)
         elif len(bundle.predictions.target):
-            reasons += numbers.check(result, bundle.predictions, seed)
+            said = [*numbers.check(result, bundle.predictions, seed)]
+            reasons += said or numbers.check_bootstrap_roughly(result, bundle.predictions, seed)
             notes.append(f"labels and folds were not checked against the corpus: {corpus}")
         else:
             missing.append(f"its labels are not published, and {corpus}")
