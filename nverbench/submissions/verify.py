@@ -71,16 +71,17 @@ class Verifier:
 
     def judge(self, folder: Path) -> tuple[Verdict, Bundle | None]:
         """The verdict, and what was read of the folder where it could be."""
-        shown, name = quoted(folder.name), folder.name if folder.name.isalnum() else ""
+        folder = Path(os.path.abspath(folder))  # noqa: PTH100  # resolve() would follow a link
+        shown, name = quoted(folder.name).strip("'"), folder.name if folder.name.isalnum() else ""
         bundle = None
         try:
-            bundle = read(Path(os.path.abspath(folder)))  # noqa: PTH100  # resolve() would follow a link
+            bundle = read(folder)
             reasons, missing, notes = self._check(bundle)
         except Incomplete as error:
-            return Verdict(shown.strip("'"), name, INCOMPLETE, (str(error),)), bundle
+            return Verdict(shown, name, INCOMPLETE, (str(error),)), bundle
         except (NverbenchError, OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as error:
             why = str(error) if isinstance(error, ResultError) else f"it cannot be checked: {quoted(f'{type(error).__name__}: {error}')}"
-            return Verdict(shown.strip("'"), name, REJECTED, (why,)), bundle
+            return Verdict(shown, name, REJECTED, (why,)), bundle
         reasons = list(dict.fromkeys(reasons))
         more = (f"and {len(reasons) - MOST_SAID} more",) if len(reasons) > MOST_SAID else ()
         if reasons:
@@ -105,6 +106,8 @@ class Verifier:
         if named is not None:
             reasons += claims.check_parts(result, identity, named, self.registry, self.lock)
             notes += claims.notes(identity, named)
+        if result.protocol not in self.registry.protocols:
+            missing.append(f"protocol {quoted(result.protocol)} is not in the registry, so that its constants and folds are not checked (--registry)")
         seed = identity.protocol.get("seed")
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             return [*reasons, f"protocol seed {quoted(seed)} is none"], missing, notes

@@ -117,6 +117,22 @@ def test_mistakes_are_said_in_one_line(world: Any, words: tuple[str, ...], said:
     assert len(ran.err.splitlines()) == 1
 
 
+def test_a_row_on_ones_own_data_is_made_and_stays_open(world: Any) -> None:
+    """Its labels are nobody else's, and no path is looked at."""
+    lines = [f"{p.relative_to(world.root)},{p.stem.partition('-')[0]},{p.parent.name}" for p in sorted(world.corpus.glob("spk*/*.wav"))]
+    (world.root / "clips.csv").write_text("\n".join(["path,label,speaker", *lines]))
+    ran = world.run("run", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "table:clips.csv")
+    assert ran.code == 0, ran.err
+    ran = world.run("leaderboard", "submit", world.results[0].stem)
+    assert (ran.code, ran.err) == (0, "")
+    assert ": incomplete\n" in ran.out
+    (folder,) = Path("submission").iterdir()
+    assert "clips.csv" not in (folder / "result.json").read_text()
+    ran = world.run("leaderboard", "verify", folder)
+    assert ran.code == 2
+    assert "its labels are not published, and table is somebody's own data" in ran.out
+
+
 def test_a_row_that_could_not_be_verified_is_not_left_lying(world: Any) -> None:
     """What a plugin says of its parts has changed since the run."""
     world.datasets = [replace(d, share="open") for d in world.datasets]

@@ -61,7 +61,7 @@ def write_corpus(root: Path, speakers: int = 8) -> Path:
         (root / f"spk{speaker}").mkdir(parents=True)
         for label in CLASSES:
             for take in range(2):
-                (root / f"spk{speaker}" / f"{label}-{take}.wav").write_text(f"{speaker} {label} {take}")
+                (root / f"spk{speaker}" / f"{label}-{take}.wav").write_text(f"{root.name} {speaker} {label} {take}")
     return root
 
 
@@ -69,7 +69,8 @@ def parts() -> dict[str, list[Any]]:
     card = LabelCard(kind="portrayed", setting="acted")
     facts: dict[str, Any] = {"family": "features", "frame_dim": 4, "dim": 4, "load": loaded, "licence": "MIT"}
     source = Source(address="https://example.org/bee", licence="MIT")
-    data: dict[str, Any] = {"load": listed, "labels": CLASSES, "label_card": card, "folds": ("speaker", "random", "leave-one-group-out")}
+    data: dict[str, Any] = {"load": listed, "labels": CLASSES, "label_card": card, "folds": ("speaker", "random", "leave-one-group-out"),
+                            "common": {name: name for name in CLASSES}}  # fmt: skip
     return {
         "backbones": [Backbone(name="ant", **facts), Backbone(name="bee", weights=source, **facts)],
         "datasets": [

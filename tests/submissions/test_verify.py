@@ -175,6 +175,28 @@ def test_an_identity_changed_under_its_own_id_is_caught(desk: Desk, place: str, 
     assert said in why(desk, put(folder, changed, identity=True))
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"datasets": ("toys:test=few",)}, {"datasets": ("few:test=toys",)}, {"datasets": ("toys:exclude=mid",)}, {"backbones": ("ant", "ant")},
+     {"backbones": ("ant", "ant:step=2")}, {"backbones": ("bee:project=2",)}],
+    ids=lambda asked: str(*asked.values()),
+)  # fmt: skip
+def test_unusual_rows_verify_too(desk: Desk, asked: dict[str, Any]) -> None:
+    folder = desk.submit(**asked)
+    assert str(desk.verify(folder)) == f"{folder.name}: self-consistent"
+
+
+def test_a_protocol_that_is_not_registered_leaves_a_verdict_open(desk: Desk) -> None:
+    rules = dict(desk.rules.protocols)
+    object.__setattr__(desk.rules, "protocols", rules | {"mine": rules["nver-1"].model_copy(update={"epochs": 3})})
+    folder = desk.submit(protocol="mine")
+    assert desk.verify(folder).verdict == "self-consistent"
+    object.__setattr__(desk.rules, "protocols", rules)
+    verdict = desk.verify(folder)
+    assert verdict.verdict == "incomplete"
+    assert "protocol 'mine' is not in the registry" in verdict.reasons[0]
+
+
 def test_another_version_of_a_plugin_is_noted(desk: Desk) -> None:
     folder = desk.submit()
     desk.catalog = installed("2.0")
