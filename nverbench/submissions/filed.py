@@ -1,7 +1,7 @@
 """The entries folder -> what stands on the leaderboard: checked submissions with their levels.
 
-Verdicts are remembered by the digests of a folder's files, of the registry, the plugins and the corpora of this machine, so that a second look at ten
-thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed: delete
+Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the plugins and the corpora of this machine, so that a second
+look at ten thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed: delete
 ``submissions.json`` in nverbench's home then.
 """
 
@@ -115,7 +115,8 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
     rules, parts = verifier.registry, verifier.catalog
     pins = [{name: pin.model_dump() for name, pin in shelf.items()} for shelf in (rules.weights, rules.datasets, rules.protocols)]
     origins = [sorted((name, str(o)) for name, o in s.origins.items()) for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)]
-    context = digest_of([pins, [asdict(e) for e in rules.entries], origins, verifier.lock, home.read_notes("corpora")])
+    checks = sorted(file_digests(Path(__file__).parent.glob("*.py")).values())
+    context = digest_of([checks, pins, [asdict(e) for e in rules.entries], origins, verifier.lock, home.read_notes("corpora")])
     try:
         content = json.loads(_memory().read_bytes())
         if content["context"] == context and isinstance(content["checked"], dict):
