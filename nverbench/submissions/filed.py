@@ -1,8 +1,8 @@
 """The entries folder -> what stands on the leaderboard: checked submissions with their levels.
 
-Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the plugins and the corpora of this machine, so that a second
-look at ten thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed: delete
-``submissions.json`` in nverbench's home then.
+Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the plugins and the corpora of this machine: a second look
+at ten thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed;
+then delete ``submissions.json`` in nverbench's home.
 """
 
 from __future__ import annotations
