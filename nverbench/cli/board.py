@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from nverbench.cli.building import build
 from nverbench.cli.common import OUT, Json, OutFolder, print_table, say
 from nverbench.errors import ResultError
 
 leaderboard = typer.Typer(help="Tables of finished results.", no_args_is_help=True, rich_markup_mode=None)
+leaderboard.command("build")(build)
 
 
 @leaderboard.callback()

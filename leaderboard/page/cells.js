@@ -1,0 +1,63 @@
+// The columns of the table: heading, what they sort by, and how a cell is drawn.
+"use strict";
+nver.rank_class = (rank) => (rank === null ? "unranked" : `rank-${Math.min(rank, 4)}`);
+
+// Score, whiskers and chance on one axis that all rows share.
+nver.whisker = (triple, axis, chance) => {
+  const [width, height] = [120, 18];
+  const at = (fraction) => (Math.min(Math.max(fraction, 0), axis) / axis) * (width - 8) + 4;
+  const middle = height / 2;
+  const parts = [nver.draw("line", { class: "rail", x1: 4, x2: width - 4, y1: middle, y2: middle })];
+  if (chance !== null) parts.push(nver.draw("line", { class: "chance", x1: at(chance), x2: at(chance), y1: 2, y2: height - 2 }));
+  if (triple[1] !== null) {
+    const [low, high] = [at(triple[1]), at(triple[2])];
+    parts.push(nver.draw("path", { class: "reach", d: `M${low} ${middle}H${high}M${low} ${middle - 4}V${middle + 4}M${high} ${middle - 4}V${middle + 4}` }));
+  }
+  parts.push(nver.draw("circle", { class: "dot", cx: at(triple[0]), cy: middle, r: 3.5 }));
+  return nver.draw("svg", { class: "whisker", viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" }, parts);
+};
+
+nver.two_lines = (first, second) => [nver.make("span", { class: "first" }, first), second ? nver.make("small", {}, second) : null];
+
+nver.columns = [
+  { name: "system", heading: "System", head: true, key: (r) => r.system.toLowerCase(),
+    cell: (r) => {
+      if (r.chance) return nver.two_lines(r.system, "chance");
+      const link = nver.make("a", { href: `results/${r.id}.html`, class: "first", "data-id": r.id }, nver.foreign(r.system));
+      const under = nver.make("small", {}, nver.foreign(r.fusion), " · ", nver.foreign(r.loss));
+      if (r.seeds === 1) under.append(" · 1 replicate");
+      return [link, under];
+    } },
+  { name: "rank", heading: "Rank", number: true, key: (r) => (r.rank === null ? Infinity : r.rank), up: true,
+    cell: (r) => (r.rank === null ? nver.make("span", { class: "pill", title: r.unranked }, "–", nver.make("span", { class: "hidden" }, ` not ranked: ${r.unranked}`))
+      : nver.make("span", { class: "pill" }, String(r.rank))) },
+  { name: "macro_f1", heading: "Macro-F1 %", number: true, key: (r) => r.macro_f1 && r.macro_f1[0],
+    cell: (r, axis) => [nver.make("span", { class: "score" }, nver.make("b", {}, nver.percent(r.macro_f1[0])), nver.make("small", {}, nver.bounds(r.macro_f1))),
+      nver.whisker(r.macro_f1, axis, r.where.chance[0].macro_f1)] },
+  { name: "behind", heading: "Behind best", hint: "points, paired over speakers", number: true, up: true, key: (r) => (r.behind ? r.behind[0] : r.rank === 1 ? 0 : null),
+    cell: (r) => (r.behind ? nver.two_lines(nver.percent(r.behind[0]), nver.bounds(r.behind)) : r.rank === 1 ? nver.two_lines("best") : "–") },
+  { name: "accuracy", heading: "Accuracy %", number: true, key: (r) => r.accuracy && r.accuracy[0],
+    cell: (r) => (r.accuracy ? nver.two_lines(nver.percent(r.accuracy[0]), nver.bounds(r.accuracy)) : "–") },
+  { name: "uar", heading: "UAR %", number: true, key: (r) => r.uar && r.uar[0],
+    cell: (r) => (r.uar ? nver.two_lines(nver.percent(r.uar[0]), nver.bounds(r.uar)) : "–") },
+  { name: "published", heading: "Published F1 %", hint: "ours − published, points", number: true, key: (r) => r.published && r.published[1],
+    cell: (r) => (r.published ? nver.two_lines(nver.percent(r.published[1]), `ours ${nver.points_text(r.macro_f1[0] - r.published[1])}`) : "–"),
+    title: (r) => r.source },
+  { name: "gap", heading: "Speaker gap", hint: "random − disjoint folds, points", number: true, key: (r) => r.gap && r.gap[0],
+    cell: (r) => (r.gap ? nver.two_lines(nver.points_text(r.gap[0]), nver.bounds(r.gap, nver.points_text)) : "–") },
+  { name: "trained", heading: "Trained", hint: "parameters", number: true, up: true, key: (r) => r.trained, cell: (r) => nver.count(r.trained) },
+  { name: "frozen", heading: "Frozen", hint: "parameters", number: true, up: true, key: (r) => r.frozen, cell: (r) => nver.count(r.frozen) },
+  { name: "seconds", heading: "Per clip", hint: "embedding", number: true, up: true, key: (r) => r.seconds, cell: (r) => nver.seconds(r.seconds) },
+  { name: "standing", heading: "Standing", up: true, key: (r) => `${r.control ? "z" : ""}${r.standing} ${r.level}`,
+    cell: (r) => {
+      if (r.chance) return "–";
+      const first = nver.make("span", { class: `first mark ${r.control ? "control" : r.standing}` }, r.control ? "control" : r.standing);
+      const notes = r.notes.filter((note) => !note.startsWith("control")).map((note) => nver.foreign(note));
+      return [first, nver.make("small", {}, r.level, notes.map((note) => [" · ", note]).flat())];
+    } },
+  { name: "kind", heading: "Family", up: true, key: (r) => r.kind.toLowerCase(), cell: (r) => (r.chance ? "–" : nver.foreign(r.kind)) },
+  { name: "corpus", heading: "Corpus", up: true, key: (r) => r.where.corpus.toLowerCase(),
+    cell: (r) => nver.two_lines(nver.foreign(r.where.corpus), r.where.protocol) },
+  { name: "folds", heading: "Folds", up: true, key: (r) => r.where.folds, cell: (r) => nver.foreign(r.where.folds) },
+  { name: "licence", heading: "Licence", up: true, key: (r) => r.licence.toLowerCase(), cell: (r) => nver.foreign(r.licence), title: (r) => r.licence },
+];
