@@ -15,11 +15,13 @@ nver.fill = (element, facts, children) => {
 // Foreign text: what it does to the direction of writing ends with it.
 nver.foreign = (text) => nver.make("bdi", {}, text);
 
-nver.percent = (fraction, digits = 1) => fraction === null || fraction === undefined ? "–" : (100 * fraction).toFixed(digits);
+nver.percent = (fraction, digits = 1) => fraction === null || fraction === undefined ? "–" : nver.sign((100 * fraction).toFixed(digits));
+// A minus sign as wide as a plus, and no minus before zero.
+nver.sign = (text) => (Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−"));
 nver.points_text = (fraction) => {
   if (fraction === null || fraction === undefined) return "–";
-  const text = (100 * fraction).toFixed(1);
-  return text.startsWith("-") ? (Number(text) === 0 ? "0.0" : `−${text.slice(1)}`) : `+${text}`;
+  const text = nver.percent(fraction);
+  return text.startsWith("−") || Number(text) === 0 ? text : `+${text}`;
 };
 nver.bounds = (triple, write = nver.percent) => triple && triple[1] !== null ? `[${write(triple[1])}, ${write(triple[2])}]` : "";
 nver.count = (number) => {
@@ -40,10 +42,12 @@ nver.ticks = (low, high, most = 6) => {
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + 1e-9 * span; at += step) found.push(Number(at.toPrecision(12)));
   return found;
 };
+// The same for a logarithmic axis: powers of ten, with their doubles and halves where there is room.
 nver.powers = (low, high) => {
   const found = [];
-  for (let power = Math.ceil(Math.log10(low) - 1e-9); power <= Math.log10(high) + 1e-9; power += 1) found.push(10 ** power);
-  return found;
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) found.push(...[1, 2, 5].map((factor) => factor * 10 ** power));
+  const inside = found.filter((tick) => tick >= low && tick <= high);
+  return inside.length > 8 ? inside.filter((tick) => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9) : inside;
 };
 
 // Lines with texts packed once -> objects.

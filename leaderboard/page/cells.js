@@ -2,18 +2,27 @@
 "use strict";
 nver.rank_class = (rank) => (rank === null ? "unranked" : `rank-${Math.min(rank, 4)}`);
 
-// Score, whiskers and chance on one axis that all rows share.
-nver.whisker = (triple, axis, chance) => {
-  const [width, height] = [120, 18];
-  const at = (fraction) => (Math.min(Math.max(fraction, 0), axis) / axis) * (width - 8) + 4;
+// The axis of the whiskers: from below the worst result shown to above the best; chance and controls may lie outside.
+nver.axis = (rows) => {
+  const own = rows.filter((row) => !row.chance && !row.control);
+  const shown = (own.length ? own : rows).map((row) => row.macro_f1);
+  const ends = [Math.min(...shown.map((t) => t[1] ?? t[0])), Math.max(...shown.map((t) => t[2] ?? t[0]))];
+  return shown.length ? [Math.max(0, Math.floor(20 * ends[0]) / 20), Math.min(1, Math.ceil(20 * ends[1]) / 20)] : [0, 1];
+};
+nver.WHISKER = 150;
+nver.whisker = (triple, [low, high], chance) => {
+  const [width, height] = [nver.WHISKER, 18];
+  const at = (fraction) => Math.round(10 * (6 + ((Math.min(Math.max(fraction, low), high) - low) / (high - low || 1)) * (width - 12))) / 10;
   const middle = height / 2;
-  const parts = [nver.draw("line", { class: "rail", x1: 4, x2: width - 4, y1: middle, y2: middle })];
-  if (chance !== null) parts.push(nver.draw("line", { class: "chance", x1: at(chance), x2: at(chance), y1: 2, y2: height - 2 }));
-  if (triple[1] !== null) {
-    const [low, high] = [at(triple[1]), at(triple[2])];
-    parts.push(nver.draw("path", { class: "reach", d: `M${low} ${middle}H${high}M${low} ${middle - 4}V${middle + 4}M${high} ${middle - 4}V${middle + 4}` }));
+  const parts = [nver.draw("path", { class: "rail", d: `M6 ${middle}H${width - 6}` })];
+  if (chance >= low && chance <= high) parts.push(nver.draw("path", { class: "chance", d: `M${at(chance)} 1V${height - 1}` }));
+  if (triple[0] < low || triple[0] > high) {
+    const [tip, back] = triple[0] < low ? [1, 8] : [width - 1, width - 8];
+    parts.push(nver.draw("path", { class: "dot", d: `M${tip} ${middle}L${back} ${middle - 4}V${middle + 4}Z` }));  // off the axis, to that side
+  } else {
+    if (triple[1] !== null) parts.push(nver.draw("path", { class: "reach", d: `M${at(triple[1])} ${middle}H${at(triple[2])}M${at(triple[1])} ${middle - 4}v8M${at(triple[2])} ${middle - 4}v8` }));
+    parts.push(nver.draw("circle", { class: "dot", cx: at(triple[0]), cy: middle, r: 3.5 }));
   }
-  parts.push(nver.draw("circle", { class: "dot", cx: at(triple[0]), cy: middle, r: 3.5 }));
   return nver.draw("svg", { class: "whisker", viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" }, parts);
 };
 
@@ -28,10 +37,11 @@ nver.columns = [
       if (r.seeds === 1) under.append(" · 1 replicate");
       return [link, under];
     } },
-  { name: "rank", heading: "Rank", number: true, key: (r) => (r.rank === null ? Infinity : r.rank), up: true,
+  { name: "rank", heading: "Rank", key: (r) => (r.rank === null ? Infinity : r.rank), up: true,
     cell: (r) => (r.rank === null ? nver.make("span", { class: "pill", title: r.unranked }, "–", nver.make("span", { class: "hidden" }, ` not ranked: ${r.unranked}`))
       : nver.make("span", { class: "pill" }, String(r.rank))) },
-  { name: "macro_f1", heading: "Macro-F1 %", number: true, key: (r) => r.macro_f1 && r.macro_f1[0],
+  { name: "macro_f1", heading: "Macro-F1 %",
+    ends: true, key: (r) => r.macro_f1 && r.macro_f1[0],
     cell: (r, axis) => [nver.make("span", { class: "score" }, nver.make("b", {}, nver.percent(r.macro_f1[0])), nver.make("small", {}, nver.bounds(r.macro_f1))),
       nver.whisker(r.macro_f1, axis, r.where.chance[0].macro_f1)] },
   { name: "behind", heading: "Behind best", hint: "points, paired over speakers", number: true, up: true, key: (r) => (r.behind ? r.behind[0] : r.rank === 1 ? 0 : null),

@@ -34,8 +34,7 @@ nver.confusion = (record) => {
   const cell = (count, total, i, j) => {
     const share = total ? count / total : 0;
     const td = nver.make("td", { class: `heat${i === j ? " own" : ""}`, tabindex: i === 0 && j === 0 ? "0" : "-1" }, (100 * share).toFixed(0));
-    td.style.setProperty("--share", `${Math.round(92 * share)}%`);
-    if (share > 0.5) td.classList.add("strong");
+    td.style.setProperty("--share", (100 * share).toFixed(0));
     const tell = () => readout.replaceChildren(nver.foreign(labels[i]), " heard as ", nver.foreign(labels[j]), `: ${count.toLocaleString("en")} of ${total.toLocaleString("en")} (${(100 * share).toFixed(1)}%)`);
     td.addEventListener("mouseenter", tell);
     td.addEventListener("focus", tell);

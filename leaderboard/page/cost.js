@@ -19,7 +19,7 @@ nver.cost = (place, filters) => {
     const roof = Math.min(1, Math.ceil(20 * Math.max(...rows.map((r) => r[metric][0]))) / 20 + 0.02);
     const x = (value) => left + (Math.log(value / low) / Math.log(high / low)) * (width - left - right);
     const y = (value) => height - bottom - (value / roof) * (height - top - bottom);
-    const marks = nver.powers(low, high).length > 1 ? nver.powers(low, high) : nver.ticks(low, high, 4).filter((tick) => tick > 0);
+    const marks = nver.powers(low, high);
     const grid = [...nver.ticks(0, roof).flatMap((tick) => [nver.draw("line", { class: "grid", x1: left, x2: width - right, y1: y(tick), y2: y(tick) }),
       nver.draw("text", { class: "tick", x: left - 8, y: y(tick) + 4, "text-anchor": "end" }, nver.percent(tick, 0))]),
     ...marks.flatMap((tick) => [nver.draw("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: height - bottom }),
@@ -64,12 +64,13 @@ nver.cost = (place, filters) => {
     const kinds = [...new Set(all.map((row) => row.kind))].sort();
     const legend = nver.make("ul", { class: "legend" }, kinds.map((kind, i) => nver.make("li", {}, nver.draw("svg", { viewBox: "-7 -7 14 14", width: 14, height: 14, "aria-hidden": "true" }, nver.draw("path", { class: `dot k${i % SHAPES.length}`, d: SHAPES[i % SHAPES.length] })), nver.foreign(kind))));
     if (rows.some((row) => row.control)) legend.append(nver.make("li", {}, "hollow: control"));
-    const table = nver.make("table", { class: "plain" }, nver.make("caption", {}, "On the Pareto front"), nver.make("thead", {}, nver.make("tr", {}, ["System", "Fusion", metrics[metric], costs[cost][0]].map((text, i) => nver.make("th", { scope: "col", class: i > 1 ? "number" : null }, text)))),
-      nver.make("tbody", {}, best.map((row) => nver.make("tr", {}, nver.make("th", { scope: "row" }, nver.make("a", { href: `results/${row.id}.html` }, nver.foreign(row.system))), nver.make("td", {}, nver.foreign(row.fusion)),
-        nver.make("td", { class: "number" }, `${nver.percent(row[metric][0])} ${nver.bounds(row[metric])}`), nver.make("td", { class: "number" }, costs[cost][1](row[cost]))))));
+    const table = nver.make("table", { class: "plain" }, nver.make("caption", {}, "On the Pareto front"), nver.make("thead", {}, nver.make("tr", {}, ["System", metrics[metric], costs[cost][0]].map((text, i) => nver.make("th", { scope: "col", class: i ? "number" : null }, text)))),
+      nver.make("tbody", {}, best.map((row) => nver.make("tr", {}, nver.make("th", { scope: "row" }, nver.make("a", { href: `results/${row.id}.html` }, nver.foreign(row.system)), nver.make("small", {}, nver.foreign(row.fusion))),
+        nver.make("td", { class: "number" }, nver.two_lines(nver.percent(row[metric][0]), nver.bounds(row[metric]))), nver.make("td", { class: "number" }, costs[cost][1](row[cost]))))));
     const missing = all.length - rows.length;
-    place.append(legend, nver.make("div", { class: "box", tabindex: "0", role: "region", "aria-label": "Chart of score against cost" }, plot(rows, best, cost, metric, kinds, filters.here()[0].chance[0][metric])),
-      nver.make("p", { class: "note" }, `${missing ? `${nver.plural(missing, "row")} without known ${costs[cost][0]} not drawn. ` : ""}Points on the front were picked by score: neighbours may not differ (see ranks).`),
-      nver.make("div", { class: "box", tabindex: "0", role: "region", "aria-label": "Rows on the Pareto front" }, table));
+    const note = `${missing ? `${nver.plural(missing, "row")} without known ${costs[cost][0]} not drawn. ` : ""}Points on the front were picked by score: neighbours may not differ (see ranks).`;
+    const chart = nver.make("div", { class: "box", tabindex: "0", role: "region", "aria-label": "Chart of score against cost" }, plot(rows, best, cost, metric, kinds, filters.here()[0].chance[0][metric]));
+    place.append(nver.make("div", { class: "beside" }, nver.make("div", {}, legend, chart, nver.make("p", { class: "note" }, note)),
+      nver.make("div", { class: "box", tabindex: "0", role: "region", "aria-label": "Rows on the Pareto front" }, table)));
   };
 };

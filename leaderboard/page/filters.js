@@ -68,6 +68,8 @@ nver.filters = (rows, fields, changed) => {
     const { name, type, checked, value: text } = event.target;
     set(type === "checkbox" ? { [name]: checked ? "on" : "off" } : name in WHERE ? existing(name, text) : { [name]: text });
   });
+  const more = document.getElementById("more");  // on a phone the filters wait behind a button
+  more.addEventListener("click", () => more.setAttribute("aria-expanded", String(form.classList.toggle("open"))));
   document.getElementById("reset").addEventListener("click", () => set({ ...initial, view: state.view }));
   addEventListener("hashchange", () => { read(); changed(); });
   addEventListener("keydown", (event) => {

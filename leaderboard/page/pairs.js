@@ -12,7 +12,7 @@ nver.pairs = (place, filters) => {
     }
     return cells;
   };
-  const shade = (fraction, low, high) => (high > low ? (fraction - low) / (high - low) : 0.5);
+  const shade = (fraction, low, high) => (high > low ? Math.min(1, Math.max(0, (fraction - low) / (high - low))) : 0.5);
 
   const map = (title, rows, metric, low, high) => {
     const cells = chosen(rows);
@@ -23,13 +23,12 @@ nver.pairs = (place, filters) => {
         const value = row[metric] ? row[metric][0] : null;
         const td = nver.make("td", { class: "heat" }, nver.make("a", { href: `results/${row.id}.html` }, nver.percent(value), nver.make("span", { class: "hidden" }, ` percent, ${a} + ${b}`)));
         const share = shade(value, low, high);
-        td.style.setProperty("--share", `${Math.round(8 + 84 * share)}%`);
-        if (share > 0.5) td.classList.add("strong");
+        td.style.setProperty("--share", (10 + 90 * shade(value, low, high)).toFixed(0));
         td.title = `${row.system}: ${metrics[metric]} ${nver.percent(value)} ${nver.bounds(row[metric])}${row.control ? " (control)" : ""}${row.rank === null ? "" : `, rank ${row.rank}`}`;
         return td;
       }
-      const other = cells.has(`${b}\n${a}`);
-      return nver.make("td", { class: "none" }, nver.make("small", {}, other ? "as " : "not run", other ? nver.make("span", { class: "swapped" }, "row ↔ column") : null));
+      const swapped = cells.has(`${b}\n${a}`);
+      return nver.make("td", { class: swapped ? "swapped" : "none", title: swapped ? `run as ${b} + ${a}` : null }, swapped ? nver.make("span", { class: "hidden" }, "run in the other order") : nver.make("small", {}, "not run"));
     };
     const head = nver.make("tr", {}, nver.make("td"), names[1].map((b) => nver.make("th", { scope: "col" }, nver.foreign(b))));
     const body = names[0].map((a) => nver.make("tr", {}, nver.make("th", { scope: "row" }, nver.foreign(a)), names[1].map((b) => cell(a, b))));
@@ -51,15 +50,16 @@ nver.pairs = (place, filters) => {
       place.append(nver.make("p", { class: "empty" }, fields.length !== 1 ? "Choose one corpus, one kind of folds and one protocol to compare pairs." : "No pair of backbones among these rows."));
       return;
     }
-    const values = rows.map((row) => row[select.value][0]);
+    const own = rows.some((row) => !row.control) ? rows.filter((row) => !row.control) : rows;
+    const values = own.map((row) => row[select.value][0]);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const groups = new Map();
     for (const row of rows) {
-      const key = `${row.fusion} / ${row.loss}`;
+      const key = `${row.fusion} / ${row.loss}${row.control ? ", controls" : ""}`;
       groups.set(key, [...(groups.get(key) || []), row]);
     }
-    const sorted = [...groups].sort((a, b) => b[1].length - a[1].length || a[0].localeCompare(b[0]));
-    place.append(nver.make("p", { class: "intro" }, "The first backbone stands left, the second above. All maps share one scale, from ", nver.make("b", {}, nver.percent(low)), " to ", nver.make("b", {}, nver.percent(high)), " percent."),
+    const sorted = [...groups].sort((a, b) => a[1][0].control - b[1][0].control || b[1].length - a[1].length || a[0].localeCompare(b[0]));
+    place.append(nver.make("p", { class: "intro" }, "The first backbone stands left, the second above. All maps share one scale, from ", nver.make("b", {}, nver.percent(low)), " to ", nver.make("b", {}, nver.percent(high)), " percent", own.length < rows.length ? " (controls may lie outside)." : "."),
       nver.make("label", { class: "inline" }, "Metric ", select), nver.make("div", { class: "maps" }, sorted.map(([title, own]) => map(title, own, select.value, low, high))));
   };
 };

@@ -7,7 +7,7 @@ nver.table = (filters) => {
   const [head, body] = [table.tHead.rows[0], table.tBodies[0]];
   const space = () => nver.make("tr", { class: "space", "aria-hidden": "true" }, nver.make("td"));
   const [above, below] = [space(), space()];
-  let rows = [], columns = [], axis = 1, drawn = new Map(), from = -1, to = -1;
+  let rows = [], columns = [], axis = [0, 1], drawn = new Map(), from = -1, to = -1;
 
   const heading = (column) => {
     const { state } = filters;
@@ -19,7 +19,8 @@ nver.table = (filters) => {
       table.querySelector(`[data-sort="${column.name}"]`).focus();
     });
     return nver.make("th", { scope: "col", class: `c-${column.name}${column.number ? " number" : ""}`, "aria-sort": sorted ? (state.order === "up" ? "ascending" : "descending") : "none" },
-      button, column.hint ? nver.make("small", {}, column.hint) : null);
+      button, column.hint ? nver.make("small", {}, column.hint) : null,
+      column.ends ? nver.make("small", { class: "ends", "aria-hidden": "true" }, axis.map((end) => nver.make("span", {}, nver.percent(end, 0)))) : null);
   };
   const line = (row, place) => {
     const cells = columns.map((column) => nver.make(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: `c-${column.name}${column.number ? " number" : ""}`,
@@ -103,7 +104,7 @@ nver.table = (filters) => {
     const several = { corpus: new Set(rows.map((r) => r.where.corpus + r.where.protocol)).size > 1, folds: new Set(rows.map((r) => r.where.folds)).size > 1 };
     const known = { published: rows.some((r) => r.published), gap: rows.some((r) => r.gap) };
     columns = nver.columns.filter((each) => several[each.name] !== false && known[each.name] !== false);
-    axis = Math.ceil(10 * Math.max(0.1, ...rows.slice(0, 50000).map((r) => r.macro_f1[2] ?? r.macro_f1[0]))) / 10;
+    axis = nver.axis(rows);
     head.replaceChildren(...columns.map(heading));
     drawn = new Map();
     body.replaceChildren(above, below);
