@@ -32,9 +32,7 @@ nver.pairs = (place, filters) => {
     };
     const head = nver.make("tr", {}, nver.make("td"), names[1].map((b) => nver.make("th", { scope: "col" }, nver.foreign(b))));
     const body = names[0].map((a) => nver.make("tr", {}, nver.make("th", { scope: "row" }, nver.foreign(a)), names[1].map((b) => cell(a, b))));
-    const run = cells.size;
-    const whole = names[0].length * names[1].length;
-    const table = nver.make("table", { class: "heats" }, nver.make("caption", {}, nver.foreign(title), nver.make("small", {}, ` ${run} of ${whole} run`)), nver.make("thead", {}, head), nver.make("tbody", {}, body));
+    const table = nver.make("table", { class: "heats" }, nver.make("caption", {}, nver.foreign(title), nver.make("small", {}, ` ${nver.plural(cells.size, "pair")}`)), nver.make("thead", {}, head), nver.make("tbody", {}, body));
     return nver.make("div", { class: "box", tabindex: "0", role: "region", "aria-label": `${title}: ${metrics[metric]} of pairs` }, table);
   };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,8 +67,7 @@ def read_folder(folder: Any) -> tuple[list[Filed], list[str]]:
         except ResultError as error:
             problems.append(str(error))
             continue
-        lies = folder.predictions_path(result.id)
-        found.append(Filed(result, lambda lies=lies: Predictions.read(lies)))
+        found.append(Filed(result, partial(Predictions.read, folder.predictions_path(result.id))))
     return found, problems
 
 

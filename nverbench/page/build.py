@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nverbench.errors import ResultError, UsageError
+from nverbench.errors import UsageError
 from nverbench.home import write_atomically
 from nverbench.leaderboard.rows import Row
 from nverbench.options import split
@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "assets" if (HERE / "assets").is_dir() else HERE.parent.parent / "leaderboard" / "page"
 """Templates, style and scripts: beside this file in a wheel, in leaderboard/page in a checkout."""
 ID = re.compile(r"[0-9a-f]{8,64}")
+UNNAMEABLE = "result {!r}: its id is not a hexadecimal digest, so it could not be a file's name; it is left out"
 MARK = ".nverbench-page"
 """Lies in every folder that was built, so that no other folder is ever written into."""
 ASSETS = ("*.css", "*.js")
@@ -64,28 +65,23 @@ def build(
         UsageError: the folder holds something else.
     """
     _prepare(folder)
-    built, knows, drawn = Built(folder), knowledge or Knowledge(), {d: p for d, p in (points or {}).items() if ID.fullmatch(d)}
-    built.problems = [f"result {row.result.id!r}: its id is not a hexadecimal digest, so it gets no page" for row in rows if not ID.fullmatch(row.result.id)]
+    knows, drawn = knowledge or Knowledge(), {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
     kept = [row for row in rows if ID.fullmatch(row.result.id)]
+    built = Built(folder, problems=[UNNAMEABLE.format(row.result.id) for row in rows if not ID.fullmatch(row.result.id)])
     record, templates = content(kept, claims=claims), environment()
-    for pattern in ASSETS:
-        for path in sorted(FOLDER.glob(pattern)):
-            built.size += _write(folder / path.name, path.read_text(encoding="utf-8"))
+    for path in sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern)):
+        built.size += _write(folder / path.name, path.read_text(encoding="utf-8"))
     common = {"record": record, "data": embedded({k: v for k, v in record.items() if k != "claims"}), "sheets": _sheets(kept, knows), "root": ""}
     for name in PAGES:
         built.size += _write(folder / f"{name}.html", templates.get_template(f"{name}.html").render(page=name, **common))
     for digest, picture in sorted(drawn.items()):
         built.size += _write(folder / "embeddings" / f"{digest}.js", f'nver.points["{digest}"] = {embedded(picture)};\n')
-    template = templates.get_template("result.html")
+    template, pages = templates.get_template("result.html"), {row.result.id for row in kept}
     for row in kept:
-        try:
-            text = template.render(page="result", root="../", data=embedded(charts(row)), anchor=anchor, **words(row, knows, drawn))
-        except ResultError as error:
-            built.problems.append(f"result {row.result.id}: {error}")
-            continue
+        text = template.render(page="result", root="../", data=embedded(charts(row)), **words(row, knows, drawn, pages))
         built.size += _write(folder / "results" / f"{row.result.id}.html", text)
-        built.results += 1
-    _sweep(folder / "results", {row.result.id for row in kept})
+    built.results = len(kept)
+    _sweep(folder / "results", pages)
     return built
 
 
@@ -103,7 +99,7 @@ def embedded(thing: Any) -> Any:
     from markupsafe import Markup
 
     text = json.dumps(thing, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(re.sub("[<>&\u2028\u2029]", lambda found: HARMLESS[found[0]], text))  # noqa: S704 - made harmless right here
+    return Markup(re.sub("[<>&\u2028\u2029]", lambda found: HARMLESS[found[0]], text))
 
 
 def anchor(name: str) -> str:

@@ -26,12 +26,13 @@ SIGNIFICANT = 4
 """Digits of a point of a learning curve."""
 
 
-def words(row: Row, knowledge: Knowledge, pictures: Collection[str]) -> dict[str, Any]:
+def words(row: Row, knowledge: Knowledge, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
     """What the page says: every value is text or a number, for a template that escapes them.
 
     Args:
         knowledge: of the catalogue.
         pictures: embedding digests that have points.
+        pages: ids of the results that have a page.
     """
     r = row.result.published()
     e, p = r.entry, r.provenance
@@ -49,7 +50,7 @@ def words(row: Row, knowledge: Knowledge, pictures: Collection[str]) -> dict[str
         "scores": [_score(name, r) for name in NAMES if name in r.scores],
         "published": _published(row, r),
         "gap": row.gap.values.get("macro_f1") if row.gap else None,
-        "gap_with": _other(row, r),
+        "gap_with": next((i for i in (row.gap.random, row.gap.disjoint) if i != r.id and i in pages), None) if row.gap else None,
         "chance": [(HOW[how], values) for how, values in chance(r.counts.per_class).items()],
         "frozen": total(p.parameters_frozen.get(name) for name in p.embedding_digests),
         "seconds": total(r.timings.embed_per_clip.get(name) for name in p.embedding_digests),
@@ -68,12 +69,16 @@ def charts(row: Row) -> dict[str, Any]:
         "labels": [r.display.get(label, label) for label in r.labels],
         "confusion": r.confusion,
         "recall": [round(r.per_class_recall.get(label, 0.0), SIGNIFICANT) for label in r.labels],
-        "folds": [[f.fold, f.replicate, *(round(getattr(f, name), SIGNIFICANT) for name in NAMES), f.best_epoch, f.epochs, f.test] for f in r.per_fold],
+        "folds": [_fold(f) for f in r.per_fold],
         "metrics": [HEADINGS[name] for name in NAMES],
         "pooled": [interval(r.scores.get(name)) for name in NAMES],
         "curves": _curves(r.per_fold),
         "embeddings": list(r.provenance.embedding_digests.items()),
     }
+
+
+def _fold(f: FoldScore) -> list[Any]:
+    return [f.fold, f.replicate, *(round(getattr(f, name), SIGNIFICANT) for name in NAMES), f.best_epoch, f.epochs, f.test]
 
 
 def _curves(folds: list[FoldScore]) -> dict[str, Any]:
@@ -103,16 +108,12 @@ def _published(row: Row, r: Result) -> dict[str, Any] | None:
     """The paper's numbers, and ours minus theirs in points."""
     if row.published is None:
         return None
-    pairs = [(HEADINGS[n], getattr(row.published, n), r.scores[n].value) for n in ("accuracy", "macro_f1")]
-    values = [{"heading": h, "theirs": f"{100 * theirs:.1f}", "ours": f"{100 * ours:.1f}", "difference": f"{100 * (ours - theirs):+.1f}"} for h, theirs, ours in pairs]
+    theirs = {name: getattr(row.published, name) for name in ("accuracy", "macro_f1")}
+    values = [
+        {"heading": HEADINGS[name], "theirs": f"{100 * value:.1f}", "difference": f"{100 * (r.scores[name].value - value):+.1f}"}
+        for name, value in theirs.items()
+    ]
     return {"source": str(row.published), "terms": TERMS, "values": values}
-
-
-def _other(row: Row, r: Result) -> str | None:
-    """The id of the other side of the speaker gap."""
-    if row.gap is None:
-        return None
-    return row.gap.random if row.gap.disjoint == r.id else row.gap.disjoint
 
 
 def _provenance(r: Result) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """RENO's Figure 2: the embeddings of a corpus in two dimensions, by class and by speaker, from what the local store already holds.
 
-Nothing is computed by a backbone here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and Hinton 2008), both seeded; a picture is kept in the
-store under the digest of the embedding it shows.
+Nothing is computed by a backbone here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and Hinton 2008), both seeded; a picture is kept
+in the store under the digest of the embedding it shows.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Shelves:
 def from_store(results: Iterable[Result], shelves: Shelves, say: Callable[[str], None]) -> dict[str, Any]:
     """Embedding digest -> picture, for every embedding of the results that lies in the store whole; what is not there is said, and left out.
 
-    A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and ``people``), ``unit``, ``clips`` and ``shown``. Only of datasets
-    whose results may be published with labels (``share: open``); people are numbered, as in every published result.
+    A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and ``people``), ``unit``, ``clips`` and ``shown``. Only of
+    datasets whose results may be published with labels (``share: open``); people are numbered, as in every published result.
     """
     found: dict[str, Any] = {}
     told: dict[str, str] = {}
