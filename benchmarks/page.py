@@ -1,7 +1,8 @@
 """The leaderboard's page: seconds to build, size, and time to interactive in headless Chromium, for 100, 1,000 and 10,000 results.
 
 The results are made from a few real ones by changing ids, names and scores; ranks are made up with them. ``--screenshots FOLDER`` also writes
-pictures of every view in light, dark and phone width. Run: ``python benchmarks/page.py --out nverbench-runs [--screenshots FOLDER] [--sizes 100,1000]``.
+pictures of every view in light, dark and phone width.
+Run: ``python benchmarks/page.py --out nverbench-runs [--screenshots FOLDER] [--sizes 100,1000]``.
 """
 
 from __future__ import annotations

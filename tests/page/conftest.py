@@ -37,11 +37,11 @@ def chromium() -> Iterator[Any]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of nine rows."""
     folder = tmp_path_factory.mktemp("site") / "page"
-    cloud = {"xy": [[0, 0], [1, 2], [3, 1]], "classes": ["anger", "joy"], "people": ["group 01", "group 02"], "labels": [0, 1, 1], "groups": [0, 0, 1],
-             "unit": "speaker", "clips": 3, "shown": 3}  # fmt: skip
+    cloud = {"xy": [[0, 0], [1, 2], [3, 1]], "classes": ["anger", "joy"], "people": ["group 01", "group 02"], "labels": [0, 1, 1],
+             "groups": [0, 0, 1], "unit": "speaker", "clips": 3, "shown": 3}  # fmt: skip
     digest = next(iter(board()[0].result.provenance.embedding_digests.values()))
-    claim = {"paper": "RENO", "sentence": "Mixed pairs are better.", "contrast": "mixed - same", "verdict": "cannot tell", "value": 0.01, "low": -0.01,
-             "high": 0.03, "smallest": 0.02, "corpus": "jnv", "note": "four speakers"}  # fmt: skip
+    claim = {"paper": "RENO", "sentence": "Mixed pairs are better.", "contrast": "mixed - same", "verdict": "cannot tell",
+             "value": 0.01, "low": -0.01, "high": 0.03, "smallest": 0.02, "corpus": "jnv", "note": "four speakers"}  # fmt: skip
     build(board(), folder, claims=[claim], points={digest: cloud})
     return folder
 

@@ -36,7 +36,8 @@ def result(number: int = 0, value: float = 0.5, *, backbones: tuple[str, ...] = 
     entry = Combination(**named, grid="g", paper="p", demo=False)
     provenance = base.provenance.model_copy(update={
         "dataset_digest": sha256(dataset.encode()).hexdigest(),
-        "embedding_digests": {b: sha256(b.encode()).hexdigest() for b in backbones}, "parameters_frozen": dict.fromkeys(backbones, 1000), "parameters_trained": 1000 * (number + 1),
+        "embedding_digests": {b: sha256(b.encode()).hexdigest() for b in backbones},
+        "parameters_frozen": dict.fromkeys(backbones, 1000), "parameters_trained": 1000 * (number + 1),
         "identity": {"dtype": "float32", "device": "cpu"},
     })  # fmt: skip
     found: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from filing import identity, row
+from filing import identity, row, score
 from test_build import HOSTILE, HOSTILE_CLAIM, hostile_board
 
-from nverbench.page import Knowledge, build
+from nverbench.leaderboard.rows import Row
+from nverbench.page import Knowledge, build, content
+from nverbench.page.build import embedded, environment
 
 Visit = Callable[..., Any]
 MANY = 10_000
-BUDGET = {"open": 5000, "search": 1000, "sort": 1000, "frame": 250}
-"""Milliseconds that ten thousand rows may take on a slow machine; a whole table drawn at once takes tens of seconds."""
+BUDGET = {"open": 8000, "search": 1500, "sort": 1500, "frame": 150}
+"""Milliseconds that ten thousand rows may take on a slow and busy machine (a frame: the median one of a scroll); a whole table drawn at once takes tens
+of seconds."""
 TIMES = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const timed = async (act) => { const began = performance.now(); act(); await frame(); return performance.now() - began; };
@@ -28,8 +32,9 @@ TIMES = """async () => {
   const found = { open: performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd, search: await timed(() => type("fusion-7")) };
   await timed(() => type(""));
   found.sort = await timed(() => document.querySelector("[data-sort=system]").click());
-  found.frame = 0;
-  for (let i = 0; i <= 30; i += 1) found.frame = Math.max(found.frame, await timed(() => { box.scrollTop = box.scrollHeight * i / 30; }));
+  const frames = [];
+  for (let i = 0; i <= 30; i += 1) frames.push(await timed(() => { box.scrollTop = box.scrollHeight * i / 30; }));
+  found.frame = frames.sort((a, b) => a - b)[15];
   return found;
 }"""
 
@@ -37,7 +42,8 @@ TIMES = """async () => {
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile") / "page"
-    cloud = {"xy": [[0, 0], [1, 1]], "classes": [HOSTILE, "b"], "people": [HOSTILE], "labels": [0, 1], "groups": [0, 0], "unit": HOSTILE, "clips": 2, "shown": 2}
+    cloud = {"xy": [[0, 0], [1, 1]], "classes": [HOSTILE, "b"], "people": [HOSTILE], "labels": [0, 1], "groups": [0, 0], "unit": HOSTILE,
+             "clips": 2, "shown": 2}  # fmt: skip
     rows = hostile_board()
     digest = next(iter(rows[0].result.provenance.embedding_digests.values()))
     knows = Knowledge({("fusion", HOSTILE.partition(":")[0]): HOSTILE}, {HOSTILE.partition(":")[0]: {HOSTILE: HOSTILE, "what a label is": HOSTILE}})
@@ -45,13 +51,15 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("address", ["index.html", "index.html#view=pairs", "index.html#view=cost", f"results/{identity(0)}.html", "claims.html", "datasets.html"])
+@pytest.mark.parametrize(
+    "address", ["index.html", "index.html#view=pairs", "index.html#view=cost", f"results/{identity(0)}.html", "claims.html", "datasets.html"]
+)
 def test_hostile_text_appears_as_text(visit: Visit, hostile: Path, address: str):
     tab = visit(hostile, address)
     tab.on("dialog", lambda dialog: pytest.fail("a script ran"))
     assert "<img src=x onerror=alert(2)>" in tab.locator("main").inner_text()
     assert tab.locator("main img, main iframe, main script:not([type='application/json'])").count() == 0
-    assert tab.evaluate("[...document.querySelectorAll('a')].filter((a) => !/^(file|data):/.test(a.href) && !(a.href instanceof SVGAnimatedString)).length") == 0
+    assert tab.locator("a").evaluate_all("(all) => all.filter((a) => typeof a.href === 'string' && !a.href.startsWith('file:')).length") == 0
 
 
 def test_a_mark_of_direction_ends_with_its_own_text(visit: Visit, hostile: Path):
@@ -65,16 +73,20 @@ def test_a_hostile_address_changes_nothing_but_the_filters(visit: Visit, hostile
     assert tab.locator("main img").count() == 0
 
 
+def another(first: Row, number: int) -> Row:
+    """The same row under another id, name and score."""
+    r, value = first.result, 0.3 + 0.4 * ((number * 7919) % MANY) / MANY
+    entry = r.entry.model_copy(update={"backbones": [f"alpha-{number}", "beta"], "fusion": f"fusion-{number % 50}"})
+    changed = r.model_copy(update={"id": identity(number), "entry": entry, "scores": {**r.scores, "macro_f1": score(value)}})
+    return replace(first, filed=replace(first.filed, result=changed), rank=1 + number % 4)
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many") / "page"
     first = row(0)
-    rows = [row(i, 0.3 + 0.4 * ((i * 7919) % MANY) / MANY, rank=1 + i % 4, backbones=(f"alpha-{i}", "beta"), fusion=f"fusion-{i % 50}") for i in range(MANY)]
-    build([first], folder)  # the assets and one page of a result: ten thousand of them are benchmarks/page.py's
-    from nverbench.page.build import embedded, environment
-    from nverbench.page.content import content
-
-    record = content(rows)
+    build([first], folder)  # the assets and one page of a result: ten thousand of them are the business of benchmarks/page.py
+    record = content([another(first, i) for i in range(MANY)])
     text = environment().get_template("index.html").render(page="index", root="", record=record, data=embedded(record), sheets=[])
     (folder / "index.html").write_text(text, encoding="utf-8")
     return folder

@@ -119,9 +119,11 @@ def test_embedded_json_ends_no_script_and_says_the_same(text: str):
 
 
 def hostile_board() -> list:
-    facts = {"backbones": (HOSTILE, "b" + HOSTILE), "fusion": HOSTILE, "loss": HOSTILE, "dataset": HOSTILE, "labels": [HOSTILE, "joy"],
-             "licence": HOSTILE, "display": {HOSTILE: "shown " + HOSTILE}, "standing": HOSTILE, "standing_reasons": [HOSTILE],
-             "per_class_recall": {HOSTILE: 0.5, "joy": 0.5}, "heard_in_pretraining": [HOSTILE], "protocol": HOSTILE, "machine": {HOSTILE: HOSTILE}, "families": (HOSTILE, HOSTILE)}  # fmt: skip
+    facts = {
+        "backbones": (HOSTILE, "b" + HOSTILE), "fusion": HOSTILE, "loss": HOSTILE, "dataset": HOSTILE, "labels": [HOSTILE, "joy"], "licence": HOSTILE,
+        "display": {HOSTILE: "shown " + HOSTILE}, "standing": HOSTILE, "standing_reasons": [HOSTILE], "heard_in_pretraining": [HOSTILE],
+        "per_class_recall": {HOSTILE: 0.5, "joy": 0.5}, "protocol": HOSTILE, "machine": {HOSTILE: HOSTILE}, "families": (HOSTILE, HOSTILE),
+    }  # fmt: skip
     return [row(0, kind=HOSTILE, **facts)]
 
 
