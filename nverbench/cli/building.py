@@ -49,7 +49,8 @@ def build(
     problems += more + built.problems
     for line in problems:
         say(line)
-    typer.echo(f"{built.folder / 'index.html'}: {built.results} results, {built.size / 1e6:.1f} MB; open it in a browser")
+    results = f"{built.results} result{'s' if built.results != 1 else ''}"
+    typer.echo(f"{built.folder / 'index.html'}: {results}, {built.size / 1e6:.1f} MB; open it in a browser")
     return 2 if problems else 0
 
 

@@ -22,8 +22,8 @@ from nverbench.page.build import embedded, environment
 Visit = Callable[..., Any]
 MANY = 10_000
 BUDGET = {"open": 8000, "search": 1500, "sort": 1500, "frame": 150}
-"""Milliseconds that ten thousand rows may take on a slow and busy machine (a frame: the median one of a scroll); a whole table drawn at once takes tens
-of seconds."""
+"""Milliseconds that ten thousand rows may take on a slow and busy machine (a frame: the median one of a scroll); a whole table drawn at once takes
+tens of seconds."""
 TIMES = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const timed = async (act) => { const began = performance.now(); act(); await frame(); return performance.now() - began; };

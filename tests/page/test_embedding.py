@@ -22,7 +22,7 @@ from nverbench.embed import Embeddings, key_of
 from nverbench.options import resolve
 from nverbench.page.embedding import Shelves, from_store, points
 from nverbench.pseudonyms import Names
-from nverbench.registry import Registry, load
+from nverbench.registry import load
 from nverbench.results import Result
 
 CLIPS, DIM = 24, 6
@@ -41,15 +41,12 @@ def shelves(tmp_path: Path) -> Shelves:
     folder = audio(tmp_path)
     catalog = Catalog()
     backbone = Backbone(name="tiny", family="features", frame_dim=DIM, dim=DIM, load=lambda ctx: None)  # type: ignore[arg-type,return-value]
-    dataset = Dataset(name="bursts", labels=("high", "low"), label_card=LabelCard(kind="portrayed", setting="acted"),
-                      load=lambda root: [Clip(f"{i:02d}", folder / f"{i:02d}.wav", ("high", "low")[i % 2], f"person {i // 4}") for i in range(CLIPS)])  # fmt: skip
+    clips = [Clip(f"{i:02d}", folder / f"{i:02d}.wav", ("high", "low")[i % 2], f"person {i // 4}") for i in range(CLIPS)]
+    card = LabelCard(kind="portrayed", setting="acted")
+    dataset = Dataset(name="bursts", labels=("high", "low"), label_card=card, load=lambda root: clips)
     catalog.backbones.add(backbone, ORIGIN)
     catalog.datasets.add(dataset, ORIGIN)
-    return Shelves(catalog, registry(), Store(tmp_path / "store", lambda line: None))
-
-
-def registry() -> Registry:
-    return load(())
+    return Shelves(catalog, load(()), Store(tmp_path / "store", lambda line: None))
 
 
 def filled(shelves: Shelves, *, leave_out: int = 0) -> tuple[Corpus, Embeddings, str]:
