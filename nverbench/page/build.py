@@ -90,7 +90,7 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["anchor"] = anchor
+    made.filters |= {"anchor": anchor, "signed": signed}
     return made
 
 
@@ -105,6 +105,11 @@ def embedded(thing: Any) -> Any:
 def anchor(name: str) -> str:
     """Where a dataset stands on the page of datasets: a digest, because its name is foreign text."""
     return f"d-{sha256(split(name)[0].encode()).hexdigest()[:12]}"
+
+
+def signed(fraction: float) -> str:
+    """A difference in points, with a sign as wide as the other: ``+1.5``, ``−0.3``."""
+    return f"{100 * fraction:+.1f}".replace("-", "−")  # noqa: RUF001 - the minus sign is meant
 
 
 def _sheets(rows: Iterable[Row], knows: Knowledge) -> list[dict[str, Any]]:

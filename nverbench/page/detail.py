@@ -110,7 +110,7 @@ def _published(row: Row, r: Result) -> dict[str, Any] | None:
         return None
     theirs = {name: getattr(row.published, name) for name in ("accuracy", "macro_f1")}
     values = [
-        {"heading": HEADINGS[name], "theirs": f"{100 * value:.1f}", "difference": f"{100 * (r.scores[name].value - value):+.1f}"}
+        {"heading": HEADINGS[name], "theirs": f"{100 * value:.1f}", "difference": r.scores[name].value - value}
         for name, value in theirs.items()
     ]
     return {"source": str(row.published), "terms": TERMS, "values": values}
