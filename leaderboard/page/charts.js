@@ -2,8 +2,8 @@
 "use strict";
 
 // One dot per fold and replicate, the pooled score and its interval beside them: one strip per metric.
-nver.folds = (record) => {
-  const [width, row, left, right, top, bottom] = [560, 58, 96, 20, 8, 34];
+nver.folds = (record, room) => {
+  const [width, row, left, right, top, bottom] = [Math.min(560, Math.max(300, room)), 58, 96, 20, 8, 34];
   const metrics = record.metrics.slice(0, 3);
   const height = top + metrics.length * row + bottom;
   const values = record.folds.flatMap((fold) => metrics.map((_, i) => fold[2 + i])).concat(record.pooled.slice(0, 3).filter(Boolean).flat().filter((v) => v !== null));

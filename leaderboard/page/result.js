@@ -3,7 +3,7 @@
 (() => {
   const record = nver.record();
   const put = (id, elements) => document.getElementById(id).replaceChildren(...elements);
-  put("folds", nver.folds(record));
+  put("folds", nver.folds(record, document.getElementById("folds").clientWidth));
   put("confusion", nver.confusion(record));
   put("curves", nver.curves(record.curves));
   const pictures = record.embeddings.filter(([, digest]) => digest in nver.points);

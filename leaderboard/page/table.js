@@ -26,7 +26,7 @@ nver.table = (filters) => {
     const cells = columns.map((column) => nver.make(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: `c-${column.name}${column.number ? " number" : ""}`,
       title: column.title ? column.title(row) || null : null }, column.cell(row, axis)));
     const last = place + 1 < rows.length && rows[place + 1].rank !== row.rank && filters.state.sort === "rank";
-    return nver.make("tr", { class: `${row.chance ? "is-chance" : nver.rank_class(row.rank)}${row.control ? " is-control" : ""}${last ? " ends-rank" : ""}`, "aria-rowindex": place + 2 }, cells);
+    return nver.make("tr", { class: `${row.chance ? "is-chance " : ""}${nver.rank_class(row.rank)}${row.control ? " is-control" : ""}${last ? " ends-rank" : ""}`, "aria-rowindex": place + 2 }, cells);
   };
   const draw = () => {
     const seen = Math.ceil((box.clientHeight || 600) / ROW);
@@ -102,8 +102,9 @@ nver.table = (filters) => {
     const column = nver.columns.find((each) => each.name === state.sort) || nver.columns[2];
     rows = [...filters.shown(), ...chances(state)].sort(compare(column, state.order));
     const several = { corpus: new Set(rows.map((r) => r.where.corpus + r.where.protocol)).size > 1, folds: new Set(rows.map((r) => r.where.folds)).size > 1 };
-    const known = { published: rows.some((r) => r.published), gap: rows.some((r) => r.gap) };
-    columns = nver.columns.filter((each) => several[each.name] !== false && known[each.name] !== false);
+    // A column that would hold one value, or none that is known, is left out; not the one that is sorted by.
+    const empty = (each) => ["uar", "published", "gap", "frozen", "seconds"].includes(each.name) && !rows.some((r) => r[each.name] !== null && !r.chance);
+    columns = nver.columns.filter((each) => each.name === state.sort || (several[each.name] !== false && !empty(each)));
     axis = nver.axis(rows);
     head.replaceChildren(...columns.map(heading));
     drawn = new Map();

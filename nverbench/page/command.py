@@ -8,19 +8,17 @@ from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results import Result
 
 
-def command(result: Result) -> str:
-    """``nverbench run ...`` in shell quoting: parts, folds, replicates, and what of the rules differs from the default.
+def command(result: Result) -> list[str]:
+    """``nverbench run`` and its options, in shell quoting: parts, folds, replicates and rules; joined by spaces they are the command.
 
     Where files of another machine took part, their published names stand (a digest): put your own path there.
     """
     e, identity = result.entry, result.provenance.identity
-    words = ["nverbench", "run"]
-    for backbone in e.backbones:
-        words += ["--backbone", backbone]
-    words += ["--fusion", e.fusion, "--loss", e.loss, "--dataset", e.dataset, "--folds", result.folds.kind, "--seeds", str(result.seeds)]
-    words += ["--protocol", result.protocol] if result.protocol != DEFAULT_PROTOCOL else []
-    words += ["--selection", result.selection]  # said even where it is the protocol's own: naming that changes nothing
-    words += ["--dtype", str(identity["dtype"])] if identity.get("dtype", "float32") != "float32" else []
-    words += ["--skip-bad"] if identity.get("skip_bad") else []
-    return shlex.join([*words, "--device", str(identity.get("device", "auto"))])
-
+    said = [("--backbone", backbone) for backbone in e.backbones]
+    said += [("--fusion", e.fusion), ("--loss", e.loss), ("--dataset", e.dataset), ("--folds", result.folds.kind), ("--seeds", str(result.seeds))]
+    said += [("--protocol", result.protocol)] if result.protocol != DEFAULT_PROTOCOL else []
+    said += [("--selection", result.selection)]  # said even where it is the protocol's own: naming that changes nothing
+    said += [("--dtype", str(identity["dtype"]))] if identity.get("dtype", "float32") != "float32" else []
+    said += [("--device", str(identity.get("device", "auto")))]
+    flags = ["--skip-bad"] if identity.get("skip_bad") else []
+    return ["nverbench run", *(shlex.join(pair) for pair in said), *flags]

@@ -17,7 +17,7 @@ def command_on(page: str) -> list[str]:
     """The words of the command that a result's page shows."""
     found = re.search(r'<code id="command"><bdi>(.*?)</bdi>', page)
     assert found
-    return shlex.split(html.unescape(found[1]))
+    return shlex.split(html.unescape(re.sub("</?span>", "", found[1])))
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def test_a_dataset_with_options_is_found_under_its_name():
 
 
 def test_the_command_is_quoted_for_a_shell():
-    words = shlex.split(command(result(0, fusion="a; rm -rf $HOME", backbones=("x:k='v'", "y"))))
+    words = shlex.split(" ".join(command(result(0, fusion="a; rm -rf $HOME", backbones=("x:k='v'", "y")))))
     assert words[:6] == ["nverbench", "run", "--backbone", "x:k='v'", "--backbone", "y"]
     assert words[words.index("--fusion") + 1] == "a; rm -rf $HOME"
 
