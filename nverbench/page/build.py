@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import UsageError
-from nverbench.home import write_atomically
 from nverbench.leaderboard.rows import Row
 from nverbench.options import split
-from nverbench.page.content import content
+from nverbench.page.content import content, public
 from nverbench.page.detail import charts, words
 from nverbench.page.knowledge import Knowledge
 
@@ -78,7 +77,8 @@ def build(
         built.size += _write(folder / "embeddings" / f"{digest}.js", f'nver.points["{digest}"] = {embedded(picture)};\n')
     template, pages = templates.get_template("result.html"), {row.result.id for row in kept}
     for row in kept:
-        text = template.render(page="result", root="../", data=embedded(charts(row)), **words(row, knows, drawn, pages))
+        r = public(row.result)
+        text = template.render(page="result", root="../", data=embedded(charts(r)), **words(row, r, knows, drawn, pages))
         built.size += _write(folder / "results" / f"{row.result.id}.html", text)
     built.results = len(kept)
     _sweep(folder / "results", pages)
@@ -116,7 +116,7 @@ def _sheets(rows: Iterable[Row], knows: Knowledge) -> list[dict[str, Any]]:
     """The datasets among the rows, each with its label card where the catalogue has one, and the licences that results recorded."""
     licences: dict[str, dict[str, str]] = {}
     for row in rows:
-        r = row.result if row.result.names is None else row.result.published()
+        r = public(row.result)
         name = split(r.entry.dataset)[0]
         licences.setdefault(name, {}).update({n: text for n, text in r.provenance.licences.items() if split(n)[0] == name})
     return [{"name": n, "anchor": anchor(n), "sheet": knows.sheets.get(n, {}), "licences": licences[n]} for n in sorted(licences)]
@@ -141,6 +141,7 @@ def _sweep(folder: Path, keep: set[str]) -> None:
 
 
 def _write(path: Path, text: str) -> int:
-    content = text.encode("utf-8", errors="replace")  # a lone surrogate in a foreign text must not end the build
-    write_atomically(path, content)
-    return len(content)
+    path.parent.mkdir(exist_ok=True)
+    written = text.encode("utf-8", errors="replace")  # a lone surrogate in a foreign text must not end the build
+    path.write_bytes(written)
+    return len(written)

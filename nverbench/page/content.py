@@ -51,9 +51,14 @@ def content(rows: Sequence[Row], *, claims: Sequence[Mapping[str, Any]] = ()) ->
     }
 
 
+def public(result: Result) -> Result:
+    """The published form of a result; itself where it is that form."""
+    return result if result.names is None else result.published()
+
+
 def line(row: Row, field: int) -> dict[str, Any]:
     """One result as the table shows it; scores and differences are ``[value, low, high]`` as fractions, bounds None where no claim is made."""
-    r = row.result if row.result.names is None else row.result.published()
+    r = public(row.result)
     e, p = r.entry, r.provenance
     return {
         "id": r.id,
@@ -100,7 +105,7 @@ def fields(rows: Sequence[Row]) -> list[dict[str, Any]]:
     by_field: dict[Field, list[Row]] = {}
     for row in rows:
         by_field.setdefault(field_of(row.result), []).append(row)
-    firsts = [members[0].result.published() for members in by_field.values()]
+    firsts = [public(members[0].result) for members in by_field.values()]
     copies = Counter(name for name, _ in {(r.entry.dataset, r.provenance.dataset_digest) for r in firsts})
     found = []
     for r, members in zip(firsts, by_field.values(), strict=True):

@@ -22,19 +22,19 @@ LEVELS = {
     "self-consistent": "submitted: every number follows from its predictions, which nobody has made again yet, so it is not ranked",
     "reproduced": "submitted, and made again by another party",
 }
-SIGNIFICANT = 4
-"""Digits of a point of a learning curve."""
+DECIMALS = 4
+"""Of a point of a chart."""
 
 
-def words(row: Row, knowledge: Knowledge, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
+def words(row: Row, r: Result, knowledge: Knowledge, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
     """What the page says: every value is text or a number, for a template that escapes them.
 
     Args:
+        r: the published form of the row's result.
         knowledge: of the catalogue.
         pictures: embedding digests that have points.
         pages: ids of the results that have a page.
     """
-    r = row.result.published()
     e, p = r.entry, r.provenance
     return {
         "r": r,
@@ -62,13 +62,12 @@ def words(row: Row, knowledge: Knowledge, pictures: Collection[str], pages: Coll
     }
 
 
-def charts(row: Row) -> dict[str, Any]:
-    """The numbers behind the charts of a page: folds, confusion counts, learning curves, and which picture belongs to which backbone."""
-    r = row.result.published()
+def charts(r: Result) -> dict[str, Any]:
+    """The numbers behind the charts of a published result: folds, confusion counts, learning curves, and which picture belongs to which backbone."""
     return {
         "labels": [r.display.get(label, label) for label in r.labels],
         "confusion": r.confusion,
-        "recall": [round(r.per_class_recall.get(label, 0.0), SIGNIFICANT) for label in r.labels],
+        "recall": [round(r.per_class_recall.get(label, 0.0), DECIMALS) for label in r.labels],
         "folds": [_fold(f) for f in r.per_fold],
         "metrics": [HEADINGS[name] for name in NAMES],
         "pooled": [interval(r.scores.get(name)) for name in NAMES],
@@ -78,18 +77,14 @@ def charts(row: Row) -> dict[str, Any]:
 
 
 def _fold(f: FoldScore) -> list[Any]:
-    return [f.fold, f.replicate, *(round(getattr(f, name), SIGNIFICANT) for name in NAMES), f.best_epoch, f.epochs, f.test]
+    return [f.fold, f.replicate, *(round(getattr(f, name), DECIMALS) for name in NAMES), f.best_epoch, f.epochs, f.test]
 
 
 def _curves(folds: list[FoldScore]) -> dict[str, Any]:
     """Every recorded number per epoch: name -> one list per fold and replicate, in the order of the folds; None where an epoch lacks it."""
     names = list(dict.fromkeys(name for fold in folds for epoch in fold.curves for name in epoch))
     shown = [n for n in names if n != "train_loss" or any(e.get(n) != e.get("train_cross_entropy") for f in folds for e in f.curves)]
-    return {name: [[_short(epoch.get(name)) for epoch in fold.curves] for fold in folds] for name in shown}
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{SIGNIFICANT}g}")
+    return {name: [[None if name not in epoch else round(epoch[name], DECIMALS) for epoch in fold.curves] for fold in folds] for name in shown}
 
 
 def _score(name: str, r: Result) -> dict[str, Any]:
