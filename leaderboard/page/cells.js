@@ -61,10 +61,11 @@ nver.columns = [
   { name: "standing", heading: "Standing", up: true, key: (r) => `${r.control ? "z" : ""}${r.standing} ${r.level}`,
     cell: (r) => {
       if (r.chance) return "–";
-      const first = nver.make("span", { class: `first mark ${r.control ? "control" : r.standing}` }, r.control ? "control" : r.standing);
+      const first = nver.make("span", { class: `first${r.standing === "official" && !r.control ? " official" : ""}` }, r.control ? "control" : r.standing);
       const notes = r.notes.filter((note) => !note.startsWith("control")).map((note) => nver.foreign(note));
       return [first, nver.make("small", {}, r.level, notes.map((note) => [" · ", note]).flat())];
-    } },
+    },
+    title: (r) => r.notes.join("; ") },
   { name: "kind", heading: "Family", up: true, key: (r) => r.kind.toLowerCase(), cell: (r) => (r.chance ? "–" : nver.foreign(r.kind)) },
   { name: "corpus", heading: "Corpus", up: true, key: (r) => r.where.corpus.toLowerCase(),
     cell: (r) => nver.two_lines(nver.foreign(r.where.corpus), r.where.protocol) },

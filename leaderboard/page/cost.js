@@ -50,8 +50,8 @@ nver.cost = (place, filters) => {
 
   return () => {
     const { state } = filters;
-    const cost = state.cost in costs ? state.cost : "trained";
-    const metric = state.metric in metrics ? state.metric : "macro_f1";
+    const cost = Object.hasOwn(costs, state.cost) ? state.cost : "trained";
+    const metric = Object.hasOwn(metrics, state.metric) ? state.metric : "macro_f1";
     const all = filters.shown();
     const rows = all.filter((row) => row[cost] > 0 && row[metric]);
     place.replaceChildren(nver.make("h2", {}, "Score against cost"), choice("Cost", "cost", costs, cost), choice("Score", "metric", metrics, metric));

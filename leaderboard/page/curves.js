@@ -4,7 +4,7 @@ nver.curves = (curves) => {
   const names = Object.keys(curves);
   if (!names.length || !names.some((name) => curves[name].some((line) => line.length))) return [nver.make("p", { class: "note" }, "No epochs were recorded: this head is fitted in one step.")];
   const WORDS = { train: "training part", watched: "validation part", validation: "validation part" };
-  const split = (name) => { const [first, ...rest] = name.split("_"); return first in WORDS ? [rest.join(" ") || "loss", first] : [name.replaceAll("_", " "), ""]; };
+  const split = (name) => { const [first, ...rest] = name.split("_"); return Object.hasOwn(WORDS, first) ? [rest.join(" ") || "loss", first] : [name.replaceAll("_", " "), ""]; };
   const panels = new Map();
   for (const name of names) {
     const [what, part] = split(name);

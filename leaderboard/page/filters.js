@@ -34,7 +34,7 @@ nver.filters = (rows, fields, changed) => {
   };
   const read = () => {
     Object.assign(state, initial);
-    for (const [name, text] of new URLSearchParams(location.hash.slice(1))) if (name in initial) state[name] = text;
+    for (const [name, text] of new URLSearchParams(location.hash.slice(1))) if (Object.hasOwn(initial, name)) state[name] = text;
     show();
   };
   const write = () => {
@@ -66,7 +66,7 @@ nver.filters = (rows, fields, changed) => {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", (event) => {
     const { name, type, checked, value: text } = event.target;
-    set(type === "checkbox" ? { [name]: checked ? "on" : "off" } : name in WHERE ? existing(name, text) : { [name]: text });
+    set(type === "checkbox" ? { [name]: checked ? "on" : "off" } : Object.hasOwn(WHERE, name) ? existing(name, text) : { [name]: text });
   });
   const more = document.getElementById("more");  // on a phone the filters wait behind a button
   more.addEventListener("click", () => more.setAttribute("aria-expanded", String(form.classList.toggle("open"))));

@@ -40,7 +40,7 @@ nver.pairs = (place, filters) => {
     const { state } = filters;
     const fields = filters.here();
     const select = nver.make("select", { "aria-label": "Metric of the heat maps" }, Object.entries(metrics).map(([name, text]) => nver.make("option", { value: name }, text)));
-    select.value = state.metric in metrics ? state.metric : "macro_f1";
+    select.value = Object.hasOwn(metrics, state.metric) ? state.metric : "macro_f1";
     select.addEventListener("change", () => { filters.set({ metric: select.value }); place.querySelector("select").focus(); });
     place.replaceChildren(nver.make("h2", {}, "Pairs"));
     const rows = filters.shown().filter((row) => row.backbones.length === 2 && row[select.value]);

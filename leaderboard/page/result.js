@@ -6,7 +6,7 @@
   put("folds", nver.folds(record, document.getElementById("folds").clientWidth));
   put("confusion", nver.confusion(record));
   put("curves", nver.curves(record.curves));
-  const pictures = record.embeddings.filter(([, digest]) => digest in nver.points);
+  const pictures = record.embeddings.filter(([, digest]) => Object.hasOwn(nver.points, digest));
   if (pictures.length) put("embeddings", pictures.map(([name, digest]) => nver.embedding(name, nver.points[digest])));
   const copy = document.getElementById("copy");
   if (navigator.clipboard) {

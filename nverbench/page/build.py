@@ -28,7 +28,8 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "assets" if (HERE / "assets").is_dir() else HERE.parent.parent / "leaderboard" / "page"
 """Templates, style and scripts: beside this file in a wheel, in leaderboard/page in a checkout."""
 ID = re.compile(r"[0-9a-f]{8,64}")
-UNNAMEABLE = "result {!r}: its id is not a hexadecimal digest, so it could not be a file's name; it is left out"
+NEEDED = ("accuracy", "macro_f1")
+"""Scores without which there is nothing to show."""
 MARK = ".nverbench-page"
 """Lies in every folder that was built, so that no other folder is ever written into."""
 ASSETS = ("*.css", "*.js")
@@ -54,7 +55,7 @@ def build(
     """Write the page of these rows into a folder, and take away the results of an earlier one.
 
     Args:
-        rows: as ``leaderboard.rows`` ranks them; a row whose id could not be a file's name is left out, and named.
+        rows: as ``leaderboard.rows`` ranks them; a row without a score, or whose id could not be a file's name, is left out and named.
         folder: new, empty, or of an earlier page.
         claims: see ``content``.
         knowledge: of the catalogue (``knowledge.known``); none: the page says that parts are not installed.
@@ -65,8 +66,8 @@ def build(
     """
     _prepare(folder)
     knows, drawn = knowledge or Knowledge(), {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
-    kept = [row for row in rows if ID.fullmatch(row.result.id)]
-    built = Built(folder, problems=[UNNAMEABLE.format(row.result.id) for row in rows if not ID.fullmatch(row.result.id)])
+    kept = [row for row in rows if not _problem(row)]
+    built = Built(folder, problems=[f"result {row.result.id!r} is left out: {why}" for row in rows if (why := _problem(row))])
     record, templates = content(kept, claims=claims), environment()
     for path in sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern)):
         built.size += _write(folder / path.name, path.read_text(encoding="utf-8"))
@@ -110,6 +111,14 @@ def anchor(name: str) -> str:
 def signed(fraction: float) -> str:
     """A difference in points, with a sign as wide as the other: ``+1.5``, ``−0.3``."""
     return f"{100 * fraction:+.1f}".replace("-", "−")  # noqa: RUF001 - the minus sign is meant
+
+
+def _problem(row: Row) -> str:
+    """Why a row cannot have a page; empty where it can."""
+    if not ID.fullmatch(row.result.id):
+        return "its id is not a hexadecimal digest, so it could not be a file's name"
+    missing = [name for name in NEEDED if name not in row.result.scores]
+    return f"it has no {missing[0]}" if missing else ""
 
 
 def _sheets(rows: Iterable[Row], knows: Knowledge) -> list[dict[str, Any]]:
