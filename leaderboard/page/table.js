@@ -1,7 +1,7 @@
 // The table: a real one, of which only the visible rows exist. Sorted by any column, walked by keyboard.
 "use strict";
 nver.table = (filters) => {
-  const ROW = 56, SPARE = 12;
+  const ROW = 56, SPARE = 6;
   const box = document.getElementById("box");
   const table = document.getElementById("rows");
   const [head, body] = [table.tHead.rows[0], table.tBodies[0]];
