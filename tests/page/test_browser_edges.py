@@ -22,7 +22,7 @@ from nverbench.page.build import embedded, environment
 Visit = Callable[..., Any]
 MANY = 10_000
 BUDGET = {"open": 15_000, "search": 3000, "sort": 3000, "frame": 1000}
-"""Milliseconds that ten thousand rows may take on a slow machine that has ten times as much to do as processors (a frame: the median one of a scroll);
+"""Milliseconds that ten thousand rows may take on a slow machine with ten times as much to do as processors (a frame: the median one of a scroll);
 benchmarks/page.py has the times of an idle one."""
 TIMES = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
