@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench import catalog, folds, registry, stats
+from nverbench import catalog, folds, registry, scoring, stats
 from nverbench.cutting import by_protocol
 from nverbench.errors import UsageError
 from nverbench.executors import local
@@ -85,7 +85,7 @@ def evaluate(
     hard = predictions.decisions(len(labels))
     per_fold = [s for r, replicate in enumerate(fitted) for s in local.fold_scores(cut, replicate, r, predictions, list(labels))]
     few = groups is not None and 1 < len(set(groups)) < stats.FEWEST
-    return Evaluation(local.summarise(hard, per_fold, constants.seed), cut, labels, predictions, stats.per_group(hard) if few else {})
+    return Evaluation(scoring.summarise(hard, per_fold, constants.seed), cut, labels, predictions, stats.per_group(hard) if few else {})
 
 
 def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | None) -> list[Clip]:

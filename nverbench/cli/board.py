@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli import serving
+from nverbench.cli.building import build
 from nverbench.cli.common import OUT, Json, OutFolder, print_table, say
 from nverbench.errors import ResultError, UsageError
 
@@ -21,6 +22,7 @@ leaderboard = typer.Typer(help="Tables of finished results.", no_args_is_help=Tr
 leaderboard.command("serve")(serving.serve)
 leaderboard.command("pull")(serving.pull)
 leaderboard.command("push")(serving.push)
+leaderboard.command("build")(build)
 
 
 @leaderboard.callback()

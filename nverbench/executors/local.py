@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench import embed, folds, licences, metrics, publishing, stats
+from nverbench import embed, folds, licences, publishing, scoring
 from nverbench.cutting import by_protocol
 from nverbench.executors import provenance
 from nverbench.executors.shared import Embedded, Shared, Watch, unwatched
@@ -19,7 +19,7 @@ from nverbench.frames import FrameEmbeddings
 from nverbench.jobs import Job
 from nverbench.parts import Clip
 from nverbench.predictions import Predictions
-from nverbench.results import Combination, Counts, Folds, FoldScore, Result, Score
+from nverbench.results import Combination, Counts, Folds, FoldScore, Result
 from nverbench.standing import heard_in_pretraining
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def pooled(cut: folds.Cut, fitted: list[list[Fitted]], clips: list[Clip], target
     rows = np.concatenate([np.array(f.test) for f in cut.folds])
     order = np.argsort(rows, kind="stable")
     names = np.concatenate([[f.name] * len(f.test) for f in cut.folds])[order]
-    probabilities = np.stack([np.concatenate([f.probabilities for f in replicate])[order] for replicate in fitted])  # (r, n, k)
+    stacked = np.stack([np.concatenate([f.probabilities for f in replicate])[order] for replicate in fitted])  # (r, n, k)
+    probabilities = stacked.astype(np.float32)  # as they are kept: whoever checks the scores decides as we did
     tested = [clips[i] for i in rows[order]]
     return Predictions([c.id for c in tested], [c.unit or "" for c in tested], target[rows[order]], [str(n) for n in names], probabilities)
 
@@ -114,7 +115,7 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
             embeddings: Mapping[str, Embedded]) -> Result:  # fmt: skip
     labels = list(job.corpus.labels)
     hard = predictions.decisions(len(labels))
-    counts = np.sum([metrics.confusion(hard.target, p, len(labels)) for p in hard.predicted], axis=0)
+    counts = scoring.confusion(hard)
     per_fold = [s for r, replicate in enumerate(fitted) for s in fold_scores(cut, replicate, r, predictions, labels)]
     tested = [clips[row] for row in sorted(row for fold in cut.folds for row in fold.test)]  # all, but for holdout, official and crossed rows
     groups = sorted({c.unit for c in tested if c.unit is not None})
@@ -141,10 +142,10 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         share=job.corpus.dataset.share,
         licence=licences.combined(made_from.licences),
         counts=counted,
-        scores=summarise(hard, per_fold, job.protocol.seed),
+        scores=scoring.summarise(hard, per_fold, job.protocol.seed),
         unit=job.corpus.dataset.group if len(groups) > 1 else "clip",
-        per_group_accuracy=stats.per_group(hard) if 1 < len(groups) < stats.FEWEST else {},
-        per_class_recall=dict(zip(labels, metrics.recalls(counts).tolist(), strict=True)),
+        per_group_accuracy=scoring.per_group(hard, len(groups)),
+        per_class_recall=scoring.recalls(counts, labels),
         confusion=counts.tolist(),
         per_fold=per_fold,
         provenance=made_from,
@@ -165,27 +166,11 @@ def _public_texts(job: Job) -> dict[str, str]:
     return {str(reference): publishing.public_text(reference, digest) for reference, digest in digests}
 
 
-def summarise(pooled: stats.Predictions, per_fold: list[FoldScore], seed: int) -> dict[str, Score]:
-    """Every headline metric with its intervals and spreads."""
-    intervals = stats.jackknife(pooled)
-    boot = stats.bootstrap(pooled, seed=seed)
-    replicates = [metrics.scores(metrics.confusion(pooled.target, p, pooled.classes)) for p in pooled.predicted]
-    summary = {}
-    for name in metrics.NAMES:
-        mean, sd = stats.mean_sd([getattr(f, name) for f in per_fold])
-        i = intervals[name]
-        seed_sd = stats.mean_sd([float(r[name]) for r in replicates])[1] if len(replicates) > 1 else None
-        summary[name] = Score(value=i.value, low=i.low, high=i.high, se=i.se, bootstrap=boot[name], fold_mean=mean, fold_sd=sd, seed_sd=seed_sd)
-    return summary
-
-
 def fold_scores(cut: folds.Cut, fitted: list[Fitted], replicate: int, predictions: Predictions, labels: list[str]) -> list[FoldScore]:
+    """The scores of one replicate's folds, and how each was trained."""
     found = []
     for fold, fit in zip(cut.folds, fitted, strict=True):
-        rows = np.array([i for i, name in enumerate(predictions.folds) if name == fold.name])
-        counts = metrics.confusion(predictions.target[rows], predictions.probabilities[replicate][rows].argmax(-1), len(labels))
-        absent = [label for label, n in zip(labels, counts.sum(1), strict=True) if n == 0]
-        values = {name: float(v) for name, v in metrics.scores(counts, present_only=True).items()}
+        values, absent = scoring.of_fold(predictions, fold.name, replicate, labels)
         found.append(
             FoldScore(
                 fold=fold.name, replicate=replicate, train=len(fold.train), validation=len(fold.validation), test=len(fold.test), absent=absent,

@@ -1,0 +1,86 @@
+"""``nverbench leaderboard build``: the static page of finished and submitted results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nverbench.cli.common import OUT, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+
+if TYPE_CHECKING:
+    from nverbench.catalog import Catalog
+    from nverbench.folder import Folder
+    from nverbench.leaderboard.rows import Filed
+    from nverbench.registry import Registry
+
+LEVELS = ("self-consistent", "own", "reproduced")
+"""Of two copies of one result the later level is shown."""
+
+
+def build(
+    out: OutFolder = OUT,
+    entries: Annotated[Path | None, typer.Option("--entries", help="Submitted results, each in a folder of its own (leaderboard/entries).")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Folder to write; default: page, inside --out.")] = None,
+    registry: RegistryFiles = None,
+    no_plugin: NoPlugin = None,
+) -> int:
+    """Write a page that opens from disk and needs no network; damaged files are named and left out."""
+    from nverbench import gaps, home
+    from nverbench import page as pages
+    from nverbench.cache import Store
+    from nverbench.folder import Folder
+    from nverbench.leaderboard import judging
+    from nverbench.leaderboard.rows import rows
+    from nverbench.page.embedding import Shelves
+
+    catalog, rules = installed(no_plugin), loaded(registry)
+    own, problems = read_folder(Folder(out))
+    submitted, more = read_entries(entries, rules, catalog)
+    filed = distinct([*own, *submitted])
+    if not filed:
+        for line in problems + more:
+            say(line)
+        say(f"no results in {out / 'results'}{f' and none in {entries}' if entries else ''}; nverbench run makes some")
+        return 2
+    found = gaps.find([one.result for one in own], Folder(out), say)
+    store = Store(home.embeddings_folder(), say)
+    points = pages.from_store([one.result for one in filed], Shelves(catalog, rules, store), say)
+    claims = [one.record() for one in judging.judge(filed)]
+    built = pages.build(rows(filed, found), page or out / "page", knowledge=pages.known(catalog, rules), points=points, claims=claims)
+    problems += more + built.problems
+    for line in problems:
+        say(line)
+    results = f"{built.results} result{'s' if built.results != 1 else ''}"
+    typer.echo(f"{built.folder / 'index.html'}: {results}, {built.size / 1e6:.1f} MB; open it in a browser")
+    return 2 if problems else 0
+
+
+def read_folder(folder: Folder) -> tuple[list[Filed], list[str]]:
+    """The results of a folder, made on this machine; and what cannot be read."""
+    from nverbench.cli.comparing import filed_at
+    from nverbench.errors import ResultError
+
+    found, problems = [], []
+    for path in sorted(folder.root.glob("*.json")):
+        try:
+            found.append(filed_at(path))
+        except ResultError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def read_entries(folder: Path | None, rules: Registry, catalog: Catalog) -> tuple[list[Filed], list[str]]:
+    """Submitted results with their levels; nothing where no folder is given."""
+    from nverbench import submissions
+
+    return submissions.filed(folder, submissions.Verifier(rules, catalog)) if folder is not None else ([], [])
+
+
+def distinct(filed: list[Filed]) -> list[Filed]:
+    """Each result once: where it was made here and submitted too, the level that is worth more."""
+    best: dict[str, Filed] = {}
+    for one in sorted(filed, key=lambda one: LEVELS.index(one.level)):
+        best[one.result.id] = one
+    return [best[i] for i in sorted(best)]

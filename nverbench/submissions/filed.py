@@ -1,0 +1,168 @@
+"""The entries folder -> what stands on the leaderboard: checked submissions with their levels.
+
+Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the plugins and the corpora of this machine: a second look
+at ten thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed;
+then delete ``submissions.json`` in nverbench's home.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nverbench import catalog, home, registry
+from nverbench.digests import digest_of, file_digests
+from nverbench.errors import ResultError
+from nverbench.leaderboard.rows import Field, Filed, Level, field_of
+from nverbench.predictions import Predictions
+from nverbench.results import Result
+from nverbench.submissions import reading
+from nverbench.submissions.attest import accepted
+from nverbench.submissions.claims import identity_of
+from nverbench.submissions.parts import look_up
+from nverbench.submissions.records import assignment
+from nverbench.submissions.verify import CONSISTENT, Verdict, Verifier, known
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A folder's verdict, and what a leaderboard needs of it."""
+
+    verdict: Verdict
+    attested_by: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """Attestations that do not count, and why."""
+    assignment: str = ""
+
+    @property
+    def level(self) -> Level:
+        """What the row is worth, given that it is self-consistent."""
+        return "reproduced" if self.attested_by else "self-consistent"
+
+
+def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed], list[str]]:
+    """The self-consistent and the reproduced submissions of a folder, and a line on each other one and on attestations that do not count.
+
+    Args:
+        entries: a folder of submissions; one that is not there is empty.
+    """
+    verifier = verifier or Verifier(registry.load(), catalog.discover())
+    folders = sorted(p for p in entries.iterdir() if not p.name.startswith(".") and (p.is_dir() or p.is_symlink())) if entries.is_dir() else []
+    checked = _checked(folders, verifier)
+    problems = [str(c.verdict) for c in checked.values() if c.verdict.verdict != CONSISTENT]
+    problems += [f"{folder.name}: attestation {doubt}" for folder, c in checked.items() for doubt in c.doubts]
+    results = {folder: _result(folder) for folder, c in checked.items() if c.verdict.verdict == CONSISTENT}
+    odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
+    problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
+    found = [
+        Filed(r, _reader(f, r, verifier), checked[f].level, checked[f].attested_by)
+        for f, r in results.items()
+        if f not in odd
+    ]
+    return found, problems
+
+
+def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
+    """Every folder's verdict, remembered or new."""
+    remembered, context = _remembered(verifier)
+    digests = _digests(folders)
+    found, fresh = {}, False
+    for folder in folders:
+        key = digests.get(folder)
+        if key is None or key not in remembered:
+            found[folder] = check(folder, verifier)
+            if key is not None:
+                remembered[key], fresh = asdict(found[folder]), True
+        else:
+            found[folder] = _from_record(remembered[key])
+    if fresh:
+        kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
+        home.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
+    return found
+
+
+def check(folder: Path, verifier: Verifier) -> Checked:
+    """The verdict on a folder with its attestations."""
+    verdict, bundle = verifier.judge(folder)
+    if bundle is None or verdict.verdict != CONSISTENT:
+        return Checked(verdict)
+    return Checked(verdict, *accepted(bundle), assignment(bundle.predictions))
+
+
+def _digests(folders: list[Path]) -> dict[Path, str]:
+    """The digest of the names and contents of every folder that holds nothing but what it may hold."""
+    files: dict[Path, list[Path]] = {}
+    for folder in folders:
+        try:
+            reading.check_files(folder)
+            files[folder] = [*(p for p in sorted(folder.iterdir()) if p.is_file()), *reading.attestation_files(folder)]
+        except (ResultError, OSError):
+            continue
+    sha = file_digests(p for own in files.values() for p in own)
+    return {f: digest_of([f.name, [[str(p.relative_to(f)), sha[p]] for p in own]]) for f, own in files.items()}
+
+
+def _memory() -> Path:
+    return home.home() / "submissions.json"
+
+
+def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
+    """Verdicts given under the same registry, plugins, lock and corpora; and the digest of these."""
+    rules, parts = verifier.registry, verifier.catalog
+    pins = [{name: pin.model_dump() for name, pin in shelf.items()} for shelf in (rules.weights, rules.datasets, rules.protocols)]
+    origins = [sorted((name, str(o)) for name, o in s.origins.items()) for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)]
+    checks = sorted(file_digests(Path(__file__).parent.glob("*.py")).values())
+    context = digest_of([checks, pins, [asdict(e) for e in rules.entries], origins, verifier.lock, home.read_notes("corpora")])
+    try:
+        content = json.loads(_memory().read_bytes())
+        if content["context"] == context and isinstance(content["checked"], dict):
+            return content["checked"], context
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # absent, damaged or of another version: checked again
+    return {}, context
+
+
+def _from_record(record: dict[str, Any]) -> Checked:
+    v = record["verdict"]
+    verdict = Verdict(v["folder"], v["id"], v["verdict"], tuple(v["reasons"]), tuple(v["notes"]))
+    return Checked(verdict, tuple(record["attested_by"]), tuple(record["doubts"]), record["assignment"])
+
+
+def _result(folder: Path) -> Result:
+    """A result that was checked before, without checking it again."""
+    return Result.model_validate_json((folder / "result.json").read_bytes())
+
+
+def _reader(folder: Path, result: Result, verifier: Verifier) -> Callable[[], Predictions]:
+    """Reads a submission's predictions, with labels from the local copy where they were not published."""
+
+    def read() -> Predictions:
+        try:
+            bundle = reading.read(folder.absolute())
+        except OSError as error:
+            raise ResultError(f"{folder}: its predictions cannot be read ({error.strerror})") from error
+        if len(bundle.predictions.target):
+            return bundle.predictions
+        named = look_up(result, identity_of(result), verifier.registry, verifier.catalog).named
+        return known(bundle, named, verifier.copies)
+
+    return read
+
+
+def _other_folds(places: dict[Path, tuple[Field, str]]) -> dict[Path, str]:
+    """Submissions of one field must agree on keys, labels, groups and folds: those that do not agree with most are named, and all of a draw."""
+    fields: dict[tuple[object, ...], list[tuple[Path, str]]] = defaultdict(list)
+    for folder, (place, digest) in places.items():
+        fields[place[:2]].append((folder, digest))
+    odd = {}
+    for members in fields.values():
+        counts = Counter(digest for _, digest in members).most_common()
+        draw = len(counts) > 1 and counts[0][1] == counts[1][1]
+        for folder, digest in members:
+            if len(counts) > 1 and (draw or digest != counts[0][0]):
+                odd[folder] = f"its labels, groups or folds are not those of {len(members) - 1} other submissions with the same digests"
+    return odd

@@ -1,0 +1,171 @@
+"""The folder of the page: what is written, what is left out, what is never written over, and what hostile text becomes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from filing import board, result, row
+
+from nverbench.errors import UsageError
+from nverbench.page import Knowledge, build
+from nverbench.page.build import FOLDER, HERE, anchor, embedded
+from nverbench.page.command import command
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> javascript:alert(3) =cmd|'/c'!A1 \u202egnirts\u2028\u2029&lt;"
+
+
+class Elements(HTMLParser):
+    """Every element and its attributes, and the text of scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    build(board(), tmp_path / "page")
+    return tmp_path / "page"
+
+
+def test_templates_and_style_stand_in_the_wheel_where_the_harness_looks_first():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"leaderboard/page" = "nverbench/page/assets"' in text
+    assert HERE.parent.parent / "leaderboard" / "page" == FOLDER
+
+
+def test_there_is_a_page_for_every_result_under_its_id(built: Path):
+    assert {p.stem for p in (built / "results").iterdir()} == {r.result.id for r in board()}
+
+
+def test_the_same_rows_make_the_same_bytes(built: Path, tmp_path: Path):
+    build(board(), tmp_path / "again")
+    files = [p for p in sorted(built.rglob("*")) if p.is_file()]
+    assert [p.read_bytes() for p in files] == [(tmp_path / "again" / p.relative_to(built)).read_bytes() for p in files]
+
+
+def test_building_again_takes_away_results_that_are_gone(built: Path):
+    build(board()[:2], built)
+    assert len(list((built / "results").iterdir())) == 2
+
+
+def test_a_folder_of_other_files_is_never_written_into(tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(UsageError, match="holds other files"):
+        build(board(), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path):
+    (tmp_path / "page").write_text("mine")
+    with pytest.raises(UsageError, match="is a file"):
+        build(board(), tmp_path / "page")
+
+
+@pytest.mark.parametrize("name", ["../../outside", "reno-0123456789ab", "", "ABCDEF01", "0123456789abcdef\n"])
+def test_an_id_that_is_no_digest_makes_no_file_and_is_named(tmp_path: Path, name: str):
+    found = build([row(0), row(1, id=name)], tmp_path / "page")
+    assert [p.name for p in (tmp_path / "page" / "results").iterdir()] == [f"{row(0).result.id}.html"]
+    assert len(found.problems) == 1
+    assert repr(name) in found.problems[0]
+
+
+def test_a_result_without_its_score_is_named_and_the_rest_is_built(tmp_path: Path):
+    bare = result(1)
+    found = build([row(0), row(1, scores={"accuracy": bare.scores["accuracy"]})], tmp_path / "page")
+    assert (found.results, found.problems) == (1, [f"result {bare.id!r} is left out: it has no macro_f1"])
+
+
+def test_private_names_are_nowhere(built: Path):
+    assert [p for p in built.rglob("*.*") if "private-clip" in p.read_text(encoding="utf-8")] == []
+
+
+def test_no_page_points_outside_its_folder(built: Path):
+    links = []
+    for page in built.rglob("*.html"):
+        for tag, facts in Elements(page.read_text(encoding="utf-8")).found:
+            links += [(page.name, tag, value) for name, value in facts.items() if name in ("href", "src") and value and "//" in value]
+    assert links == []
+
+
+def test_every_link_between_pages_leads_somewhere(built: Path):
+    broken = []
+    for page in built.rglob("*.html"):
+        for _, facts in Elements(page.read_text(encoding="utf-8")).found:
+            target = (facts.get("href") or facts.get("src") or "#").partition("#")[0]
+            if target and not target.startswith("data:") and not (page.parent / target).exists():
+                broken.append((page.name, target))
+    assert broken == []
+
+
+def test_every_page_forbids_the_network(built: Path):
+    policies = [re.search(r'Content-Security-Policy" content="([^"]*)"', p.read_text(encoding="utf-8")) for p in built.rglob("*.html")]
+    assert {found and found[1].split(";")[0] for found in policies} == {"default-src 'none'"}
+    assert not any("unsafe" in found[1] or "http" in found[1] for found in policies if found)
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "<!--", "]]>", "\u2028", "&amp;", "😀 \u202e"])
+def test_embedded_json_ends_no_script_and_says_the_same(text: str):
+    written = str(embedded({"x": text}))
+    assert not set("<>&\u2028\u2029") & set(written)
+    assert json.loads(written) == {"x": text}
+
+
+def hostile_board() -> list:
+    facts = {
+        "backbones": (HOSTILE, "b" + HOSTILE), "fusion": HOSTILE, "loss": HOSTILE, "dataset": HOSTILE, "labels": [HOSTILE, "joy"], "licence": HOSTILE,
+        "display": {HOSTILE: "shown " + HOSTILE}, "standing": HOSTILE, "standing_reasons": [HOSTILE], "heard_in_pretraining": [HOSTILE],
+        "per_class_recall": {HOSTILE: 0.5, "joy": 0.5}, "protocol": HOSTILE, "machine": {HOSTILE: HOSTILE}, "families": (HOSTILE, HOSTILE),
+    }  # fmt: skip
+    return [row(0, kind=HOSTILE, **facts)]
+
+
+HOSTILE_CLAIM = {"paper": HOSTILE, "sentence": HOSTILE, "contrast": HOSTILE, "verdict": HOSTILE, "value": 0.1, "low": None, "high": None,
+                 "smallest": None, "corpus": HOSTILE, "note": HOSTILE}  # fmt: skip
+
+
+def test_hostile_text_makes_no_element_and_no_attribute(built: Path, tmp_path: Path):
+    knows = Knowledge({("fusion", HOSTILE): HOSTILE}, {HOSTILE: {HOSTILE: HOSTILE}})
+    build(hostile_board(), tmp_path / "hostile", knowledge=knows, claims=[HOSTILE_CLAIM], points={"ab" * 32: {"classes": [HOSTILE]}})
+    allowed = {tag for page in built.rglob("*.html") for tag, _ in Elements(page.read_text(encoding="utf-8")).found} | {"q", "small"}
+    for page in (tmp_path / "hostile").rglob("*.html"):
+        for tag, facts in Elements(page.read_text(encoding="utf-8")).found:
+            assert tag in allowed
+            assert not any(name.startswith("on") for name in facts)
+            assert not any("alert" in (facts.get(name) or "") for name in ("href", "src", "id", "class"))
+
+
+def test_a_lone_surrogate_does_not_end_the_build(tmp_path: Path):
+    assert build([row(0, licence="\ud800")], tmp_path / "page").results == 1
+
+
+def test_a_dataset_with_options_is_found_under_its_name():
+    assert anchor("vivae:exclude=pain") == anchor("vivae")
+
+
+def test_the_command_is_quoted_for_a_shell():
+    words = shlex.split(" ".join(command(result(0, fusion="a; rm -rf $HOME", backbones=("x:k='v'", "y")))))
+    assert words[:6] == ["nverbench", "run", "--backbone", "x:k='v'", "--backbone", "y"]
+    assert words[words.index("--fusion") + 1] == "a; rm -rf $HOME"
+
+
+def test_a_part_that_is_not_installed_is_said(built: Path):
+    assert "not installed on the machine that built this page" in (built / "results" / f"{row(0).result.id}.html").read_text(encoding="utf-8")
+
+
+def test_what_a_score_is_stands_on_every_page(built: Path):
+    said = [("Art. 5(1)(f)" in text, "what a person feels" in text) for text in (p.read_text(encoding="utf-8") for p in built.rglob("*.html"))]
+    assert set(said) == {(True, True)}

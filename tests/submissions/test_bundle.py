@@ -1,0 +1,87 @@
+"""What is submitted: the published form, nothing of the machine it was made on, and one folder per result."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import Desk
+
+from nverbench.errors import ResultError, UsageError
+from nverbench.folder import Folder
+from nverbench.submissions import find, make
+from nverbench.submissions.records import Submitter
+
+
+def finished(desk: Desk, **asked: Any) -> Path:
+    """A result as a run leaves it, on a machine that says too much of itself."""
+    result, predictions = desk.run(**asked)
+    machine = {**result.machine, "host": "zoes-laptop", "user": "zoe", "HOME": "/home/zoe"}
+    return Folder(desk.root / "runs").write(result.model_copy(update={"machine": machine}), predictions)
+
+
+@pytest.mark.parametrize("dataset", ["toys", "secret"])
+@pytest.mark.parametrize("kind", ["speaker", "leave-one-group-out", "holdout=spk3"])
+def test_what_is_submitted_verifies_and_names_nobody(desk: Desk, dataset: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    folder = make(finished(desk, datasets=(dataset,), folds=(kind,)), desk.root / "entries")
+    assert desk.verify(folder).verdict == "self-consistent"
+    said = "".join(p.read_bytes().decode("latin-1") for p in folder.glob("*.json"))
+    assert not re.search(r"zoe|hunter2|spk\d|SECRET|HOME|" + re.escape(str(desk.root)), said)
+    assert sorted(p.name for p in folder.iterdir()) == ["environment.json", "folds.json", "predictions.npz", "result.json"]
+
+
+def test_the_environment_is_what_is_on_the_list(desk: Desk) -> None:
+    folder = make(finished(desk), desk.root / "entries")
+    record = json.loads((folder / "environment.json").read_text())
+    assert set(record) == {"schema_version", "plugins", "libraries", "device", "machine", "threads"}
+    assert set(record["machine"]) == {"device", "system", "python"}
+    assert record["plugins"] == {"toy-parts": "1.0"}
+
+
+def test_a_submitter_and_a_citation_are_kept(desk: Desk) -> None:
+    folder = make(finished(desk), desk.root / "entries", Submitter(name="Zoë Lee", citation="Lee 2026"))
+    assert json.loads((folder / "submitter.json").read_text()) == {"schema_version": 1, "name": "Zoë Lee", "citation": "Lee 2026"}
+    assert desk.verify(folder).verdict == "self-consistent"
+
+
+def test_a_folder_that_is_there_is_kept(desk: Desk) -> None:
+    path = finished(desk)
+    make(path, desk.root / "entries")
+    with pytest.raises(ResultError, match="is there already; delete it"):
+        make(path, desk.root / "entries")
+    assert not list((desk.root / "entries").glob(".making-*"))
+
+
+def test_a_result_that_was_changed_or_has_lost_its_predictions_is_refused(desk: Desk) -> None:
+    path = finished(desk)
+    predictions = path.with_name(f"{path.stem}.predictions.npz")
+    predictions.rename(desk.root / "gone")
+    with pytest.raises(ResultError, match="cannot be read"):
+        make(path, desk.root / "entries")
+    (desk.root / "gone").rename(predictions)
+    path.write_text(path.read_text().replace('"seeds": 3', '"seeds": 4', 1))
+    with pytest.raises(ResultError, match="does not match its result_digest"):
+        make(path, desk.root / "entries")
+
+
+def test_a_note_that_names_a_speaker_stays_here(desk: Desk) -> None:
+    (desk.root / "toys" / "spk3" / "low-0.wav").unlink()
+    (desk.root / "toys" / "spk3" / "low-1.wav").unlink()
+    with pytest.raises(ResultError, match="a note on its folds names 1 groups"):
+        make(finished(desk, folds=("leave-one-group-out",)), desk.root / "entries")
+
+
+def test_a_result_is_found_by_path_by_id_and_by_its_beginning(desk: Desk) -> None:
+    path = finished(desk)
+    other = finished(desk, backbones=("ant",))
+    assert find(str(path), desk.root / "nowhere") == find(path.stem, desk.root / "runs") == find(path.stem[:6], desk.root / "runs") == path
+    assert find(other.stem, desk.root / "runs") == other
+    with pytest.raises(UsageError, match=r"no result of .* begins with 'zz'"):
+        find("zz", desk.root / "runs")
+    other.rename(path.with_name(f"{path.stem[:8]}{other.stem[8:]}.json"))
+    with pytest.raises(UsageError, match="begins 2 results"):
+        find(path.stem[:8], desk.root / "runs")
