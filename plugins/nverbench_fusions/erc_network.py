@@ -1,4 +1,4 @@
-"""Recognisers of emotion in conversation: frames -> linear -> a body along time -> turns -> pooling -> linear; and two that use context without order.
+"""Recognisers of emotion in conversation: frames -> linear -> a body along time -> turns -> pooling -> linear; two use context without order.
 
 Axes: b clips, t frames of all sequences end to end, d features of the backbone, u turns (or clips), k classes. A clip that comes without turns is a
 conversation of one turn.
