@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from nverbench import Batch
 from nverbench.fit.dropout import drawn
-from nverbench.ssm import compiled, engines, mamba, reference
+from nverbench.ssm import engines, library, mamba, reference
 from nverbench_fusions import erc_sequences
 from nverbench_fusions.erc_blocks import EncoderBlock, angles, rotated
 from nverbench_fusions.erc_sequences import BothWays, alike, along
@@ -138,19 +137,7 @@ def test_float64_gives_the_numbers_of_the_written_out_recurrence(kept: int, monk
     torch.testing.assert_close(got, trained("erc-mamba", batch, layers=1), rtol=1e-9, atol=1e-11)
 
 
-@pytest.fixture
-def _compiled() -> Iterator[None]:
-    """Skips where no C compiler is; what was found out about it is forgotten, since every test has a home of its own."""
-    compiled._trusted.cache_clear()
-    compiled.library.load.cache_clear()
-    if compiled.library.load()[0] is None:
-        pytest.skip("no C compiler on this machine")
-    yield
-    compiled._trusted.cache_clear()
-    compiled.library.load.cache_clear()
-
-
-@pytest.mark.usefixtures("_compiled")
+@pytest.mark.skipif(library.compiler() is None, reason="no C compiler on this machine")
 @pytest.mark.parametrize("kind", ["conversation", "clips"])
 def test_float32_gives_the_same_by_every_engine_forward_and_backward(kind: str, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = (conversation if kind == "conversation" else clips)(spoken((300, 20, 5), dtype=torch.float32))
