@@ -1,4 +1,4 @@
-"""Recognisers of emotion in conversation: frames -> linear -> a body along time -> turns -> pooling -> linear; and two that use context without order.
+"""Recognisers of emotion in conversation: frames -> linear -> a body along time -> turns -> pooling -> linear; two use context without order.
 
 Axes: b clips, t frames of all sequences end to end, d features of the backbone, u turns (or clips), k classes. A clip that comes without turns is a
 conversation of one turn.
@@ -29,7 +29,8 @@ class Heard(NamedTuple):
 def heard(batch: Batch, *, apart: bool) -> Heard:
     """A conversation as one sequence (``apart``: every turn a sequence of its own), or clips as one sequence each."""
     stream, lengths = batch.streams[0], batch.lengths
-    sizes = [stream.shape[1]] * len(stream) if lengths is None else lengths[0].tolist()
+    assert lengths is not None  # frames come with their lengths (exchange.py)
+    sizes = lengths[0].tolist()
     if batch.turns is None:
         return laid([row[:size] for row, size in zip(stream, sizes, strict=True)])
     turns = [(first, last) for first, last in batch.turns[0].tolist()]
@@ -91,13 +92,13 @@ class MeanContext(nn.Module):
 
 
 class PriorContext(nn.Module):
-    """A turn's own logits plus a learned weight times the mean of its conversation's: what everybody knows about the conversation as a whole."""
+    """A turn's own logits plus a learned weight times the mean of its conversation's; turns are heard alone."""
 
     def __init__(self, vectors: Vectors, width: int, classes: int) -> None:
         super().__init__()
         self.vectors = vectors
         self.head = nn.Linear(width, classes)
-        self.weight = nn.Parameter(torch.zeros(()))  # ours: training starts from the single utterance
+        self.weight = nn.Parameter(torch.ones(()))  # ours: at lr 1e-4 it stays near where it starts
 
     def forward(self, batch: Batch) -> Output:
         own = self.head(self.vectors(batch))  # (u, k)

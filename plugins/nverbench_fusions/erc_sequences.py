@@ -1,7 +1,8 @@
 """Frames of several sequences laid end to end, and what runs along each of them, in one direction or both, in bounded memory.
 
-Axes: t frames of all sequences together, d features, b sequences of like length, l frames of the longest of them. What works frame by frame sees (t, d):
-no padding is computed, dropped or learned from, so that a batch of clips gives what the clips give alone. Only what works along time is padded, here.
+Axes: t frames of all sequences together, d features, b sequences of like length, l frames of the longest of them. What works frame by frame sees
+(t, d): no padding is computed, dropped or learned from, so that a batch of clips gives what the clips give alone. Only what works along time is
+padded, here.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def takes(name: str, option: str) -> bool:
     return option in inspect.signature(FUSIONS[name].build).parameters
 
 
-def built(name: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, dims: Sequence[int] = (DIM,), classes: int = CLASSES, **options: object) -> nn.Module:
+def built(
+    name: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, dims: Sequence[int] = (DIM,), classes: int = CLASSES, **options: object
+) -> nn.Module:
     """A small module of its own seed, in eval mode."""
     options = {key: value for key, value in SMALL.items() if takes(name, key)} | options
     with torch.random.fork_rng(devices=[]):

@@ -14,7 +14,7 @@ from nverbench import Batch
 from nverbench.fit.dropout import drawn
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from erc_cases import ALONG, CLASSES, FUSIONS, ORDER_FREE, SIZES, built, clips, conversation, frames, gradients, spoken
+from erc_cases import ALONG, CLASSES, FUSIONS, ORDER_FREE, SIZES, built, clips, conversation, frames, gradients, spoken, takes
 
 NEAR = {"rtol": 1e-9, "atol": 1e-12}
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
@@ -42,8 +42,6 @@ def test_every_turn_gets_logits_in_the_type_of_the_features(name: str, dtype: to
 @pytest.mark.parametrize("changed", [0, 2, 3])
 def test_a_frame_of_any_turn_moves_the_logits_of_every_turn_before_and_after_it(name: str, changed: int) -> None:
     module, turns = built(name), spoken()
-    if name == "erc-prior":
-        module.weight.data.fill_(0.5)
     difference = module(conversation(moved(turns, changed))).logits - module(conversation(turns)).logits
     assert (difference.abs().amax(1) > 1e-9).all()
 
@@ -51,8 +49,6 @@ def test_a_frame_of_any_turn_moves_the_logits_of_every_turn_before_and_after_it(
 @every_fusion
 def test_a_turn_that_is_left_out_changes_the_turns_that_stay(name: str) -> None:
     module, turns = built(name), spoken()
-    if name == "erc-prior":
-        module.weight.data.fill_(0.5)
     whole = module(conversation(turns)).logits
     without = module(conversation([turns[0], *turns[2:]])).logits  # the second is heard only, say
     assert ((without - whole[[0, 2, 3]]).abs().amax(1) > 1e-9).all()
@@ -85,8 +81,6 @@ def test_clips_have_no_context_but_themselves(name: str) -> None:
 @every_fusion
 def test_the_order_of_turns_matters_to_those_that_run_along_and_to_no_other(name: str) -> None:
     module, turns, order = built(name), spoken(), [2, 0, 3, 1]
-    if name == "erc-prior":
-        module.weight.data.fill_(0.5)
     before = module(conversation(turns)).logits[order]
     after = module(conversation([turns[i] for i in order])).logits
     assert bool((after - before).abs().max() < 1e-12) == (name in ORDER_FREE)
@@ -98,13 +92,12 @@ def test_without_layers_not_even_the_order_of_frames_matters(name: str) -> None:
     torch.testing.assert_close(module(conversation([turn.flip(0) for turn in turns])).logits, module(conversation(turns)).logits, **NEAR)
 
 
-def test_a_prior_that_weighs_nothing_is_the_single_utterance() -> None:
+def test_the_prior_is_the_single_utterance_plus_a_weight_times_the_mean() -> None:
     prior, single, turns = built("erc-prior"), built("erc-mamba", context="utterance"), spoken()
-    prior.load_state_dict({**single.state_dict(), "weight": torch.zeros(())})
-    torch.testing.assert_close(prior(conversation(turns)).logits, single(conversation(turns)).logits, **NEAR)
-    prior.weight.data.fill_(2.0)
     own = single(conversation(turns)).logits
-    torch.testing.assert_close(prior(conversation(turns)).logits, own + 2 * own.mean(0), **NEAR)
+    for weight, expected in ((0.0, own), (2.0, own + 2 * own.mean(0))):
+        prior.load_state_dict({**single.state_dict(), "weight": torch.tensor(weight)})
+        torch.testing.assert_close(prior(conversation(turns)).logits, expected, **NEAR)
 
 
 def mirrored(module: nn.Module) -> nn.Module:
@@ -165,7 +158,7 @@ def test_frames_between_turns_are_heard_and_turns_may_overlap(name: str) -> None
 @every_fusion
 @pytest.mark.parametrize("pool", ["mean", "max"])
 def test_every_parameter_gets_a_gradient(name: str, pool: str) -> None:
-    module = built(name, pool=pool).train()
+    module = built(name, pool=pool, **({"norm": "pre"} if takes(name, "norm") else {})).train()
     got = gradients(module, conversation(spoken()))
     assert [key for key, _ in module.named_parameters() if key not in got or not got[key].any() or not got[key].isfinite().all()] == []
 

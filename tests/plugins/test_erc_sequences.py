@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from nverbench import Batch
 from nverbench.fit.dropout import drawn
-from nverbench.ssm import compiled, engines, mamba
+from nverbench.ssm import engines, library, mamba, reference
 from nverbench_fusions import erc_sequences
 from nverbench_fusions.erc_blocks import EncoderBlock, angles, rotated
 from nverbench_fusions.erc_sequences import BothWays, alike, along
@@ -30,9 +29,9 @@ def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
     return int(request.param)
 
 
-def trained(name: str, batch: Any, dropout: float = 0.4) -> dict[str, Tensor]:
+def trained(name: str, batch: Batch, **options: object) -> dict[str, Tensor]:
     """Logits and gradients of a training step as the harness takes it."""
-    module = built(name, dropout=dropout).train()
+    module = built(name, dropout=0.4, **options).train()
     with drawn(torch.Generator().manual_seed(3)):
         logits = module(batch).logits
         return {"logits": logits.detach(), **gradients(module, batch, logits)}
@@ -75,7 +74,7 @@ def kept_numbers(name: str, frames_each: int) -> int:
 
 @pytest.mark.parametrize("name", ALONG)
 def test_what_is_kept_grows_with_the_frames_and_not_with_their_square(name: str, kept: int) -> None:
-    small, large = kept_numbers(name, 150), kept_numbers(name, 300)
+    small, large = kept_numbers(name, 60), kept_numbers(name, 120)
     assert large < 2.1 * small
 
 
@@ -84,7 +83,7 @@ def test_computing_again_keeps_less(name: str, monkeypatch: pytest.MonkeyPatch) 
     numbers = {}
     for limit in (0, 10**9):
         monkeypatch.setattr(erc_sequences, "KEPT", limit)
-        numbers[limit] = kept_numbers(name, 100)
+        numbers[limit] = kept_numbers(name, 60)
     assert numbers[0] < 0.5 * numbers[10**9]
 
 
@@ -131,29 +130,14 @@ def naive(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, 
     return torch.stack(outputs, dim=1) * nn.functional.silu(z)
 
 
-@pytest.mark.parametrize("name", ["erc-mamba", "erc-prior"])
-@pytest.mark.parametrize("engine", [engines.COMPILED, engines.LOOP])
-def test_float64_gives_the_numbers_of_the_written_out_recurrence(name: str, engine: str, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = conversation(spoken((300, 20, 5)))
-    monkeypatch.setenv(engines.VARIABLE, engine)
-    got = trained(name, batch)
+def test_float64_gives_the_numbers_of_the_written_out_recurrence(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = conversation(spoken((reference.CHUNK, 20, 5)))
+    got = trained("erc-mamba", batch, layers=1)
     monkeypatch.setattr(mamba, "selective_scan", naive)
-    torch.testing.assert_close(got, trained(name, batch), rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(got, trained("erc-mamba", batch, layers=1), rtol=1e-9, atol=1e-11)
 
 
-@pytest.fixture
-def _compiled() -> Iterator[None]:
-    """Skips where no C compiler is; what was found out about it is forgotten, since every test has a home of its own."""
-    compiled._trusted.cache_clear()
-    compiled.library.load.cache_clear()
-    if compiled.library.load()[0] is None:
-        pytest.skip("no C compiler on this machine")
-    yield
-    compiled._trusted.cache_clear()
-    compiled.library.load.cache_clear()
-
-
-@pytest.mark.usefixtures("_compiled")
+@pytest.mark.skipif(library.compiler() is None, reason="no C compiler on this machine")
 @pytest.mark.parametrize("kind", ["conversation", "clips"])
 def test_float32_gives_the_same_by_every_engine_forward_and_backward(kind: str, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = (conversation if kind == "conversation" else clips)(spoken((300, 20, 5), dtype=torch.float32))
