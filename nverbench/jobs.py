@@ -7,9 +7,10 @@ from typing import Any
 
 from nverbench.artifacts import Missing, Planned
 from nverbench.corpora import Corpus
+from nverbench.entries import frames_key_of, key_of, layer_of
 from nverbench.folds import Cut
 from nverbench.options import Reference
-from nverbench.parts import Fusion, Loss
+from nverbench.parts import Clip, Fusion, Loss
 from nverbench.registry import Entry, Protocol
 from nverbench.selection import Selection
 from nverbench.standing import Standing
@@ -45,6 +46,19 @@ class Job:
         """The backbones' texts, told apart where two read alike (the same one twice, or two files of one name)."""
         texts = [str(b) for b in self.backbones]
         return tuple(t if texts.index(t) == i else f"{t}#{texts[: i + 1].count(t)}" for i, t in enumerate(texts))
+
+    @property
+    def heard(self) -> tuple[Clip, ...]:
+        """What its backbones must hear: the scored clips, or all turns where the fusion wants frames."""
+        return (self.corpus.heard if self.fusion.wants == "frames" else ()) or self.corpus.clips
+
+    def wanted(self, backbone: Planned) -> dict[str, Clip]:
+        """The entries of the store that it needs of a backbone, and the clip of each."""
+        asked, sha256 = self.selection, self.corpus.sha256
+        if self.fusion.wants == "frames":
+            layer = layer_of(backbone, backbone.reference.layer)
+            return {frames_key_of(backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage): c for c in self.heard}
+        return {key_of(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c for c in self.heard}
 
     @property
     def control(self) -> bool:

@@ -12,9 +12,7 @@ import typer
 from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, print_table, say
 
 if TYPE_CHECKING:
-    from nverbench.artifacts import Planned
-    from nverbench.jobs import Job, Plan
-    from nverbench.parts import Clip
+    from nverbench.jobs import Plan
     from nverbench.run import Summary
 
 Names = list[str] | None
@@ -157,7 +155,7 @@ def say_dry_run(planned: Plan) -> int:
     for job in planned.jobs:
         typer.echo(f"{job.id}  {job}  [{job.standing.level}]")
         for b in job.backbones:
-            keys = _keys(job, b)
+            keys = job.wanted(b)
             fresh = [c for k, c in keys.items() if k not in done and not store.path(k).exists()] if b.part.load else []
             done |= keys.keys()
             passes[str(b)] = passes.get(str(b), 0) + len(fresh)
@@ -175,17 +173,6 @@ def say_dry_run(planned: Plan) -> int:
     total = f"{len(planned.jobs)} jobs, {sum(passes.values())} forward passes, {disk / 1e6:.1f} MB of cache"
     typer.echo(f"{total}, {time}{late}")
     return 0 if planned.jobs else 2
-
-
-def _keys(job: Job, backbone: Planned) -> dict[str, Clip]:
-    """Entries of the store that a job needs of a backbone, and the clip of each."""
-    from nverbench.entries import frames_key_of, key_of, layer_of
-
-    asked, sha256 = job.selection, job.corpus.sha256
-    if job.fusion.wants == "frames":
-        layer, clips = layer_of(backbone, backbone.reference.layer), job.corpus.heard or job.corpus.clips
-        return {frames_key_of(backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage): c for c in clips}
-    return {key_of(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c for c in job.corpus.clips}
 
 
 def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:

@@ -86,7 +86,7 @@ def _vectors(job: Job, found: Mapping[str, Embedded]) -> list[NDArray[np.float32
 def _frames(job: Job, found: Mapping[str, Embedded], shared: Shared) -> Spoken:
     """Where the frames of all heard turns lie, and what belongs together."""
     bad = {clip for e in found.values() for clip in e.bad}
-    heard = [c for c in job.corpus.heard or job.corpus.clips if c.id not in bad]
+    heard = [c for c in job.heard if c.id not in bad]
     streams = []
     for own in found.values():
         assert isinstance(own, FrameEmbeddings)  # Shared.heard gives what the fusion wants

@@ -86,10 +86,10 @@ class Shared:
     def _framed(self, key: str, job: Job, planned: Planned, watch: Watch) -> frames.FrameEmbeddings:
         if key not in self._frames:
             unchanged(job)
-            asked, clips = job.selection, job.corpus.heard or job.corpus.clips
-            tick = watch(f"frames of {planned} x {job.corpus.reference}", len(clips))
+            asked = job.selection
+            tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
             self._frames[key] = frames.embed_frames(
-                planned, clips, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick
+                planned, job.heard, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick
             )
         return self._frames[key]
 
@@ -109,9 +109,8 @@ def key_of(job: Job, planned: Planned) -> str:
 
 def unchanged(job: Job) -> None:
     """Raise when a clip's file is no longer the one that was planned."""
-    clips = job.corpus.heard or job.corpus.clips
-    now = file_digests(c.path for c in clips)
-    for clip in clips:
+    now = file_digests(c.path for c in job.heard)
+    for clip in job.heard:
         if now[clip.path] != job.corpus.sha256[clip.id]:
             raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
 

@@ -79,6 +79,10 @@ class Identity(Strict):
     device: str
     skip_bad: bool
     plugins: dict[str, str]
+    train: dict[str, str] = {}
+    """How turns of conversations were shuffled, where they were."""
+    storage: str = "float32"
+    """Of frames."""
 
 
 def folds_file(result: Result, predictions: Predictions) -> FoldsFile:

@@ -14,11 +14,11 @@ from nverbench import cache, home
 from nverbench.artifacts import Planned
 from nverbench.catalog import Catalog
 from nverbench.embed import Embeddings
-from nverbench.entries import key_of
 from nverbench.errors import UsageError
 from nverbench.executors import local
-from nverbench.executors.shared import Shared, Watch, unwatched
+from nverbench.executors.shared import Embedded, Shared, Watch, unwatched
 from nverbench.fit import Workers
+from nverbench.frames import FrameEmbeddings
 from nverbench.jobs import Job, Plan
 from nverbench.metrics import NAMES
 from nverbench.plan import plan
@@ -58,7 +58,7 @@ def reproduce(
             check_cached(job, store)
         shared = Shared(store, Workers(say=say))
         with shared.workers:
-            own = {name: shared.embeddings(job, b, watch) for name, b in zip(job.names, job.backbones, strict=True)}
+            own = {name: shared.heard(job, b, watch) for name, b in zip(job.names, job.backbones, strict=True)}
             references = {name: b.reference for name, b in zip(job.names, job.backbones, strict=True)}
             same = all(own[name].read_out_digest(references[name]) == recorded.get(name) for name in own)
             if source == "embeddings" and not same:
@@ -97,7 +97,7 @@ def planned(bundle: Bundle, registry: Registry, catalog: Catalog, device: str | 
     asked = Selection(
         backbones=tuple(e.backbones), fusions=(e.fusion,), losses=(e.loss,), datasets=(e.dataset,), folds=(_kind(bundle, catalog),),
         protocol=result.protocol, selection=result.selection, seeds=result.seeds, device=device or identity.device, dtype=identity.dtype,
-        skip_bad=identity.skip_bad,
+        skip_bad=identity.skip_bad, shuffle=identity.train.get("shuffle", "none"), storage=identity.storage,
     )  # fmt: skip
     found = plan(registry, catalog, asked)
     wanted = result.provenance.identity
@@ -124,31 +124,36 @@ def differing(here: Mapping[str, Any], wanted: Mapping[str, Any], leave_out: tup
 def check_cached(job: Job, store: cache.Store) -> None:
     """Raise unless the embeddings of all clips are in the store."""
     for b in job.backbones:
-        absent = sum(not store.path(key).exists() for key in _keys(job, b))
+        absent = sum(not store.path(key).exists() for key in job.wanted(b)) if b.part.lookup is None else 0
         if absent:
-            of = f"{absent} of {len(job.corpus.clips)} embeddings of {b}"
+            of = f"{absent} of {len(job.heard)} embeddings of {b}"
             raise UsageError(f"{of} are not in this machine's cache; say --from audio to compute them")
 
 
-def _keys(job: Job, b: Planned) -> list[str]:
-    if b.part.lookup is not None:
-        return []
-    return [key_of(b, c, job.corpus.sha256[c.id], job.selection.dtype, b.part.pool) for c in job.corpus.clips]
-
-
-def _apart(job: Job, own: Mapping[str, Embeddings], recorded: Mapping[str, str]) -> float | None:
+def _apart(job: Job, own: Mapping[str, Embedded], recorded: Mapping[str, str]) -> float | None:
     """The largest difference from the submitter's embeddings, where this machine's cache holds them; else None."""
     store, largest = cache.Store(home.embeddings_folder()), 0.0
     for name, b in zip(job.names, job.backbones, strict=True):
         if own[name].read_out_digest(b.reference) == recorded.get(name):
             continue
-        if not all(store.path(key).exists() for key in _keys(job, b)):
+        if not all(store.path(key).exists() for key in job.wanted(b)):
             return None
-        theirs = Shared(store).embeddings(job, b, unwatched)
+        theirs = Shared(store).heard(job, b, unwatched)
         if theirs.read_out_digest(b.reference) != recorded.get(name) or theirs.ids != own[name].ids:
             return None
-        largest = max(largest, float(np.abs(theirs.read_out(b.reference) - own[name].read_out(b.reference)).max()))
+        largest = max(largest, _largest(theirs, own[name], b))
     return largest
+
+
+def _largest(theirs: Embedded, own: Embedded, b: Planned) -> float:
+    """The largest difference of two sets of embeddings, or of frames, of the same clips; infinite where a clip has more frames in one."""
+    if isinstance(theirs, Embeddings) and isinstance(own, Embeddings):
+        return float(np.abs(theirs.read_out(b.reference) - own.read_out(b.reference)).max())
+    assert isinstance(theirs, FrameEmbeddings)  # a job's fusion wants one or the other
+    assert isinstance(own, FrameEmbeddings)
+    if not np.array_equal(theirs.lengths, own.lengths):
+        return float("inf")
+    return max(float(np.abs(theirs[i].astype(np.float64) - own[i]).max()) for i in range(len(own)))
 
 
 def _check_no_paths(result: Result, catalog: Catalog) -> None:
