@@ -29,7 +29,8 @@ def iemocap(world: Any) -> Any:
 
 
 def test_whole_dialogues_give_a_row_per_protocol(iemocap: Any) -> None:
-    asked = {"held": (MEAN, "holdout=Ses05", "inner"), "left out": (MEAN, "leave-one-group-out", "inner"), "optimistic": (MAMBA, "holdout=Ses05", "test")}
+    held, left_out = "holdout=Ses05", "leave-one-group-out"
+    asked = {"held": (MEAN, held, "inner"), "left out": (MEAN, left_out, "inner"), "optimistic": (MAMBA, held, "test")}
     rows = {}
     for name, (fusion, folds, selection) in asked.items():
         ran = iemocap.run("run", *QUICK, "--fusion", fusion, "--folds", folds, "--selection", selection)
