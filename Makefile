@@ -4,6 +4,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+# Two files of tests at a time; a file's own tests stay in order (the README's lines build on each other). TESTS= runs one after the other.
+TESTS ?= -n 2 --dist loadfile
 
 .PHONY: demo test check lint bench clean
 
@@ -13,7 +15,7 @@ demo: $(VENV)/.demo
 	@echo "epoch by epoch:   $(BIN)/mlflow ui    (then open the address it prints)"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 check: lint test
 

@@ -39,6 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, folder / name)
         rows.append(f"{name},{path.stem},{path.parent.name}")
     (folder / "recordings.csv").write_text("\n".join(rows))
+    said = [f"{i},{'laugh' if i % 2 else 'cry'},{'laugh' if i % 3 else 'cry'},speaker{i // 10}" for i in range(60)]
+    (folder / "predictions.csv").write_text("\n".join(["id,label,prediction,speaker", *said]))
     if SHARED.is_dir():
         (folder / "EmoGator").symlink_to(SHARED / "data" / "EmoGator")
         (folder / "byol-s.pth").symlink_to(next((SHARED / "weights" / "byol-s").glob("*.pth")))
