@@ -33,7 +33,8 @@ def content(rows: Sequence[Row], *, claims: Sequence[Mapping[str, Any]] = ()) ->
 
     Args:
         rows: as ``leaderboard.rows`` ranks them.
-        claims: papers' sentences with their verdicts; each has paper, sentence, contrast, verdict, value, low, high, smallest, corpus and note.
+        claims: papers' sentences with their verdicts; each has paper, sentence, contrast, verdict, value, low, high, smallest, corpus
+            and note; if known control (true or false), and published, the same contrast on the paper's own table (verdict, value, note).
     """
     places: dict[Field, int] = {}
     for row in rows:
@@ -46,7 +47,7 @@ def content(rows: Sequence[Row], *, claims: Sequence[Mapping[str, Any]] = ()) ->
         "rows": lines,
         "texts": list(texts),
         "fields": fields(rows),
-        "claims": [dict(claim) for claim in claims],
+        "claims": [{"control": False, "published": None, **claim} for claim in claims],
         "terms": TERMS,
     }
 
