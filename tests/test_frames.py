@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,7 +82,8 @@ def test_more_clips_than_files_may_be_open_are_no_trouble(bench: Bench) -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     clips = [dataclasses.replace(c, id=f"{c.id}/{i}", start=i / RATE) for c in bench.clips for i in range(20)]
-    already = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 40  # by whatever ran in this process before
+    opened = Path("/proc/self/fd")
+    already = len(list(opened.iterdir())) if opened.is_dir() else 40  # by whatever ran in this process before
     resource.setrlimit(resource.RLIMIT_NOFILE, (already + 60, hard))
     try:
         got = bench.frames(clips=clips)
