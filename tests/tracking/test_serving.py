@@ -156,7 +156,7 @@ def test_no_process_is_left_behind(built: Path, uri: str) -> None:
         assert ask(mlflows, "/", host="evil.example")[0] == 403  # MLflow's own guard
         assert not gone(f"--port {mlflows}", patience=0)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert gone(f"--port {mlflows}")
     with socket.create_server(("127.0.0.1", mlflows)):
         pass
