@@ -35,7 +35,7 @@ FitFold = Callable[[Training, Any, Any, Fold, int], Fitted]
 WORTH_STARTING = 10.0
 """Seconds of work left from which workers are started."""
 PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
-"""For a worker's start: glibc would give every large gradient back to the system at every step and take it again page by page (benchmarks/fit.py)."""
+"""For a worker's start: glibc would give every large gradient back to the system at every step and take it again page by page."""
 
 
 class Workers:
