@@ -143,15 +143,20 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """A closed terminal and a polite kill end the block as ctrl-C does, so that it can clean up."""
+def interruptible() -> Iterator[list[int]]:
+    """A closed terminal, ctrl-C and a polite kill end the block with KeyboardInterrupt, so that it can clean up; gives the signals that came.
+
+    A loop asks the list too: Python drops an exception that a signal raises inside a finaliser, and the signal would be lost.
+    """
+    came: list[int] = []
 
     def stop(number: int, frame: object) -> None:
+        came.append(number)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -35,7 +35,7 @@ def serve(
     uri = tracking_uri or DEFAULT_URI
     database = database_of(uri)
     with contextlib.ExitStack() as open_until_the_end, contextlib.suppress(KeyboardInterrupt):
-        open_until_the_end.enter_context(serving.interruptible())
+        came = open_until_the_end.enter_context(serving.interruptible())
         process = None
         address = open_until_the_end.enter_context(serving.page(page, port))
         if uri.startswith(("http://", "https://")):
@@ -50,10 +50,11 @@ def serve(
         typer.echo(f"page:   {address}")
         typer.echo(f"MLflow: {notebook}")
         say("on this machine only; ctrl-C ends both")
-        while process is None or process.poll() is None:
+        while not came:
+            if process is not None and process.poll() is not None:
+                say(f"mlflow ended by itself (exit code {process.returncode})")
+                return 1
             time.sleep(0.2)
-        say(f"mlflow ended by itself (exit code {process.returncode})")
-        return 1
     say("both ended")
     return 0
 

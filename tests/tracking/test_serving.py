@@ -136,12 +136,23 @@ def test_the_address_of_a_store_is_no_argument(stand_in: Callable[[str], None]) 
     assert "secret" not in str(caught.value).partition(" / ")[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_a_polite_kill_and_a_closed_terminal_end_it_as_ctrl_c_does(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), serving.interruptible():
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_python_drops_is_still_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    with serving.interruptible() as came:
+        Dying()
+        assert came == [signal.SIGINT]
 
 
 def test_no_process_is_left_behind(built: Path, uri: str) -> None:
