@@ -30,6 +30,8 @@ nver.count = (number) => {
   return number >= 1e4 ? `${(number / 1e3).toFixed(0)} k` : String(number);
 };
 nver.seconds = (number) => number === null || number === undefined ? "–" : number < 0.1 ? `${(1000 * number).toFixed(1)} ms` : `${number.toFixed(2)} s`;
+// A quantity without the zeros that end its decimals: "1.50 M" is "1.5 M", "500 k" stays.
+nver.tidy = (text) => text.replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
 nver.plural = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
 // Round steps for an axis from 0 (or a low end) to a high end.

@@ -23,7 +23,7 @@ nver.cost = (place, filters) => {
     const grid = [...nver.ticks(0, roof).flatMap((tick) => [nver.draw("line", { class: "grid", x1: left, x2: width - right, y1: y(tick), y2: y(tick) }),
       nver.draw("text", { class: "tick", x: left - 8, y: y(tick) + 4, "text-anchor": "end" }, nver.percent(tick, 0))]),
     ...marks.flatMap((tick) => [nver.draw("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: height - bottom }),
-      nver.draw("text", { class: "tick", x: x(tick), y: height - bottom + 18, "text-anchor": "middle" }, costs[cost][1](tick).replace(/\.?0+ /, " "))])];
+      nver.draw("text", { class: "tick", x: x(tick), y: height - bottom + 18, "text-anchor": "middle" }, nver.tidy(costs[cost][1](tick)))])];
     const steps = best.map((row, i) => `${i ? `H${x(row[cost])}V` : `M${x(row[cost])} `}${y(row[metric][0])}`).join("") + `H${width - right}`;
     const dot = (row) => {
       const place = kinds.indexOf(row.kind);

@@ -172,6 +172,11 @@ def test_pairs_have_numbers_and_name_what_was_not_run(visit: Visit, site: Path):
     assert reno.locator("a").first.get_attribute("href") == f"results/{identity(0)}.html"
 
 
+def test_a_tidy_quantity_is_the_same_number(visit: Visit, site: Path):
+    written = ["2.00 M", "1.50 M", "500 k", "100 M", "20.0 M", "0.10 s", "10.0 ms"]
+    assert visit(site).evaluate("(all) => all.map(nver.tidy)", written) == ["2 M", "1.5 M", "500 k", "100 M", "20 M", "0.1 s", "10 ms"]
+
+
 def test_cost_shows_the_front_as_chart_and_as_table(visit: Visit, site: Path):
     tab = visit(site, "index.html#view=cost")
     assert "on the Pareto front" in tab.locator("#view-cost svg.plot").get_attribute("aria-label")
