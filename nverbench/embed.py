@@ -47,7 +47,7 @@ class Embeddings(Extraction):
 
     def again(self) -> Embeddings:
         """The same embeddings for a second stream, which cost nothing more."""
-        return replace(self, forward_passes=0, halvings=0, computed_audio=0.0, seconds=0.0, loop=0.0, model=0.0, decoding=0.0)
+        return replace(self, forward_passes=0, halvings=0, computed_audio=0.0, seconds=0.0, loop=0.0, model=0.0, decoding=0.0, per_clip=0.0)
 
     @property
     def digest(self) -> str:

@@ -52,7 +52,11 @@ class Extraction:
     decoding: float = 0.0
     """Seconds that threads decoded, beside the network."""
     parameters: int | None = None
-    """Frozen parameters; None when everything came from the store."""
+    """Frozen parameters; None when everything came from the store and no earlier run on this machine said."""
+    per_clip: float | None = None
+    """Seconds per clip, all in all: of this run or, when everything came from the store, of the one that filled it; None: not known."""
+    real_time_factor: float | None = None
+    """Seconds of computing per second of audio; as above."""
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,9 @@ class Timings(Strict):
     fit: float
     """Of every training, summed; several may have run beside each other."""
     embed_per_clip: dict[str, float | None]
+    """Of the run that computed the embeddings on this machine, this one or an earlier one; None: not known. The next one too."""
     real_time_factor: dict[str, float | None]
-    """Seconds of computing per second of audio; None when everything came from the cache."""
+    """Seconds of computing per second of audio."""
     peak_memory: int
     clips_per_second: dict[str, float | None] = {}
     """Through the network, loading it not counted; this and the next are None when everything came from the cache."""

@@ -41,8 +41,8 @@ def timings(embeddings: Mapping[str, Embedded], fit_seconds: float) -> Timings:
     return Timings(
         embed={name: e.seconds for name, e in embeddings.items()},
         fit=fit_seconds,
-        embed_per_clip={name: e.seconds / passes[name] if passes[name] else None for name, e in embeddings.items()},
-        real_time_factor={name: e.seconds / e.computed_audio if e.computed_audio else None for name, e in embeddings.items()},
+        embed_per_clip={name: e.per_clip for name, e in embeddings.items()},
+        real_time_factor={name: e.real_time_factor for name, e in embeddings.items()},
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # Linux counts in KiB
         clips_per_second={name: passes[name] / e.loop if e.loop else None for name, e in embeddings.items()},
         busy={name: e.model / e.loop if e.loop else None for name, e in embeddings.items()},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from nverbench import cache, embed, frames
+from nverbench import cache, costs, embed, frames
 from nverbench.artifacts import Planned
 from nverbench.digests import file_digests
 from nverbench.errors import DatasetError
@@ -77,6 +77,7 @@ class Shared:
             found = embed.embed(
                 planned, job.corpus.clips, job.corpus.sha256, self.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick
             )
+            costs.complete(found, planned, job.corpus.digest, job.selection.device, job.selection.dtype)
             for name in (f.name for f in fields(Extraction)):
                 setattr(found, name, getattr(self._costs.setdefault(key, found), name))
             self._hold(key, found)
@@ -88,9 +89,11 @@ class Shared:
             unchanged(job)
             asked = job.selection
             tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
-            self._frames[key] = frames.embed_frames(
+            found = frames.embed_frames(
                 planned, job.heard, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick
             )
+            costs.complete(found, planned, job.corpus.digest, asked.device, asked.dtype)
+            self._frames[key] = found
         return self._frames[key]
 
     def _hold(self, key: str, found: embed.Embeddings) -> None:

@@ -46,3 +46,23 @@ def test_halvings_are_recorded_and_do_not_change_the_digest(world: Any, monkeypa
     assert halved["counts"]["halvings"] == {"tiny-spectrum": 16}  # 48 clips in batches of three
     assert halved["counts"]["forward_passes"] == {"tiny-spectrum": 48}
     assert halved["result_digest"] == plain["result_digest"]
+
+
+def test_what_a_backbone_costs_is_still_known_when_everything_comes_from_the_cache(world: Any) -> None:
+    first, again = result_of(world), result_of(world, "--rerun")
+    for name in ("embed_per_clip", "real_time_factor"):
+        assert first["timings"][name]["tiny-spectrum"] > 0
+        assert again["timings"][name] == first["timings"][name]
+    assert again["counts"]["forward_passes"] == {"tiny-spectrum": 0}
+    assert again["provenance"]["parameters_frozen"] == first["provenance"]["parameters_frozen"]
+
+
+def test_a_cost_that_was_never_measured_here_is_not_invented(world: Any) -> None:
+    from nverbench.home import home
+
+    first = result_of(world)
+    (home() / "costs.json").unlink()
+    again = result_of(world, "--rerun")
+    assert first["timings"]["embed_per_clip"]["tiny-spectrum"] > 0
+    assert again["timings"]["embed_per_clip"] == again["provenance"]["parameters_frozen"] == {"tiny-spectrum": None}
+    assert first["result_digest"] == again["result_digest"]

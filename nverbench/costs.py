@@ -1,0 +1,34 @@
+"""What a backbone costs on this machine, remembered from when it embedded: a job that finds everything in the cache can still say it.
+
+The note ``costs`` of nverbench's home holds frozen parameters by backbone and weights, and speed by these, corpus, device and precision, because
+seconds per clip hang on how long a corpus's clips are. Nothing here enters a digest.
+"""
+
+from __future__ import annotations
+
+from nverbench import home
+from nverbench.artifacts import Planned
+from nverbench.digests import digest_of
+from nverbench.entries import embedding_identity
+from nverbench.extraction import Extraction
+
+
+def complete(found: Extraction, planned: Planned, corpus: str, device: str, dtype: str) -> None:
+    """Fill in what an extraction cost: measured where clips went through the network now, else as remembered.
+
+    Args:
+        corpus: the digest of the corpus.
+    """
+    network = digest_of([embedding_identity(planned.reference), planned.weights.digest])
+    speed = digest_of([network, corpus, device, dtype])
+    notes = home.read_notes("costs")
+    if found.forward_passes:
+        found.per_clip = found.seconds / found.forward_passes
+        found.real_time_factor = found.seconds / found.computed_audio if found.computed_audio else None
+        home.note("costs", "parameters", network, found.parameters)
+        if found.forward_passes >= notes.get("speed", {}).get(speed, {}).get("passes", 0):  # a handful of clips says little
+            home.note("costs", "speed", speed, {"passes": found.forward_passes, "clip": found.per_clip, "real_time": found.real_time_factor})
+        return
+    remembered = notes.get("speed", {}).get(speed, {})
+    found.parameters = notes.get("parameters", {}).get(network)
+    found.per_clip, found.real_time_factor = remembered.get("clip"), remembered.get("real_time")
