@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nverbench.leaderboard.rows import Filed
     from nverbench.registry import Registry
 
-LEVELS = ("self-consistent", "own", "reproduced")
+LEVELS = ("self-consistent", "own", "rerun", "reproduced")
 """Of two copies of one result the later level is shown."""
 
 

@@ -55,7 +55,7 @@ def _next(folder: Path, bundle: Bundle, entries: Path) -> list[str]:
     if bundle.submitter is None:
         lines.append("it names nobody: without --as NAME no attestation counts, because nobody is known to be another party than you")
     where = "" if folder.parent.resolve() == entries.resolve() else f", as {entries / folder.name}"
-    ranked = "" if any(marks.values()) else "; it is ranked once another party has run nverbench reproduce on it"
+    ranked = "" if any(marks.values()) else "; it is ranked once the maintainers or another party have run nverbench reproduce on it"
     return [*lines, f"next: open a pull request that adds this folder{where}{ranked}"]
 
 
@@ -101,6 +101,7 @@ def _line(checked: Checked) -> str:
     from nverbench.submissions.records import quoted
 
     who = f"; reproduced by {', '.join(map(quoted, checked.attested_by))}" if checked.attested_by else ""
+    who += "; rerun by the maintainers, who submitted it" if checked.rerun else ""
     return f"{checked.verdict}{who}{''.join(f'; attestation {doubt}' for doubt in checked.doubts)}"
 
 

@@ -20,6 +20,7 @@ HEADINGS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "uar": "UAR", "weigh
 LEVELS = {
     "own": "made on the machine that built this page",
     "self-consistent": "submitted: every number follows from its predictions, which nobody has made again yet, so it is not ranked",
+    "rerun": "submitted by the maintainers of this leaderboard: heads retrained from pinned embeddings by the maintainers, and by no other party yet",
     "reproduced": "submitted, and made again by another party",
 }
 DECIMALS = 4

@@ -34,6 +34,9 @@ class Checked:
 
     verdict: Verdict
     attested_by: tuple[str, ...] = ()
+    """The other parties who reproduced it."""
+    rerun: bool = False
+    """Its submitters are the maintainers, and they reran it."""
     doubts: tuple[str, ...] = ()
     """Attestations that do not count, and why."""
     assignment: str = ""
@@ -41,11 +44,11 @@ class Checked:
     @property
     def level(self) -> Level:
         """What the row is worth, given that it is self-consistent."""
-        return "reproduced" if self.attested_by else "self-consistent"
+        return "reproduced" if self.attested_by else "rerun" if self.rerun else "self-consistent"
 
 
 def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed], list[str]]:
-    """The self-consistent and the reproduced submissions of a folder, and a line on each other one and on attestations that do not count.
+    """The submissions of a folder that do not contradict themselves, and a line on each other one and on attestations that do not count.
 
     Args:
         entries: a folder of submissions; one that is not there is empty.
@@ -90,7 +93,8 @@ def check(folder: Path, verifier: Verifier) -> Checked:
     verdict, bundle = verifier.judge(folder)
     if bundle is None or verdict.verdict != CONSISTENT:
         return Checked(verdict)
-    return Checked(verdict, *accepted(bundle), assignment(bundle.predictions))
+    found = accepted(bundle)
+    return Checked(verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions))
 
 
 def _digests(folders: list[Path]) -> dict[Path, str]:
@@ -129,7 +133,7 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
 def _from_record(record: dict[str, Any]) -> Checked:
     v = record["verdict"]
     verdict = Verdict(v["folder"], v["id"], v["verdict"], tuple(v["reasons"]), tuple(v["notes"]))
-    return Checked(verdict, tuple(record["attested_by"]), tuple(record["doubts"]), record["assignment"])
+    return Checked(verdict, tuple(record["attested_by"]), record["rerun"], tuple(record["doubts"]), record["assignment"])
 
 
 def _result(folder: Path) -> Result:

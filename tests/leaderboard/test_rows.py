@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.rows import Filed, Row, rows
+from nverbench.leaderboard.rows import NOT_RERUN, Filed, Row, rows
 from nverbench.predictions import Predictions
 from nverbench.results import Counts, Folds, Result, Score
 
@@ -64,7 +64,7 @@ def test_two_seeds_of_one_system_share_a_rank() -> None:
     [
         ({"control": True}, "control"),
         ({"optimistic": True}, "optimistic"),
-        ({"level": "self-consistent"}, "not reproduced"),
+        ({"level": "self-consistent"}, NOT_RERUN),
         ({"counts": FEW}, "fewer"),
     ],
 )
@@ -76,8 +76,9 @@ def test_what_must_not_be_ranked_is_shown_without_a_rank_and_pushes_nobody_down(
     assert found["other"].rank == 1
 
 
-def test_a_reproduced_row_is_ranked() -> None:
-    assert rows([filed("one", 0.7, level="reproduced")])[0].rank == 1
+@pytest.mark.parametrize("level", ["own", "rerun", "reproduced"])
+def test_a_row_that_was_rerun_is_ranked(level: str) -> None:
+    assert rows([filed("one", 0.7, level=level)])[0].rank == 1
 
 
 @pytest.mark.parametrize(
