@@ -11,6 +11,7 @@ import pytest
 
 from nverbench.errors import ResultError
 from nverbench.leaderboard.rows import NOT_RERUN, Filed, Row, rows
+from nverbench.metrics import NAMES
 from nverbench.predictions import Predictions
 from nverbench.results import Counts, Folds, Result, Score
 
@@ -36,7 +37,7 @@ def predicted(right: float, seed: int = 0) -> Predictions:
 def filed(name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any) -> Filed:
     score = Score(value=right, low=None, high=None, se=None, bootstrap=None, fold_mean=right, fold_sd=0.0, seed_sd=None)
     counts = Counts(clips=96, groups=8, per_class={"anger": 48, "joy": 48}, left_out={}, misfits=0, padded={}, forward_passes={})
-    facts = {"id": name, "scores": dict.fromkeys(("accuracy", "macro_f1"), score), "counts": counts} | changes
+    facts = {"id": name, "scores": dict.fromkeys(NAMES, score), "counts": counts} | changes
     return Filed(finished(**facts), lambda: predicted(right, seed), level)
 
 

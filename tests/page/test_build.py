@@ -83,12 +83,6 @@ def test_an_id_that_is_no_digest_makes_no_file_and_is_named(tmp_path: Path, name
     assert repr(name) in found.problems[0]
 
 
-def test_a_result_without_its_score_is_named_and_the_rest_is_built(tmp_path: Path):
-    bare = result(1)
-    found = build([row(0), row(1, scores={"accuracy": bare.scores["accuracy"]})], tmp_path / "page")
-    assert (found.results, found.problems) == (1, [f"result {bare.id!r} is left out: it has no macro_f1"])
-
-
 def test_private_names_are_nowhere(built: Path):
     assert [p for p in built.rglob("*.*") if "private-clip" in p.read_text(encoding="utf-8")] == []
 
