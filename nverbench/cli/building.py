@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import OUT, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
 
 if TYPE_CHECKING:
     from nverbench.catalog import Catalog
@@ -53,7 +53,7 @@ def build(
     for line in problems:
         say(line)
     results = f"{built.results} result{'s' if built.results != 1 else ''}"
-    typer.echo(f"{built.folder / 'index.html'}: {results}, {built.size / 1e6:.1f} MB; open it in a browser")
+    tell(f"{built.folder / 'index.html'}: {results}, {built.size / 1e6:.1f} MB; open it in a browser")
     return 2 if problems else 0
 
 

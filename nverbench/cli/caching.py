@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded
+from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded, tell
 from nverbench.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def export(
     licence = licences.combined({name: own, data: corpus.dataset.licence})
     output.parent.mkdir(parents=True, exist_ok=True)
     np.savez(output, embeddings=matrix[order], ids=ids[order], licence=licence, dataset=data, digest=corpus.digest, backbone=name)
-    typer.echo(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
+    tell(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
 
 
 def _corpus(catalog: Catalog, text: str) -> Corpus:

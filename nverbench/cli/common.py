@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench import catalog, registry
+from nverbench.visible import visible
 
 if TYPE_CHECKING:
     from nverbench.results import Result
@@ -24,8 +25,13 @@ OutFolder = Annotated[Path, typer.Option("--out", help="Folder of results.")]
 
 
 def say(sentence: str) -> None:
-    """A line on standard error."""
-    print(sentence, file=sys.stderr, flush=True)
+    """A line on standard error; what a terminal would obey is written out."""
+    print(visible(sentence), file=sys.stderr, flush=True)
+
+
+def tell(line: str) -> None:
+    """A line on standard output, likewise; lines of JSON come out as they are, but for signs that JSON may escape too."""
+    typer.echo(visible(line))
 
 
 def installed(no_plugin: list[str] | None) -> catalog.Catalog:

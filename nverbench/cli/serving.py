@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, OutFolder, say
+from nverbench.cli.common import OUT, OutFolder, say, tell
 
 PAGE = OUT / "page"
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")]
@@ -47,8 +47,8 @@ def serve(
             store = f"sqlite:///{database}" if database is not None else uri
             say("starting MLflow ...")
             notebook, process = open_until_the_end.enter_context(serving.mlflow_ui(store, artifacts, mlflow_port))
-        typer.echo(f"page:   {address}")
-        typer.echo(f"MLflow: {notebook}")
+        tell(f"page:   {address}")
+        tell(f"MLflow: {notebook}")
         say("on this machine only; ctrl-C ends both")
         while process is None or process.poll() is None:
             time.sleep(0.2)
@@ -66,7 +66,7 @@ def pull(tracking_uri: Uri = None, out: OutFolder = OUT) -> int:
     uri = tracking_uri or tracking.DEFAULT_URI
     _refuse_a_missing_database(uri)
     done = tracking.pull(Folder(out), uri, say)
-    typer.echo(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
+    tell(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
     return 2 if done.damaged else 0
 
 
@@ -85,7 +85,7 @@ def push(tracking_uri: Uri = None, out: OutFolder = OUT) -> int:
     ranked = rows(Filed(r, functools.partial(Predictions.read, folder.predictions_path(r.id))) for r in done.results)
     changed = tracking.log_ranks(ranked, uri)
     server = tracking.shown(uri)
-    typer.echo(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
+    tell(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
     return 2 if done.damaged else 0
 
 

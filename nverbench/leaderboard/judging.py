@@ -19,10 +19,10 @@ from nverbench import claims
 from nverbench.claims import CANNOT_TELL, FAILS, HOLDS, METRIC, NOT_MEASURED, Cell, Claim, Claims, Contrast, Published
 from nverbench.comparisons import p_value, smallest_difference
 from nverbench.errors import ResultError
-from nverbench.leaderboard.formats import visible
 from nverbench.leaderboard.rows import NOT_RERUN, RANKED, Field, Filed, field_of
 from nverbench.results import Result
 from nverbench.stats import FEWEST, Interval, Predictions, left_out, quantile, settled, standard_error
+from nverbench.visible import visible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
