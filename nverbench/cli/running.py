@@ -74,12 +74,14 @@ def run(
 def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
     from nverbench import tracking
     from nverbench.cli.progress import watching
+    from nverbench.cli.ranks import tell_ranks
     from nverbench.run import run as run_plan
 
     uri = tracking_uri or tracking.DEFAULT_URI
     with watching() as watch:
         summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug)
     say_summary(summary, out, uri, as_json=as_json)
+    tell_ranks(summary.finished, out, uri)
     return summary.exit_code
 
 
