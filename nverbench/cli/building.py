@@ -28,7 +28,7 @@ def build(
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
 ) -> int:
-    """Write a page that opens from disk and needs no network: your results and, in a checkout, the submitted ones; damaged files are named, left out."""
+    """Write a page that opens from disk and needs no network, in a checkout with its submitted results; damaged files are named and left out."""
     from nverbench import gaps, home
     from nverbench import page as pages
     from nverbench.cache import Store

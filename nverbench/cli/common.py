@@ -21,6 +21,11 @@ RegistryFiles = Annotated[list[Path] | None, typer.Option("--registry", help="An
 NoPlugin = Annotated[list[str] | None, typer.Option("--no-plugin", help="Leave a plugin (entry point or distribution) out; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON on standard output, everything else on standard error.")]
+TrackingUri = Annotated[str | None, typer.Option(
+    "--tracking-uri",
+    help="An MLflow tracking server (http://HOST:PORT) or database; default: sqlite:///mlflow.db in this folder. "
+    "PostgreSQL: postgresql+psycopg2://USER@HOST/DATABASE, which needs pip install psycopg2-binary.",
+)]  # fmt: skip
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of results.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, print_table, say, tell
+from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, TrackingUri, installed, loaded, print_table, say, tell
 
 if TYPE_CHECKING:
     from nverbench.jobs import Plan
@@ -40,7 +40,7 @@ def run(
     rerun: Annotated[bool, typer.Option("--rerun", help="Compute finished jobs again.")] = False,
     as_json: Json = False,
     out: OutFolder = OUT,
-    tracking_uri: Annotated[str | None, typer.Option("--tracking-uri", help="An MLflow tracking server; default: mlflow.db in this folder.")] = None,
+    tracking_uri: TrackingUri = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
 ) -> int:
