@@ -40,6 +40,10 @@ class Filed:
     level: Level = "own"
     attested_by: tuple[str, ...] = ()
     """The other parties who reproduced it."""
+    submitter: str = ""
+    """Who submitted it; empty for one's own, and where nobody is named."""
+    citation: str = ""
+    """What its submitter asks to cite for this row."""
 
 
 @dataclass(frozen=True)

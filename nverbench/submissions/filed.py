@@ -40,6 +40,8 @@ class Checked:
     doubts: tuple[str, ...] = ()
     """Attestations that do not count, and why."""
     assignment: str = ""
+    submitter: str = ""
+    citation: str = ""
 
     @property
     def level(self) -> Level:
@@ -62,9 +64,9 @@ def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed],
     odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
     problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
     found = [
-        Filed(r, _reader(f, r, verifier), checked[f].level, checked[f].attested_by)
+        Filed(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation)
         for f, r in results.items()
-        if f not in odd
+        if f not in odd and (c := checked[f])
     ]
     return found, problems
 
@@ -93,8 +95,9 @@ def check(folder: Path, verifier: Verifier) -> Checked:
     verdict, bundle = verifier.judge(folder)
     if bundle is None or verdict.verdict != CONSISTENT:
         return Checked(verdict)
-    found = accepted(bundle)
-    return Checked(verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions))
+    found, by = accepted(bundle), bundle.submitter
+    named = (by.name, by.citation) if by is not None else ()
+    return Checked(verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions), *named)
 
 
 def _digests(folders: list[Path]) -> dict[Path, str]:
@@ -133,7 +136,8 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
 def _from_record(record: dict[str, Any]) -> Checked:
     v = record["verdict"]
     verdict = Verdict(v["folder"], v["id"], v["verdict"], tuple(v["reasons"]), tuple(v["notes"]))
-    return Checked(verdict, tuple(record["attested_by"]), record["rerun"], tuple(record["doubts"]), record["assignment"])
+    lists = {name: tuple(record[name]) for name in ("attested_by", "doubts")}
+    return Checked(**{**record, **lists, "verdict": verdict})
 
 
 def _result(folder: Path) -> Result:

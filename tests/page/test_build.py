@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from filing import board, result, row
+from filing import board, identity, result, row
 
 from nverbench.errors import UsageError
 from nverbench.page import Knowledge, build
@@ -81,6 +82,20 @@ def test_an_id_that_is_no_digest_makes_no_file_and_is_named(tmp_path: Path, name
     assert [p.name for p in (tmp_path / "page" / "results").iterdir()] == [f"{row(0).result.id}.html"]
     assert len(found.problems) == 1
     assert repr(name) in found.problems[0]
+
+
+def test_a_submitted_row_names_its_submitter_and_what_to_cite_as_text(tmp_path: Path):
+    one = row(0, kind="<b>\u202ek", protocol="<b>\u202ep", standing="<b>\u202es", unit="<b>\u202eu")
+    submitted = replace(one, filed=replace(one.filed, submitter="<b>Ann", citation="<b>Ann 2026", attested_by=("<b>Bob", "\u202eEve")))
+    build([submitted, row(1)], tmp_path / "page")
+    page, other = ((tmp_path / "page" / "results" / f"{identity(i)}.html").read_text(encoding="utf-8") for i in (0, 1))
+    assert "submitted by <bdi>&lt;b&gt;Ann</bdi>" in page
+    assert "<bdi>&lt;b&gt;Ann 2026</bdi>" in page
+    assert "<b>" not in page.partition('<script type="application/json"')[0]
+    marks = page.partition("<main")[2].partition('<section aria-labelledby="h-provenance"')[0].split("\u202e")[1:]
+    ends = re.compile(r"\w+(&#39;)?</(bdi|span)>")  # a mark of direction ends with its own text: words of the command are boxes of their own
+    assert [after[:60] for after in marks if not ends.match(after)] == []
+    assert "submitted by" not in other
 
 
 def test_private_names_are_nowhere(built: Path):

@@ -65,6 +65,14 @@ def test_a_rerun_by_the_maintainers_of_their_own_row_is_ranked_and_never_called_
     assert (row.rank is not None) == (level in RANKED)
 
 
+def test_who_submitted_a_row_and_what_to_cite_is_filed_with_it(desk: Desk) -> None:
+    desk.submit(submitter=None)
+    (desk.submit(1, backbones=("ant",)) / "submitter.json").write_text('{"schema_version": 1, "name": "Ann", "citation": "Ann 2026"}')
+    for _ in range(2):  # the second time from memory
+        found, _ = filed(desk.root / "entries", verifier(desk))
+        assert sorted((f.submitter, f.citation) for f in found) == [("", ""), ("Ann", "Ann 2026")]
+
+
 def test_reproduced_rows_of_one_field_are_compared(desk: Desk) -> None:
     for seed, backbone in enumerate(("ant", "bee")):
         attest(desk.submit(seed, backbones=(backbone,)))
