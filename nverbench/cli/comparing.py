@@ -55,10 +55,10 @@ def filed_at(path: Path) -> Filed:
     from nverbench.leaderboard.rows import Filed
 
     result = read(path)
-    return Filed(result, functools.partial(_predictions, result, path.with_name(f"{path.stem}.predictions.npz")))
+    return Filed(result, functools.partial(predictions_of, result, path.with_name(f"{path.stem}.predictions.npz")))
 
 
-def _predictions(result: Result, path: Path) -> Predictions:
+def predictions_of(result: Result, path: Path) -> Predictions:
     """The predictions of a result; ResultError when they are gone, damaged or of another result, whoever wrote them."""
     import numpy as np
 

@@ -179,7 +179,7 @@ def say_dry_run(planned: Plan) -> int:
 
 def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:
     """The table (or JSON records), footnotes, what failed, and where everything is."""
-    from nverbench import gaps, leaderboard
+    from nverbench import gaps, leaderboard, tracking
 
     results = summary.finished + summary.unchanged
     if as_json:
@@ -198,6 +198,6 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
             say(f"failed: {failure.job}: {failure.reason}")
     if results:
         again = "nverbench leaderboard show" + (f" --out {out}" if out != OUT else "")
-        say(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {uri}")
+        say(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {tracking.shown(uri)}")
 
 

@@ -72,16 +72,16 @@ def pull(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
 def push(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
     """Tell a tracking server every finished result it does not know yet, and every rank; stopped or refused, it goes on the next time."""
     from nverbench import tracking
+    from nverbench.cli.comparing import predictions_of
     from nverbench.folder import Folder
     from nverbench.leaderboard.rows import Filed, rows
-    from nverbench.predictions import Predictions
 
     uri, folder = tracking_uri or tracking.DEFAULT_URI, Folder(out)
     if not any(folder.root.glob("*.json")):
         say(f"no results in {folder.root}; nverbench run makes some")
         return 2
     done = tracking.push(folder, uri, say)
-    ranked = rows(Filed(r, functools.partial(Predictions.read, folder.predictions_path(r.id))) for r in done.results)
+    ranked = rows(Filed(r, functools.partial(predictions_of, r, folder.predictions_path(r.id))) for r in done.results)
     changed = tracking.log_ranks(ranked, uri)
     server = tracking.shown(uri)
     tell(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")

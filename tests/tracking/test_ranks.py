@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from nverbench.cli import comparing, ranks
+from nverbench.cli import comparing, ranks, serving
 from nverbench.errors import TrackingError
 from nverbench.folder import Folder
 from nverbench.leaderboard.rows import field_of
@@ -96,6 +96,14 @@ def test_files_of_other_folds_are_not_parsed(tmp_path: Path, monkeypatch: pytest
     found = ranks.competitors(f, {field_of(results[2])})
     assert (parsed, [one.result.id for one in found]) == ([IDS[2]], [IDS[2]])
     assert found[0].predictions().ids == predictions(2).ids
+
+
+def test_predictions_of_another_result_cost_push_their_own_rank_only(uri: str, tmp_path: Path) -> None:
+    f, _ = three(tmp_path)
+    assert serving.push(uri, tmp_path) == 0
+    f.predictions_path(IDS[0]).write_bytes(predictions(groups=3, classes=5).to_bytes())
+    assert serving.push(uri, tmp_path) == 0
+    assert told(uri) == {IDS[0]: "none", IDS[1]: "1", IDS[2]: "1"}
 
 
 def test_a_digest_that_is_none_never_gets_into_a_filter() -> None:
