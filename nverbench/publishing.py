@@ -53,7 +53,9 @@ def public_text(reference: Reference, digest: str) -> str:
     return str(replace(reference, options=options, weights=digest[:12] if reference.weights else None))
 
 
-def names(corpus: Corpus, kind: str, predictions: Predictions, left_out: Mapping[str, str], texts: Mapping[str, str]) -> Names:
+def names(
+    corpus: Corpus, kind: str, predictions: Predictions, left_out: Mapping[str, str], texts: Mapping[str, str], notes: Iterable[str] = ()
+) -> Names:
     """What must not be published of a result, and what stands there instead.
 
     Args:
@@ -62,6 +64,7 @@ def names(corpus: Corpus, kind: str, predictions: Predictions, left_out: Mapping
         predictions: with ids, keys and groups; pseudonyms are numbered in the order of the keys, which says nothing about names.
         left_out: clip id -> reason.
         texts: references of this machine -> as they are published.
+        notes: on the folds; which folds a note is about is not published where these are called after groups.
     """
     units = [group or f"clip {row}" for row, group in enumerate(predictions.groups)]  # as stats.Predictions.units names them
     order = np.argsort(np.array(predictions.keys))
@@ -75,9 +78,15 @@ def names(corpus: Corpus, kind: str, predictions: Predictions, left_out: Mapping
         people = {c.speaker for c in corpus.clips} | set(groups)
         named = numbered("split", folds) if people & set(folds) else {}
     reasons = {why: _without_names(why, corpus, left_out) for why in left_out.values()}
-    replaced = {**texts, kind: base, **reasons}
+    replaced = {**texts, kind: base, **reasons, **({note: _about_folds(note) for note in notes} if named else {})}
     clips = numbered("clip", sorted(left_out))
     return Names(texts={old: new for old, new in replaced.items() if old != new}, clips=clips, groups=groups, folds=named)
+
+
+def _about_folds(note: str) -> str:
+    """A note without the names of the folds it is about, which stand in brackets at its end; a fold's absent classes say the same."""
+    head, folds, _ = note.partition(" folds (")
+    return head + folds.removesuffix(" (")
 
 
 def _without_names(reason: str, corpus: Corpus, left_out: Iterable[str]) -> str:

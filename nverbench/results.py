@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from nverbench.digests import digest_of
+from nverbench.metrics import NAMES
 from nverbench.pseudonyms import Names
 
 SCHEMA = 2
@@ -168,6 +169,15 @@ class Result(Strict):
     names: Names | None
     """Names of files, clips and people that stay on this machine; None: this is the published form, which holds none."""
     result_digest: str = ""
+
+    @field_validator("scores")
+    @classmethod
+    def _headlines(cls, scores: dict[str, Score]) -> dict[str, Score]:
+        """What every table sorts by and shows must be there."""
+        missing = [name for name in NAMES if name not in scores]
+        if missing:
+            raise ValueError(f"no {' and no '.join(missing)} among its scores")
+        return scores
 
     def sealed(self) -> Result:
         """The same result with its digest filled in."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nverbench.metrics import NAMES
 from nverbench.predictions import Predictions
 from nverbench.results import Combination, Counts, Folds, FoldScore, Provenance, Result, Score, Timings
 
@@ -39,7 +40,7 @@ def finished(**changes: Any) -> Result:
         "counts": Counts(
             clips=8, groups=2, per_class={"anger": 4, "joy": 4}, left_out={}, misfits=0, padded={"a": 0}, forward_passes={"a": 8, "b": 8}
         ),
-        "scores": dict.fromkeys(("accuracy", "macro_f1"), score),
+        "scores": dict.fromkeys(NAMES, score),
         "unit": "speaker",
         "per_group_accuracy": {"ann": 0.5, "bob": 0.5},
         "per_class_recall": {"anger": 0.5, "joy": 0.5},

@@ -23,6 +23,7 @@ from nverbench.cli import main
 from nverbench.folder import Folder
 from nverbench.leaderboard import formats, table
 from nverbench.leaderboard.rows import Row, rows
+from nverbench.visible import HIDDEN, visible
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "<script>alert(1)</script>", "a|b", "`x`", "[x](javascript:y)", "\u202eevil",
            "a\u200bb", "a\nb", "a\x1b[31mb", "\\input{x}", "50%&$#_{}~^", "[/bold]", "[red]x", "https://x.org", '"', "''", "|=1",
@@ -73,9 +74,9 @@ def test_no_cell_of_the_csv_begins_a_formula(text: str):
 
 @given(TEXT)
 def test_no_text_form_holds_a_sign_that_cannot_be_seen(text: str):
-    found = formats.visible(text)
-    assert all(unicodedata.category(sign) not in formats.HIDDEN for sign in found)
-    assert formats.visible(found) == found
+    found = visible(text)
+    assert all(unicodedata.category(sign) not in HIDDEN for sign in found)
+    assert visible(found) == found
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -118,7 +119,7 @@ def test_the_table_on_a_terminal_shows_hostile_names_as_text(text: str, width: i
     assert "\u202e" not in printed
     assert "\x1b[31m" not in printed
     if width == 400:
-        assert formats.visible(text) in printed
+        assert visible(text) in printed
 
 
 def test_the_table_stands_in_the_order_of_the_ranks():

@@ -19,6 +19,7 @@ from nverbench.cli import main
 from nverbench.folder import Folder
 from nverbench.leaderboard import judging
 from nverbench.leaderboard.judging import Judged, judge
+from nverbench.leaderboard.rows import NOT_RERUN
 from nverbench.stats import difference, left_out
 
 KNOWN = load()
@@ -76,7 +77,7 @@ def test_a_verdict_needs_an_interval_that_leaves_zero_out(skills: tuple[float, f
 @pytest.mark.parametrize(
     ("level", "changes", "words"),
     [("own", {"control": True, "backbones": ["a:untrained", "b:untrained"]}, "only controls (untrained or synthetic) were measured: no evidence"),
-     ("self-consistent", {}, "not reproduced by another party yet: no evidence")],
+     ("self-consistent", {}, f"{NOT_RERUN}: no evidence")],
 )  # fmt: skip
 def test_what_is_no_evidence_leaves_a_claim_not_measured_and_says_why(level: Any, changes: dict[str, Any], words: str):
     rows = [filed("a", 0.9, dataset="vivae", **changes, **RENO), filed("b", 0.5, dataset="vivae", **changes)]

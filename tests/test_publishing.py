@@ -68,16 +68,17 @@ def local(corpus: Corpus, kind: str, predictions: Predictions) -> Result:
     here, base = finished(), finished().per_fold[0]
     left_out = {"spkXqz7/clipWvk99.wav": "like spkXqz0/clipWvk0.wav in /folderZpj/a b/clipWvk0.wav", "clipWvk98": "silent (peak 2.9e-4)"}
     text = str(corpus.reference)
+    notes = [f"class joy has no test clip in 2 of 3 folds ({', '.join(sorted(set(predictions.folds)))} ...)", "class joy occurs in 2 groups"]
     return finished(
         share=corpus.dataset.share,
         entry=here.entry.model_copy(update={"dataset": text}),
         standing_reasons=[f"overridden: folds {kind}", f"{text} is one's own"],
-        folds=here.folds.model_copy(update={"kind": kind}),
+        folds=here.folds.model_copy(update={"kind": kind, "notes": notes}),
         counts=here.counts.model_copy(update={"left_out": left_out}),
         per_group_accuracy={g: i / 10 for i, g in enumerate(sorted(set(predictions.groups)))},
         per_fold=[base.model_copy(update={"fold": f, "replicate": r}) for r in range(2) for f in sorted(set(predictions.folds))],
         provenance=here.provenance.model_copy(update={"licences": {"a": "MIT", text: "unknown"}}),
-        names=names(corpus, kind, predictions, left_out, {text: public_text(corpus.reference, corpus.digest)}),
+        names=names(corpus, kind, predictions, left_out, {text: public_text(corpus.reference, corpus.digest)}, notes),
     )
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from nverbench.errors import ResultError
 from nverbench.folder import Folder, read
+from nverbench.metrics import NAMES
 from nverbench.predictions import Predictions
 from nverbench.results import Result, Score, Timings
 
@@ -81,8 +82,16 @@ def test_a_run_that_dies_between_the_two_files_has_no_result(tmp_path: Path, mon
 def test_every_fraction_comes_back_to_the_bit(tmp_path: Path, value: float, low: float | None):
     score = Score(value=value, low=low, high=None, se=None, bootstrap=None, fold_mean=value, fold_sd=0.0, seed_sd=value)
     folder = Folder(tmp_path)
-    folder.write(finished(scores={"accuracy": score}), predictions())
+    folder.write(finished(scores=dict.fromkeys(NAMES, score)), predictions())
     assert read(folder.path(JOB)).scores["accuracy"] == score
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_without_a_headline_score_is_none(written: Path, name: str):
+    """What ranks, sorts and prints rows need not ask."""
+    damage(written, lambda content: content["scores"].pop(name))
+    with pytest.raises(ResultError, match=f"not a readable result.*no {name} among its scores"):
+        read(written)
 
 
 # the digest

@@ -63,7 +63,7 @@ nver.columns = [
       if (r.chance) return "–";
       const first = nver.make("span", { class: `first${r.standing === "official" && !r.control ? " official" : ""}` }, r.control ? "control" : r.standing);
       const notes = r.notes.filter((note) => !note.startsWith("control")).map((note) => nver.foreign(note));
-      return [first, nver.make("small", {}, r.level, notes.map((note) => [" · ", note]).flat())];
+      return [first, nver.make("small", {}, r.level === "rerun" ? "rerun by its authors" : r.level, notes.map((note) => [" · ", note]).flat())];
     },
     title: (r) => r.notes.join("; ") },
   { name: "kind", heading: "Family", up: true, key: (r) => r.kind.toLowerCase(), cell: (r) => (r.chance ? "–" : nver.foreign(r.kind)) },

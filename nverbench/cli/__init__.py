@@ -13,6 +13,7 @@ import typer
 
 from nverbench.cli import auditing, board, caching, comparing, data, figures, files, getting, look, running, submitting
 from nverbench.errors import NverbenchError
+from nverbench.visible import visible
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
 CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -96,5 +97,5 @@ def _say_usage(error: Any) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    typer.echo(f"nverbench: {sentence}", err=True)
+    typer.echo(visible(f"nverbench: {sentence}"), err=True)
     return code

@@ -11,7 +11,7 @@ import typer
 
 from nverbench.cli import serving
 from nverbench.cli.building import build
-from nverbench.cli.common import OUT, Json, OutFolder, print_table, say
+from nverbench.cli.common import OUT, Json, OutFolder, print_table, say, tell
 from nverbench.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def show(
     ranked = rows(kept, speaker_gaps)
     _print(ranked, form, speaker_gaps)
     for line in (*board.footnotes([row.result for row in ranked]), *formats.unranked(ranked)):
-        say(formats.visible(line))
+        say(line)
     for gap in speaker_gaps:
-        (say if form else typer.echo)(formats.visible(gaps.text(gap)))
+        (say if form else tell)(gaps.text(gap))
     return 2 if damaged else 0
 
 
@@ -92,7 +92,7 @@ def _print(ranked: Sequence[Row], form: str, speaker_gaps: Sequence[Gap]) -> Non
 
     if form == "json":
         for row in ranked:
-            typer.echo(json.dumps(board.ranked_record(row, speaker_gaps)))
+            tell(json.dumps(board.ranked_record(row, speaker_gaps)))
     elif form == "csv":
         typer.echo(formats.as_csv(ranked).encode(), nl=False)  # bytes: its line ends are its own
     elif form:
@@ -109,6 +109,6 @@ def claims(as_json: Json = False, out: OutFolder = OUT) -> int:
     found, damaged = filed(out)
     judged = judging.judge(found)
     for line in (json.dumps(one.record()) for one in judged) if as_json else judging.lines(judged):
-        typer.echo(line)
+        tell(line)
     say("ours: accuracy, paired jackknife over speakers, no controls; published: the paper's own table and folds, a sign and a size, never a test")
     return 2 if damaged else 0

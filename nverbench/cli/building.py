@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import OUT, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
+from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
     from nverbench.catalog import Catalog
@@ -15,18 +16,19 @@ if TYPE_CHECKING:
     from nverbench.leaderboard.rows import Filed
     from nverbench.registry import Registry
 
-LEVELS = ("self-consistent", "own", "reproduced")
+LEVELS = ("self-consistent", "own", "rerun", "reproduced")
 """Of two copies of one result the later level is shown."""
 
 
 def build(
     out: OutFolder = OUT,
-    entries: Annotated[Path | None, typer.Option("--entries", help="Submitted results, each in a folder of its own (leaderboard/entries).")] = None,
+    entries: Annotated[Path | None, typer.Option("--entries", help="Folder of submitted results; default: leaderboard/entries where it is.")] = None,
+    no_entries: Annotated[bool, typer.Option("--no-entries", help="Leave submitted results out.")] = False,
     page: Annotated[Path | None, typer.Option("--page", help="Folder to write; default: page, inside --out.")] = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
 ) -> int:
-    """Write a page that opens from disk and needs no network; damaged files are named and left out."""
+    """Write a page that opens from disk and needs no network, in a checkout with its submitted results; damaged files are named and left out."""
     from nverbench import gaps, home
     from nverbench import page as pages
     from nverbench.cache import Store
@@ -35,6 +37,7 @@ def build(
     from nverbench.leaderboard.rows import rows
     from nverbench.page.embedding import Shelves
 
+    entries = _entries(entries, leave_out=no_entries)
     catalog, rules = installed(no_plugin), loaded(registry)
     own, problems = read_folder(Folder(out))
     submitted, more = read_entries(entries, rules, catalog)
@@ -53,8 +56,20 @@ def build(
     for line in problems:
         say(line)
     results = f"{built.results} result{'s' if built.results != 1 else ''}"
-    typer.echo(f"{built.folder / 'index.html'}: {results}, {built.size / 1e6:.1f} MB; open it in a browser")
+    with_them = f" ({len(submitted)} submitted, of {entries})" if submitted else ""
+    tell(f"{built.folder / 'index.html'}: {results}{with_them}, {built.size / 1e6:.1f} MB; open it in a browser")
     return 2 if problems else 0
+
+
+def _entries(folder: Path | None, *, leave_out: bool) -> Path | None:
+    """The folder of submitted results that belong on the page, if any."""
+    from nverbench.submissions import ENTRIES
+
+    if leave_out:
+        if folder is not None:
+            raise UsageError("--entries and --no-entries contradict each other; give one")
+        return None
+    return folder or (ENTRIES if ENTRIES.is_dir() else None)
 
 
 def read_folder(folder: Folder) -> tuple[list[Filed], list[str]]:

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded
-from nverbench.errors import ArtifactError, UsageError
+from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded, say, tell
+from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nverbench.artifacts import Planned
     from nverbench.catalog import Catalog
     from nverbench.corpora import Corpus
@@ -38,7 +35,7 @@ def export(
     """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can compute."""
     import numpy as np
 
-    from nverbench import licences
+    from nverbench import cached, licences
     from nverbench.publishing import keys, public_text
 
     if output.suffix != ".npz":
@@ -46,7 +43,7 @@ def export(
     catalog, rules = installed(no_plugin), loaded(registry)
     corpus = _corpus(catalog, dataset)
     planned = _planned(catalog, rules, backbone)
-    matrix = _stored(planned, corpus, f"nverbench run --backbone {backbone} --fusion linear --dataset {dataset}")  # (n, d)
+    matrix = cached.matrix(planned, corpus, corpus.clips, say)  # (n, d)
     ids = np.array(keys(corpus, corpus.clips))
     order = np.argsort(ids)  # the order of clips would say which is which
     name, data = public_text(planned.reference, planned.weights.digest), public_text(corpus.reference, corpus.digest)
@@ -54,7 +51,7 @@ def export(
     licence = licences.combined({name: own, data: corpus.dataset.licence})
     output.parent.mkdir(parents=True, exist_ok=True)
     np.savez(output, embeddings=matrix[order], ids=ids[order], licence=licence, dataset=data, digest=corpus.digest, backbone=name)
-    typer.echo(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
+    tell(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
 
 
 def _corpus(catalog: Catalog, text: str) -> Corpus:
@@ -69,36 +66,10 @@ def _corpus(catalog: Catalog, text: str) -> Corpus:
 
 
 def _planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
-    from nverbench import artifacts
+    from nverbench import cached
     from nverbench.options import resolve, split
 
-    part = catalog.backbone(split(text)[0])
-    reference = resolve(part, text)
-    if part.load is None:
-        raise UsageError(f"backbone {part.name} holds stored features, and the cache has none of them; name one that listens")
+    reference = resolve(catalog.backbone(split(text)[0]), text)
     if reference.weighted or reference.project:
         raise UsageError(f"{reference}: layers=weighted and project=D are fitted on the training part of a run; export without them, or one layer=N")
-    pin = rules.weights.get(part.name)
-    found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-    if isinstance(found, artifacts.Missing):
-        raise ArtifactError(str(found))
-    return artifacts.Planned(part, reference, found)
-
-
-def _stored(planned: Planned, corpus: Corpus, run: str) -> NDArray[np.float32]:
-    """The cached embeddings (n, d), rows in the order of the clips; ArtifactError when some were never computed."""
-    import numpy as np
-
-    from nverbench import home
-    from nverbench.cache import Store
-    from nverbench.cli.common import say
-    from nverbench.entries import key_of
-
-    store = Store(home.embeddings_folder(), say)
-    found = [store.get(key_of(planned, clip, corpus.sha256[clip.id], "float32", planned.part.pool)) for clip in corpus.clips]
-    missing = sum(entry is None for entry in found)
-    if missing:
-        raise ArtifactError(f"{missing} of {len(found)} clips of {corpus.reference} are not in the cache for {planned}; this computes them: {run}")
-    entries = np.stack([entry[0] for entry in found if entry is not None])  # (n, d) or (n, L, d)
-    layer = planned.reference.layer
-    return entries if entries.ndim == 2 else entries[:, -1 if layer is None else layer]
+    return cached.planned(catalog, rules, text)

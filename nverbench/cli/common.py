@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench import catalog, registry
+from nverbench.visible import visible
 
 if TYPE_CHECKING:
     from nverbench.results import Result
@@ -20,12 +21,22 @@ RegistryFiles = Annotated[list[Path] | None, typer.Option("--registry", help="An
 NoPlugin = Annotated[list[str] | None, typer.Option("--no-plugin", help="Leave a plugin (entry point or distribution) out; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON on standard output, everything else on standard error.")]
+TrackingUri = Annotated[str | None, typer.Option(
+    "--tracking-uri",
+    help="An MLflow tracking server (http://HOST:PORT) or database; default: sqlite:///mlflow.db in this folder. "
+    "PostgreSQL: postgresql+psycopg2://USER@HOST/DATABASE, which needs pip install psycopg2-binary.",
+)]  # fmt: skip
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of results.")]
 
 
 def say(sentence: str) -> None:
-    """A line on standard error."""
-    print(sentence, file=sys.stderr, flush=True)
+    """A line on standard error; what a terminal would obey is written out."""
+    print(visible(sentence), file=sys.stderr, flush=True)
+
+
+def tell(line: str) -> None:
+    """A line on standard output, likewise; lines of JSON come out as they are, but for signs that JSON may escape too."""
+    typer.echo(visible(line))
 
 
 def installed(no_plugin: list[str] | None) -> catalog.Catalog:

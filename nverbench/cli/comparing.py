@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, OutFolder
+from nverbench.cli.common import OUT, Json, OutFolder, tell
 from nverbench.errors import ResultError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def compare(
 
     found = comparing.results(filed(a, out), filed(b, out))
     for line in [json.dumps(found.record())] if as_json else comparing.lines(found):
-        typer.echo(line)
+        tell(line)
 
 
 def filed(text: str, out: Path) -> Filed:
@@ -55,10 +55,10 @@ def filed_at(path: Path) -> Filed:
     from nverbench.leaderboard.rows import Filed
 
     result = read(path)
-    return Filed(result, functools.partial(_predictions, result, path.with_name(f"{path.stem}.predictions.npz")))
+    return Filed(result, functools.partial(predictions_of, result, path.with_name(f"{path.stem}.predictions.npz")))
 
 
-def _predictions(result: Result, path: Path) -> Predictions:
+def predictions_of(result: Result, path: Path) -> Predictions:
     """The predictions of a result; ResultError when they are gone, damaged or of another result, whoever wrote them."""
     import numpy as np
 
@@ -116,10 +116,10 @@ def score(
     read = [scored.read(path) for path in files]
     compared = scoring.pair(*read) if len(read) == 2 else scoring.against(read[0], filed(against, out)) if against else None
     if as_json:
-        typer.echo(json.dumps({"files": [scoring.record(one) for one in read], "comparison": compared.record() if compared else None}))
+        tell(json.dumps({"files": [scoring.record(one) for one in read], "comparison": compared.record() if compared else None}))
         return
     for one in read:
         for line in scoring.lines(one):
-            typer.echo(line)
+            tell(line)
     for line in comparing.lines(compared) if compared else ():
-        typer.echo(line)
+        tell(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, RegistryFiles, installed, loaded
+from nverbench.cli.common import Json, NoPlugin, RegistryFiles, installed, loaded, tell
 from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def data_folds(
         return
     for table in tables:
         for line in lines(table):
-            typer.echo(line)
+            tell(line)
 
 
 def facts(corpus: Corpus, cut: Cut, protocol: str, registered: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nverbench.cli.common import NoPlugin, installed
+from nverbench.cli.common import NoPlugin, installed, tell
 from nverbench.cli.cutting import data_folds
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def data_add(name: str, path: Path, no_plugin: NoPlugin = None) -> None:
     dataset = catalog.dataset(name)
     say_corpus(corpora.add(dataset, path))
     others = sorted(d.name for d in catalog.datasets.parts.values() if d.corpus == dataset.corpus and d.name != name)
-    typer.echo(f"added {path} as corpus {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}")
+    tell(f"added {path} as corpus {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}")
 
 
 @data.command("check")
@@ -50,19 +50,19 @@ def data_check(name: str, no_plugin: NoPlugin = None) -> None:
                 bad[clip.id] = str(error)
             tick(1)
     check_usable(bad, name)
-    typer.echo(f"{len(corpus.clips)} clips decode")
+    tell(f"{len(corpus.clips)} clips decode")
 
 
 def say_corpus(corpus: Corpus) -> None:
     """What was found in a corpus, and how it differs from what was published."""
     groups = {c.unit for c in corpus.clips if c.unit is not None}
     counts = f"{len(corpus.clips)} clips, {len(corpus.labels)} classes, {len(groups)} {corpus.dataset.group}s"
-    typer.echo(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
+    tell(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
     for note in corpus.notes:
-        typer.echo(f"  {note}")
+        tell(f"  {note}")
     for clip, why in corpus.left_out.items():
-        typer.echo(f"  left out {clip}: {why}")
+        tell(f"  left out {clip}: {why}")
     for misfit in corpus.misfits[:5]:
-        typer.echo(f"  does not fit: {misfit.path}: {misfit.reason}")
+        tell(f"  does not fit: {misfit.path}: {misfit.reason}")
     if len(corpus.misfits) > 5:
-        typer.echo(f"  and {len(corpus.misfits) - 5} more files that do not fit")
+        tell(f"  and {len(corpus.misfits) - 5} more files that do not fit")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -53,17 +53,17 @@ def figure(
 
 def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
     from nverbench import figures
-    from nverbench.leaderboard.formats import visible
+    from nverbench.visible import visible
 
     figures.save(figures.draw_confusion(result), output)
     numbers = figures.confusion_numbers(result)
     if as_json:
-        typer.echo(json.dumps(numbers))
+        tell(json.dumps(numbers))
         return
     width = max(len("% of the true class"), *(len(visible(label)) for label in result.labels))
-    typer.echo(f"{'% of the true class':{width}} " + " ".join(f"{visible(label)[:7]:>7}" for label in result.labels))
+    tell(f"{'% of the true class':{width}} " + " ".join(f"{visible(label)[:7]:>7}" for label in result.labels))
     for label, row in zip(result.labels, numbers["percent"], strict=True):
-        typer.echo(f"{visible(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
+        tell(f"{visible(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
 
 
 def _maps(result: Result, output: Path, registry: list[Path] | None, no_plugin: list[str] | None, *, as_json: bool) -> None:
@@ -72,11 +72,11 @@ def _maps(result: Result, output: Path, registry: list[Path] | None, no_plugin: 
     panels = figures.panels(figures.stored(result, installed(no_plugin), loaded(registry), say))
     figures.save(figures.draw_maps(panels), output)
     for line in [json.dumps(figures.map_numbers(panels))] if as_json else _lines(panels):
-        typer.echo(line)
+        tell(line)
 
 
 def _lines(panels: Sequence[Panel]) -> list[str]:
-    from nverbench.leaderboard.formats import visible
+    from nverbench.visible import visible
 
     shown = []
     for p in panels:

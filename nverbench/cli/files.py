@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Device, NoPlugin, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import Device, NoPlugin, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import ArtifactError, DatasetError, PartError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def weights_check(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin
     if isinstance(found, artifacts.Missing):
         raise ArtifactError(str(found))
     _try_loading(backbone, found.path, found.digest)
-    typer.echo(f"{name}: {'pinned' if found.pinned else 'not pinned by the registry'}, sha256 {found.digest}, loads strictly")
+    tell(f"{name}: {'pinned' if found.pinned else 'not pinned by the registry'}, sha256 {found.digest}, loads strictly")
 
 
 def keep_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> None:
@@ -57,7 +57,7 @@ def keep_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace:
     _try_loading(backbone, path, digest)
     kept = artifacts.keep(backbone, path, digest)
     pinned = "the registered pin" if pin and pin.sha256 else "first seen here, enforced from now on"
-    typer.echo(f"added {backbone.name}: {kept}, sha256 {digest} ({pinned}), licence {(pin or backbone.weights).licence}")  # type: ignore[union-attr]  # check_new refuses backbones without weights
+    tell(f"added {backbone.name}: {kept}, sha256 {digest} ({pinned}), licence {(pin or backbone.weights).licence}")  # type: ignore[union-attr]  # check_new refuses backbones without weights
 
 
 def get_weights(backbone: Backbone, pin: Source | None) -> None:
@@ -121,7 +121,7 @@ def embed(
         np.savez(output, embeddings=np.concatenate(rows), lengths=np.array([len(r) for r in rows]), files=names)
     else:
         np.savez(output, embeddings=np.stack(rows), files=names)
-    typer.echo(f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}")
+    tell(f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}")
     return 2 if bad else 0
 
 

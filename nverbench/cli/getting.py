@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded, say, tell
 from nverbench.cli.data import say_corpus
 from nverbench.errors import ArtifactError, UsageError
 
@@ -30,11 +30,11 @@ def data_get(
 
     dataset = installed(no_plugin).dataset(split(name)[0])
     if dataset.corpus is None or dataset.make is not None:
-        typer.echo(f"dataset {dataset.name} needs no download; just run it")
+        tell(f"dataset {dataset.name} needs no download; just run it")
         return
     known = corpora.local_copy(dataset)
     if known is not None and known.is_dir():
-        typer.echo(f"corpus {dataset.corpus} is already here: {known}")
+        tell(f"corpus {dataset.corpus} is already here: {known}")
         return
     rules = loaded(registry).datasets
     own = rules.get(dataset.name)
@@ -44,7 +44,7 @@ def data_get(
     _accept(dataset, source, accepted=accept_licence)
     corpus = get_corpus(dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=say)
     say_corpus(corpus)
-    typer.echo(f"corpus {dataset.corpus} is here: {corpora.local_copy(dataset) or home.corpus_folder(dataset.corpus)}")
+    tell(f"corpus {dataset.corpus} is here: {corpora.local_copy(dataset) or home.corpus_folder(dataset.corpus)}")
 
 
 def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
@@ -61,8 +61,8 @@ def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
 
 def _print_terms(dataset: Dataset, source: Source) -> None:
     size = f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
-    typer.echo(f"corpus {dataset.corpus}: {source.address}, {size}, licence {_licence(dataset, source)}")
-    typer.echo(f"  consent of those who are heard: {dataset.label_card.consent}")
+    tell(f"corpus {dataset.corpus}: {source.address}, {size}, licence {_licence(dataset, source)}")
+    tell(f"  consent of those who are heard: {dataset.label_card.consent}")
 
 
 def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError, nearest
 from nverbench.options import declared, function_of
 
@@ -38,10 +38,10 @@ def list_parts(
         typer.echo(json.dumps(rows if kind is None else rows[kind], indent=1))
         return
     for heading, found in rows.items():
-        typer.echo(f"{heading} ({len(found)})")
+        tell(f"{heading} ({len(found)})")
         width = max((len(r["name"]) for r in found), default=0)
         for row in found:
-            typer.echo(f"  {row['name']:<{width}}  {row['what']}")
+            tell(f"  {row['name']:<{width}}  {row['what']}")
 
 
 def _rows(kind: str, catalog: Catalog, rules: Registry) -> list[Row]:
@@ -118,8 +118,8 @@ def show(
         return
     for key, value in facts.items():
         text = _plain(value)
-        if text:
-            typer.echo(f"{key}: {text}")
+        for line in f"{key}: {text}".split("\n") if text else ():  # a citation has several
+            tell(line)
 
 
 def _facts(kind: str, part: Any, origin: object) -> Row:
@@ -154,7 +154,7 @@ def _show_result(name: str, out: Path, *, as_json: bool) -> bool:
     if found is None:
         return False
     for line in [json.dumps(leaderboard.record(found))] if as_json else leaderboard.describe(found):
-        typer.echo(line)
+        tell(line)
     return True
 
 
@@ -175,8 +175,8 @@ def doctor(as_json: Json = False, out: OutFolder = OUT, no_plugin: NoPlugin = No
         typer.echo(json.dumps(findings, indent=1))
         return
     for heading, facts in findings.items():
-        typer.echo(heading)
+        tell(heading)
         for key, value in facts.items():
-            typer.echo(f"  {key}: {value}")
+            tell(f"  {key}: {value}")
     if not findings["plugins"]:
         say("no plugin is installed: reinstall nverbench")

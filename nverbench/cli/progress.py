@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from nverbench.visible import visible
+
 SLOW = 15.0
 """Seconds between plain lines."""
 
@@ -24,11 +26,11 @@ def _bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
 
         def watch(stage: str, total: int) -> Callable[[int], None]:
-            task = progress.add_task(stage, total=total)
+            task = progress.add_task(visible(stage), total=total)
 
             def tick(steps: int) -> None:
                 progress.advance(task, steps)
@@ -42,16 +44,16 @@ def _bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
 
 def _plain(stage: str, total: int) -> Callable[[int], None]:
     began = said = time.monotonic()
-    done = 0
+    done, shown = 0, visible(stage)
 
     def tick(steps: int) -> None:
         nonlocal done, said
         done += steps
         now = time.monotonic()
         if done >= total and now - began > 1.0:
-            print(f"  {stage}: {total}/{total} in {now - began:.1f} s", file=sys.stderr, flush=True)
+            print(f"  {shown}: {total}/{total} in {now - began:.1f} s", file=sys.stderr, flush=True)
         elif done < total and now - said > SLOW:
             said = now
-            print(f"  {stage}: {done}/{total}", file=sys.stderr, flush=True)
+            print(f"  {shown}: {done}/{total}", file=sys.stderr, flush=True)
 
     return tick

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, print_table, say
+from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, TrackingUri, installed, loaded, print_table, say, tell
 
 if TYPE_CHECKING:
     from nverbench.jobs import Plan
@@ -40,7 +40,7 @@ def run(
     rerun: Annotated[bool, typer.Option("--rerun", help="Compute finished jobs again.")] = False,
     as_json: Json = False,
     out: OutFolder = OUT,
-    tracking_uri: Annotated[str | None, typer.Option("--tracking-uri", help="An MLflow tracking server; default: mlflow.db in this folder.")] = None,
+    tracking_uri: TrackingUri = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
 ) -> int:
@@ -74,12 +74,14 @@ def run(
 def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
     from nverbench import tracking
     from nverbench.cli.progress import watching
+    from nverbench.cli.ranks import tell_ranks
     from nverbench.run import run as run_plan
 
     uri = tracking_uri or tracking.DEFAULT_URI
     with watching() as watch:
         summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug)
     say_summary(summary, out, uri, as_json=as_json)
+    tell_ranks(summary.finished, out, uri)
     return summary.exit_code
 
 
@@ -153,7 +155,7 @@ def say_dry_run(planned: Plan) -> int:
     disk, seconds, unknown = 0, 0.0, set()
     done: set[str] = set()
     for job in planned.jobs:
-        typer.echo(f"{job.id}  {job}  [{job.standing.level}]")
+        tell(f"{job.id}  {job}  [{job.standing.level}]")
         for b in job.backbones:
             keys = job.wanted(b)
             fresh = [c for k, c in keys.items() if k not in done and not store.path(k).exists()] if b.part.load else []
@@ -167,28 +169,28 @@ def say_dry_run(planned: Plan) -> int:
         seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0) / (Workers().number if job.selection.device == "cpu" else 1)
         unknown |= {job.fusion.name} if speed is None else set()
     for name, count in passes.items():
-        typer.echo(f"{name}: {count} forward passes")
+        tell(f"{name}: {count} forward passes")
     time = f"about {seconds / 60:.1f} minutes" if seconds or not unknown else "minutes unknown"
     late = f", not counting {', '.join(sorted(unknown))} (never timed here)" if unknown else ""
     total = f"{len(planned.jobs)} jobs, {sum(passes.values())} forward passes, {disk / 1e6:.1f} MB of cache"
-    typer.echo(f"{total}, {time}{late}")
+    tell(f"{total}, {time}{late}")
     return 0 if planned.jobs else 2
 
 
 def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:
     """The table (or JSON records), footnotes, what failed, and where everything is."""
-    from nverbench import gaps, leaderboard
+    from nverbench import gaps, leaderboard, tracking
 
     results = summary.finished + summary.unchanged
     if as_json:
         for result in results:
-            typer.echo(json.dumps(leaderboard.record(result, summary.gaps)))
+            tell(json.dumps(leaderboard.record(result, summary.gaps)))
     elif results:
         print_table(results)
     for line in leaderboard.footnotes(results) if results else []:
         say(line)
     for gap in summary.gaps:
-        (say if as_json else typer.echo)(gaps.text(gap))
+        (say if as_json else tell)(gaps.text(gap))
     done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"
     say(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
     if summary.failures and len(summary.plan.jobs) > 1:  # a single job's reason stands right above
@@ -196,6 +198,6 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
             say(f"failed: {failure.job}: {failure.reason}")
     if results:
         again = "nverbench leaderboard show" + (f" --out {out}" if out != OUT else "")
-        say(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {uri}")
+        say(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {tracking.shown(uri)}")
 
 

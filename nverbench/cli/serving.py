@@ -10,17 +10,16 @@ from typing import Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, OutFolder, say
+from nverbench.cli.common import OUT, OutFolder, TrackingUri, say, tell
 
 PAGE = OUT / "page"
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")]
 MlflowPort = Annotated[int, typer.Option(min=1, max=65535, help="Of MLflow's UI.")]
-Uri = Annotated[str | None, typer.Option("--tracking-uri", help="An MLflow tracking server; default: mlflow.db in this folder.")]
 
 
 def serve(
     page: Annotated[Path, typer.Option(help="The folder that nverbench leaderboard build made.")] = PAGE,
-    tracking_uri: Uri = None,
+    tracking_uri: TrackingUri = None,
     port: Port = 8000,
     mlflow_port: MlflowPort = 5000,
 ) -> int:
@@ -30,14 +29,14 @@ def serve(
     ssh -L 8000:127.0.0.1:8000 -L 5000:127.0.0.1:5000 THIS_MACHINE
     """
     from nverbench import serving
-    from nverbench.tracking import DEFAULT_URI, database_of, shown
+    from nverbench.tracking import DEFAULT_URI, address, database_of, shown
 
-    uri = tracking_uri or DEFAULT_URI
+    uri = address(tracking_uri or DEFAULT_URI)
     database = database_of(uri)
     with contextlib.ExitStack() as open_until_the_end, contextlib.suppress(KeyboardInterrupt):
         came = open_until_the_end.enter_context(serving.interruptible())
         process = None
-        address = open_until_the_end.enter_context(serving.page(page, port))
+        site = open_until_the_end.enter_context(serving.page(page, port))
         if uri.startswith(("http://", "https://")):
             notebook = f"{shown(uri)} (a server of its own)"
         elif database is not None and not database.is_file():
@@ -47,8 +46,8 @@ def serve(
             store = f"sqlite:///{database}" if database is not None else uri
             say("starting MLflow ...")
             notebook, process = open_until_the_end.enter_context(serving.mlflow_ui(store, artifacts, mlflow_port))
-        typer.echo(f"page:   {address}")
-        typer.echo(f"MLflow: {notebook}")
+        tell(f"page:   {site}")
+        tell(f"MLflow: {notebook}")
         say("on this machine only; ctrl-C ends both")
         while not came:
             if process is not None and process.poll() is not None:
@@ -59,7 +58,7 @@ def serve(
     return 0
 
 
-def pull(tracking_uri: Uri = None, out: OutFolder = OUT) -> int:
+def pull(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
     """Rebuild result files from a tracking server: each is checked, none that is here is touched."""
     from nverbench import tracking
     from nverbench.folder import Folder
@@ -67,26 +66,26 @@ def pull(tracking_uri: Uri = None, out: OutFolder = OUT) -> int:
     uri = tracking_uri or tracking.DEFAULT_URI
     _refuse_a_missing_database(uri)
     done = tracking.pull(Folder(out), uri, say)
-    typer.echo(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
+    tell(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
     return 2 if done.damaged else 0
 
 
-def push(tracking_uri: Uri = None, out: OutFolder = OUT) -> int:
+def push(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
     """Tell a tracking server every finished result it does not know yet, and every rank; stopped or refused, it goes on the next time."""
     from nverbench import tracking
+    from nverbench.cli.comparing import predictions_of
     from nverbench.folder import Folder
     from nverbench.leaderboard.rows import Filed, rows
-    from nverbench.predictions import Predictions
 
     uri, folder = tracking_uri or tracking.DEFAULT_URI, Folder(out)
     if not any(folder.root.glob("*.json")):
         say(f"no results in {folder.root}; nverbench run makes some")
         return 2
     done = tracking.push(folder, uri, say)
-    ranked = rows(Filed(r, functools.partial(Predictions.read, folder.predictions_path(r.id))) for r in done.results)
+    ranked = rows(Filed(r, functools.partial(predictions_of, r, folder.predictions_path(r.id))) for r in done.results)
     changed = tracking.log_ranks(ranked, uri)
     server = tracking.shown(uri)
-    typer.echo(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
+    tell(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
     return 2 if done.damaged else 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def submit(
     if verdict.verdict == "rejected" or bundle is None:
         shutil.rmtree(folder)
         raise ResultError(f"{folder.name} would be rejected: {'; '.join(verdict.reasons)}")
-    typer.echo(f"{folder}: {verdict.verdict}")
+    tell(f"{folder}: {verdict.verdict}")
     for line in _next(folder, bundle, submissions.ENTRIES):
-        typer.echo(line)
+        tell(line)
     return 0
 
 
@@ -55,7 +55,7 @@ def _next(folder: Path, bundle: Bundle, entries: Path) -> list[str]:
     if bundle.submitter is None:
         lines.append("it names nobody: without --as NAME no attestation counts, because nobody is known to be another party than you")
     where = "" if folder.parent.resolve() == entries.resolve() else f", as {entries / folder.name}"
-    ranked = "" if any(marks.values()) else "; it is ranked once another party has run nverbench reproduce on it"
+    ranked = "" if any(marks.values()) else "; it is ranked once the maintainers or another party have run nverbench reproduce on it"
     return [*lines, f"next: open a pull request that adds this folder{where}{ranked}"]
 
 
@@ -87,7 +87,7 @@ def verify(
     codes = []
     for folder in folders:
         checked = check(folder, verifier)
-        typer.echo(json.dumps(_record(checked)) if as_json else _line(checked))
+        tell(json.dumps(_record(checked)) if as_json else _line(checked))
         codes.append(checked.verdict.verdict)
     return 0 if set(codes) == {"self-consistent"} else 2
 
@@ -101,6 +101,7 @@ def _line(checked: Checked) -> str:
     from nverbench.submissions.records import quoted
 
     who = f"; reproduced by {', '.join(map(quoted, checked.attested_by))}" if checked.attested_by else ""
+    who += "; rerun by the maintainers, who submitted it" if checked.rerun else ""
     return f"{checked.verdict}{who}{''.join(f'; attestation {doubt}' for doubt in checked.doubts)}"
 
 
@@ -133,10 +134,10 @@ def reproduce(
         )  # fmt: skip
     path = attest.write(bundle.folder, attestation)
     for metric, difference in attestation.differences.items():
-        typer.echo(f"{metric}: {100 * difference:+.2f} points; the spread over seeds allows {100 * attest.allowed(bundle.result, metric):.2f}")
-    typer.echo(f"{attestation.verdict}: {path}")
+        tell(f"{metric}: {100 * difference:+.2f} points; the spread over seeds allows {100 * attest.allowed(bundle.result, metric):.2f}")
+    tell(f"{attestation.verdict}: {path}")
     why = attest.against(attestation, bundle, path)
-    typer.echo(f"it does not count: {why}" if why else "next: open a pull request that adds this file; it counts once it is merged")
+    tell(f"it does not count: {why}" if why else "next: open a pull request that adds this file; it counts once it is merged")
     return 1 if attestation.verdict == "differs" else 0
 
 

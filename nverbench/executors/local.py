@@ -150,7 +150,7 @@ def _result(job: Job, cut: folds.Cut, clips: list[Clip], fitted: list[list[Fitte
         per_fold=per_fold,
         provenance=made_from,
         timings=provenance.timings(embeddings, sum(f.seconds for replicate in fitted for f in replicate)),
-        names=publishing.names(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job)),
+        names=publishing.names(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job), cut.notes),
         machine={"device": provenance.device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nverbench.errors import UsageError
-from nverbench.leaderboard.formats import visible
+from nverbench.visible import visible
 
 FORMATS = (".png", ".svg", ".pdf")
 DPI = 200

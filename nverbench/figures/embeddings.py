@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nverbench import artifacts, corpora, home
-from nverbench.cache import Store
-from nverbench.entries import key_of
-from nverbench.errors import ArtifactError, UsageError
-from nverbench.options import resolve, split
+from nverbench import cached, corpora
+from nverbench.errors import ArtifactError
+from nverbench.options import split
 from nverbench.pseudonyms import numbered
 from nverbench.publishing import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from nverbench.artifacts import Planned
     from nverbench.catalog import Catalog
     from nverbench.corpora import Corpus
     from nverbench.parts import Clip
@@ -75,31 +71,9 @@ def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
 def _matrix(
     name: str, result: Result, corpus: Corpus, clips: Sequence[Clip], catalog: Catalog, rules: Registry, say: Callable[[str], None]
 ) -> NDArray[np.float32]:
-    planned = _planned(name, catalog, rules)
+    planned = cached.planned(catalog, rules, name)
     expected = result.provenance.weights_digests.get(name)
     if expected not in (None, planned.weights.digest):
         raise ArtifactError(f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result {result.id} was made with "
                             f"{expected[:12]}; add those with nverbench weights add")  # fmt: skip
-    store = Store(home.embeddings_folder(), say)
-    found = [store.get(key_of(planned, clip, corpus.sha256[clip.id], "float32", planned.part.pool)) for clip in clips]
-    missing = sum(entry is None for entry in found)
-    if missing:
-        run = f"nverbench run --backbone {name} --fusion linear --dataset {result.entry.dataset}"
-        raise ArtifactError(f"{missing} of {len(found)} clips of {result.entry.dataset} are not in the cache for {name}; this computes them: {run}")
-    entries = np.stack([entry[0] for entry in found if entry is not None])  # (n, d) or (n, L, d)
-    layer = planned.reference.layer
-    return entries if entries.ndim == 2 else entries[:, -1 if layer is None else layer]
-
-
-def _planned(name: str, catalog: Catalog, rules: Registry) -> Planned:
-    part = catalog.backbone(split(name)[0])
-    if part.load is None:
-        raise UsageError(f"backbone {name} holds stored features, and the cache has none of them; draw a result of backbones that listen")
-    reference = resolve(part, name)
-    if reference.weighted:
-        raise UsageError(f"backbone {name}: the mixture of layers is trained with the head, and the cache has none; draw a result of one layer")
-    pin = rules.weights.get(part.name)
-    found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-    if isinstance(found, artifacts.Missing):
-        raise ArtifactError(str(found))
-    return artifacts.Planned(part, reference, found)
+    return cached.matrix(planned, corpus, clips, say)

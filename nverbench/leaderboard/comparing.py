@@ -11,12 +11,12 @@ import numpy as np
 from nverbench import metrics
 from nverbench.comparisons import Comparison, compare, corrected_t, holm
 from nverbench.errors import UsageError
-from nverbench.leaderboard.formats import visible
 from nverbench.leaderboard.rows import Filed
 from nverbench.metrics import NAMES, PRIMARY
 from nverbench.predictions import Predictions as Stored
 from nverbench.results import Result
 from nverbench.stats import Predictions, mean_sd
+from nverbench.visible import visible
 
 ALPHA = 0.05
 SAID = {"accuracy": "accuracy", "macro_f1": "macro-F1", "uar": "UAR", "weighted_f1": "weighted F1"}

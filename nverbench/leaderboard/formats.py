@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,9 +12,8 @@ from nverbench.leaderboard.rows import Row, field_of
 from nverbench.leaderboard.text import beside, score_text, worth
 from nverbench.metrics import NAMES, SHOWN
 from nverbench.results import Score
+from nverbench.visible import visible
 
-HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
-"""Unicode categories that a reader cannot see, or that turn the text around them: control, format, unassigned, private, surrogates, separators."""
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula: signs, their full-width forms, a tab or a carriage return."""
 MARKDOWN = {**{c: f"\\{c}" for c in "\\`*_[]|#~!"}, "&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
@@ -27,11 +25,6 @@ LATEX = {
 HEADINGS = ("rank", "backbones", "fusion", "loss", "dataset", "folds", *(f"{heading} % [95%]" for _, heading in SHOWN),
             "behind the best, macro-F1 points", "published % accuracy / macro-F1", "row is")  # fmt: skip
 UNRANKED = "-"
-
-
-def visible(text: str) -> str:
-    """The text with every sign that cannot be seen, or turns the text around it, as an escape: ``\\u202e``."""
-    return "".join(f"\\u{ord(sign):04x}" if unicodedata.category(sign) in HIDDEN else sign for sign in text)
 
 
 def rank_text(row: Row) -> str:

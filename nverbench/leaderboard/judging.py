@@ -1,6 +1,6 @@
 """The papers' claims on our own rows: paired contrasts of means with a jackknife interval, and a verdict beside the published table's.
 
-Evidence are rows that could be ranked: no controls, nothing that another party has yet to reproduce. A claim is judged in every field (clips, folds,
+Evidence are rows that could be ranked: no controls, nothing that somebody has yet to rerun. A claim is judged in every field (clips, folds,
 protocol, selection) that has rows of both sides, on the papers' corpora and on others. Where a contrast picks the best cell, it is picked once, on
 all groups.
 """
@@ -19,10 +19,10 @@ from nverbench import claims
 from nverbench.claims import CANNOT_TELL, FAILS, HOLDS, METRIC, NOT_MEASURED, Cell, Claim, Claims, Contrast, Published
 from nverbench.comparisons import p_value, smallest_difference
 from nverbench.errors import ResultError
-from nverbench.leaderboard.formats import visible
-from nverbench.leaderboard.rows import RANKED, Field, Filed, field_of
+from nverbench.leaderboard.rows import NOT_RERUN, RANKED, Field, Filed, field_of
 from nverbench.results import Result
 from nverbench.stats import FEWEST, Interval, Predictions, left_out, quantile, settled, standard_error
+from nverbench.visible import visible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +101,7 @@ def _evidence(filed: Iterable[Filed]) -> tuple[dict[Field, _Field], dict[tuple[s
         if r.control:
             reasons[r.entry.dataset, _cell(r)] = "only controls (untrained or synthetic) were measured"
         elif one.level not in RANKED:
-            reasons[r.entry.dataset, _cell(r)] = "not reproduced by another party yet"
+            reasons[r.entry.dataset, _cell(r)] = NOT_RERUN
         else:
             e = r.entry
             fields[field_of(r)][tuple(e.backbones), e.fusion, e.loss] = one

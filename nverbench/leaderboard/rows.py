@@ -21,10 +21,13 @@ from nverbench.results import Result
 from nverbench.stats import FEWEST
 from nverbench.stats import Predictions as Decisions
 
-Level = Literal["own", "self-consistent", "reproduced"]
+Level = Literal["own", "self-consistent", "rerun", "reproduced"]
 """own: made on this machine. self-consistent: submitted, and every number follows from the predictions, which could still be invented.
-reproduced: another party trained the heads again from pinned embeddings, or ran all from audio."""
-RANKED: tuple[Level, ...] = ("own", "reproduced")
+rerun: submitted by the maintainers, who trained the heads again from pinned embeddings, or ran all from audio; no other party did.
+reproduced: another party did."""
+RANKED: tuple[Level, ...] = ("own", "rerun", "reproduced")
+NOT_RERUN = "neither the maintainers nor another party has rerun it"
+"""Why a row of another level is not ranked."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,11 @@ class Filed:
     """Reads them; ResultError when they are gone or damaged."""
     level: Level = "own"
     attested_by: tuple[str, ...] = ()
-    """Who reproduced it."""
+    """The other parties who reproduced it."""
+    submitter: str = ""
+    """Who submitted it; empty for one's own, and where nobody is named."""
+    citation: str = ""
+    """What its submitter asks to cite for this row."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def _decisions(one: Filed) -> tuple[str, Decisions | None]:
     why = {
         "a control, not a result": r.control,
         "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
-        "not reproduced by another party": one.level not in RANKED,
+        NOT_RERUN: one.level not in RANKED,
         f"fewer than {FEWEST} {r.unit}s: no claim of significance": r.unit != "clip" and r.counts.groups < FEWEST,
     }
     for reason, holds in why.items():

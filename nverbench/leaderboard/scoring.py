@@ -14,11 +14,11 @@ from nverbench.comparisons import Comparison, corrected_t
 from nverbench.errors import UsageError
 from nverbench.leaderboard import comparing
 from nverbench.leaderboard.comparing import SAID, Compared
-from nverbench.leaderboard.formats import visible
 from nverbench.leaderboard.rows import Filed
 from nverbench.metrics import NAMES
 from nverbench.scored import Scored, check_labels, same_clips
 from nverbench.stats import FEWEST, Predictions, jackknife, mean_sd, per_group
+from nverbench.visible import visible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nverbench.chance import HOW, chance
-from nverbench.leaderboard.formats import visible
 from nverbench.leaderboard.text import beside, order, score_text, worth
 from nverbench.metrics import SHOWN
 from nverbench.references import published
 from nverbench.results import Result
+from nverbench.visible import visible
 
 if TYPE_CHECKING:
     from rich.table import Table

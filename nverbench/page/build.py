@@ -28,8 +28,6 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "assets" if (HERE / "assets").is_dir() else HERE.parent.parent / "leaderboard" / "page"
 """Templates, style and scripts: beside this file in a wheel, in leaderboard/page in a checkout."""
 ID = re.compile(r"[0-9a-f]{8,64}")
-NEEDED = ("accuracy", "macro_f1")
-"""Scores without which there is nothing to show."""
 MARK = ".nverbench-page"
 """Lies in every folder that was built, so that no other folder is ever written into."""
 ASSETS = ("*.css", "*.js")
@@ -55,7 +53,7 @@ def build(
     """Write the page of these rows into a folder, and take away the results of an earlier one.
 
     Args:
-        rows: as ``leaderboard.rows`` ranks them; a row without a score, or whose id could not be a file's name, is left out and named.
+        rows: as ``leaderboard.rows`` ranks them; a row whose id could not be a file's name is left out and named.
         folder: new, empty, or of an earlier page.
         claims: see ``content``.
         knowledge: of the catalogue (``knowledge.known``); none: the page says that parts are not installed.
@@ -115,10 +113,7 @@ def signed(fraction: float) -> str:
 
 def _problem(row: Row) -> str:
     """Why a row cannot have a page; empty where it can."""
-    if not ID.fullmatch(row.result.id):
-        return "its id is not a hexadecimal digest, so it could not be a file's name"
-    missing = [name for name in NEEDED if name not in row.result.scores]
-    return f"it has no {missing[0]}" if missing else ""
+    return "" if ID.fullmatch(row.result.id) else "its id is not a hexadecimal digest, so it could not be a file's name"
 
 
 def _sheets(rows: Iterable[Row], knows: Knowledge) -> list[dict[str, Any]]:

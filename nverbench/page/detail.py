@@ -20,6 +20,7 @@ HEADINGS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "uar": "UAR", "weigh
 LEVELS = {
     "own": "made on the machine that built this page",
     "self-consistent": "submitted: every number follows from its predictions, which nobody has made again yet, so it is not ranked",
+    "rerun": "submitted by the maintainers of this leaderboard: heads retrained from pinned embeddings by the maintainers, and by no other party yet",
     "reproduced": "submitted, and made again by another party",
 }
 DECIMALS = 4
@@ -47,6 +48,8 @@ def words(row: Row, r: Result, knowledge: Knowledge, pictures: Collection[str], 
         "level": row.filed.level,
         "level_means": LEVELS[row.filed.level],
         "attested_by": row.filed.attested_by,
+        "submitter": row.filed.submitter,
+        "citation": row.filed.citation,
         "scores": [_score(name, r) for name in NAMES if name in r.scores],
         "published": _published(row, r),
         "gap": row.gap.values.get("macro_f1") if row.gap else None,

@@ -49,7 +49,7 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     predictions = Predictions.read(path.with_name(f"{path.stem}.predictions.npz"))
     result, public = publish(local, predictions)
     result = result.model_copy(update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}})
-    _check_notes(local)
+    _check_notes(local, result)
     target = to / result.id
     if target.exists() or target.is_symlink():
         raise ResultError(f"{target} is there already; delete it to submit the result again")
@@ -64,12 +64,14 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     return target
 
 
-def _check_notes(local: Result) -> None:
-    """Folds that are called after groups or splits may be named in a note, which publishing leaves as it is."""
+def _check_notes(local: Result, published: Result) -> None:
+    """Results that were made before notes were published without names still hold them."""
     private = local.names.folds if local.names is not None else {}
-    told = [name for name in private for note in local.folds.notes if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", note.rpartition(" (")[2])]
+    tails = [tail for note in published.folds.notes if (tail := note.partition(" folds (")[2])]
+    told = {name for name in private for tail in tails if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", tail)}
     if told:
-        raise ResultError(f"result {local.id}: a note on its folds names {len(set(told))} groups, which may be people; it cannot be published")
+        raise ResultError(f"result {local.id}: a note on its folds names {len(told)} groups, which may be people; "
+                          "run the job with --rerun: its notes are then published without names")  # fmt: skip
 
 
 def write(folder: Path, result: Result, predictions: Predictions, submitter: Submitter | None = None) -> None:

@@ -34,18 +34,23 @@ class Checked:
 
     verdict: Verdict
     attested_by: tuple[str, ...] = ()
+    """The other parties who reproduced it."""
+    rerun: bool = False
+    """Its submitters are the maintainers, and they reran it."""
     doubts: tuple[str, ...] = ()
     """Attestations that do not count, and why."""
     assignment: str = ""
+    submitter: str = ""
+    citation: str = ""
 
     @property
     def level(self) -> Level:
         """What the row is worth, given that it is self-consistent."""
-        return "reproduced" if self.attested_by else "self-consistent"
+        return "reproduced" if self.attested_by else "rerun" if self.rerun else "self-consistent"
 
 
 def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed], list[str]]:
-    """The self-consistent and the reproduced submissions of a folder, and a line on each other one and on attestations that do not count.
+    """The submissions of a folder that do not contradict themselves, and a line on each other one and on attestations that do not count.
 
     Args:
         entries: a folder of submissions; one that is not there is empty.
@@ -59,9 +64,9 @@ def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed],
     odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
     problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
     found = [
-        Filed(r, _reader(f, r, verifier), checked[f].level, checked[f].attested_by)
+        Filed(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation)
         for f, r in results.items()
-        if f not in odd
+        if f not in odd and (c := checked[f])
     ]
     return found, problems
 
@@ -90,7 +95,9 @@ def check(folder: Path, verifier: Verifier) -> Checked:
     verdict, bundle = verifier.judge(folder)
     if bundle is None or verdict.verdict != CONSISTENT:
         return Checked(verdict)
-    return Checked(verdict, *accepted(bundle), assignment(bundle.predictions))
+    found, by = accepted(bundle), bundle.submitter
+    named = (by.name, by.citation) if by is not None else ()
+    return Checked(verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions), *named)
 
 
 def _digests(folders: list[Path]) -> dict[Path, str]:
@@ -129,7 +136,8 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
 def _from_record(record: dict[str, Any]) -> Checked:
     v = record["verdict"]
     verdict = Verdict(v["folder"], v["id"], v["verdict"], tuple(v["reasons"]), tuple(v["notes"]))
-    return Checked(verdict, tuple(record["attested_by"]), tuple(record["doubts"]), record["assignment"])
+    lists = {name: tuple(record[name]) for name in ("attested_by", "doubts")}
+    return Checked(**{**record, **lists, "verdict": verdict})
 
 
 def _result(folder: Path) -> Result:

@@ -4,10 +4,10 @@
 ``client`` imports MLflow.
 """
 
-from nverbench.tracking.client import DEFAULT_URI, database_of, shown
+from nverbench.tracking.addresses import DEFAULT_URI, address, database_of, shown
 from nverbench.tracking.pulling import Pulled, pull
 from nverbench.tracking.pushing import Pushed, push
 from nverbench.tracking.ranking import log_gap, log_ranks
 from nverbench.tracking.telling import log
 
-__all__ = ["DEFAULT_URI", "Pulled", "Pushed", "database_of", "log", "log_gap", "log_ranks", "pull", "push", "shown"]
+__all__ = ["DEFAULT_URI", "Pulled", "Pushed", "address", "database_of", "log", "log_gap", "log_ranks", "pull", "push", "shown"]

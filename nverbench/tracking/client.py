@@ -10,7 +10,6 @@ import functools
 import io
 import logging
 import os
-import re
 import sqlite3
 import time
 import warnings
@@ -25,8 +24,8 @@ from filelock import FileLock
 from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
 from nverbench.tracking import view
+from nverbench.tracking.addresses import address, database_of, shown
 
-DEFAULT_URI = "sqlite:///mlflow.db"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 METRICS, OTHERS = 1000, 100
 """What MLflow takes in one call: metrics, and params or tags."""
@@ -161,7 +160,7 @@ def connect(uri: str) -> Server:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "9")
     database = database_of(uri)
-    return _connected(uri if database is None else f"sqlite:///{database}", database)
+    return _connected(address(uri) if database is None else f"sqlite:///{database}", database)
 
 
 @functools.cache
@@ -186,16 +185,6 @@ def _make(database: Path) -> None:
         made.execute("PRAGMA journal_mode = WAL")
     finally:
         made.close()
-
-
-def database_of(uri: str) -> Path | None:
-    """The file of a SQLite address; None for a server."""
-    return Path(uri.removeprefix("sqlite:///")).absolute() if uri.startswith("sqlite:///") else None
-
-
-def shown(text: str) -> str:
-    """An address, or a sentence that holds one, without user and password: it is printed and kept beside results."""
-    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
 
 
 def away(error: BaseException | None) -> bool:

@@ -18,7 +18,8 @@ from nverbench.folder import Folder, read
 from nverbench.predictions import Predictions
 from nverbench.publishing import KEY, publish
 from nverbench.results import Result
-from nverbench.tracking.client import DIGEST, FINISHED, Server, Told, away, connect, shown, speaking
+from nverbench.tracking.addresses import shown
+from nverbench.tracking.client import DIGEST, FINISHED, Server, Told, away, connect, speaking
 from nverbench.tracking.plain import plain
 from nverbench.tracking.told import Told as Memory
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from nverbench.comparisons import Comparison
@@ -15,6 +16,9 @@ from nverbench.tracking.client import DIGEST, FINISHED, Point, connect, speaking
 from nverbench.tracking.client import Told as Run
 from nverbench.tracking.plain import key, plain
 from nverbench.tracking.told import Told
+
+HEX = re.compile(r"[0-9a-f]+")
+"""What a digest is made of; other text does not belong into a filter."""
 
 
 class Ranked(Protocol):
@@ -73,13 +77,20 @@ def log_ranks(rows: Iterable[Ranked], uri: str) -> int:
     by_digest = {row.result.result_digest: row for row in rows}
     with speaking(uri, "results are safe on disk; ranks are told by the next nverbench leaderboard push"):
         server = connect(uri)
-        for run in list(server.runs(FINISHED, server.experiments())):
+        everywhere = server.experiments()
+        for run in [run for wanted in _wanted(rows) for run in server.runs(wanted, everywhere)]:
             row = by_digest.get(run.tags.get(DIGEST, ""))
             if row is None or _knows(run, row):
                 continue
             server.write(run.run, _points(run, row), tags=_tags(row))
             changed += 1
     return changed
+
+
+def _wanted(rows: Sequence[Ranked]) -> list[str]:
+    """Filters that find the runs of rows: by the folds they share, so that a server with thousands of other runs is not read through."""
+    cuts = sorted({row.result.folds.digest for row in rows})
+    return [f"{FINISHED} AND tags.`nverbench.fold_digest` = '{cut}'" for cut in cuts] if all(map(HEX.fullmatch, cuts)) else [FINISHED]
 
 
 def _knows(run: Run, row: Ranked) -> bool:

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from nverbench.folder import Folder
 from nverbench.home import write_atomically
-from nverbench.tracking.client import shown
+from nverbench.tracking.addresses import shown
 
 
 class Told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +51,27 @@ def test_a_damaged_result_is_named_and_the_rest_is_built(ran: World):
     assert done.code == 2
     assert "0123456789abcdef.json" in done.err
     assert (ran.root / "nverbench-runs" / "page" / "index.html").exists()
+
+
+def test_in_a_checkout_the_page_holds_its_entries_unless_they_are_left_out(world: World):
+    """A submission of somebody else, and no result of one's own: the folder is the checkout's, or is named."""
+    world.datasets = [replace(d, share="open") for d in world.datasets]
+    world.job()
+    (world.root / "leaderboard" / "entries").mkdir(parents=True)
+    assert world.run("leaderboard", "submit", world.results[0].stem, "--as", "Ann", "--registry", "tiny.yaml").code == 0
+    name = world.results[0].stem
+    shutil.rmtree(world.root / "nverbench-runs" / "results")
+    build = ("leaderboard", "build", "--registry", "tiny.yaml")
+    done = world.run(*build)
+    assert done.code == 0, done.err
+    assert ": 1 result (1 submitted, of leaderboard/entries)," in done.out
+    assert (world.root / "nverbench-runs" / "page" / "results" / f"{name}.html").is_file()
+    left_out = world.run(*build, "--no-entries")
+    assert (left_out.code, "no results in nverbench-runs/results; nverbench run makes some" in left_out.err) == (2, True)
+    (world.root / "leaderboard").rename(world.root / "elsewhere")
+    assert world.run(*build).code == 2
+    assert world.run(*build, "--entries", "elsewhere/entries").code == 0
+    assert "contradict each other" in world.run(*build, "--entries", "elsewhere/entries", "--no-entries").err
 
 
 def test_no_results_are_no_page(world: World):

@@ -63,6 +63,16 @@ def test_ones_own_attestation_is_written_and_does_not_count(world: Any, submitte
     assert "it does not count: the submitter attests their own result" in ran.out
 
 
+def test_what_the_maintainers_submit_and_rerun_says_so_and_names_no_other_party(world: Any, submitted: Path) -> None:
+    (submitted / "submitter.json").write_text('{"schema_version": 1, "name": "nverbench", "citation": ""}')
+    ran = world.run("reproduce", submitted, "--as", "nverbench", *REGISTRY)
+    assert "it counts once it is merged" in ran.out
+    ran = world.run("leaderboard", "verify", submitted, *REGISTRY)
+    assert ran.out == f"{submitted.name}: self-consistent; rerun by the maintainers, who submitted it\n"
+    (record,) = world.run("leaderboard", "verify", submitted, "--json", *REGISTRY).records
+    assert (record["level"], record["attested_by"]) == ("rerun", [])
+
+
 def test_embeddings_that_are_not_here_are_not_computed_in_passing(world: Any, submitted: Path) -> None:
     from nverbench import home
 

@@ -13,6 +13,7 @@ import pytest
 
 import nverbench
 from nverbench import tracking
+from nverbench.cli import ranks
 from nverbench.errors import TrackingError
 from nverbench.folder import Folder, read
 from nverbench.results import Result
@@ -161,3 +162,11 @@ def test_a_server_that_is_away_is_given_up_soon(finished: tuple[Result, Folder],
     monkeypatch.setattr(telling, "tell", lambda *a: ("run", True))  # nothing is sent: only what the client was told counts
     log(*finished, "http://127.0.0.1:9")
     assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() <= 2
+
+
+def test_a_run_tells_the_ranks_of_what_it_finished_after_its_table(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(ranks, "tell_ranks", lambda results, out, uri: asked.append([r.id for r in results]))
+    world.job()
+    world.job()
+    assert asked == [[world.results[0].stem], []]  # what was finished before is not ranked again

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.rows import Filed, Row, rows
+from nverbench.leaderboard.rows import NOT_RERUN, Filed, Row, rows
+from nverbench.metrics import NAMES
 from nverbench.predictions import Predictions
 from nverbench.results import Counts, Folds, Result, Score
 
@@ -36,7 +37,7 @@ def predicted(right: float, seed: int = 0) -> Predictions:
 def filed(name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any) -> Filed:
     score = Score(value=right, low=None, high=None, se=None, bootstrap=None, fold_mean=right, fold_sd=0.0, seed_sd=None)
     counts = Counts(clips=96, groups=8, per_class={"anger": 48, "joy": 48}, left_out={}, misfits=0, padded={}, forward_passes={})
-    facts = {"id": name, "scores": dict.fromkeys(("accuracy", "macro_f1"), score), "counts": counts} | changes
+    facts = {"id": name, "scores": dict.fromkeys(NAMES, score), "counts": counts} | changes
     return Filed(finished(**facts), lambda: predicted(right, seed), level)
 
 
@@ -64,7 +65,7 @@ def test_two_seeds_of_one_system_share_a_rank() -> None:
     [
         ({"control": True}, "control"),
         ({"optimistic": True}, "optimistic"),
-        ({"level": "self-consistent"}, "not reproduced"),
+        ({"level": "self-consistent"}, NOT_RERUN),
         ({"counts": FEW}, "fewer"),
     ],
 )
@@ -76,8 +77,9 @@ def test_what_must_not_be_ranked_is_shown_without_a_rank_and_pushes_nobody_down(
     assert found["other"].rank == 1
 
 
-def test_a_reproduced_row_is_ranked() -> None:
-    assert rows([filed("one", 0.7, level="reproduced")])[0].rank == 1
+@pytest.mark.parametrize("level", ["own", "rerun", "reproduced"])
+def test_a_row_that_was_rerun_is_ranked(level: str) -> None:
+    assert rows([filed("one", 0.7, level=level)])[0].rank == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from filing import board, result, row
+from filing import board, identity, result, row
 
 from nverbench.errors import UsageError
 from nverbench.page import Knowledge, build
@@ -83,10 +84,18 @@ def test_an_id_that_is_no_digest_makes_no_file_and_is_named(tmp_path: Path, name
     assert repr(name) in found.problems[0]
 
 
-def test_a_result_without_its_score_is_named_and_the_rest_is_built(tmp_path: Path):
-    bare = result(1)
-    found = build([row(0), row(1, scores={"accuracy": bare.scores["accuracy"]})], tmp_path / "page")
-    assert (found.results, found.problems) == (1, [f"result {bare.id!r} is left out: it has no macro_f1"])
+def test_a_submitted_row_names_its_submitter_and_what_to_cite_as_text(tmp_path: Path):
+    one = row(0, kind="<b>\u202ek", protocol="<b>\u202ep", standing="<b>\u202es", unit="<b>\u202eu")
+    submitted = replace(one, filed=replace(one.filed, submitter="<b>Ann", citation="<b>Ann 2026", attested_by=("<b>Bob", "\u202eEve")))
+    build([submitted, row(1)], tmp_path / "page")
+    page, other = ((tmp_path / "page" / "results" / f"{identity(i)}.html").read_text(encoding="utf-8") for i in (0, 1))
+    assert "submitted by <bdi>&lt;b&gt;Ann</bdi>" in page
+    assert "<bdi>&lt;b&gt;Ann 2026</bdi>" in page
+    assert "<b>" not in page.partition('<script type="application/json"')[0]
+    marks = page.partition("<main")[2].partition('<section aria-labelledby="h-provenance"')[0].split("\u202e")[1:]
+    ends = re.compile(r"\w+(&#39;)?</(bdi|span)>")  # a mark of direction ends with its own text: words of the command are boxes of their own
+    assert [after[:60] for after in marks if not ends.match(after)] == []
+    assert "submitted by" not in other
 
 
 def test_private_names_are_nowhere(built: Path):

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -15,7 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from filing import board, row
 
 from nverbench.chance import chance
+from nverbench.leaderboard.rows import Level
 from nverbench.page.content import COLUMNS, content, kind
+from nverbench.page.detail import words
+from nverbench.page.knowledge import Knowledge
 
 
 def lines(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -92,3 +95,11 @@ def test_the_columns_are_those_the_script_is_told():
 def test_no_rows_make_an_empty_record():
     record = content([])
     assert (record["rows"], record["fields"], record["texts"]) == ([], [], [])
+
+
+@pytest.mark.parametrize("level", get_args(Level))
+def test_every_level_is_explained_on_the_page_of_a_result_and_only_one_names_another_party(level: Level):
+    r = row(0, level=level)
+    said = words(r, r.result, Knowledge(), (), ())["level_means"]
+    assert ("made again by another party" in said) == (level == "reproduced")
+    assert (Path(__file__).parents[2] / "leaderboard" / "page" / "about.html").read_text().count(f"<dt>{level}</dt>") == 1

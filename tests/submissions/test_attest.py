@@ -14,7 +14,7 @@ from making import Desk, content
 from nverbench.metrics import NAMES
 from nverbench.results import Result
 from nverbench.submissions import filed
-from nverbench.submissions.attest import FLOOR, Attestation, accepted, allowed, outcome, write
+from nverbench.submissions.attest import FLOOR, MAINTAINERS, Accepted, Attestation, accepted, allowed, outcome, write
 from nverbench.submissions.reading import read
 from nverbench.submissions.records import same_name, slug
 from nverbench.submissions.reproduce import attested
@@ -39,7 +39,7 @@ def test_a_rerun_of_the_same_digest_is_identical_and_counts(desk: Desk) -> None:
     assert attestation(folder).verdict == "identical"
     path = write(folder, attestation(folder))
     assert path == folder / "attestations" / "bob.json"
-    assert accepted(read(folder)) == (("Bob",), ())
+    assert accepted(read(folder)) == Accepted(("Bob",), rerun=False, doubts=())
 
 
 def test_what_a_metric_may_differ_by_is_stated(desk: Desk) -> None:
@@ -76,29 +76,37 @@ def test_another_digest_is_reproduced_inside_the_spread_over_seeds_only(desk: De
 def test_an_attestation_that_does_not_fit_does_not_count(desk: Desk, changes: dict[str, Any], why: str) -> None:
     folder = desk.submit()
     write(folder, attestation(folder, **changes))
-    names, doubts = accepted(read(folder))
-    assert names == ()
-    assert why in doubts[0]
+    found = accepted(read(folder))
+    assert (found.others, found.rerun) == ((), False)
+    assert why in found.doubts[0]
 
 
 @pytest.mark.parametrize("name", ["Ann", "ann", " ANN"[1:], "A n n", "Ann.", "\uff21\uff4e\uff4e"])
 def test_nobody_attests_their_own_result_in_whatever_spelling(desk: Desk, name: str) -> None:
     folder = desk.submit(submitter="Ann")
     write(folder, attestation(folder, by=name))
-    assert accepted(read(folder))[0] == ()
-    assert "attests their own result" in accepted(read(folder))[1][0]
+    assert accepted(read(folder)).others == ()
+    assert "attests their own result" in accepted(read(folder)).doubts[0]
+
+
+@pytest.mark.parametrize("name", ["NVerbench", "n verbench", "nverbench."])
+def test_the_maintainers_name_counts_for_their_own_row_in_its_one_spelling_only(desk: Desk, name: str) -> None:
+    folder = desk.submit(submitter=MAINTAINERS)
+    write(folder, attestation(folder, by=name))
+    assert not accepted(read(folder)).rerun
+    assert "attests their own result" in accepted(read(folder)).doubts[0]
 
 
 def test_without_a_submitter_nobody_is_known_to_be_another_party(desk: Desk) -> None:
     folder = desk.submit(submitter=None)
     write(folder, attestation(folder))
-    assert "names no submitter" in accepted(read(folder))[1][0]
+    assert "names no submitter" in accepted(read(folder)).doubts[0]
 
 
 def test_a_name_has_one_file(desk: Desk) -> None:
     folder = desk.submit()
     write(folder, attestation(folder)).rename(folder / "attestations" / "eve.json")
-    assert "it should be called bob.json" in accepted(read(folder))[1][0]
+    assert "it should be called bob.json" in accepted(read(folder)).doubts[0]
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "{", '{"schema_version": 1, "more": 2}'])
@@ -118,7 +126,7 @@ def test_numbers_that_are_none_are_no_attestation(desk: Desk, key: str) -> None:
     record[key] = {"uar": "NaN"} if key == "differences" else -1.0
     (folder / "attestations").mkdir()
     (folder / "attestations" / "bob.json").write_text(json.dumps(record))
-    assert accepted(read(folder))[0] == ()
+    assert accepted(read(folder)).others == ()
 
 
 @given(name=st.text(max_size=80))

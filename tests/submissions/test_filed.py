@@ -10,9 +10,9 @@ import pytest
 from making import Desk, content, predictions_of, put, put_predictions
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.rows import rows
+from nverbench.leaderboard.rows import NOT_RERUN, RANKED, rows
 from nverbench.submissions import Verifier, filed
-from nverbench.submissions.attest import write
+from nverbench.submissions.attest import MAINTAINERS, write
 from nverbench.submissions.reading import read
 from nverbench.submissions.reproduce import attested
 
@@ -30,14 +30,47 @@ def test_no_folder_holds_no_entries(desk: Desk) -> None:
     assert filed(desk.root / "nothing", verifier(desk)) == ([], [])
 
 
-def test_levels_follow_attestations_and_only_reproduced_rows_are_ranked(desk: Desk) -> None:
+def test_levels_follow_attestations_and_only_rows_that_were_rerun_are_ranked(desk: Desk) -> None:
     attest(desk.submit())
     desk.submit(1, backbones=("ant",))
     found, problems = filed(desk.root / "entries", verifier(desk))
     assert problems == []
     assert sorted((f.level, f.attested_by) for f in found) == [("reproduced", ("Bob",)), ("self-consistent", ())]
     ranked = {row.filed.level: (row.rank, row.unranked) for row in rows(found)}
-    assert ranked == {"reproduced": (1, ""), "self-consistent": (None, "not reproduced by another party")}
+    assert ranked == {"reproduced": (1, ""), "self-consistent": (None, NOT_RERUN)}
+
+
+@pytest.mark.parametrize(
+    ("submitter", "names", "level", "others"),
+    [
+        (MAINTAINERS, [MAINTAINERS], "rerun", ()),
+        (MAINTAINERS.upper(), [MAINTAINERS], "rerun", ()),  # never another party, in whatever spelling
+        (MAINTAINERS, [MAINTAINERS, "Bob"], "reproduced", ("Bob",)),
+        ("Ann", [MAINTAINERS], "reproduced", (MAINTAINERS,)),
+        ("Ann", ["Ann"], "self-consistent", ()),
+        (MAINTAINERS, [], "self-consistent", ()),
+        (None, [MAINTAINERS], "self-consistent", ()),
+    ],
+)
+def test_a_rerun_by_the_maintainers_of_their_own_row_is_ranked_and_never_called_another_partys(
+    desk: Desk, submitter: str | None, names: list[str], level: str, others: tuple[str, ...]
+) -> None:
+    folder = desk.submit(submitter=submitter)
+    for name in names:
+        attest(folder, name)
+    for _ in range(2):  # the second time from memory
+        ((one,), _) = filed(desk.root / "entries", verifier(desk))
+        assert (one.level, one.attested_by) == (level, others)
+    (row,) = rows([one])
+    assert (row.rank is not None) == (level in RANKED)
+
+
+def test_who_submitted_a_row_and_what_to_cite_is_filed_with_it(desk: Desk) -> None:
+    desk.submit(submitter=None)
+    (desk.submit(1, backbones=("ant",)) / "submitter.json").write_text('{"schema_version": 1, "name": "Ann", "citation": "Ann 2026"}')
+    for _ in range(2):  # the second time from memory
+        found, _ = filed(desk.root / "entries", verifier(desk))
+        assert sorted((f.submitter, f.citation) for f in found) == [("", ""), ("Ann", "Ann 2026")]
 
 
 def test_reproduced_rows_of_one_field_are_compared(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from nverbench.folder import Folder, read
 from nverbench.leaderboard.rows import Filed, rows
 from nverbench.serving import end
 from nverbench.tracking import log, log_ranks, pull, push
+from nverbench.tracking.client import connect, speaking
 from tests.tracking.processes import free_port
 from tests.tracking.tiny import IDS, entry, folder, predictions, result
 
@@ -99,6 +100,13 @@ def test_a_job_goes_to_a_server_with_postgresql_and_comes_back(server: str, tmp_
     assert there.predictions_path(IDS[1]).read_bytes() == here.predictions_path(IDS[1]).read_bytes()
     filed = [Filed(plain, lambda: predictions(0))]
     assert (log_ranks(rows(filed), server), log_ranks(rows(filed), server)) == (1, 0)
+
+
+def test_the_database_itself_can_be_named_without_its_driver(server: str, postgres: str) -> None:
+    plain = postgres.replace("+psycopg2", "")
+    assert plain.startswith("postgresql://")
+    with speaking(plain, ""):
+        assert connect(plain).experiments()
 
 
 def test_a_run_whose_files_are_gone_costs_one_line(server: str, tmp_path: Path) -> None:

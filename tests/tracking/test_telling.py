@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from nverbench.errors import TrackingError
 from nverbench.folder import Folder
 from nverbench.gaps import Difference, Gap
 from nverbench.leaderboard.rows import Filed, rows
 from nverbench.tracking import log, log_gap, log_ranks, push
-from nverbench.tracking.client import FINISHED, Server, connect, shown
+from nverbench.tracking.addresses import address, shown
+from nverbench.tracking.client import FINISHED, Server, connect
 from nverbench.tracking.curves import mean, of_fold
 from tests.tracking.tiny import IDS, entry, folder, folds, predictions, result
 
@@ -185,6 +187,23 @@ def test_a_speaker_gap_is_told_to_both_runs_once(uri: str, tmp_path: Path) -> No
 def test_a_password_is_neither_printed_nor_kept() -> None:
     assert shown("postgresql://me:secret@host/db and http://u:p@h") == "postgresql://host/db and http://h"
     assert shown("sqlite:////a@b/c.db") == "sqlite:////a@b/c.db"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "postgresql", "postgres"])
+def test_an_address_of_postgresql_names_its_driver(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert address(f"{scheme}://me:secret@h:1/d") == address(address(f"{scheme}://me:secret@h:1/d")) == "postgresql+psycopg2://me:secret@h:1/d"
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///x.db", "http://postgres:5000", "mysql+pymysql://h/d", "file:///x"])
+def test_other_addresses_stay_as_they_are(uri: str) -> None:
+    assert address(uri) == uri
+
+
+def test_a_driver_that_is_not_installed_is_one_line_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TrackingError, match=r"^mlflow postgresql://h/d: .* needs its driver: pip install psycopg2-binary"):
+        push(folder(tmp_path, result()), "postgresql://me:secret@h/d", print)
 
 
 def test_runs_of_others_are_left_alone(uri: str, tmp_path: Path) -> None:

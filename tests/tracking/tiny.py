@@ -16,11 +16,11 @@ IDS = ("0123456789abcdef", "fedcba9876543210", "00aa11bb22cc33dd")
 GROUPS = 6
 
 
-def predictions(seed: int = 0, *, replicates: int = 1, groups: int = GROUPS) -> Predictions:
+def predictions(seed: int = 0, *, replicates: int = 1, groups: int = GROUPS, classes: int = 2) -> Predictions:
     """Two clips of each group, on two folds; keys stand for the ids."""
     n = 2 * groups
     keys = [f"{i:032x}" for i in range(n)]
-    probabilities = np.random.default_rng(seed).random((replicates, n, 2), dtype=np.float32)
+    probabilities = np.random.default_rng(seed).random((replicates, n, classes), dtype=np.float32)
     names = [f"group {1 + i // 2:02d}" for i in range(n)]
     return Predictions(keys, names, np.array([0, 1] * groups), ["1"] * groups + ["2"] * groups, probabilities, keys)
 
