@@ -111,6 +111,7 @@ def reproduce(
     source: Annotated[str, typer.Option("--from", help="embeddings (heads only, on the same embeddings) or audio (everything).")] = "embeddings",
     entries: Annotated[Path | None, typer.Option(help="Where submissions lie; default: leaderboard/entries where it is, else submission.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: the submission's.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="A folder of results, such as nverbench-runs, that also takes the rerun's own result.")] = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
 ) -> int:
@@ -130,7 +131,7 @@ def reproduce(
         raise ResultError(str(verdict))
     with watching() as watch:
         attestation = again(
-            bundle, verifier.registry, verifier.catalog, source=source, by=name, device=device, watch=watch, say=say  # type: ignore[arg-type]  # checked
+            bundle, verifier.registry, verifier.catalog, source=source, by=name, device=device, keep=keep, watch=watch, say=say  # type: ignore[arg-type]  # checked
         )  # fmt: skip
     path = attest.write(bundle.folder, attestation)
     for metric, difference in attestation.differences.items():

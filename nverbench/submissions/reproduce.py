@@ -18,6 +18,7 @@ from nverbench.errors import UsageError
 from nverbench.executors import local
 from nverbench.executors.shared import Embedded, Shared, Watch, unwatched
 from nverbench.fit import Workers
+from nverbench.folder import Folder
 from nverbench.frames import FrameEmbeddings
 from nverbench.jobs import Job, Plan
 from nverbench.metrics import NAMES
@@ -36,8 +37,8 @@ ELSEWHERE = ("device", "plugins")
 
 
 def reproduce(
-    bundle: Bundle, registry: Registry, catalog: Catalog, *, source: From, by: str, device: str | None = None, watch: Watch = unwatched,
-    say: Callable[[str], None] = print,
+    bundle: Bundle, registry: Registry, catalog: Catalog, *, source: From, by: str, device: str | None = None, keep: Path | None = None,
+    watch: Watch = unwatched, say: Callable[[str], None] = print,
 ) -> Attestation:  # fmt: skip
     """Run a submission's job again and say how it compares.
 
@@ -46,6 +47,7 @@ def reproduce(
             ``audio``: compute the embeddings anew first.
         by: who does it.
         device: cpu or cuda; None: the submission's.
+        keep: a folder of results that the rerun's own is written to; None: it is let go.
 
     Raises:
         UsageError: the same job cannot be planned here, or the embeddings are not here or are others.
@@ -65,7 +67,9 @@ def reproduce(
                 other = [name for name in own if own[name].read_out_digest(references[name]) != recorded.get(name)]
                 raise UsageError(f"the embeddings of {', '.join(other)} in this machine's cache are not those of the submission; say --from audio")
             apart = 0.0 if same else _apart(job, own, recorded)
-            result, _ = local.begin(job, shared, watch)()
+            result, predictions = local.begin(job, shared, watch)()
+    if keep is not None:
+        Folder(keep).write(result, predictions)
     return attested(bundle, result, source=source, by=by, same=same, apart=apart)
 
 

@@ -48,8 +48,10 @@ def test_one_bad_folder_of_two_is_exit_code_2(world: Any, submitted: Path) -> No
 @pytest.mark.parametrize("source", ["embeddings", "audio"])
 def test_another_party_gets_the_same_digest(world: Any, submitted: Path, source: str) -> None:
     world.passes = 0
-    ran = world.run("reproduce", submitted.name[:8], "--as", "Bob", "--from", source, *REGISTRY)
+    ran = world.run("reproduce", submitted.name[:8], "--as", "Bob", "--from", source, "--keep", "kept", *REGISTRY)
     assert ran.code == 0, ran.err
+    (kept,) = Path("kept/results").glob("*.json")
+    assert [json.loads(p.read_text())["result_digest"] for p in (kept, world.results[0])] == [json.loads(kept.read_text())["result_digest"]] * 2
     assert world.passes == (0 if source == "embeddings" else 48)
     assert f"identical: {submitted.absolute() / 'attestations' / 'bob.json'}" in ran.out
     assert "it counts once it is merged" in ran.out
