@@ -1,4 +1,4 @@
-"""Memory and time of one training step against the length of the conversation: erc-mamba, erc-transformer of equal size, and the selective scan alone.
+"""Memory and time of a training step against the length of the conversation: erc-mamba, erc-transformer of equal size, the selective scan alone.
 
     python benchmarks/conversation_length.py [--repeats 3] [--threads 2] [--memory 16] [--seconds 600] [--only CASE,...] [--frames L,...]
 
@@ -133,7 +133,7 @@ def in_a_process(case: str, frames: int, asked: argparse.Namespace) -> dict[str,
     if done.returncode and -done.returncode not in ENDED:
         raise SystemExit(f"{case} at {frames} frames failed:\n{done.stderr}")
     found: dict[str, Any] = {"failed": ENDED[-done.returncode]} if done.returncode else json.loads(done.stdout)
-    said = found.get("failed") or f"{found['cpu']:.2f} s CPU, {found['wall']:.2f} s wall, {found['mib']:.0f} MiB, {found['major_faults']} major faults"
+    said = found.get("failed") or "{cpu:.2f} s CPU, {wall:.2f} s wall, {mib:.0f} MiB, {major_faults} major faults".format(**found)
     print(f"{case:16s} {frames:6,} frames: {said}", file=sys.stderr, flush=True)
     return found
 

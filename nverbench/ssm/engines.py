@@ -1,6 +1,7 @@
 """Which engine computes a selective scan, and what ``nverbench doctor`` says of each. Imports no torch.
 
-All give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment variable ``NVERBENCH_SCAN`` names one to be used wherever it can be.
+All give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment variable ``NVERBENCH_SCAN`` names one to be used
+wherever it can be.
 """
 
 from __future__ import annotations

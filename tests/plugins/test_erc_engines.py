@@ -36,9 +36,10 @@ WIDE = 1e-10
 LAST = QUICK.model_copy(update={"selection": "last"})
 NO_COMPILER = pytest.mark.skipif(library.compiler() is None, reason="no C compiler on this machine")
 COMPILED = pytest.param(engines.COMPILED, "cpu", marks=NO_COMPILER, id="compiled")
-KERNEL = pytest.param(
-    engines.KERNEL, "cuda", id="mamba-ssm", marks=pytest.mark.skipif(
-        not torch.cuda.is_available() or kernel.load()[0] is None, reason=f"needs a CUDA device and mamba-ssm's kernel, which is {kernel.load()[1]}"))  # fmt: skip
+NO_KERNEL = pytest.mark.skipif(
+    not torch.cuda.is_available() or kernel.load()[0] is None, reason=f"needs a CUDA device and mamba-ssm's kernel, which is {kernel.load()[1]}"
+)
+KERNEL = pytest.param(engines.KERNEL, "cuda", marks=NO_KERNEL, id="mamba-ssm")
 
 
 class Chosen:
