@@ -1,4 +1,4 @@
-"""The selective scan by the C kernels: float32 on the CPU, forward and backward, on as many threads as torch uses.
+"""The selective scan by the C kernels: float32 and float64 on the CPU, forward and backward, on as many threads as torch uses.
 
 Axes as in ``scan.py``: ``b`` sequences, ``l`` steps, ``e`` channels, ``n`` states per channel.
 """
@@ -23,33 +23,31 @@ LANES, CHUNK, MOST_STATES = 192, 64, 256
 """As lanes.h has them: channels in a block, steps between two stored states, and the most states per channel."""
 WORTH_SHARING = 200_000
 """State updates (b l e n) below which a second thread costs more than it saves."""
-
-
-TRUST = 1e-5
+TRUST = {torch.float32: 1e-5, torch.float64: 1e-12}
 """How far from the torch loop, relative to the largest number, a freshly loaded library may be before it is not used at all."""
 
 
 def usable(x: Tensor, A: Tensor) -> bool:
     """Whether this engine computes such a problem."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and A.shape[1] <= MOST_STATES and library.load()[0] is not None and _trusted()
+    return x.device.type == "cpu" and x.dtype in TRUST and A.shape[1] <= MOST_STATES and _found(x.dtype) is not None and _trusted(x.dtype)
 
 
 @functools.cache
-def _trusted() -> bool:
+def _trusted(dtype: torch.dtype) -> bool:
     """Whether the library gives the torch loop's numbers on a small problem: a compiler may have its own idea of the sources."""
     generator = torch.Generator().manual_seed(0)
-    x, delta, B, C = (torch.randn(2, 70, size, generator=generator) for size in (200, 200, 3, 3))
-    A = -torch.rand(200, 3, generator=generator)
+    x, delta, B, C = (torch.randn(2, 70, size, generator=generator, dtype=dtype) for size in (200, 200, 3, 3))
+    A = -torch.rand(200, 3, generator=generator, dtype=dtype)
     with torch.no_grad():
         expected = reference.scan(x, functional.softplus(delta), A, B, C)
         got = scan(x, delta, A, B, C, None, None, None, True)
-    return bool((got - expected).abs().max() <= TRUST * expected.abs().max())
+    return bool((got - expected).abs().max() <= TRUST[dtype] * expected.abs().max())
 
 
 def scan(
     x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: Tensor | None, bias: Tensor | None, softplus: bool
 ) -> Tensor:
-    """The gated output (b, l, e); shapes as in ``selective_scan``, everything float32."""
+    """The gated output (b, l, e); shapes as in ``selective_scan``, everything float32 or everything float64."""
     given = (x, delta, A.t().contiguous(), B, C, D, z, bias)
     if torch.is_grad_enabled() and any(value is not None and value.requires_grad for value in given):
         y: Tensor = _Scan.apply(*given, softplus)  # type: ignore[no-untyped-call]  # torch's own annotation
@@ -65,7 +63,7 @@ def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     source, target = _view(x), _view(y)
 
     def work(worker: int, first: int, last: int) -> None:
-        _library().conv_forward(length, e, len(taps), ctypes.byref(source), ctypes.byref(target), taps.data_ptr(), bias.data_ptr(), first, last)
+        _library(x).conv_forward(length, e, len(taps), ctypes.byref(source), ctypes.byref(target), taps.data_ptr(), bias.data_ptr(), first, last)
 
     _share(work, b * length, updates=y.numel())
     return y
@@ -87,17 +85,17 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         x, delta, a, B, C, D, z, bias, states = ctx.saved_tensors
         dy = _rows(gradients[0])
-        dx, ddelta = torch.empty(x.shape), torch.empty(x.shape)
-        dz = None if z is None else torch.empty(x.shape)
+        dx, ddelta = x.new_empty(x.shape), x.new_empty(x.shape)
+        dz = None if z is None else x.new_empty(x.shape)
         workers = max(1, torch.get_num_threads())
-        dB, dC = torch.zeros(workers, *B.shape), torch.zeros(workers, *C.shape)  # every worker's own sums
-        dA, dD, dbias = torch.zeros(workers, *a.shape), torch.zeros(workers, a.shape[1]), torch.zeros(workers, a.shape[1])
+        dB, dC = x.new_zeros(workers, *B.shape), x.new_zeros(workers, *C.shape)  # every worker's own sums
+        dA, dD, dbias = x.new_zeros(workers, *a.shape), x.new_zeros(workers, a.shape[1]), x.new_zeros(workers, a.shape[1])
 
         def work(worker: int, first: int, last: int) -> None:
             p = _problem(x, delta, a, B, C, D, z, bias, ctx.softplus)
             p.states, p.dy, p.dx, p.ddelta, p.dz = _address(states), _view(dy), _view(dx), _view(ddelta), _view(dz)
             p.dB, p.dC, p.dA, p.dD, p.dbias = (_address(sums[worker]) for sums in (dB, dC, dA, dD, dbias))
-            if _library().scan_backward(ctypes.byref(p), first, last):
+            if _library(x).scan_backward(ctypes.byref(p), first, last):
                 raise MemoryError("the selective scan's backward pass found no memory for its scratch space; free some, or use fewer threads")
 
         _share(work, _items(x), updates=x.numel() * len(a))
@@ -109,10 +107,10 @@ def _forward(x: Tensor, delta: Tensor, a: Tensor, B: Tensor, C: Tensor, D: Tenso
     """The gated output, and the inputs as the kernel read them."""
     x, delta, B, C = _rows(x), _rows(delta), _rows(B), _rows(C)
     z, D, bias = (None if z is None else _rows(z)), _flat(D), _flat(bias)
-    y = torch.empty(x.shape)
+    y = x.new_empty(x.shape)
     problem = _problem(x, delta, a, B, C, D, z, bias, softplus)
     problem.y, problem.states = _view(y), _address(states)
-    _share(lambda worker, first, last: _library().scan_forward(ctypes.byref(problem), first, last), _items(x), updates=y.numel() * len(a))
+    _share(lambda worker, first, last: _library(x).scan_forward(ctypes.byref(problem), first, last), _items(x), updates=y.numel() * len(a))
     return y, (x, delta, a, B, C, D, z, bias)
 
 
@@ -125,8 +123,12 @@ def _problem(x: Tensor, delta: Tensor, a: Tensor, B: Tensor, C: Tensor, D: Tenso
     return Problem(b=b, l=length, e=e, n=len(a), softplus=softplus, **views, **vectors)
 
 
-def _library() -> ctypes.CDLL:
-    found = library.load()[0]
+def _found(dtype: torch.dtype) -> ctypes.CDLL | None:
+    return library.load(wide=dtype == torch.float64)[0]
+
+
+def _library(x: Tensor) -> ctypes.CDLL:
+    found = _found(x.dtype)
     assert found is not None  # ``usable`` was asked first
     return found
 

@@ -1,6 +1,7 @@
 """Which engine computes a selective scan, and what ``nverbench doctor`` says of each. Imports no torch.
 
-All give the same numbers (1e-5 of the largest, forward); the environment variable ``NVERBENCH_SCAN`` names one to be used wherever it can be.
+All give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment variable ``NVERBENCH_SCAN`` names one to be used
+wherever it can be.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def asked() -> str | None:
 
 
 def choose(x: Tensor, A: Tensor) -> str:
-    """The engine for this problem: mamba-ssm's kernel on CUDA, the compiled one in float32 on a CPU, else the torch loop."""
+    """The engine for this problem: mamba-ssm's kernel in float32 on CUDA, the compiled one on a CPU, else the torch loop."""
     from nverbench.ssm import compiled, kernel
 
     wanted = asked()

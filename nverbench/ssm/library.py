@@ -20,6 +20,8 @@ from nverbench import home
 
 SOURCES = Path(__file__).parent / "c"
 EVERYWHERE = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+WIDE = ("-DWIDE",)
+"""For float64, which is a library of its own."""
 NATIVE = (("-march=native",), ("-mcpu=native",), ())
 """Tried in this order: x86 and most others, clang on ARM, and whatever the compiler takes for its default."""
 SECONDS = 120
@@ -60,41 +62,41 @@ def state() -> str:
 
 
 @functools.cache
-def load() -> tuple[ctypes.CDLL | None, str]:
-    """The library, built if this is its first use here; or None and the reason why there is none."""
+def load(*, wide: bool = False) -> tuple[ctypes.CDLL | None, str]:
+    """The library (``wide``: that of float64), built if this is its first use here; or None and the reason why there is none."""
     found = compiler()
     if found is None:
         return None, "no C compiler (cc, gcc or clang) on the path"
     reason = ""
     for native in NATIVE:
         try:
-            return _declared(ctypes.CDLL(str(_built(found, native)))), f"built by {Path(found).name}"
+            return _declared(ctypes.CDLL(str(_built(found, (*WIDE, *native) if wide else native)))), f"built by {Path(found).name}"
         except (OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", None) or str(error)
             reason = f"{Path(found).name} could not build it: {' '.join(str(said).split())[:200]}"
     return None, reason
 
 
-def _built(found: str, native: tuple[str, ...]) -> Path:
+def _built(found: str, flags: tuple[str, ...]) -> Path:
     """The shared library's path, once it is there."""
-    place = _place(found, native)
+    place = _place(found, flags)
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".building-") as folder:
         made = Path(folder) / place.name
         sources = [str(p) for p in sorted(SOURCES.glob("*.c"))]
-        command = [found, *EVERYWHERE, *native, *sources, "-o", str(made)]
+        command = [found, *EVERYWHERE, *flags, *sources, "-o", str(made), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
         made.replace(place)  # whole or not at all, whoever else builds it now
     return place
 
 
-def _place(found: str, native: tuple[str, ...]) -> Path:
+def _place(found: str, flags: tuple[str, ...]) -> Path:
     made_from = hashlib.sha256()
     for path in sorted(SOURCES.iterdir()):
         made_from.update(path.read_bytes())
-    made_from.update(repr((EVERYWHERE, native, _compiler_version(found), _processor())).encode())
+    made_from.update(repr((EVERYWHERE, flags, _compiler_version(found), _processor())).encode())
     return home.engines_folder() / f"scan-{made_from.hexdigest()[:16]}.so"
 
 

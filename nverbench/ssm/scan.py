@@ -61,7 +61,8 @@ def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         (b, l, e) in the type of ``x`` (under autocast as torch's convolution gives it).
     """
     with_graph = torch.is_grad_enabled() and any(value.requires_grad for value in (x, weight, bias))
-    if x.numel() and not with_graph and not torch.is_autocast_enabled(x.device.type) and engines.choose(x, weight[:, 0]) == engines.COMPILED:
+    alike = x.dtype == weight.dtype == bias.dtype and not torch.is_autocast_enabled(x.device.type)
+    if x.numel() and alike and not with_graph and engines.choose(x, weight[:, 0]) == engines.COMPILED:
         return compiled.causal_conv(x, weight, bias)
     width = weight.shape[2]
     # Padded by width - 1 zeros on the left only, so that no step sees the future.

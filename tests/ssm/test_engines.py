@@ -98,9 +98,18 @@ def test_several_processes_build_at_once_and_all_can_use_it(tmp_path: Path) -> N
     assert list(library.home.engines_folder().glob(".building-*")) == []
 
 
-def test_float64_and_many_states_go_to_the_torch_loop() -> None:
-    assert engines.choose(arguments(torch.float64)["x"], arguments()["A"]) == engines.LOOP
+def test_half_precision_and_many_states_go_to_the_torch_loop() -> None:
+    assert engines.choose(arguments(torch.bfloat16)["x"], arguments()["A"]) == engines.LOOP
     assert engines.choose(arguments()["x"], torch.zeros(5, 257)) == engines.LOOP
+
+
+@needs_compiler
+def test_float64_has_a_library_of_its_own_that_float32_does_not_wait_for() -> None:
+    assert used() == engines.COMPILED
+    assert len(list(library.home.engines_folder().iterdir())) == 1
+    wide = arguments(torch.float64)
+    assert engines.choose(wide["x"], wide["A"]) == engines.COMPILED
+    assert len(list(library.home.engines_folder().iterdir())) == 2
 
 
 def test_doctor_names_every_engine_and_builds_none() -> None:
@@ -165,5 +174,5 @@ def test_on_cuda_every_engine_gives_the_numbers_of_float64(monkeypatch: pytest.M
     monkeypatch.setenv(engines.VARIABLE, name)
     given = {key: value.cuda() for key, value in arguments(b=2, length=251, e=576, n=24).items()}
     assert engines.choose(given["x"], given["A"]) == name
-    exact = selective_scan(**{key: value.double() for key, value in given.items()})
+    exact = selective_scan(**{key: value.double() for key, value in given.items()})  # the torch loop: no other knows float64 on CUDA
     assert relative(selective_scan(**given), exact) < 1e-5

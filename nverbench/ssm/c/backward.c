@@ -8,17 +8,17 @@
  * from l on, seen from l - 1):
  *   gh_l = gh + C_l gy;  dC_l = sum_e h_l gy;  dB_l = sum_e gh_l delta x;  ddelta += gh_l a h_{l-1} A + gh_l B x;  dA += gh_l a h_{l-1} delta. */
 static inline void step_back(const problem *p, int64_t b, int64_t l, lanes *A, lanes *gh, lanes *gA, lanes *before, lanes *after,
-                             const float *dt, const float *drive, const float *gy, float *ddt, float *ddrive)
+                             const real *dt, const real *drive, const real *gy, real *ddt, real *ddrive)
 {
-    const float *B = p->B.at + b * p->B.b + l * p->B.l, *C = p->C.at + b * p->C.b + l * p->C.l;
-    float *dB = p->dB + (b * p->l + l) * p->n, *dC = p->dC + (b * p->l + l) * p->n;
+    const real *B = p->B.at + b * p->B.b + l * p->B.l, *C = p->C.at + b * p->C.b + l * p->C.l;
+    real *dB = p->dB + (b * p->l + l) * p->n, *dC = p->dC + (b * p->l + l) * p->n;
     for (int64_t i = 0; i < p->n; i++) {
-        const float b_in = B[i], c_out = C[i];
-        float sum_b = 0.0f, sum_c = 0.0f;
+        const real b_in = B[i], c_out = C[i];
+        real sum_b = 0.0f, sum_c = 0.0f;
         _Pragma("omp simd reduction(+ : sum_b, sum_c)") EACH {
-            float g = gh[i][j] + c_out * gy[j];
-            float a = power_of_two(dt[j] * A[i][j] * LOG2E);
-            float through = g * a * before[i][j];
+            real g = gh[i][j] + c_out * gy[j];
+            real a = power_of_two(dt[j] * A[i][j] * LOG2E);
+            real through = g * a * before[i][j];
             sum_c += after[i][j] * gy[j];
             sum_b += g * drive[j];
             ddrive[j] += g * b_in;
@@ -35,37 +35,37 @@ static inline void step_back(const problem *p, int64_t b, int64_t l, lanes *A, l
 static void states_again(const problem *p, int64_t b, int64_t l0, int count, lanes *A, lanes *states, lanes *dt, lanes *drive)
 {
     for (int k = 0; k < count; k++) {
-        const float *B = p->B.at + b * p->B.b + (l0 + k) * p->B.l;
+        const real *B = p->B.at + b * p->B.b + (l0 + k) * p->B.l;
         for (int64_t i = 0; i < p->n; i++) {
-            const float b_in = B[i], *h = states[k * p->n + i];
-            float *next = states[(k + 1) * p->n + i];
+            const real b_in = B[i], *h = states[k * p->n + i];
+            real *next = states[(k + 1) * p->n + i];
             VECTOR next[j] = power_of_two(dt[k][j] * A[i][j] * LOG2E) * h[j] + drive[k][j] * b_in;
         }
     }
 }
 
 /* What reaches y before the gate, and the gate's own gradient: out = y silu(z), silu'(z) = s (1 + z (1 - s)), s = sigmoid(z). */
-static void gate_back(const problem *p, int64_t b, int64_t l, int64_t e0, int width, const float *D, const float *x, lanes *after, float *gy)
+static void gate_back(const problem *p, int64_t b, int64_t l, int64_t e0, int width, const real *D, const real *x, lanes *after, real *gy)
 {
     lanes y, z, dz;
-    const float *C = p->C.at + b * p->C.b + l * p->C.l;
+    const real *C = p->C.at + b * p->C.b + l * p->C.l;
     load(gy, p->dy.at + b * p->dy.b + l * p->dy.l + e0, width);
     if (!p->z.at) return;
     load(z, p->z.at + b * p->z.b + l * p->z.l + e0, width);
     VECTOR y[j] = D[j] * x[j];
     for (int64_t i = 0; i < p->n; i++) {
-        const float c_out = C[i];
+        const real c_out = C[i];
         VECTOR y[j] += c_out * after[i][j];
     }
     VECTOR {
-        float s = sigmoid(z[j]);
+        real s = sigmoid(z[j]);
         dz[j] = gy[j] * y[j] * s * (1.0f + z[j] * (1.0f - s));
         gy[j] *= z[j] * s;
     }
-    memcpy(p->dz.at + b * p->dz.b + l * p->dz.l + e0, dz, sizeof(float) * width);
+    memcpy(p->dz.at + b * p->dz.b + l * p->dz.l + e0, dz, sizeof(real) * width);
 }
 
-static void add_to(float *sums, const float *values, int width)
+static void add_to(real *sums, const real *values, int width)
 {
     for (int j = 0; j < width; j++) sums[j] += values[j];
 }
@@ -106,8 +106,8 @@ static void item_back(const problem *p, int64_t b, int64_t e0, int width, scratc
             if (p->softplus)
                 VECTOR ddt[j] *= sigmoid(s->raw[k][j]);
             VECTOR gbias[j] += ddt[j];
-            memcpy(p->dx.at + b * p->dx.b + (l0 + k) * p->dx.l + e0, dx, sizeof(float) * width);
-            memcpy(p->ddelta.at + b * p->ddelta.b + (l0 + k) * p->ddelta.l + e0, ddt, sizeof(float) * width);
+            memcpy(p->dx.at + b * p->dx.b + (l0 + k) * p->dx.l + e0, dx, sizeof(real) * width);
+            memcpy(p->ddelta.at + b * p->ddelta.b + (l0 + k) * p->ddelta.l + e0, ddt, sizeof(real) * width);
         }
     }
     for (int64_t i = 0; i < n; i++) add_to(p->dA + i * p->e + e0, s->gA[i], width);

@@ -1,7 +1,7 @@
 /* What the three kernels share: lanes of channels, exp, sigmoid and softplus that a compiler can vectorise, and the description of a problem.
  *
- * Everything is float32. Plain C: compilers turn the loops over LANES channels into vector instructions; state and decay stay in registers and
- * first-level cache. An item is a pair (sequence, block of LANES channels); a worker takes the items first..last, so that no two threads write to
+ * Everything is float32, or float64 where WIDE is defined. Plain C: compilers turn the loops over LANES channels into vector instructions; state
+ * and decay stay in registers and first-level cache. An item is a pair (sequence, block of LANES channels); a worker takes the items first..last, so that no two threads write to
  * one place. Built once per machine by nverbench/ssm/compiled.py.
  */
 #ifndef NVERBENCH_LANES_H
@@ -18,7 +18,16 @@
 #define EACH for (int j = 0; j < LANES; j++)
 #define VECTOR _Pragma("omp simd") EACH
 
-typedef float lanes[LANES] __attribute__((aligned(64)));
+#ifdef WIDE /* for one path held against another: the C library's functions, as exact as they come */
+#include <math.h>
+typedef double real;
+#define LOG2E 1.4426950408889634
+
+static inline double power_of_two(double t) { return exp2(t); }
+static inline double softplus(double x) { return (x > 0 ? x : 0.0) + log1p(exp(-fabs(x))); }
+#else
+typedef float real;
+#define LOG2E 1.4426950408889634f
 
 /* 2^t. t = r + f with r whole and |f| <= 1/2; 2^f = 1 + f (ln 2 + f q(f)), q fitted for least relative error (3e-9): exact at 0, so that a long
  * product of decays near one does not drift. Outside [-126, 126] the nearest bound. */
@@ -40,10 +49,6 @@ static inline float power_of_two(float t)
     return bits.f;
 }
 
-#define LOG2E 1.4426950408889634f
-
-static inline float sigmoid(float x) { return 1.0f / (1.0f + power_of_two(-x * LOG2E)); }
-
 /* ln(1 + exp(x)) = max(x, 0) + ln(1 + t), t = exp(-|x|); ln(1 + t) = 2 artanh(s), s = t / (2 + t) <= 1/3, by its series (error 2e-8). */
 static inline float softplus(float x)
 {
@@ -59,6 +64,11 @@ static inline float softplus(float x)
     series = series * w + 1.0f;
     return (x > 0 ? x : 0.0f) + 2.0f * s * series;
 }
+#endif
+
+static inline real sigmoid(real x) { return 1.0f / (1.0f + power_of_two(-x * LOG2E)); }
+
+typedef real lanes[LANES] __attribute__((aligned(64)));
 
 /* States that decay for long become denormal numbers, which many processors handle a hundred times more slowly: count them as zero meanwhile. */
 static inline unsigned flush_denormals(void)
@@ -80,29 +90,29 @@ static inline void restore_denormals(unsigned before)
     (void)before;
 }
 
-static inline void load(float *to, const float *from, int width)
+static inline void load(real *to, const real *from, int width)
 {
     EACH to[j] = 0.0f;
-    memcpy(to, from, sizeof(float) * width);
+    memcpy(to, from, sizeof(real) * width);
 }
 
 /* A tensor (b, l, ...): where it starts, and how many numbers lie between two sequences and between two steps. */
-typedef struct { float *at; int64_t b, l; } view;
+typedef struct { real *at; int64_t b, l; } view;
 
 typedef struct {
     int64_t b, l, e, n;
     view x, delta, z, B, C, y;              /* z.at may be null */
-    const float *A;                         /* (n, e) */
-    const float *D, *bias;                  /* (e,) or null */
-    float *states;                          /* (b, chunks, n, e) or null: the state before every CHUNK-th step */
+    const real *A;                          /* (n, e) */
+    const real *D, *bias;                   /* (e,) or null */
+    real *states;                           /* (b, chunks, n, e) or null: the state before every CHUNK-th step */
     int64_t softplus;
     view dy, dx, ddelta, dz;                /* backward only; dz.at may be null */
-    float *dB, *dC;                         /* (b, l, n), this worker's own sums, as are the next three */
-    float *dA, *dD, *dbias;                 /* (n, e), (e,), (e,) */
+    real *dB, *dC;                          /* (b, l, n), this worker's own sums, as are the next three */
+    real *dA, *dD, *dbias;                  /* (n, e), (e,), (e,) */
 } problem;
 
 /* Step sizes as the recurrence uses them, and what they were before softplus. */
-static inline void step_sizes(const problem *p, const float *delta, const float *bias, int width, float *raw, float *dt)
+static inline void step_sizes(const problem *p, const real *delta, const real *bias, int width, real *raw, real *dt)
 {
     load(raw, delta, width);
     VECTOR raw[j] += bias[j];
