@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, TrackingUri, installed, loaded, print_table, say, tell
+from nverbench.cli.needs import check_room, say_dry_run
 
 if TYPE_CHECKING:
     from nverbench.jobs import Plan
@@ -65,6 +66,7 @@ def run(
     say_plan(planned)
     if dry_run:
         return say_dry_run(planned)
+    check_room(planned)
     if not planned.jobs:
         say("nothing could run")
         return 2
@@ -141,40 +143,6 @@ def say_plan(planned: Plan) -> None:
 
 def _entries(count: int) -> str:
     return f"{count} {'entry' if count == 1 else 'entries'}"
-
-
-def say_dry_run(planned: Plan) -> int:
-    """Jobs, forward passes, disk and minutes, from what this machine measured before."""
-    from nverbench import home
-    from nverbench.cache import Store
-    from nverbench.entries import expected_bytes
-    from nverbench.fit import Workers
-
-    store, speeds = Store(home.embeddings_folder()), home.read_notes("speeds")
-    passes: dict[str, int] = {}
-    disk, seconds, unknown = 0, 0.0, set()
-    done: set[str] = set()
-    for job in planned.jobs:
-        tell(f"{job.id}  {job}  [{job.standing.level}]")
-        for b in job.backbones:
-            keys = job.wanted(b)
-            fresh = [c for k, c in keys.items() if k not in done and not store.path(k).exists()] if b.part.load else []
-            done |= keys.keys()
-            passes[str(b)] = passes.get(str(b), 0) + len(fresh)
-            disk += expected_bytes(b.part, fresh, frames=job.fusion.wants == "frames", storage=job.selection.storage) or 0
-            speed = speeds.get("embed", {}).get(f"{b.part.name}@{job.selection.device}")
-            seconds += len(fresh) * (speed or 0.0)
-            unknown |= {b.part.name} if fresh and speed is None else set()
-        speed = speeds.get("fit", {}).get(f"{job.fusion.name}@{job.selection.device}")
-        seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0) / (Workers().number if job.selection.device == "cpu" else 1)
-        unknown |= {job.fusion.name} if speed is None else set()
-    for name, count in passes.items():
-        tell(f"{name}: {count} forward passes")
-    time = f"about {seconds / 60:.1f} minutes" if seconds or not unknown else "minutes unknown"
-    late = f", not counting {', '.join(sorted(unknown))} (never timed here)" if unknown else ""
-    total = f"{len(planned.jobs)} jobs, {sum(passes.values())} forward passes, {disk / 1e6:.1f} MB of cache"
-    tell(f"{total}, {time}{late}")
-    return 0 if planned.jobs else 2
 
 
 def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None:
