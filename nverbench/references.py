@@ -127,9 +127,8 @@ def reported(result: Result, folder: Path = FOLDER) -> Published | None:
     Raises:
         ResultError: as for :func:`published`.
     """
-    e, train = result.entry, result.provenance.identity.get("train")
-    shuffle = str(train.get("shuffle", "none")) if isinstance(train, dict) else "none"
-    return _spoken(folder).get(("+".join(e.backbones), e.fusion, e.loss, e.dataset, shuffle, result.folds.kind)) or published(e, folder)
+    e = result.entry
+    return _spoken(folder).get(("+".join(e.backbones), e.fusion, e.loss, e.dataset, result.shuffle, result.folds.kind)) or published(e, folder)
 
 
 @functools.cache

@@ -35,7 +35,7 @@ def row(value: float = 0.456, *, control: bool = False, optimistic: bool = False
     worth = {"standing": "official", "control": control, "optimistic": optimistic, "heard_in_pretraining": list(heard)}
     counts = SimpleNamespace(per_class={"anger": 30, "fear": 10, "pain": 10})
     facts = {"folds": SimpleNamespace(kind=kind), "scores": scores, "counts": counts, "protocol": "nver-1", "id": f"{value}",
-             "provenance": SimpleNamespace(identity={})}  # fmt: skip
+             "shuffle": "none"}  # fmt: skip
     return SimpleNamespace(licence=licence, entry=entry, **facts, **worth)
 
 

@@ -107,6 +107,7 @@ def show(found: Atmosphere, contextual: Result, single: Result, *, as_json: bool
         typer.echo(json.dumps({**sides, **field, **atmosphere_text.record(found, published=theirs)}))
         return
     for side, result in (("contextual", contextual), ("single utterance", single)):
-        typer.echo(visible(f"{side}: {name(result)} ({result.id})"))
+        shuffled = f", trained with shuffle={result.shuffle}" if result.shuffle != "none" else ""
+        typer.echo(visible(f"{side}: {name(result)} ({result.id}{shuffled})"))
     for line in atmosphere_text.text(found, published=theirs):
         typer.echo(line)

@@ -107,7 +107,7 @@ def _decisions(one: Filed) -> tuple[str, Decisions | None]:
         "a control, not a result": r.control,
         "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
         "not reproduced by another party": one.level not in RANKED,
-        f"fewer than {FEWEST} {r.unit}s: no claim of significance": r.unit != "clip" and r.counts.groups < FEWEST,
+        f"fewer than {FEWEST} {r.unit if r.unit != 'clip' else 'group'}s: no claim of significance": 0 < r.counts.groups < FEWEST,
     }
     for reason, holds in why.items():
         if holds:

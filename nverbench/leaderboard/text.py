@@ -32,6 +32,7 @@ def worth(result: Result) -> str:
     """The level of a row in the words of the table."""
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
+    words += [f"trained with shuffle={result.shuffle}"] if result.shuffle != "none" else []
     return ", ".join(words + (["heard in pretraining"] if result.heard_in_pretraining else []))
 
 
@@ -89,10 +90,17 @@ def _beside_and_below(result: Result) -> list[str]:
     return [*lines, f"chance: {', '.join(known)} accuracy / macro-F1"]
 
 
+def _units(result: Result) -> str:
+    """What its intervals are over: clips, where no group is known or all are of one."""
+    if result.unit != "clip":
+        return f"{result.counts.groups} {result.unit}s"
+    return "clips (all of one group)" if result.counts.groups else "clips (no groups known)"
+
+
 def footnotes(results: Sequence[Result]) -> list[str]:
     """What a reader must know beside the numbers."""
     notes = []
-    units = sorted({f"{r.entry.dataset}: {f'{r.counts.groups} {r.unit}s' if r.unit != 'clip' else 'clips (no groups known)'}" for r in results})
+    units = sorted({f"{r.entry.dataset}: {_units(r)}" for r in results})
     notes.append(f"intervals: delete-one-group jackknife of the pooled out-of-fold predictions over {'; '.join(units)}")
     if references := sorted({str(p) for r in results if (p := reported(r))}):
         notes.append(f"published (accuracy / macro-F1, or weighted F1: wF1): {';  '.join(references)}; each {TERMS}: the difference is no test")

@@ -97,6 +97,7 @@ def notes(r: Result) -> list[str]:
     """What a reader must know before believing the number."""
     said = ["control, not a result"] if r.control else []
     said += ["optimistic: stopped on the test part"] if r.optimistic else []
+    said += [f"trained with shuffle={r.shuffle}"] if r.shuffle != "none" else []
     said += [f"heard in pretraining by {', '.join(r.heard_in_pretraining)}"] if r.heard_in_pretraining else []
     return said
 
