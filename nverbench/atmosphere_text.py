@@ -28,7 +28,8 @@ def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = N
     lines = [
         *_labels(found, labels),
         "accuracy relative to the single-utterance model, %, by conversation and emotion; * the dominant one: over half of the scored turns",
-        f"contextual and single-utterance model: {averaged}, averaged; n/a: the single-utterance model is never right",
+        f"contextual and single-utterance model: {averaged}, averaged; n/a: the single-utterance model is never right"
+        + ("; published: the paper's Table 4, of its own model, trained on sessions 1-4" if published else ""),
         _heading(labels, "     all"),
     ]
     for c in found.conversations:

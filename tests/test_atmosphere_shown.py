@@ -77,6 +77,8 @@ def test_what_was_published_stands_below_ours_of_the_same_name():
     lines = gains(found, published=published())
     below = lines[1 + next(i for i, line in enumerate(lines) if line.startswith("Ses05F_impro01"))]
     assert below.split() == ["published", "+34.7"]
+    assert lines[1].endswith("published: the paper's Table 4, of its own model, trained on sessions 1-4")
+    assert "published" not in "".join(gains(found))
     assert lines[2].index("fru") + len("fru") == below.index("+34.7") + len("+34.7")
 
 

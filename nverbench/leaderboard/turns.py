@@ -16,6 +16,7 @@ from nverbench.atmosphere import Turns
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.exchange import UNSCORED
 from nverbench.leaderboard.comparing import paired, refuse_different
+from nverbench.leaderboard.formats import visible
 from nverbench.leaderboard.rows import Filed, field_of
 from nverbench.options import Reference, resolve, split
 
@@ -45,26 +46,27 @@ def turns(contextual: Filed, single: Filed, catalog: Catalog) -> Turns:
     one, two = paired(contextual.predictions(), single.predictions())
     first, second = one.decisions(len(a.labels)), two.decisions(len(b.labels))
     if one.ids != two.ids or not np.array_equal(first.target, second.target):
-        raise UsageError(f"{a.id} and {b.id} differ in turns or labels ({a.counts.clips} and {b.counts.clips} turns); run both on the same copy")
+        said = f"{a.id} and {b.id} differ in turns or labels ({a.counts.clips} and {b.counts.clips} turns); run both on the same copy"
+        raise UsageError(visible(said))
     heard = _heard(a, set(one.ids), catalog)
     known = {clip_id: row for row, clip_id in enumerate(one.ids)}
     rows = np.array([known.get(clip.id, -1) for clip in heard])  # (n,), -1: heard, not scored
-    said = [np.where(rows >= 0, of.predicted[:, rows], 0) for of in (first, second)]  # of unscored turns nothing is kept, and nothing is read
+    classes = [np.where(rows >= 0, of.predicted[:, rows], 0) for of in (first, second)]  # of unscored turns nothing is kept, and nothing is read
     target = np.where(rows >= 0, first.target[rows], UNSCORED)
     names, places = tuple(str(clip.conversation) for clip in heard), tuple(int(clip.turn or 0) for clip in heard)
-    return Turns(names, places, tuple(clip.unit for clip in heard), target, said[0], said[1], tuple(a.labels))
+    return Turns(names, places, tuple(clip.unit for clip in heard), target, classes[0], classes[1], tuple(a.labels))
 
 
 def check_kind(result: Result, catalog: Catalog, *, whole: bool) -> None:
     """Raise the UsageError that says why a result is not one of a model that hears whole conversations (or, ``whole=False``, single utterances)."""
     name = result.entry.dataset
     if catalog.dataset(split(name)[0]).task != "conversation":
-        raise UsageError(f"result {result.id} is over single clips ({name}); give one of a dataset that has conversations")
+        raise UsageError(visible(f"result {result.id} is over single clips ({name}); give one of a dataset that has conversations"))
     reference = _fusion(result, catalog)
     hears = catalog.fusion(reference.name).recipe_for(reference.full).unit == "conversation"
     if hears != whole:
         hears_what, wanted = ("single utterances", "conversations") if whole else ("whole conversations", "single utterances")
-        raise UsageError(f"{reference} (result {result.id}) hears {hears_what}, and a model that hears {wanted} belongs there")
+        raise UsageError(visible(f"{reference} (result {result.id}) hears {hears_what}, and a model that hears {wanted} belongs there"))
 
 
 def alone(result: Result, catalog: Catalog) -> str:
@@ -98,7 +100,7 @@ def _check_field(a: Result, b: Result) -> None:
     refuse_different(a, b)
     for what, left, right in (("protocol", a.protocol, b.protocol), ("selection", a.selection, b.selection)):
         if left != right:
-            raise UsageError(f"{a.id} and {b.id} differ in {what}: {left:.60} and {right:.60}; give results of one field")
+            raise UsageError(visible(f"{a.id} and {b.id} differ in {what}: {left:.60} and {right:.60}; give results of one field"))
 
 
 def _heard(result: Result, scored: set[str], catalog: Catalog) -> list[Clip]:
@@ -106,11 +108,12 @@ def _heard(result: Result, scored: set[str], catalog: Catalog) -> list[Clip]:
     dataset = catalog.dataset(split(result.entry.dataset)[0])
     corpus = corpora.here(dataset, result.entry.dataset)
     if corpus.digest != result.provenance.dataset_digest:
-        raise ArtifactError(f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result {result.id} was made on "
-                            f"{result.provenance.dataset_digest[:12]}; nverbench data check {dataset.name} says how it differs")  # fmt: skip
+        said = (f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result {result.id} was made on "
+                f"{result.provenance.dataset_digest[:12]}; nverbench data check {dataset.name} says how it differs")  # fmt: skip
+        raise ArtifactError(visible(said))
     talks = {clip.conversation for clip in corpus.heard if clip.id in scored}
     missing = scored - {clip.id for clip in corpus.heard}
     if missing:
-        raise UsageError(f"{len(missing)} turns of result {result.id} are not in the corpus by their names: it is a published form; "
-                         "give the result of this machine")  # fmt: skip
+        raise UsageError(visible(f"{len(missing)} turns of result {result.id} are not in the corpus by their names: it is a published form; "
+                                 "give the result of this machine"))  # fmt: skip
     return [clip for clip in corpus.heard if clip.conversation in talks]
