@@ -24,7 +24,7 @@ TABLE_4 = "iemocap-6"
 def atmosphere(
     contextual: Annotated[str, typer.Argument(metavar="CONTEXTUAL", help="A result of a model that hears whole conversations: its id, a beginning of "
                                               "it that no other has, or its file.")],
-    single: Annotated[str | None, typer.Argument(metavar="[SINGLE]", help="Likewise, of a model that hears single utterances; default: the same "
+    single: Annotated[str | None, typer.Argument(metavar="SINGLE", help="Likewise, of a model that hears single utterances; default: the same "
                                                  "fusion with context=utterance, among the results.")] = None,
     as_json: Json = False,
     picture: Annotated[Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")] = None,
