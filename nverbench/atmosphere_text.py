@@ -17,7 +17,8 @@ WIDTH = 20
 
 
 def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = None) -> list[str]:
-    """The analysis in lines: relative gain by conversation and emotion where one dominates, the share that gains beside its null, and the pull.
+    """The analysis in lines: labels by conversation; relative gain by conversation and emotion where one dominates; the share that gains beside its
+    null; and the pull.
 
     Args:
         published: conversation -> label -> relative gain as a fraction (``published()``); printed below ours of the same name.
@@ -25,9 +26,11 @@ def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = N
     labels = [label for label in found.labels if label in found.emotions]
     averaged = f"{found.replicates[0]} and {found.replicates[1]} replicates" if found.replicates != (1, 1) else "one replicate each"
     lines = [
+        *_labels(found, labels),
         "accuracy relative to the single-utterance model, %, by conversation and emotion; * the dominant one: over half of the scored turns",
-        f"contextual and single-utterance model: {averaged}, averaged; n/a: the single-utterance model is never right",
-        "  ".join([f"{'conversation':{WIDTH}}", " turns", *(f"{_plain(label)[:8]:>8}" for label in labels), "     all"]),
+        f"contextual and single-utterance model: {averaged}, averaged; n/a: the single-utterance model is never right"
+        + ("; published: the paper's Table 4, of its own model, trained on sessions 1-4" if published else ""),
+        _heading(labels, "     all"),
     ]
     for c in found.conversations:
         if c.dominant is not None:
@@ -41,15 +44,20 @@ def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = N
     return [*lines, *_shares(found), *_pulled(found)]
 
 
-def record(found: Atmosphere) -> dict[str, Any]:
-    """The analysis for JSON: dicts, lists, numbers and texts; fractions, relative gains (None where there is none) and both shares included."""
+def record(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = None) -> dict[str, Any]:
+    """The analysis for JSON: dicts, lists, numbers and texts; fractions, relative gains (None where there is none) and both shares included.
+
+    Args:
+        published: as for :func:`text`; stands in the conversations of that name.
+    """
     content = asdict(found)
     content["accuracy"]["relative"] = found.accuracy.relative
     content["emotions"] = _relative(found.emotions)
     content["conversations"] = [
-        {**asdict(c), "accuracy": {**asdict(c.accuracy), "relative": c.accuracy.relative}, "emotions": _relative(c.emotions)}
+        {**asdict(c), "accuracy": {**asdict(c.accuracy), "relative": c.accuracy.relative}, "emotions": _relative(c.emotions),
+         **({"published": published[c.name]} if published and c.name in published else {})}
         for c in found.conversations
-    ]
+    ]  # fmt: skip
     of_dominated = found.gaining / found.dominated if found.dominated else None
     shares = {"of_dominated": of_dominated, "of_all": found.gaining / len(found.conversations)}
     return {**content, "labels": list(found.labels), "replicates": list(found.replicates), "dominated": found.dominated, "shares": shares}
@@ -73,6 +81,21 @@ def published(path: Path = FOLDER / "erc_table4.csv") -> dict[str, dict[str, flo
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, KeyError) as error:
         why = " ".join(str(error).split())[:160]
         raise ResultError(f"{path}: expected the published table of gains by conversation, got {why}; restore the file") from error
+
+
+def _heading(labels: list[str], last: str) -> str:
+    return "  ".join([f"{'conversation':{WIDTH}}", " turns", *(f"{_plain(label)[:8]:>8}" for label in labels), last])
+
+
+def _labels(found: Atmosphere, labels: list[str]) -> list[str]:
+    """How many scored turns of each conversation have each label."""
+    lines = ["scored turns by conversation and label, and the share of the dominant one", _heading(labels, "dominant")]
+    for c in found.conversations:
+        cells = [f"{c.counts.get(label, 0):8d}" for label in labels]
+        dominant = f"{_plain(c.dominant)[:8]} {c.counts[c.dominant] / c.scored:.0%}" if c.dominant is not None else "-"
+        lines.append("  ".join([f"{_plain(c.name)[:WIDTH]:{WIDTH}}", f"{c.scored:6d}", *cells, dominant]))
+    cells = [f"{found.emotions[label].turns:8d}" for label in labels]
+    return [*lines, "  ".join([f"{'all conversations':{WIDTH}}", f"{found.accuracy.turns:6d}", *cells]), ""]
 
 
 def _row(c: Conversation, labels: list[str]) -> str:

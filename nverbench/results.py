@@ -179,6 +179,12 @@ class Result(Strict):
             raise ValueError(f"no {' and no '.join(missing)} among its scores")
         return scores
 
+    @property
+    def shuffle(self) -> str:
+        """How turns of training conversations were put out of order; ``none`` where they were not."""
+        train = self.provenance.identity.get("train")
+        return str(train.get("shuffle", "none")) if isinstance(train, dict) else "none"
+
     def sealed(self) -> Result:
         """The same result with its digest filled in."""
         return self.model_copy(update={"result_digest": self.digest()})

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nverbench.atmosphere import Atmosphere, Turns, analyse
-from nverbench.atmosphere_figure import draw
 from nverbench.atmosphere_text import published, record, text
 from nverbench.errors import ResultError
 from nverbench.exchange import UNSCORED
+from nverbench.figures import draw_atmosphere, save
 
 
 def example(labels: tuple[str, ...] = ("ang", "neu", "sad"), conversations: int = 8, groups: int = 1) -> Atmosphere:
@@ -34,8 +35,14 @@ def plain() -> Atmosphere:
     return analyse(Turns(("c", "c"), (0, 1), (None, None), one, one[None], one[None], ("ang", "neu")))
 
 
+def gains(found: Atmosphere, **options: Any) -> list[str]:
+    """The text below the table of labels."""
+    lines = text(found, **options)
+    return lines[lines.index("") + 1 :]
+
+
 def test_the_text_has_a_row_by_dominated_conversation_the_share_under_both_denominators_the_null_and_the_pull():
-    lines = text(example())
+    lines = gains(example())
     assert [line.split()[0] for line in lines[3:11]] == [f"Ses05F_impro{c:02d}" for c in range(8)]
     assert all(line.count("*") == 1 for line in lines[3:11])
     assert lines[11].startswith("all conversations")
@@ -52,16 +59,26 @@ def test_over_five_groups_or_more_the_interval_of_the_pull_is_over_groups():
     assert "(jackknife over 5 groups)" in text(example(groups=5))[-1]
 
 
+def test_every_conversation_has_a_row_of_its_labels_whether_one_dominates_or_not():
+    lines = text(example())[1:11]
+    assert lines[0].split() == ["conversation", "turns", "ang", "neu", "sad", "dominant"]
+    assert lines[1].split() == ["Ses05F_impro00", "4", "3", "1", "0", "ang", "75%"]
+    assert lines[9].split() == ["all", "conversations", "32", "11", "12", "9"]
+    assert text(plain())[2].split() == ["c", "2", "1", "1", "-"]
+
+
 def test_rows_of_the_table_are_aligned():
-    lines = text(example())
+    lines = gains(example())
     assert len({len(line) for line in lines[2:12]}) == 1
 
 
 def test_what_was_published_stands_below_ours_of_the_same_name():
     found = example(labels=("ang", "exc", "fru", "hap", "neu", "sad"))
-    lines = text(found, published=published())
+    lines = gains(found, published=published())
     below = lines[1 + next(i for i, line in enumerate(lines) if line.startswith("Ses05F_impro01"))]
     assert below.split() == ["published", "+34.7"]
+    assert lines[1].endswith("published: the paper's Table 4, of its own model, trained on sessions 1-4")
+    assert "published" not in "".join(gains(found))
     assert lines[2].index("fru") + len("fru") == below.index("+34.7") + len("+34.7")
 
 
@@ -70,8 +87,8 @@ def test_where_nothing_dominates_the_text_says_so():
 
 
 def test_averaged_replicates_are_said():
-    assert "one replicate each" in text(example())[1]
-    assert "3 and 2 replicates, averaged" in text(replace(example(), replicates=(3, 2)))[1]
+    assert "one replicate each" in gains(example())[1]
+    assert "3 and 2 replicates, averaged" in gains(replace(example(), replicates=(3, 2)))[1]
 
 
 def test_a_name_cannot_move_the_cursor():
@@ -109,7 +126,7 @@ def test_the_record_is_json_and_holds_what_the_text_says(found: Atmosphere):
 
 
 def pictured(found: Atmosphere, path: Path, **options: str) -> bytes:
-    draw(found, path, **options)
+    save(draw_atmosphere(found, **options), path)
     return path.read_bytes()
 
 
@@ -128,3 +145,11 @@ def test_every_analysis_can_be_drawn_and_two_pictures_of_it_are_the_same_bytes(c
     assert first.startswith(b"\x89PNG")
     assert pictured(CASES[case], tmp_path / "b.png", title="$\\frac{$ a title") == first
     assert len(first) < 300_000
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_text_of_the_picture_lies_outside_it(case: str):
+    figure = draw_atmosphere(CASES[case], title="a title of a picture that is far longer than there is room for above so few bars, $\\frac{$\nb")
+    figure.canvas.draw()
+    boxes = [axes.get_tightbbox() for axes in figure.axes] + [figure._suptitle.get_window_extent()]
+    assert all(box.x0 >= -1 and box.x1 <= figure.bbox.width + 1 and box.y0 >= -1 and box.y1 <= figure.bbox.height + 1 for box in boxes)

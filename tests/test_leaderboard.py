@@ -34,7 +34,8 @@ def row(value: float = 0.456, *, control: bool = False, optimistic: bool = False
     scores = {name: score(value) for name, _ in SHOWN}
     worth = {"standing": "official", "control": control, "optimistic": optimistic, "heard_in_pretraining": list(heard)}
     counts = SimpleNamespace(per_class={"anger": 30, "fear": 10, "pain": 10})
-    facts = {"folds": SimpleNamespace(kind=kind), "scores": scores, "counts": counts, "protocol": "nver-1", "id": f"{value}"}
+    facts = {"folds": SimpleNamespace(kind=kind), "scores": scores, "counts": counts, "protocol": "nver-1", "id": f"{value}",
+             "shuffle": "none"}  # fmt: skip
     return SimpleNamespace(licence=licence, entry=entry, **facts, **worth)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from nverbench import catalog, references, registry
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
+
+from finishing import finished
+
+from nverbench import catalog, reference_files, registry
 from nverbench.errors import ResultError
-from nverbench.references import FOLDER, published
+from nverbench.leaderboard import describe, footnotes, needs, record, table
+from nverbench.leaderboard.text import beside
+from nverbench.references import FOLDER, published, reported
+from nverbench.results import Result
 
 TABLES = {"reno": ("reno-table-1", "reno-table-2"), "parrot": ("parrot-table-1", "parrot-table-2")}
 HERE = {
@@ -100,7 +110,7 @@ def test_every_reference_is_listed_with_its_origin(name: str):
 def test_references_stand_in_the_wheel_where_the_harness_looks_first():
     text = (FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     assert '"leaderboard/references" = "nverbench/references"' in text
-    assert references.HERE.parent / "leaderboard" / "references" == FOLDER
+    assert reference_files.HERE.parent / "leaderboard" / "references" == FOLDER
 
 
 # damage
@@ -135,8 +145,8 @@ ROW = "reno,I,audio-mamba-tiny,fcn,asvp-esd,66.51,58.71"
         ("reno", swap(ROW, f"{ROW}\n{ROW}"), "line 3: audio-mamba-tiny / fcn / asvp-esd is given twice; keep one"),
         ("reno", swap(ROW, f'"{ROW}'), "reno.csv: not a readable table of published scores"),
         ("reno", lambda text: "", "reno.csv: holds no row"),
-        ("papers", swap("renyi\n", "renyi\nreno,RENO,reno,reno,renyi\n"), "papers.csv, line 6: reno / reno is given twice"),
-        ("papers", swap(",cross-entropy", ""), "papers.csv, line 2: expected 5 cells"),
+        ("papers", swap("renyi,,\n", "renyi,,\nreno,RENO,reno,reno,renyi,,\n"), "papers.csv, line 6: reno / reno is given twice"),
+        ("papers", swap(",cross-entropy", ""), "papers.csv, line 2: expected 7 cells"),
     ],
 )
 def test_damage_to_a_reference_is_one_line_with_file_row_and_what_was_expected(tmp_path: Path, name: str, damage: Any, words: str):
@@ -158,3 +168,101 @@ def test_a_reference_that_is_gone_or_not_text_is_one_line(tmp_path: Path):
     (tmp_path / "bytes" / "mata.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ResultError, match=r"mata\.csv: not a readable table of published scores"):
         published(combination("a", "b", "c"), tmp_path / "bytes")
+
+
+# conversations: the number of one's own folds, and what the paper's other table makes of it
+
+LEFT_OUT, HELD = "leave-one-group-out", "holdout=Ses05"
+ALONE = "erc-mamba:context=utterance"
+SPOKEN = {
+    ("erc-mamba", LEFT_OUT, "none"): ("2", {"accuracy": 0.615, "weighted_f1": 0.612}),
+    ("erc-mamba", HELD, "none"): ("3", {"accuracy": 0.615}),
+    ("erc-mamba", HELD, "intra"): ("3", {"accuracy": 0.601}),
+    ("erc-mamba", HELD, "inter-speaker"): ("3", {"accuracy": 0.582}),
+    ("erc-mamba", HELD, "inter"): ("3", {"accuracy": 0.586}),
+    (ALONE, LEFT_OUT, "none"): ("2", {"accuracy": 0.572, "weighted_f1": 0.57}),
+    (ALONE, HELD, "none"): ("3", {"accuracy": 0.572}),
+}
+
+
+def talked(fusion: str = "erc-mamba", kind: str = LEFT_OUT, shuffle: Any = "none", **entry: Any) -> Result:
+    """A result on iemocap-6 with the paper's features."""
+    named = {"backbones": ["wavlm-large:layer=21"], "loss": "cross-entropy", "dataset": "iemocap-6", "fusion": fusion, **entry}
+    made = finished()
+    identity = {"train": {"shuffle": shuffle}} if shuffle != "none" else {}
+    return finished(entry=made.entry.model_copy(update=named), folds=made.folds.model_copy(update={"kind": kind}),
+                    scores=dict.fromkeys(("accuracy", "macro_f1", "uar", "weighted_f1"), made.scores["accuracy"]),
+                    provenance=made.provenance.model_copy(update={"identity": identity}))  # fmt: skip
+
+
+@pytest.mark.parametrize(("fusion", "kind", "shuffle"), SPOKEN)
+def test_a_row_of_conversations_finds_the_score_of_its_own_folds_and_shuffle(fusion: str, kind: str, shuffle: str):
+    found = reported(talked(fusion, kind, shuffle))
+    assert found is not None
+    assert (found.table, found.scores) == (SPOKEN[fusion, kind, shuffle][0], pytest.approx(SPOKEN[fusion, kind, shuffle][1]))
+    assert [other.table for other in found.others] == ([] if shuffle != "none" else ["3" if kind == LEFT_OUT else "2"])
+
+
+def test_every_row_of_the_papers_own_system_is_found_by_one_result():
+    ours = [row for row in rows("erc") if row["protocol"] != "as published"]
+    assert len(ours) == len(SPOKEN)
+    assert sorted(float(row["weighted_accuracy"]) for row in ours) == sorted(round(100 * scores["accuracy"], 6) for _, scores in SPOKEN.values())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": LEFT_OUT, "shuffle": "intra"}, {"kind": "random"}, {"kind": "holdout=Ses04"}, {"kind": "holdout=session 05"},
+        {"fusion": ALONE, "shuffle": "intra", "kind": HELD}, {"fusion": "erc-mamba:dim=8"}, {"fusion": "erc-gru"},
+        {"backbones": ["wavlm-large"]}, {"backbones": ["wavlm-large:layer=21,untrained"]}, {"dataset": "iemocap-4"}, {"loss": "focal"},
+        {"shuffle": ["hostile"], "kind": HELD},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_anything_but_the_papers_own_cut_shuffle_and_system_has_no_published_score(other: dict[str, Any]):
+    assert reported(talked(**other)) is None
+
+
+def test_both_readings_stand_in_the_table_the_record_and_the_words():
+    held = talked(kind=HELD)
+    assert beside(talked()) == ("61.5 / wF1 61.2 (Table 2: leave-one-session-out); 61.5 (Table 3: train sessions 1-4 test session 5)",
+                                "-11.5 / wF1 -11.2")  # fmt: skip
+    assert beside(held) == ("61.5 (Table 3: train sessions 1-4 test session 5); 61.5 / wF1 61.2 (Table 2: leave-one-session-out)", "-11.5")
+    said = "its Table 2 prints the same 61.5 for leave-one-session-out: one of the two is mislabelled, or it is a coincidence"
+    assert said in str(reported(held))
+    assert any(said in line for line in describe(held))
+    assert any(said in note for note in footnotes([held]))
+    content: Any = record(held)["published"]
+    assert (content["protocol"], content["others"][0]["table"], content["difference"]) == (
+        "train sessions 1-4 test session 5", "2", {"accuracy": pytest.approx(-0.115)},
+    )  # fmt: skip
+    assert "macro_f1" not in content
+
+
+@pytest.mark.parametrize("width", [100, 180, None])
+def test_the_table_shows_each_reading_on_a_line_of_its_own(width: int | None):
+    console = Console(width=width or needs(table([talked()])), file=io.StringIO())
+    console.print(table([talked()], width=width))
+    printed = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    whole = ("61.5 / wF1 61.2 (Table 2: leave-one-session-out)", "61.5 (Table 3: train sessions 1-4 test session 5)", "-11.5 / wF1 -11.2")
+    wanted = whole if width is None else ("(Table 2:", "(Table 3:", "61.5 / wF1 61.2", "wF1 -11.2")
+    assert [words for words in wanted if words not in printed] == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (swap("no shuffle", "no-shuffle"), "erc.csv, line 8: no fusion 'no-shuffle' of 'ricoh' in papers.csv"),
+        (swap("no shuffle,train sessions 1-4 test session 5", "no shuffle,somehow"), "line 8: no shuffle has protocol 'somehow'; expected one"),
+        (swap("no shuffle,train sessions 1-4 test session 5", "no shuffle,leave-one-session-out"), "line 8: no shuffle is given twice"),
+        (swap("61.5,61.2", "615,61.2"), "line 2: column weighted_accuracy: input should be less than or equal to 100"),
+    ],
+)
+def test_damage_to_the_rows_of_conversations_is_one_line(tmp_path: Path, damage: Any, words: str):
+    folder = tmp_path / "references"
+    shutil.copytree(FOLDER, folder)
+    (folder / "erc.csv").write_text(damage((folder / "erc.csv").read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(ResultError) as error:
+        reported(talked(), folder)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)

@@ -51,7 +51,9 @@ nver.columns = [
   { name: "uar", heading: "UAR %", number: true, key: (r) => r.uar && r.uar[0],
     cell: (r) => (r.uar ? nver.two_lines(nver.percent(r.uar[0]), nver.bounds(r.uar)) : "–") },
   { name: "published", heading: "Published F1 %", hint: "ours − theirs", number: true, key: (r) => r.published && r.published[1],
-    cell: (r) => (r.published ? nver.two_lines(nver.percent(r.published[1]), `ours ${nver.points_text(r.macro_f1[0] - r.published[1])}`) : "–"),
+    cell: (r) => (!r.published ? "–" : r.published[1] === null // a paper that prints accuracy and no macro-F1
+      ? nver.two_lines(`${nver.percent(r.published[0])} acc.`, `ours ${nver.points_text(r.accuracy[0] - r.published[0])}`)
+      : nver.two_lines(nver.percent(r.published[1]), `ours ${nver.points_text(r.macro_f1[0] - r.published[1])}`)),
     title: (r) => r.source },
   { name: "gap", heading: "Speaker gap", hint: "random − disjoint", number: true, key: (r) => r.gap && r.gap[0],
     cell: (r) => (r.gap ? nver.two_lines(nver.points_text(r.gap[0]), nver.bounds(r.gap, nver.points_text)) : "–") },

@@ -34,7 +34,7 @@ nver.lead = (place, rows, fields) => {
 
 // Ours minus published over all rows of the field that a paper reports, controls left out.
 nver.papers = (own, item) => {
-  const differences = own.filter((row) => row.published && !row.control).map((row) => row.macro_f1[0] - row.published[1]).sort((a, b) => a - b);
+  const differences = own.filter((row) => row.published && row.published[1] !== null && !row.control).map((row) => row.macro_f1[0] - row.published[1]).sort((a, b) => a - b);
   if (!differences.length) return item("The papers", "–", "no paper reports these combinations");
   const mean = differences.reduce((sum, each) => sum + each, 0) / differences.length;
   const ends = differences.length > 1 ? `, from ${nver.points_text(differences[0])} to ${nver.points_text(differences.at(-1))}` : "";

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nverbench.figures import Panel
+    from nverbench.leaderboard.rows import Filed
     from nverbench.results import Result
 
 FIGURES = {
     "reno-2": "a map of a result's embeddings (t-SNE) by emotion and by speaker",
     "reno-3": "a result's confusion matrix, as shares of the true class",
-    "ricoh-3": "turns of each conversation, right and wrong",
+    "ricoh-3": "the labels of each conversation, and what context gains there over single utterances",
 }
 
 
@@ -34,21 +35,31 @@ def figure(
     no_plugin: NoPlugin = None,
 ) -> None:
     """Draw a paper's figure from one of your results, and print the numbers it shows."""
+    from nverbench.cli.atmosphere import check_name
     from nverbench.cli.comparing import filed
-    from nverbench.figures import FORMATS
 
     if name not in FIGURES:
         raise UsageError(f"there is no figure {name!r}; {nearest(name, FIGURES)}")
-    if output.suffix.lower() not in FORMATS:
-        raise UsageError(f"{output}: expected a name that ends in {', '.join(FORMATS)}")
-    found = filed(result, out).result
+    check_name(output)
+    found = filed(result, out)
     if name == "ricoh-3":
-        raise UsageError(f"ricoh-3 shows turns of conversations, and result {found.id} is over single clips; conversations are not trained on yet")
-    if name == "reno-3":
-        _confusion(found, output, as_json=as_json)
+        _conversations(found, output, out, no_plugin, as_json=as_json)
+    elif name == "reno-3":
+        _confusion(found.result, output, as_json=as_json)
     else:
-        _maps(found, output, registry, no_plugin, as_json=as_json)
+        _maps(found.result, output, registry, no_plugin, as_json=as_json)
     say(f"{name}: {output}")
+
+
+def _conversations(contextual: Filed, output: Path, out: Path, no_plugin: list[str] | None, *, as_json: bool) -> None:
+    """``nverbench atmosphere`` against the single-utterance model among the results."""
+    from nverbench.cli import atmosphere
+
+    catalog = installed(no_plugin)
+    single = atmosphere.counterpart(contextual.result, out, catalog)
+    found = atmosphere.analysed(contextual, single, catalog)
+    atmosphere.draw(found, contextual.result, single.result, output)
+    atmosphere.show(found, contextual.result, single.result, as_json=as_json)
 
 
 def _confusion(result: Result, output: Path, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from nverbench.chance import chance
 from nverbench.gaps import Gap
 from nverbench.leaderboard.rows import Row
 from nverbench.leaderboard.text import differences
-from nverbench.references import TERMS, published
+from nverbench.references import TERMS, Published, reported
 from nverbench.results import Result
 
 
@@ -20,10 +20,17 @@ def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
     """
     content: dict[str, object] = result.model_dump(mode="json", exclude={"per_fold": {"__all__": {"curves"}}, "names": True})
     content["chance"] = chance(result.counts.per_class)
-    if reference := published(result.entry):
-        content["published"] = {**dataclasses.asdict(reference), "difference": differences(result, reference), "terms": TERMS}
+    if reference := reported(result):
+        content["published"] = {**_published(reference), "difference": differences(result, reference), "terms": TERMS}
     own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
     return content | ({"speaker_gap": own[0]} if own else {})
+
+
+def _published(reference: Published) -> dict[str, object]:
+    """Without what the paper does not print; its other readings likewise."""
+    said = {key: value for key, value in dataclasses.asdict(reference).items() if key != "others" and value is not None}
+    content = {key: value for key, value in said.items() if value != "" or key == "table"}
+    return content | ({"others": [_published(other) for other in reference.others]} if reference.others else {})
 
 
 def ranked_record(row: Row, gaps: Sequence[Gap] = ()) -> dict[str, object]:

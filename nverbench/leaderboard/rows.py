@@ -16,7 +16,7 @@ from nverbench.errors import ResultError
 from nverbench.gaps import Gap
 from nverbench.metrics import PRIMARY
 from nverbench.predictions import Predictions
-from nverbench.references import Published, published
+from nverbench.references import Published, reported
 from nverbench.results import Result
 from nverbench.stats import FEWEST
 from nverbench.stats import Predictions as Decisions
@@ -103,7 +103,7 @@ def _ranked(filed: list[Filed], gaps: dict[str, Gap]) -> list[Row]:
         behind = compare(decisions[best], decisions[own_id]) if best is not None and own_id in placed and own_id != best else None
         rank = ranks.get(own_id)
         reason = reasons[own_id] or ("" if rank is not None else "its clips, labels or groups are not those of the other rows")
-        found.append(Row(one, rank, reason, behind, published(one.result.entry), gaps.get(own_id)))
+        found.append(Row(one, rank, reason, behind, reported(one.result), gaps.get(own_id)))
     return found
 
 
@@ -114,7 +114,7 @@ def _decisions(one: Filed) -> tuple[str, Decisions | None]:
         "a control, not a result": r.control,
         "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
         NOT_RERUN: one.level not in RANKED,
-        f"fewer than {FEWEST} {r.unit}s: no claim of significance": r.unit != "clip" and r.counts.groups < FEWEST,
+        f"fewer than {FEWEST} {r.unit if r.unit != 'clip' else 'group'}s: no claim of significance": 0 < r.counts.groups < FEWEST,
     }
     for reason, holds in why.items():
         if holds:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nverbench.chance import HOW, chance
 from nverbench.leaderboard.text import beside, order, score_text, worth
 from nverbench.metrics import SHOWN
-from nverbench.references import published
+from nverbench.references import reported
 from nverbench.results import Result
 from nverbench.visible import visible
 
@@ -50,7 +50,7 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
     from rich.table import Table
 
     shown = Table(header_style="bold")
-    compared = any(published(r.entry) for r in results)
+    compared = any(reported(r) for r in results)
     if places is not None:
         shown.add_column(PLACES[0], justify="right", no_wrap=True)
     shown.add_column("backbone", overflow="fold", max_width=max([PAIR, *(len(f"{b} +") for r in results for b in r.entry.backbones)]))
@@ -64,7 +64,7 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
         rank, behind = ([places[r.id][0]], [places[r.id][1]]) if places is not None else ([], [])
         what = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
         scores = [score_text(r.scores[name]) for name, _ in SHOWN]
-        _add(shown, *rank, *what, *scores, *behind, *(beside(r) if compared else ()), worth(r), r.licence)
+        _add(shown, *rank, *what, *scores, *behind, *((cell.split("; ") for cell in beside(r)) if compared else ()), worth(r), r.licence)
     for dataset, folds, how, values in _chances(results):
         scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
         rank, behind = ([""], [""]) if places is not None else ([], [])
@@ -92,7 +92,7 @@ def _narrow(results: Sequence[Result], places: Places | None) -> Table:
             rank, behind = places[r.id]
             what.insert(0, f"rank {rank}{f', behind the best {behind}' if behind else ''}")
         theirs, difference = beside(r)
-        what += [f"published {theirs}", f"ours - published {difference}"] if theirs else []
+        what += [*(f"published {one}" for one in theirs.split("; ")), f"ours - published {difference}"] if theirs else []
         _add(shown, what, *(score_text(r.scores[name]).split(" ", 1) for name, _ in SHOWN))
     for dataset, folds, how, values in _chances(results):
         _add(shown, [f"chance: {HOW[how]}", f"{dataset} / {folds}"], *(f"{100 * values[name]:.1f}" for name, _ in SHOWN))

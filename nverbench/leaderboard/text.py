@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nverbench.chance import HOW, chance
-from nverbench.references import TERMS, Published, published
+from nverbench.references import TERMS, Published, reported
 from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results import Result, Score
 
 CONTROL = "control, not a result"
 COMPARED = ("accuracy", "macro_f1")
-"""The metrics that papers print."""
+"""The metrics that papers print; one of them also prints a third."""
+SHORT = {"weighted_f1": "wF1 "}
 
 
 def order(results: Iterable[Result]) -> list[Result]:
@@ -31,21 +32,31 @@ def worth(result: Result) -> str:
     """The level of a row in the words of the table."""
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
+    words += [f"trained with shuffle={result.shuffle}"] if result.shuffle != "none" else []
     return ", ".join(words + (["heard in pretraining"] if result.heard_in_pretraining else []))
 
 
 def differences(result: Result, reference: Published) -> dict[str, float]:
     """Ours minus published, as fractions."""
-    return {name: result.scores[name].value - getattr(reference, name) for name in COMPARED}
+    return {name: result.scores[name].value - value for name, value in reference.scores.items() if name in result.scores}
 
 
 def beside(result: Result) -> tuple[str, str]:
-    """Published accuracy and macro-F1 in percent, and ours minus these in points; two empty texts where nothing was published."""
-    reference = published(result.entry)
+    """Published accuracy and macro-F1 in percent, and ours minus these in points; two empty texts where nothing was published.
+
+    Weighted F1, where a paper prints that instead, is called so. Where it prints a system under several protocols, each number says whose it is, the
+    one of this row's folds first, with ``; `` between them; the difference is to that one.
+    """
+    reference = reported(result)
     if reference is None:
         return "", ""
-    theirs = " / ".join(f"{100 * getattr(reference, name):.1f}" for name in COMPARED)
-    return theirs, " / ".join(f"{100 * d:+.1f}" for d in differences(result, reference).values())
+    theirs = "; ".join(_said(one) for one in (reference, *reference.others))
+    return theirs, " / ".join(f"{SHORT.get(name, '')}{100 * d:+.1f}" for name, d in differences(result, reference).items())
+
+
+def _said(reference: Published) -> str:
+    values = " / ".join(f"{SHORT.get(name, '')}{100 * value:.1f}" for name, value in reference.scores.items())
+    return f"{values} (Table {reference.table}: {reference.protocol})" if reference.protocol else values
 
 
 def describe(result: Result) -> list[str]:
@@ -74,18 +85,25 @@ def describe(result: Result) -> list[str]:
 def _beside_and_below(result: Result) -> list[str]:
     """The published score, if there is one, and chance."""
     theirs, difference = beside(result)
-    lines = [f"published: {theirs} accuracy / macro-F1 ({published(result.entry)}; {TERMS}); ours - published: {difference}"] if theirs else []
+    lines = [f"published: {theirs} accuracy / macro-F1 ({reported(result)}; {TERMS}); ours - published: {difference}"] if theirs else []
     known = (f"{HOW[how]} {' / '.join(f'{100 * v[name]:.1f}' for name in COMPARED)}" for how, v in chance(result.counts.per_class).items())
     return [*lines, f"chance: {', '.join(known)} accuracy / macro-F1"]
+
+
+def _units(result: Result) -> str:
+    """What its intervals are over: clips, where no group is known or all are of one."""
+    if result.unit != "clip":
+        return f"{result.counts.groups} {result.unit}s"
+    return "clips (all of one group)" if result.counts.groups else "clips (no groups known)"
 
 
 def footnotes(results: Sequence[Result]) -> list[str]:
     """What a reader must know beside the numbers."""
     notes = []
-    units = sorted({f"{r.entry.dataset}: {f'{r.counts.groups} {r.unit}s' if r.unit != 'clip' else 'clips (no groups known)'}" for r in results})
+    units = sorted({f"{r.entry.dataset}: {_units(r)}" for r in results})
     notes.append(f"intervals: delete-one-group jackknife of the pooled out-of-fold predictions over {'; '.join(units)}")
-    if references := sorted({str(p) for r in results if (p := published(r.entry))}):
-        notes.append(f"published (accuracy / macro-F1): {';  '.join(references)}; each {TERMS}: the difference is no test")
+    if references := sorted({str(p) for r in results if (p := reported(r))}):
+        notes.append(f"published (accuracy / macro-F1, or weighted F1: wF1): {';  '.join(references)}; each {TERMS}: the difference is no test")
     if any(r.control for r in results):
         notes.append("controls are not results: untrained backbones and synthetic clips show that the pipeline runs, not that a model hears emotion")
     other = sorted({r.protocol for r in results} - {DEFAULT_PROTOCOL})

@@ -72,7 +72,7 @@ def line(row: Row, field: int) -> dict[str, Any]:
         "unranked": row.unranked,
         **{name: interval(r.scores.get(name)) for name in ("macro_f1", "accuracy", "uar")},
         "behind": interval(row.behind.difference) if row.behind else None,
-        "published": [_round(row.published.accuracy), _round(row.published.macro_f1)] if row.published else None,
+        "published": [_round(row.published.scores.get(name)) for name in ("accuracy", "macro_f1")] if row.published else None,
         "source": str(row.published) if row.published else "",
         "gap": interval(row.gap.values.get("macro_f1")) if row.gap else None,
         "trained": p.parameters_trained,
@@ -97,6 +97,7 @@ def notes(r: Result) -> list[str]:
     """What a reader must know before believing the number."""
     said = ["control, not a result"] if r.control else []
     said += ["optimistic: stopped on the test part"] if r.optimistic else []
+    said += [f"trained with shuffle={r.shuffle}"] if r.shuffle != "none" else []
     said += [f"heard in pretraining by {', '.join(r.heard_in_pretraining)}"] if r.heard_in_pretraining else []
     return said
 

@@ -106,12 +106,11 @@ def _published(row: Row, r: Result) -> dict[str, Any] | None:
     """The paper's numbers, and ours minus theirs in points."""
     if row.published is None:
         return None
-    theirs = {name: getattr(row.published, name) for name in ("accuracy", "macro_f1")}
     values = [
         {"heading": HEADINGS[name], "theirs": f"{100 * value:.1f}", "difference": r.scores[name].value - value}
-        for name, value in theirs.items()
+        for name, value in row.published.scores.items()
     ]
-    return {"source": str(row.published), "terms": TERMS, "values": values}
+    return {"source": str(row.published), "terms": TERMS, "values": values, "headline": values[-1]}
 
 
 def _provenance(r: Result) -> list[tuple[str, str]]:

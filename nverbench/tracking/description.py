@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from nverbench.metrics import SHOWN
-from nverbench.references import TERMS, published
+from nverbench.references import TERMS, reported
 from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results import Result
 from nverbench.tracking.plain import fenced, markdown
@@ -37,7 +37,7 @@ def description(result: Result) -> str:
 
 def _table(result: Result) -> str:
     """Percent, with what a paper published beside ours."""
-    theirs = published(result.entry)
+    theirs = reported(result)
     headings = ["metric", "ours %", "95% interval", "mean of folds (sd)", "sd over seeds", *(["published %", "ours - published"] if theirs else [])]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for name, heading in SHOWN:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from nverbench.references import published
+from nverbench.references import reported
 from nverbench.results import Result
 from nverbench.tracking.client import DIGEST, Point
 from nverbench.tracking.plain import key, keys, plain
@@ -82,9 +82,9 @@ def points(result: Result) -> list[Point]:
         sure = {f"interval/low_{own}": s.low, f"interval/high_{own}": s.high, f"over_seeds/sd_{own}": s.seed_sd}
         found |= {place: value for place, value in sure.items() if value is not None}
     found |= {f"recall/{name}": result.per_class_recall[label] for label, name in keys(result.per_class_recall).items()}
-    if theirs := published(result.entry):
-        for name in ("accuracy", "macro_f1"):
-            found |= {f"published/{name}": getattr(theirs, name), f"published/ours_minus_{name}": result.scores[name].value - getattr(theirs, name)}
+    if theirs := reported(result):
+        for name, value in theirs.scores.items():
+            found |= {f"published/{name}": value, f"published/ours_minus_{name}": result.scores[name].value - value}
     rounded = {name: round(value, DIGITS) for name, value in found.items()}
     return [(name, value, 0) for name, value in (rounded | _resources(result)).items()]
 

@@ -165,6 +165,15 @@ def test_a_dataset_with_options_is_found_under_its_name():
     assert anchor("vivae:exclude=pain") == anchor("vivae")
 
 
+def test_the_command_says_how_turns_were_shuffled_and_frames_stored() -> None:
+    made = result(0)
+    identity = {**made.provenance.identity, "train": {"shuffle": "intra"}, "storage": "float16"}
+    shuffled = made.model_copy(update={"provenance": made.provenance.model_copy(update={"identity": identity})})
+    assert "--train shuffle=intra --storage float16" in " ".join(command(shuffled))
+    assert "--train" not in " ".join(command(shuffled, shuffle="none"))
+    assert not {"--train", "--storage"} & set(" ".join(command(made)).split())
+
+
 def test_the_command_is_quoted_for_a_shell():
     words = shlex.split(" ".join(command(result(0, fusion="a; rm -rf $HOME", backbones=("x:k='v'", "y")))))
     assert words[:6] == ["nverbench", "run", "--backbone", "x:k='v'", "--backbone", "y"]

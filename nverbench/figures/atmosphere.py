@@ -1,43 +1,53 @@
-"""The analysis of atmosphere as a picture: what the turns of each conversation are labelled, and what context gained there.
+"""Ricoh's Figure 3: what the turns of each conversation are labelled, and what context gains there.
 
-Drawn on an Agg canvas without pyplot: no display, no global state. Colours are Okabe and Ito's (2008), safe for colour-blind eyes; a ninth label
-begins them again, hatched.
+Colours are Okabe and Ito's (2008), grey in the place of black, which would hide the line at one half; a ninth label begins them again, hatched.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from nverbench.figures.drawing import canvas, short
 from nverbench.stats import NOISE
 
 if TYPE_CHECKING:
     from nverbench.atmosphere import Atmosphere, Conversation
 
-DPI = 120
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 NAMED = 60
 """Conversations whose names have room below their bars."""
+NAME = 18
+"""Signs of a conversation's name; a title has ten to the inch, a dominant emotion 15."""
+BESIDE = 2.5
+"""Inches beside the bars: axis and legends."""
 
 
-def draw(found: Atmosphere, path: Path, *, title: str = "") -> None:
-    """Write the picture as a PNG: stacked bars of labels by conversation, ordered by dominant emotion, above the gain in accuracy of each."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+def draw_atmosphere(found: Atmosphere, *, title: str = "") -> Any:
+    """The picture: stacked bars of labels by conversation, ordered by dominant emotion, above the gain in accuracy of each."""
     order = sorted(found.conversations, key=lambda c: _place(c, found.labels))
-    figure = Figure(figsize=(min(16.0, max(6.5, 2.5 + 0.16 * len(order))), 6), layout="constrained")
-    FigureCanvasAgg(figure)
-    labels, gains = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    _stack(labels, order, found.labels)
+    width = min(16.0, max(7.5, 4.0 + 0.18 * len(order)))
+    figure = canvas(width, 6.5)
+    stack, gains = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    _stack(stack, order, found.labels)
+    _emotions(stack, order, (width - BESIDE) / len(order))
     _gains(gains, order)
+    gains.set_xlim(-0.7, len(order) - 0.3)
     if len(order) <= NAMED:
-        gains.set_xticks(range(len(order)), [_short(c.name) for c in order], rotation=90, fontsize=7)
+        gains.set_xticks(range(len(order)), [short(c.name, NAME) for c in order], rotation=90, fontsize=7)
     else:
         gains.set_xticks([])
         gains.set_xlabel(f"{len(order)} conversations, by dominant emotion and its share")
-    figure.suptitle(_short(title, 90) or f"Labels of {len(order)} conversations, and what context gains", fontsize=11)
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    stack.tick_params(bottom=False)
+    lines = [short(line, int(10 * width)) for line in title.split("\n")] if title else []
+    figure.suptitle("\n".join([*lines, _caption(found)]), fontsize=10)
+    return figure
+
+
+def _caption(found: Atmosphere) -> str:
+    m, n = len(found.conversations), found.dominated
+    return f"{n} of {m} conversations {'has' if n == 1 else 'have'} a dominant emotion; it gains from context in {found.gaining}"
 
 
 def _place(c: Conversation, labels: tuple[str, ...]) -> tuple[int, float, str]:
@@ -49,8 +59,6 @@ def _place(c: Conversation, labels: tuple[str, ...]) -> tuple[int, float, str]:
 
 def _stack(axes: Any, order: list[Conversation], labels: tuple[str, ...]) -> None:
     """The dominant emotion at the foot of its bar, so that the dashed line says whether it is over half; the others in the order of labels."""
-    import numpy as np
-
     share = np.array([[c.counts.get(label, 0) / c.scored for label in labels] for c in order])  # (c, k)
     foot = np.array([[label == c.dominant for label in labels] for c in order])
     above = np.where(foot, 0.0, (share * foot).sum(1, keepdims=True))
@@ -58,14 +66,27 @@ def _stack(axes: Any, order: list[Conversation], labels: tuple[str, ...]) -> Non
     for k, label in enumerate(labels):
         hatch = "///" if k >= len(COLOURS) else None
         axes.bar(
-            range(len(order)), share[:, k], bottom=bottom[:, k], width=0.9, color=COLOURS[k % len(COLOURS)], hatch=hatch, label=_short(label),
+            range(len(order)), share[:, k], bottom=bottom[:, k], width=0.9, color=COLOURS[k % len(COLOURS)], hatch=hatch, label=short(label),
             linewidth=0,
         )  # fmt: skip
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle="--")
     axes.set_ylim(0, 1)
-    axes.set_xlim(-0.7, len(order) - 0.3)
-    axes.set_ylabel("share of scored turns\n(dashed: one half)")
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
+    axes.set_ylabel("% of scored turns")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False, reverse=True, title="label", title_fontsize=8)
+
+
+def _emotions(axes: Any, order: list[Conversation], bar: float) -> None:
+    """The name of each dominant emotion above its conversations, and a line between two of them; a bar is so many inches wide."""
+    found = [c.dominant for c in order]
+    starts = [x for x, emotion in enumerate(found) if not x or found[x - 1] != emotion]
+    for start, end in zip(starts, [*starts[1:], len(found)], strict=True):
+        name = found[start]
+        signs = max(3, int(15 * bar * (end - start)))
+        axes.text((start + end - 1) / 2, 1.015, "none" if name is None else short(name, signs), ha="center", va="bottom", fontsize=7,
+                  style="italic" if name is None else "normal")  # fmt: skip
+        if start:
+            axes.axvline(start - 0.5, color="black", linewidth=0.8)
 
 
 def _gains(axes: Any, order: list[Conversation]) -> None:
@@ -86,9 +107,3 @@ def _gains(axes: Any, order: list[Conversation]) -> None:
 
 def _direction(difference: float) -> str:
     return "no change" if abs(difference) <= NOISE else "gains" if difference > 0 else "loses"
-
-
-def _short(name: str, most: int = 24) -> str:
-    """A name that leaves room for the picture; a $ would be read as mathematics, and what cannot be printed has no glyph."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return (plain if len(plain) <= most else f"{plain[: most - 3]}...").replace("$", r"\$")
