@@ -104,16 +104,14 @@ def test_a_dry_run_says_the_disk_that_frames_take_and_half_of_it_for_float16(iem
 def test_a_run_says_the_disk_before_it_starts_and_refuses_when_it_is_not_there(iemocap: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    ran = iemocap.run("run", *QUICK, "--fusion", MAMBA, "--folds", HELD)
-    assert ran.code == 2
-    assert "frames will take" in ran.err
-    assert "free some, move the cache with NVERBENCH_HOME, or take half with --storage float16" in ran.err
-    assert iemocap.results == []
-    ran = iemocap.run("run", *QUICK, "--fusion", MAMBA, "--folds", HELD, "--dry-run")
-    assert ran.code == 0  # what says its needs never needs them
-    monkeypatch.undo()
+    full = shutil.disk_usage("/")._replace(free=1000)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: full)
+        ran = iemocap.run("run", *QUICK, "--fusion", MAMBA, "--folds", HELD)
+        assert ran.code == 2
+        assert "free some, move the cache with NVERBENCH_HOME, or take half with --storage float16" in ran.err
+        assert iemocap.results == []
+        assert iemocap.run("run", *QUICK, "--fusion", MAMBA, "--folds", HELD, "--dry-run").code == 0  # what says its needs never needs them
     ran = iemocap.run("run", *QUICK, "--fusion", MAMBA, "--folds", HELD)
     assert ran.code == 0
     assert "frames will take" in ran.err
