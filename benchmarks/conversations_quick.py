@@ -22,10 +22,10 @@ SIZES = {
     "erc-mamba": "dim=32,hidden=64,layers=1,norm=pre",
     "erc-transformer": "dim=32,heads=2,hidden=128,layers=2",
     "erc-gru": "dim=32,hidden=32,layers=1",
-    "erc-mean": "dim=32,hidden=64,layers=1,norm=pre",
-    "erc-prior": "dim=32,hidden=64,layers=1,norm=pre",
+    "erc-mean": "dim=32,layers=0",
+    "erc-prior": "dim=32,layers=0",
 }
-"""LayerNorm before the Mamba pair: at this learning rate the paper's network without it learns less in as many epochs."""
+"""The sound of a turn of these corpora does not change along it: two baselines without layers hear all of it in the mean of its frames."""
 
 
 def recipe(options: Mapping[str, Any]) -> Recipe:

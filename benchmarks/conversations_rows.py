@@ -21,6 +21,9 @@ class Row:
     shuffle: str = "none"
     folds: str = LEFT_OUT
 
+    def __str__(self) -> str:
+        return f"{self.corpus} {self.fusion} {self.shuffle} {self.folds}"
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -44,15 +47,12 @@ def _rows(design: Design, folds: str) -> Iterable[Row]:
     mamba = Row(design.name, "erc-mamba", folds=folds)
     yield mamba
     yield replace(mamba, fusion="erc-mamba:context=utterance")
-    shuffles: dict[Design, tuple[str, ...]] = {BOTH: SHUFFLES, ORDER: ("intra", "inter"), ATMOSPHERE: ("intra", "inter"), PLAIN: ("intra",)}
+    shuffles: dict[Design, tuple[str, ...]] = {BOTH: SHUFFLES, ORDER: ("intra",), ATMOSPHERE: ("intra", "inter"), PLAIN: ("intra",)}
     if folds == LEFT_OUT:
         yield from (replace(mamba, shuffle=shuffle) for shuffle in shuffles[design])
-        if design is not PLAIN:
-            yield replace(mamba, fusion="erc-mean")
+        yield replace(mamba, fusion="erc-mean")
         if design is BOTH:
             yield from (replace(mamba, fusion=fusion) for fusion in ("erc-prior", "erc-transformer", "erc-gru"))
-    elif design is ORDER:
-        yield replace(mamba, shuffle="intra")
 
 
 def facts(design: Design, ideal: Ideal, have: Iterable[Row]) -> list[Fact]:
