@@ -1,6 +1,6 @@
 """conversation-demo: procedural dialogues in which atmosphere and order have a known strength, so that a study of context can be checked.
 
-Four datasets of one shape: 5 sessions of two speakers, 300 conversations of 8 to 14 turns of 0.06 to 0.1 s, four labels, one turn in ten heard but
+Four datasets of one shape: 5 sessions of two speakers, 300 conversations of 8 to 14 turns of 0.08 to 0.16 s, four labels, one turn in ten heard but
 not scored. They differ in where the generator put information (``conversation_design.py``) and in nothing else:
 
 ================================  ==========  =====  ========  ====  =====
@@ -41,7 +41,7 @@ AGAIN = "remove the folder, and it is made again on the next run"
 
 
 def make(design: Design, root: Path) -> None:
-    """Writes the corpus of a design into ``root``: a listing, a README.txt and 3,331 turns, 4.4 MB, the same bytes every time."""
+    """Writes the corpus of a design into ``root``: a listing, a README.txt and 3,331 turns, 6.5 MB, the same bytes every time."""
     _write(root, design, list(dialogues(design)))
 
 

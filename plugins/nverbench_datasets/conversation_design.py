@@ -33,7 +33,7 @@ CONVERSATIONS = 60
 """Per session; the four labels dominate fifteen of them each."""
 FEWEST, MOST = 8, 14
 """Turns of a conversation, every number in between as likely."""
-SHORTEST, LONGEST = 6, 10
+SHORTEST, LONGEST = 8, 16
 """Length of a turn in hundredths of a second: short, because training takes time by the frame, and long enough to tell nearly all of the evidence."""
 UNSCORED = 0.10
 """Share of turns that are heard but not scored, whatever their label."""
