@@ -47,7 +47,7 @@ def _rows(design: Design, folds: str) -> Iterable[Row]:
     mamba = Row(design.name, "erc-mamba", folds=folds)
     yield mamba
     yield replace(mamba, fusion="erc-mamba:context=utterance")
-    shuffles: dict[Design, tuple[str, ...]] = {BOTH: SHUFFLES, ORDER: ("intra",), ATMOSPHERE: ("intra", "inter"), PLAIN: ("intra",)}
+    shuffles: dict[Design, tuple[str, ...]] = {BOTH: SHUFFLES, ORDER: ("intra", "inter"), ATMOSPHERE: ("intra", "inter"), PLAIN: ("intra",)}
     if folds == LEFT_OUT:
         yield from (replace(mamba, shuffle=shuffle) for shuffle in shuffles[design])
         yield replace(mamba, fusion="erc-mean")
