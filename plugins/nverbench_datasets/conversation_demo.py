@@ -1,6 +1,6 @@
 """conversation-demo: procedural dialogues in which atmosphere and order have a known strength, so that a study of context can be checked.
 
-Four datasets of one shape: 5 sessions of two speakers, 100 conversations of 8 to 14 turns of 0.25 to 0.45 s, four labels, one turn in ten heard but
+Four datasets of one shape: 5 sessions of two speakers, 300 conversations of 8 to 14 turns of 0.08 to 0.16 s, four labels, one turn in ten heard but
 not scored. They differ in where the generator put information (``conversation_design.py``) and in nothing else:
 
 ================================  ==========  =====  ========  ====  =====
@@ -41,7 +41,7 @@ AGAIN = "remove the folder, and it is made again on the next run"
 
 
 def make(design: Design, root: Path) -> None:
-    """Writes the corpus of a design into ``root``: a listing, a README.txt and 1,101 turns, 6 MB, the same bytes every time."""
+    """Writes the corpus of a design into ``root``: a listing, a README.txt and 3,331 turns, 6.5 MB, the same bytes every time."""
     _write(root, design, list(dialogues(design)))
 
 
@@ -136,7 +136,7 @@ def _write_turn(path: Path, dialogue: Dialogue, place: int) -> None:
 
 
 def _readme(design: Design) -> str:
-    return f"""{design.name}: 100 synthetic dialogues, atmosphere {design.atmosphere:g}, order {design.order:g}.
+    return f"""{design.name}: 300 synthetic dialogues, atmosphere {design.atmosphere:g}, order {design.order:g}.
 
 No person speaks here: every turn is coloured noise, computed from seed {SEED}
 (nverbench_datasets/conversation_design.py); the names of the labels are names.
@@ -170,6 +170,6 @@ def _dataset(design: Design, counts: tuple[int, ...]) -> Dataset:
     )
 
 
-COUNTS = {BOTH: (259, 255, 237, 243), ATMOSPHERE: (253, 276, 223, 242), ORDER: (268, 259, 237, 230), PLAIN: (250, 268, 240, 236)}
+COUNTS = {BOTH: (753, 738, 730, 763), ATMOSPHERE: (743, 759, 706, 776), ORDER: (752, 754, 741, 737), PLAIN: (756, 738, 735, 755)}
 """Scored turns per label."""
 CONVERSATION_DEMOS = tuple(_dataset(design, COUNTS[design]) for design in DESIGNS)

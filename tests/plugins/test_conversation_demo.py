@@ -90,7 +90,7 @@ def test_two_makes_give_the_same_bytes(corpus: Path, tmp_path: Path):
 
 def test_no_two_turns_are_the_same_and_the_corpus_is_small(corpus: Path):
     found = digests(corpus)
-    assert len(set(found.values())) == len(found) == 1101 + 2
+    assert len(set(found.values())) == len(found) == 3331 + 2
     assert sum(p.stat().st_size for p in corpus.rglob("*.wav")) < 7e6
 
 
@@ -165,7 +165,7 @@ def test_where_there_is_neither_the_label_before_says_nothing():
 
 def test_one_turn_in_ten_is_not_scored_whatever_its_label_and_it_sounds_like_its_label():
     unscored = [turn for d in said(BOTH) for turn in d.turns if not turn.scored]
-    assert len(unscored) / 1101 == pytest.approx(UNSCORED, abs=0.025)
+    assert len(unscored) / 3331 == pytest.approx(UNSCORED, abs=0.025)
     by_label = np.bincount([turn.label for turn in unscored], minlength=K)
     assert ((by_label - len(unscored) / K) ** 2 / (len(unscored) / K)).sum() < 11.3  # chi-square on 3 degrees of freedom, p = 0.01
     assert np.mean([np.argmax(turn.evidence) == turn.label for turn in unscored]) > 0.45
@@ -224,7 +224,7 @@ def test_every_turn_is_audible_and_not_clipped(scored: list[Clip]):
 def test_turns_come_in_order_with_speaker_session_and_onset(corpus: Path):
     clips = list(DEMO.load(corpus))
     corpora_ = corpora.load(DEMO, Reference("conversation-demo"), corpus)
-    assert (len(clips), len(corpora_.clips), corpora_.partial, corpora_.misfits) == (1101, 994, False, ())
+    assert (len(clips), len(corpora_.clips), corpora_.partial, corpora_.misfits) == (3331, 2984, False, ())
     by_conversation: dict[str, list[Clip]] = {}
     for clip in clips:
         by_conversation.setdefault(clip.conversation, []).append(clip)
