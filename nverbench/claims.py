@@ -35,7 +35,7 @@ class Selector(Strict):
     """Which cells belong to a side: those that fit everything said; nothing said about a column means any."""
 
     fusions: Annotated[list[Text], Field(min_length=1)]
-    """In canonical text."""
+    """In canonical text, or as the paper's table names them; ``erc-mamba (shuffle=intra)`` is one trained on turns out of order."""
     losses: list[Text] = []
     backbones: list[Text] = []
     """``wavlm-base``, or a pair joined by ``+`` in its order."""

@@ -112,6 +112,16 @@ def test_of_one_combination_the_row_with_the_most_replicates_counts():
     assert judged(judge(rows), "reno-over-concatenation").verdict == "holds"
 
 
+def test_a_row_trained_on_shuffled_turns_is_another_system():
+    ordered, shuffled, alone = (filed(name, skill, seed=i, dataset="iemocap-6", fusion=fusion) for i, (name, skill, fusion) in enumerate(
+        (("a", 0.8, "erc-mamba"), ("b", 0.5, "erc-mamba"), ("c", 0.6, "erc-mamba:context=utterance"))))  # fmt: skip
+    provenance = shuffled.result.provenance
+    identity = {**provenance.identity, "train": {"shuffle": "intra"}}
+    result = shuffled.result.model_copy(update={"seeds": 9, "provenance": provenance.model_copy(update={"identity": identity})})
+    found = judge([ordered, dataclasses.replace(shuffled, result=result), alone])
+    assert [(j.verdict, j.cells) for j in (judged(found, name, "iemocap-6") for name in ("ricoh-order", "ricoh-context"))] == [("holds", (1, 1))] * 2
+
+
 def test_without_a_result_everything_is_not_measured_and_the_tables_are_judged():
     found = judge([])
     assert {one.verdict for one in found} == {"not measured"}

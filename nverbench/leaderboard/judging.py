@@ -103,15 +103,19 @@ def _evidence(filed: Iterable[Filed]) -> tuple[dict[Field, _Field], dict[tuple[s
         elif one.level not in RANKED:
             reasons[r.entry.dataset, _cell(r)] = NOT_RERUN
         else:
-            e = r.entry
-            fields[field_of(r)][tuple(e.backbones), e.fusion, e.loss] = one
+            fields[field_of(r)][tuple(r.entry.backbones), _fusion(r), r.entry.loss] = one
     made = {key: field for key, rows in fields.items() if (field := _field(list(rows.values()))) is not None}
     return made, reasons
 
 
 def _cell(r: Result) -> Cell:
     e = r.entry
-    return Cell(tuple(e.backbones), tuple(e.families), e.fusion, e.loss, e.dataset, r.scores[METRIC].value, r.id)
+    return Cell(tuple(e.backbones), tuple(e.families), _fusion(r), e.loss, e.dataset, r.scores[METRIC].value, r.id)
+
+
+def _fusion(r: Result) -> str:
+    """The fusion, and whether it was trained on turns out of order: another system, which must not stand in for the one of that name."""
+    return r.entry.fusion if r.shuffle == "none" else f"{r.entry.fusion} (shuffle={r.shuffle})"
 
 
 def _field(rows: Sequence[Filed]) -> _Field | None:
