@@ -30,6 +30,10 @@ class Folder:
         """Where its predictions lie."""
         return self.root / f"{job_id}.predictions.npz"
 
+    def predictions(self, result: Result) -> Predictions:
+        """What a finished job predicted; ResultError when the file is gone or damaged."""
+        return Predictions.read(self.predictions_path(result.id))
+
     def finished(self, job_id: str) -> Result | None:
         """The finished result of that id, if there is one."""
         return read(self.path(job_id)) if self.path(job_id).exists() else None

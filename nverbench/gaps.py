@@ -43,10 +43,13 @@ class Gap(Strict):
     values: dict[str, Difference]
 
 
-def find(results: Iterable[Result], folder: Folder, say: Callable[[str], None]) -> list[Gap]:
+def find(results: Iterable[Result], read: Callable[[Result], Predictions], say: Callable[[str], None]) -> list[Gap]:
     """The gap of every system among the results that was run on random and on disjoint folds, in the order of the results.
 
     Damaged predictions are said, and cost their gap only.
+
+    Args:
+        read: gives a result's predictions; raises ResultError where they are gone or damaged.
     """
     results = list(results)
     shared = {_system(r): r for r in results if r.folds.kind == "random"}
@@ -54,7 +57,7 @@ def find(results: Iterable[Result], folder: Folder, say: Callable[[str], None]) 
     found = []
     for random, disjoint in pairs:
         try:
-            gap = between(random, disjoint, folder)
+            gap = between(random, disjoint, read)
         except ResultError as error:
             say(str(error))
             continue
@@ -62,13 +65,13 @@ def find(results: Iterable[Result], folder: Folder, say: Callable[[str], None]) 
     return found
 
 
-def between(random: Result, disjoint: Result, folder: Folder) -> Gap | None:
+def between(random: Result, disjoint: Result, read: Callable[[Result], Predictions]) -> Gap | None:
     """The gap between two results of one system; None where their predictions are not of the same clips (``--skip-bad``, holdout).
 
     Raises:
         ResultError: the predictions of one are gone or damaged.
     """
-    a, b = (Predictions.read(folder.predictions_path(r.id)).decisions(len(r.labels)) for r in (random, disjoint))
+    a, b = (read(r).decisions(len(r.labels)) for r in (random, disjoint))
     if a.groups != b.groups or len(a.target) != len(b.target):
         return None
     values = stats.difference(a, b)
@@ -99,5 +102,5 @@ def text(gap: Gap) -> str:
 
 def _system(r: Result) -> tuple[str, ...]:
     """What must be the same for two rows to be one system on one corpus."""
-    same = (r.entry.model_dump_json(), r.protocol, r.selection, str(r.seeds), r.provenance.dataset_digest)
+    same = (r.entry.model_dump_json(), r.protocol, r.selection, r.shuffle, str(r.seeds), r.provenance.dataset_digest)
     return (*same, str(sorted(r.provenance.weights_digests.items())))

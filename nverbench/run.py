@@ -120,7 +120,7 @@ def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callabl
 
 def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]) -> list[gaps.Gap]:
     """The speaker gaps of a run, written beside the results and told to MLflow."""
-    found = gaps.find(summary.finished + summary.unchanged, folder, say)
+    found = gaps.find(summary.finished + summary.unchanged, folder.predictions, say)
     for gap in found:
         gaps.write(gap, folder)
         try:

@@ -53,7 +53,7 @@ def show(
     from nverbench.leaderboard import formats
     from nverbench.leaderboard.rows import rows
 
-    speaker_gaps = gaps.find(board.order(one.result for one in kept), Folder(out), say)
+    speaker_gaps = gaps.find(board.order(one.result for one in kept), Folder(out).predictions, say)
     ranked = rows(kept, speaker_gaps)
     _print(ranked, form, speaker_gaps)
     for line in (*board.footnotes([row.result for row in ranked]), *formats.unranked(ranked)):

@@ -47,7 +47,8 @@ def build(
             say(line)
         say(f"no results in {out / 'results'}{f' and none in {entries}' if entries else ''}; nverbench run makes some")
         return 2
-    found = gaps.find([one.result for one in own], Folder(out), say)
+    by_id = {one.result.id: one for one in filed}
+    found = gaps.find([one.result for one in filed], lambda r: by_id[r.id].predictions(), say)
     store = Store(home.embeddings_folder(), say)
     points = pages.from_store([one.result for one in filed], Shelves(catalog, rules, store), say)
     claims = [one.record() for one in judging.judge(filed)]

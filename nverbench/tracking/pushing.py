@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from nverbench import gaps
 from nverbench.errors import ResultError
 from nverbench.folder import Folder, read
-from nverbench.predictions import Predictions
 from nverbench.publishing import publish
 from nverbench.results import Result
 from nverbench.tracking.client import DIGEST, FINISHED, connect, speaking
@@ -47,7 +46,7 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
             result = read(path)
             memory, run = Told(folder, result.id, uri), there.get(result.result_digest)
             if run is None:
-                public, predictions = publish(result, Predictions.read(folder.predictions_path(result.id)))
+                public, predictions = publish(result, folder.predictions(result))
         except ResultError as error:
             done.damaged += 1
             say(str(error))
@@ -60,6 +59,6 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
             done.known += 1
         memory.note(result=result.result_digest, run=run)
         done.results.append(result.model_copy(update={"per_fold": []}))
-    for gap in gaps.find(done.results, folder, say):
+    for gap in gaps.find(done.results, folder.predictions, say):
         log_gap(gap, folder, uri)
     return done

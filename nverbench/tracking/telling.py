@@ -35,7 +35,7 @@ def log(result: Result, folder: Folder, uri: str) -> bool:
     with speaking(uri, safe), telling(folder):
         if told.get("result") == result.result_digest:  # another process was first
             return False
-        public, predictions = publish(result, Predictions.read(folder.predictions_path(result.id)))
+        public, predictions = publish(result, folder.predictions(result))
         run, new = tell(connect(uri), public, predictions)
     told.note(result=result.result_digest, run=run)
     return new

@@ -74,6 +74,21 @@ def test_in_a_checkout_the_page_holds_its_entries_unless_they_are_left_out(world
     assert "contradict each other" in world.run(*build, "--entries", "elsewhere/entries", "--no-entries").err
 
 
+def test_submitted_rows_on_both_cuts_have_their_speaker_gap(world: World):
+    world.datasets = [replace(d, share="open") for d in world.datasets]
+    said = world.job("--folds", "speaker", "--folds", "random").err
+    assert "failed" not in said.replace("0 failed", "")
+    for path in world.results:
+        assert world.run("leaderboard", "submit", path.stem, "--as", "Ann", "--to", "theirs", "--registry", "tiny.yaml").code == 0
+    shown = {}
+    for name, words in {"own": ("--no-entries",), "theirs": ("--entries", "theirs", "--out", "empty")}.items():
+        assert world.run("leaderboard", "build", "--registry", "tiny.yaml", "--page", f"{name}-page", *words).code == 0
+        pages = [p.read_text(encoding="utf-8") for p in sorted((world.root / f"{name}-page" / "results").iterdir())]
+        shown[name] = [re.findall(r"Speaker gap.*?points[^.]*\.\d[^.]*", page) for page in pages]
+    assert shown["theirs"] == shown["own"]
+    assert list(map(len, shown["own"])) == [1, 1]  # both rows say it
+
+
 def test_no_results_are_no_page(world: World):
     done = world.run("leaderboard", "build")
     assert (done.code, "nverbench run makes some" in done.err) == (2, True)
