@@ -58,10 +58,15 @@ def turns(contextual: Filed, single: Filed, catalog: Catalog) -> Turns:
 
 
 def check_kind(result: Result, catalog: Catalog, *, whole: bool) -> None:
-    """Raise the UsageError that says why a result is not one of a model that hears whole conversations (or, ``whole=False``, single utterances)."""
+    """Raise the UsageError that says why a result is not one of a model that hears whole conversations (or, ``whole=False``, single utterances).
+
+    Of a fusion that is not installed here nothing is known: whoever names its result is believed.
+    """
     name = result.entry.dataset
     if catalog.dataset(split(name)[0]).task != "conversation":
         raise UsageError(visible(f"result {result.id} is over single clips ({name}); give one of a dataset that has conversations"))
+    if split(result.entry.fusion)[0] not in catalog.fusions.parts:
+        return
     reference = _fusion(result, catalog)
     hears = catalog.fusion(reference.name).recipe_for(reference.full).unit == "conversation"
     if hears != whole:
