@@ -1,6 +1,6 @@
 """What ``--storage float16`` costs: the error of the stored frames, and what becomes of the predictions on conversation-demo.
 
-    python benchmarks/float16_storage.py [--backbone logmel-stats] [--fusion erc-mamba:dim=32,hidden=64,layers=1]
+    python benchmarks/float16_storage.py [--backbone logmel-stats] [--fusion erc-mean:dim=16,hidden=16,layers=0]
 
 The same job runs twice through the command line, in a home of its own, with frames in float32 and in float16. Errors are those of the float32 frames
 once rounded, which is all that the storage does to them.
@@ -51,7 +51,7 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="logmel-stats")
-    parser.add_argument("--fusion", default="erc-mamba:dim=32,hidden=64,layers=1")
+    parser.add_argument("--fusion", default="erc-mean:dim=16,hidden=16,layers=0")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
