@@ -45,22 +45,26 @@ def discover(disabled: Iterable[str] = (), extra: Iterable[tuple[Origin, ModuleT
     catalog, seconds = Catalog(), quarantine.allowed()
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    for point in sorted(entry_points(group=GROUP), key=_house_first):
-        origin = _origin(point)
+    points = [(_origin(point), point) for point in entry_points(group=GROUP)]
+    for origin, point in sorted(points, key=lambda pair: _house_first(pair[0])):
         if {_normal(origin.plugin), _normal(origin.distribution)} & names:
             catalog.disabled.append(origin)
             continue
-        hung = quarantine.remembered(origin.handle, origin.version, _module(point), seconds)
+        # The house's own are light and trusted: a disk that stalls must not quarantine them.
+        limit = None if origin.distribution == HOUSE else seconds
+        hung = limit and quarantine.remembered(origin.handle, origin.version, _module(point), limit)
         if hung:
             catalog.quarantine.append(Quarantined(origin, hung))
         else:
-            _take_in(catalog, manager, origin, point.load, _module(point), seconds)
+            _take_in(catalog, manager, origin, point.load, _module(point), limit)
     for origin, module in extra:
         _take_in(catalog, manager, origin, functools.partial(_itself, module), None, seconds)
     return catalog
 
 
-def _take_in(catalog: Catalog, manager: pluggy.PluginManager, origin: Origin, load: Callable[[], Any], module: str | None, seconds: float) -> None:
+def _take_in(
+    catalog: Catalog, manager: pluggy.PluginManager, origin: Origin, load: Callable[[], Any], module: str | None, seconds: float | None
+) -> None:
     """A plugin's parts on their shelves, or the plugin in quarantine. ``module``: what is remembered when it hangs; None: nothing is."""
 
     def parts() -> list[Any]:
@@ -70,15 +74,16 @@ def _take_in(catalog: Catalog, manager: pluggy.PluginManager, origin: Origin, lo
         manager.check_pending()  # a mistyped hook quarantines this plugin alone
         return _parts_of(manager, plugin)
 
-    # The house's own are light and trusted: a disk that stalls must not quarantine them.
-    outcome = alone(parts, None if origin.distribution == HOUSE else seconds)
+    outcome = alone(parts, seconds)
     catalog.remarks.extend(Remark(origin, what) for what in outcome.remarks)
     if outcome.error is not None:
         if manager.get_plugin(origin.handle) is not None:
             manager.unregister(name=origin.handle)
-        slow = isinstance(outcome.error, TimeUp)
-        error = quarantine.too_slow(origin.handle, origin.version, module, seconds) if slow else _quote(outcome.error)
-        catalog.quarantine.append(Quarantined(origin, error))
+        if seconds and isinstance(outcome.error, TimeUp):
+            why = quarantine.too_slow(origin.handle, origin.version, module, seconds)
+        else:
+            why = _quote(outcome.error)
+        catalog.quarantine.append(Quarantined(origin, why))
         return
     catalog.plugins.append(origin)
     for part in outcome.answer or ():
@@ -129,8 +134,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
-def _house_first(point: EntryPoint) -> tuple[bool, str, str]:
-    origin = _origin(point)
+def _house_first(origin: Origin) -> tuple[bool, str, str]:
     return (origin.distribution != HOUSE, origin.distribution, origin.plugin)
 
 

@@ -23,7 +23,9 @@ QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceW
 """Warnings for developers, which Python does not show to users either."""
 LONGEST = 160
 """Characters of a plugin's text that are quoted."""
+# Looked at only where somebody imports them: a look at the list imports none of them.
 LIBRARIES: dict[str, Callable[[], Shared]] = {
+    "logging": process.logging_settings,
     "numpy": process.numpy_settings,
     "torch": lambda: {**process.torch_settings(), **process.torch_random()},
 }

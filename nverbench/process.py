@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 import random
 import signal
@@ -32,10 +31,24 @@ def python_settings() -> Shared:
         "sys.path": (lambda: list(sys.path), lambda value: sys.path.__setitem__(slice(None), value)),
         "standard streams": (lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
         "sys.excepthook": (lambda: sys.excepthook, lambda value: setattr(sys, "excepthook", value)),
-        "root logger": (_root_logger, _set_root_logger),
         "signal handlers": (_handlers, _set_handlers),
         "random state of python": (random.getstate, random.setstate),
     }
+
+
+def logging_settings() -> Shared:
+    """The logger that everybody's messages reach."""
+    import logging
+
+    root = logging.root
+
+    def put(value: tuple[Any, ...]) -> None:
+        level, disabled, handlers = value
+        root.setLevel(level)
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+
+    return {"root logger": (lambda: (root.level, root.manager.disable, tuple(root.handlers)), put)}
 
 
 def numpy_settings() -> Shared:
@@ -115,17 +128,6 @@ def _working_folder() -> Path | None:
 
 def _set_streams(value: tuple[Any, Any, Any]) -> None:
     sys.stdin, sys.stdout, sys.stderr = value
-
-
-def _root_logger() -> tuple[Any, ...]:
-    return (logging.root.level, logging.root.manager.disable, tuple(logging.root.handlers))
-
-
-def _set_root_logger(value: tuple[Any, ...]) -> None:
-    level, disabled, handlers = value
-    logging.root.setLevel(level)
-    logging.disable(disabled)
-    logging.root.handlers[:] = handlers
 
 
 def _handlers() -> dict[str, Any]:

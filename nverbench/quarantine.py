@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nverbench import home
 from nverbench.errors import ArtifactError, UsageError
 
 SECONDS = 10.0
@@ -61,6 +60,8 @@ def too_slow(handle: str, version: str, module: str | None, seconds: float) -> s
     said = f"its import took more than {seconds:g} s and was stopped"
     if module is None:
         return f"{said}; {VARIABLE}={6 * seconds:g} gives it longer"
+    from nverbench import home
+
     with contextlib.suppress(OSError, ArtifactError):  # a home that cannot be written: the next command waits again
         home.note(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
     return f"{said}; it is not tried again before it changes; {_way_out(seconds)}"
@@ -68,6 +69,8 @@ def too_slow(handle: str, version: str, module: str | None, seconds: float) -> s
 
 def forget() -> None:
     """Try every plugin again."""
+    from nverbench import home
+
     for handle in _notes():
         home.note(NOTES, SECTION, handle, None)
 
@@ -77,6 +80,8 @@ def _way_out(seconds: float) -> str:
 
 
 def _notes() -> dict[str, Any]:
+    from nverbench import home  # locks and folders: where only the house's plugins are installed, nobody needs them
+
     try:
         return {handle: hang for handle, hang in home.read_notes(NOTES).get(SECTION, {}).items() if hang is not None}
     except (OSError, ArtifactError):  # a memory that cannot be read is none; it costs a wait

@@ -12,6 +12,8 @@ from nverbench.parts import Backbone, Dataset, Fusion, Loss
 HOUSE = "nverbench"
 """The harness's own distribution: a stranger that claims one of its names is refused, and the name stays usable."""
 
+SINGULAR = {"backbones": "backbone", "datasets": "dataset", "fusions": "fusion", "losses": "loss"}
+
 P = TypeVar("P", Backbone, Dataset, Fusion, Loss)
 
 
@@ -56,6 +58,7 @@ class Standing:
     """How a plugin stands."""
 
     origin: Origin
+    used: bool
     status: str
     """ok; quarantined: why; disabled; clash: which names another plugin claims too."""
     parts: dict[str, list[str]] = field(default_factory=dict)
@@ -63,10 +66,11 @@ class Standing:
     remarks: tuple[str, ...] = ()
 
     @property
-    def brings(self) -> str:
-        """How many parts of which kind."""
-        counts = [f"{len(names)} {kind if len(names) > 1 else Catalog.SINGULAR[kind]}" for kind, names in self.parts.items()]
-        return ", ".join(counts) or "no parts"
+    def line(self) -> str:
+        """Version, how many parts of which kind, status."""
+        counts = ", ".join(f"{len(names)} {kind if len(names) > 1 else SINGULAR[kind]}" for kind, names in self.parts.items())
+        brings = [counts or "no parts"] if self.used else []
+        return ", ".join([self.origin.version, *brings, self.status, *self.remarks])
 
 
 @dataclass
@@ -126,8 +130,6 @@ class Shelf(Generic[P]):
 class Catalog:
     """Everything installed, by kind."""
 
-    SINGULAR = {"backbones": "backbone", "datasets": "dataset", "fusions": "fusion", "losses": "loss"}  # noqa: RUF012  # a constant
-
     backbones: Shelf[Backbone] = field(default_factory=lambda: Shelf("backbone"))
     datasets: Shelf[Dataset] = field(default_factory=lambda: Shelf("dataset"))
     fusions: Shelf[Fusion] = field(default_factory=lambda: Shelf("fusion"))
@@ -156,14 +158,14 @@ class Catalog:
 
     def standings(self) -> list[Standing]:
         """How every plugin stands: those in use, those in quarantine, those left out."""
-        broken = [Standing(q.origin, f"quarantined: {q.error}", remarks=self._remarks(q.origin)) for q in self.quarantine]
-        return [*(self._in_use(o) for o in self.plugins), *broken, *(Standing(o, "disabled") for o in self.disabled)]
+        broken = [Standing(q.origin, False, f"quarantined: {q.error}", remarks=self._remarks(q.origin)) for q in self.quarantine]
+        return [*(self._in_use(o) for o in self.plugins), *broken, *(Standing(o, False, "disabled") for o in self.disabled)]
 
     def _in_use(self, origin: Origin) -> Standing:
-        shelves: dict[str, Shelf[Any]] = {kind: getattr(self, kind) for kind in self.SINGULAR}
+        shelves: dict[str, Shelf[Any]] = {kind: getattr(self, kind) for kind in SINGULAR}
         parts = {kind: names for kind, shelf in shelves.items() if (names := shelf.brought_by(origin))}
         lost = [name for shelf in shelves.values() for name in shelf.lost_by(origin)]
-        return Standing(origin, f"clash: {', '.join(lost)}" if lost else "ok", parts, self._remarks(origin))
+        return Standing(origin, True, f"clash: {', '.join(lost)}" if lost else "ok", parts, self._remarks(origin))
 
     def _remarks(self, origin: Origin) -> tuple[str, ...]:
         return tuple(r.what for r in self.remarks if r.origin == origin)
