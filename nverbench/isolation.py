@@ -118,8 +118,8 @@ def _imported(name: str) -> bool:
 
 
 def _blanket_filters() -> list[Any]:
-    """Filters that name neither a message nor a module: they change what everybody sees (numpy and others add narrow ones when imported)."""
-    return [f for f in warnings.filters if f[1] is None and f[3] is None]
+    """Filters that hold for any message of any module, of a kind that users see (libraries add narrower ones when they are imported)."""
+    return [f for f in warnings.filters if f[1] is None and f[3] is None and issubclass(UserWarning, f[2])]
 
 
 def _quoted(text: str) -> str:
