@@ -1,8 +1,8 @@
 """The four hooks of the plugin API: one per kind of part, each returning records from :mod:`nverbench.parts`.
 
-A plugin is a module named by an entry point in the group ``nverbench``; it implements any of these with ``@nverbench.hookimpl``, and may say for which
-version of this API it was written (``nverbench_api = "1.0"``; see :mod:`nverbench.api`). Hooks take no argument. Keep the module light: import torch and
-other heavy packages inside ``load`` and ``build``, so that ``nverbench list`` stays instant. The examples below are run by tests/test_hookspecs.py.
+A plugin is a module named by an entry point in the group ``nverbench``; it implements any of these with ``@nverbench.hookimpl``, and may say for
+which version of this API it was written (``nverbench_api = "1.0"``; see :mod:`nverbench.api`). Hooks take no argument. Keep the module light: import
+torch and other heavy packages inside ``load`` and ``build``, so that ``nverbench list`` stays instant. Tests run the examples below.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ STRANGER = Origin("stranger", "nver-stranger", "1.2")
 
 def example(hook: str) -> tuple[doctest.TestResults, dict[str, Any]]:
     """The example of a hook, run, and the names it leaves behind."""
-    (test,) = [t for t in doctest.DocTestFinder(recurse=False).find(getattr(hookspecs, hook), hook, globs={})]
+    (test,) = doctest.DocTestFinder(recurse=False).find(getattr(hookspecs, hook), hook, globs={})
     names = test.globs
     return doctest.DocTestRunner(verbose=False).run(test, clear_globs=False), names
 

@@ -34,7 +34,7 @@ Dataset(name="b", load=load, label_card=LabelCard(kind="portrayed", setting="act
 Clip("a.wav", "a.wav", "joy")  # expect: arg-type
 Fusion(name="c", arity=(1, 1), build=lambda dims, classes: 3)  # expect: arg-type,return-value
 Loss(name="d", build=build)  # expect: arg-type
-Loss("e", build)  # expect: misc,call-arg
+Loss("e", build)  # expect: call-arg,arg-type
 Losses({"ce": 0.5})  # expect: dict-item
 number: float = api_version  # expect: assignment
-Clip("a.wav", Path("a.wav"), "joy").colour  # expect: attr-defined
+colour = Clip("a.wav", Path("a.wav"), "joy").colour  # expect: attr-defined

@@ -1,6 +1,5 @@
 from typing import Any
 
-from torch import Tensor
 from torch.nn import functional as functional
 
 class Module:
