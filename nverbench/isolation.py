@@ -41,6 +41,12 @@ class Outcome(Generic[T]):
     remarks: list[str] = field(default_factory=list)
     """What it did that is nobody else's business, undone."""
 
+    def get(self) -> T | None:
+        """The answer; what the code raised is raised again."""
+        if self.error is not None:
+            raise self.error
+        return self.answer
+
 
 def alone(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
     """Run a plugin's code. It may take ``seconds``, not counting the import of numpy and torch; None: as long as it likes."""
