@@ -54,9 +54,10 @@ def alone(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
     clock = Clock(seconds) if seconds is not None else None
     with process.overheard(QUIET) as heard:
         blanket = _blanket_filters()
-        with _settings_kept(outcome.remarks, clock), clock.running() if clock else contextlib.nullcontext():
+        with _settings_kept(outcome.remarks, clock):
             try:
-                outcome.answer = action()
+                with clock.running() if clock else contextlib.nullcontext():
+                    outcome.answer = action()
             except KeyboardInterrupt:  # the user's
                 raise
             except BaseException as error:  # a plugin may raise anything, SystemExit and worse; it harms only itself
@@ -105,10 +106,11 @@ class _Watch:
         spec = PathFinder.find_spec(name, path) if name in self.names else None
         if spec is None or spec.loader is None:
             return None
-        self.names.remove(name)
-        execute = spec.loader.exec_module
+        execute = spec.loader.exec_module  # not called by who only asks whether the library is there
 
         def exec_module(module: ModuleType) -> None:
+            if name in self.names:
+                self.names.remove(name)
             with self.clock.standing_still() if self.clock else contextlib.nullcontext():
                 execute(module)
                 self.first_seen(name)

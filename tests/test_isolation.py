@@ -204,6 +204,8 @@ sys.path.insert(0, {folder!r})
 library = lambda: sys.modules["slowlib"]
 LIBRARIES["slowlib"] = lambda: {{"mood of slowlib": (lambda: library().mood, lambda value: setattr(library(), "mood", value))}}
 def first():
+    import importlib.util
+    importlib.util.find_spec("slowlib")
     import slowlib
     slowlib.mood = "bad"
 outcome = alone(first, 0.2)
