@@ -26,7 +26,7 @@ MOST_HEARD = 65536
 def python_settings() -> Shared:
     """What Python itself holds for everybody."""
     return {
-        "environment variables": (lambda: dict(os.environ), _set_environment),
+        "environment variables": (_environment, _set_environment),
         "working folder": (_working_folder, lambda value: os.chdir(value) if value else None),
         "sys.path": (lambda: list(sys.path), lambda value: sys.path.__setitem__(slice(None), value)),
         "standard streams": (lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
@@ -114,8 +114,13 @@ def _named(name: str, before: Any, now: Any) -> str:
     return f"{name} ({', '.join(str(key) for key in sorted({*before, *now}, key=str) if before.get(key) != now.get(key))})"
 
 
+def _environment() -> dict[str, str]:
+    """All variables but those of the OpenMP runtime: scikit-learn sets them when it is first imported, and a second runtime may abort without them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}
+
+
 def _set_environment(value: dict[str, str]) -> None:
-    for name in set(os.environ) - set(value):
+    for name in set(_environment()) - set(value):
         del os.environ[name]
     os.environ.update(value)
 
