@@ -115,7 +115,7 @@ def _named(name: str, before: Any, now: Any) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """All variables but those of the OpenMP runtime: scikit-learn sets them when it is first imported, and a second runtime may abort without them."""
+    """All variables but those of the OpenMP runtime: scikit-learn sets them on its first import, and a second runtime may abort without them."""
     return {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}
 
 
