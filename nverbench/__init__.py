@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from nverbench.api import api_version
 from nverbench.errors import ArtifactError, DatasetError, NverbenchError, PartError, UsageError
 from nverbench.exchange import UNSCORED, Batch, Encoder, Frames, LoadContext, Losses, Output
 from nverbench.hookspecs import hookimpl
@@ -45,6 +46,7 @@ __all__ = [
     "Source",
     "UsageError",
     "__version__",
+    "api_version",
     "evaluate",
     "hookimpl",
     "import_torchaudio",

@@ -26,8 +26,7 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
         "caches": _caches(out),
         "corpora": {name: path if Path(path).is_dir() else f"{path} (gone: add it again)" for name, path in _known_corpora().items()},
         "weights": {name: str(kept) for name, b in sorted(catalog.backbones.parts.items()) if (kept := artifacts.kept_weights(b)) is not None},
-        "plugins": {f"{o.distribution}/{o.plugin}": f"{o.version} ok" for o in catalog.plugins}
-        | {f"{q.origin.distribution}/{q.origin.plugin}": f"in quarantine: {q.error}" for q in catalog.quarantine},
+        "plugins": {s.origin.handle: s.line for s in catalog.standings()},
         "tracking": {
             "uri": "sqlite:///mlflow.db in the working folder",
             "database": "there" if Path("mlflow.db").exists() else "made by the first run",

@@ -19,6 +19,7 @@ from nverbench import Backbone, Fusion, Loss, PartError, UsageError, hookimpl
 from nverbench import catalog as catalog_room
 from nverbench.catalog import Catalog, Origin, discover
 from nverbench.errors import CatalogError
+from tests.installing import install, loss_of
 
 HOUSE_PARTS = {
     "backbones": {"audio-mamba-tiny", "audio-mamba-small", "audio-mamba-base", "wavlm-base", "wav2vec2-base", "unispeech-sat-base", "hubert-base",
@@ -202,6 +203,18 @@ def test_the_environment_leaves_plugins_out(monkeypatch: pytest.MonkeyPatch, val
 def test_the_environment_may_hold_spaces_after_commas(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NVERBENCH_DISABLE_PLUGINS", "fusions, losses")
     assert "renyi" not in discover().losses.parts
+
+
+def test_a_disabled_plugin_is_listed_as_disabled():
+    standing = {s.origin.plugin: s.status for s in discover(["losses"]).standings() if s.origin.distribution == "nverbench"}
+    assert standing == {"backbones": "ok", "datasets": "ok", "fusions": "ok", "losses": "disabled"}
+
+
+@pytest.mark.parametrize("name", ["nver_mine", "Nver.Mine", "NVER-MINE"])
+def test_a_distribution_is_left_out_under_any_spelling_that_an_index_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, "mine", loss_of("mine"))
+    assert "mine" not in discover([name]).losses.parts
 
 
 # names claimed twice

@@ -46,6 +46,8 @@ def installed(no_plugin: list[str] | None) -> catalog.Catalog:
         say(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
     for clash in found.clashes:
         say(clash)
+    for remark in found.remarks:
+        say(str(remark))
     return found
 
 

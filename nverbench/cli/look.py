@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nverbench import quarantine
 from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError, nearest
 from nverbench.options import declared, function_of
@@ -27,10 +28,13 @@ def list_parts(
     as_json: Json = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try plugins again that took too long on an earlier run.")] = False,
 ) -> None:
     """List what is installed and what is registered."""
     if kind is not None and kind not in KINDS:
         raise UsageError(f"nverbench list {kind}: {nearest(kind, KINDS)}")
+    if retry:
+        quarantine.forget()
     catalog = installed(no_plugin)
     rules = loaded(registry)
     rows = {k: _rows(k, catalog, rules) for k in ([kind] if kind else KINDS[:4])}
@@ -46,11 +50,11 @@ def list_parts(
 
 def _rows(kind: str, catalog: Catalog, rules: Registry) -> list[Row]:
     if kind == "plugins":
-        rows = [{"name": f"{o.distribution}/{o.plugin}", "what": f"{o.version}, {_brought(catalog, o)}", "status": "ok"} for o in catalog.plugins]
-        return rows + [
-            {"name": f"{q.origin.distribution}/{q.origin.plugin}", "what": f"{q.origin.version}, in quarantine: {q.error}", "status": "quarantine"}
-            for q in catalog.quarantine
-        ]
+        return [
+            {"name": s.origin.handle, "what": s.line, "plugin": s.origin.plugin, "distribution": s.origin.distribution, "version": s.origin.version,
+             "status": s.status, "parts": s.parts, "remarks": list(s.remarks)}
+            for s in catalog.standings()
+        ]  # fmt: skip
     if kind == "entries":
         return [
             {"name": e.grid,
@@ -82,12 +86,6 @@ def _rows(kind: str, catalog: Catalog, rules: Registry) -> list[Row]:
 def _arity(arity: tuple[int, int | None]) -> str:
     low, high = arity
     return f"{low} backbone{'s' if low > 1 else ''}" if low == high else f"{low} or more backbones" if high is None else f"{low} to {high} backbones"
-
-
-def _brought(catalog: Catalog, origin: object) -> str:
-    shelves = (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
-    names = [n for shelf in shelves for n, o in sorted(shelf.origins.items()) if o == origin]
-    return ", ".join(names) or "no parts"
 
 
 def show(

@@ -25,6 +25,7 @@ import numpy as np
 from nverbench.fit.records import Fitted, Training
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
+from nverbench.isolation import alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,7 +159,9 @@ def _begin() -> None:
 
 
 def _work(packed: bytes, paths: tuple[str, ...], fold: Fold, replicate: int) -> Fitted:
-    fit_fold, training, on_disk = pickle.loads(packed)  # noqa: S301  # written by the parent a moment ago, never read from disk
+    # Reading it imports plugins: here too, what they print must not reach the parent's standard output, nor what they set other jobs.
+    parts: Any = alone(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the parent a moment ago, never read from disk
+    fit_fold, training, on_disk = parts
     *streams, target = _arrays(paths)
     fitted: Fitted = fit_fold(training, streams if on_disk is None else on_disk, target, fold, replicate)
     return fitted

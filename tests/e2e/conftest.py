@@ -166,7 +166,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise content
             return content
 
-        extra.append(SimpleNamespace(name=name, dist=SimpleNamespace(name=f"nverbench-{name}", version="0.1"), load=load))
+        extra.append(SimpleNamespace(name=name, dist=SimpleNamespace(name=f"nverbench-{name}", version="0.1"), value="", load=load))
 
     monkeypatch.setattr(catalog, "entry_points", lambda group: [*entry_points(group=group), *extra])
     return add

@@ -74,8 +74,8 @@ def test_doctor_names_libraries_caches_corpora_and_plugins(world: Any, install: 
     found = json.loads(world.run("doctor", "--json").out)
     assert found["corpora"] == {"tiny-bursts": str(world.corpus)}
     assert found["caches"]["embeddings"].startswith("48 entries")
-    assert found["plugins"]["nverbench-tiny/tiny"] == "0.1 ok"
-    assert found["plugins"]["nverbench-broken/broken"] == "in quarantine: RuntimeError: boom"
+    assert found["plugins"]["nverbench-tiny/tiny"] == "0.1, 1 backbone, 1 dataset, 3 fusions, 1 loss, ok"
+    assert found["plugins"]["nverbench-broken/broken"] == "0.1, quarantined: RuntimeError: boom"
     assert "libraries" in world.run("doctor").out
 
 
