@@ -20,7 +20,7 @@ EMOTIONS = {"W": "anger", "L": "boredom", "N": "neutral", "F": "happiness", "A":
 COUNTS = {"anger": 127, "boredom": 81, "neutral": 79, "happiness": 71, "fear": 69, "sadness": 62, "disgust": 46}
 NAME = re.compile(r"([0-9]{2})([ab][0-9]{2})([A-Z])([a-z])\.wav")
 
-LICENCE = "unknown (not verified: the corpus is free to download, its terms were not found)"
+LICENCE = "unknown (its terms were not verified)"
 LAYOUT = Layout(
     title="EmoDB",
     corpus="emodb",
