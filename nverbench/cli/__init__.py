@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import auditing, board, caching, comparing, data, figures, files, getting, look, running, submitting
+from nverbench.cli import auditing, board, caching, checking, comparing, data, figures, files, getting, look, running, submitting
 from nverbench.errors import NverbenchError
 from nverbench.visible import visible
 
@@ -39,6 +39,7 @@ app.add_typer(caching.cache, name="cache")
 app.command("compare")(comparing.compare)
 app.command("score")(comparing.score)
 app.command("figure")(figures.figure)
+app.command("check")(checking.check)
 app.command("doctor")(look.doctor)
 app.command("reproduce")(submitting.reproduce)
 board.leaderboard.command("submit")(submitting.submit)

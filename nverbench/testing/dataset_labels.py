@@ -101,7 +101,9 @@ def conversations(subject: DatasetSubject) -> Pass | Skip:
     places = Counter((clip.conversation, clip.turn) for clip in clips)
     twice = [place for place, count in places.items() if count > 1]
     if twice:
-        raise broken(subject, expected="one clip per turn", got=f"{places[twice[0]]} for turn {twice[0][1]} of {twice[0][0]}", do="count turns from 0")
+        raise broken(
+            subject, expected="one clip per turn", got=f"{places[twice[0]]} for turn {twice[0][1]} of {twice[0][0]}", do="count turns from 0"
+        )
     heard_only = sum(clip.label is None for clip in clips)
     return Pass(f"{len({clip.conversation for clip in clips})} conversations, {heard_only} of {len(clips)} turns heard only")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,7 +28,13 @@ class DatasetSubject:
     """A reference such as ``folder:PATH``; empty: the part with its defaults."""
     asked: list[str] = field(default_factory=list, init=False)
     """Addresses that the plugin tried to reach while it wrote or loaded; all were refused."""
-    folder: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="nverbench-check-"), init=False)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where its trees are written; gone with the subject."""
+        made = Path(tempfile.mkdtemp(prefix="nverbench-check-"))
+        weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+        return made
 
     def __str__(self) -> str:
         return self.text or self.part.name
@@ -61,8 +68,10 @@ class DatasetSubject:
         if self.own:
             return None
         if self.write is None:
-            raise broken(self, expected="sample(root), or make(root)", got="neither", do="write a tiny synthetic tree of the corpus' layout in sample")
-        root = Path(self.folder.name) / name
+            raise broken(
+                self, expected="sample(root), or make(root)", got="neither", do="write a tiny synthetic tree of the corpus' layout in sample"
+            )
+        root = self.folder / name
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         with expecting(self, "sample(root) to write a tree into an empty folder", "mend it"), offline(self.asked):
@@ -71,7 +80,7 @@ class DatasetSubject:
 
     def copied(self, name: str) -> Path | None:
         """A copy of the shared tree in a folder of that name; None as :meth:`written`."""
-        root = Path(self.folder.name) / name
+        root = self.folder / name
         return None if self.root is None else Path(shutil.copytree(self.root, root, dirs_exist_ok=True))
 
     @cached_property
@@ -88,7 +97,10 @@ class DatasetSubject:
         """Clips and misfits of a tree, without a network."""
         clips: list[Clip] = []
         misfits: list[Misfit] = []
-        with expecting(self, "load(root) to give Clip and Misfit records", "mend it, or raise DatasetError with a line that says what to do"), offline(self.asked):
+        with (
+            expecting(self, "load(root) to give Clip and Misfit records", "mend it, or raise DatasetError with a line that says what to do"),
+            offline(self.asked),
+        ):
             for item in self.part.load(root, **self.reference.full):
                 if isinstance(item, Clip):
                     clips.append(item)

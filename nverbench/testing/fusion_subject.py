@@ -64,8 +64,7 @@ class FusionSubject:
     @cached_property
     def loss(self) -> Loss | None:
         """Its default loss, where that is installed."""
-        found = catalog.discover().losses.parts.get(self.part.default_loss.partition(":")[0])
-        return found
+        return catalog.discover().losses.parts.get(self.part.default_loss.partition(":")[0])
 
     def dims(self, streams: int | None = None) -> tuple[int, ...]:
         """Unequal widths of that many streams; None: the fewest."""
