@@ -18,8 +18,9 @@ from nverbench.testing import Check, Skip, Trial, checks, rules_of, subject_of, 
 from nverbench.testing.fusion_subject import FusionSubject
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
+import broken_backbones
 import broken_losses
-from tiny_parts import builds, tiny_dataset, tiny_fusion, tiny_loss
+from tiny_parts import Case, builds, tiny_dataset, tiny_fusion, tiny_loss
 
 # --- checks(name): the whole test of a plugin
 
@@ -117,6 +118,19 @@ def test_a_plugin_that_imports_torch_to_be_listed_is_named(kind: str, first: str
             rule.run(subject_of(part))
     else:
         assert not isinstance(rule.run(subject_of(part)), Skip)
+
+
+@pytest.mark.parametrize("case", broken_backbones.CASES, ids=str)
+def test_every_rule_of_a_backbone_has_one_that_breaks_it(case: Case) -> None:
+    (rule,) = (check for check in rules_of(case.part, slow=True) if check.name == case.rule)
+    with pytest.raises(ConformanceError) as caught:
+        Trial(rule, subject_of(case.part)).outcome()
+    assert case.words in str(caught.value)
+
+
+def test_no_rule_of_a_backbone_is_left_out() -> None:
+    names = {check.name for check in rules_of(broken_backbones.CASES[0].part, slow=True)}
+    assert names - {case.rule for case in broken_backbones.CASES} == {"lazy-import", "stereo"}  # an installation, and a decoder: see the others
 
 
 # --- nverbench check
