@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +43,8 @@ def _tried(trial: Trial, silent: bool) -> dict[str, str]:
     from nverbench.testing import Skip
 
     try:
-        outcome = trial.outcome()
+        with redirect_stdout(sys.stderr):  # a part that prints must not get between the lines, or into the JSON
+            outcome = trial.outcome()
         word, text = (SKIP, outcome.reason) if isinstance(outcome, Skip) else (PASS, outcome.measured)
     except ConformanceError as error:
         word, text = FAIL, str(error)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from tiny_backbone import LEAST, altered, changed, network, tiny_backbone
+from tiny_parts import Case
 from torch import Tensor
 
 from nverbench import Encoder, Frames, LoadContext
-from tiny_backbone import LEAST, altered, changed, network, tiny_backbone
-from tiny_parts import Case
 
 generator = torch.Generator().manual_seed(0)
 
@@ -31,6 +31,10 @@ def raises_below(given: Frames, waves: Tensor, lengths: Tensor) -> Frames:
 
 def noisy(given: Frames, waves: Tensor, lengths: Tensor) -> Frames:
     return Frames(given.frames + 1e-6 * torch.randn(given.frames.shape, generator=generator).to(given.frames), given.lengths)
+
+
+def twice_in_double(given: Frames, waves: Tensor, lengths: Tensor) -> Frames:
+    return Frames(given.frames * (1 + (waves.dtype == torch.float64)), given.lengths)
 
 
 def trainable(ctx: LoadContext) -> Encoder:
@@ -57,7 +61,7 @@ CASES = (
     Case("frozen", "leaves weights trainable", tiny_backbone(trainable), "no parameter that requires a gradient"),
     Case("no-global-state", "seeds torch", tiny_backbone(seeding), "another random state of torch"),
     case("dtype", "float64 from float32", lambda g, w, n: Frames(g.frames.double(), g.lengths), "expected float32 frames, got torch.float64"),
-    case("float64", "other numbers in float64", lambda g, w, n: Frames(g.frames * (1 + (w.dtype == torch.float64)), g.lengths), "float64 frames within"),
+    case("float64", "others in float64", twice_in_double, "float64 frames within"),
     case("device", "frames elsewhere", lambda g, w, n: Frames(g.frames.to("meta"), g.lengths), "expected frames on cpu, got meta"),
     Case("layers", "gives layers, declares none", tiny_backbone(network), "no Frames.layers: the record declares none"),
 )

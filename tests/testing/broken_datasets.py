@@ -14,8 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from nverbench import Clip, LabelCard
 from tiny_parts import LABELS, Case, load, loads, sample, tiny_dataset, write
+
+from nverbench import Clip, LabelCard
 
 OF_CLIPS = ("ids", "paths", "readable", "repeatable", "another-root", "misfits", "no-global-state", "labels", "groups", "folds",
             "conversations")  # fmt: skip

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from tiny_parts import FRAMES, TALKS, Case, Tiny, builds, tiny_fusion
 from torch import nn
 
 from nverbench import Batch, Output, Recipe
-from tiny_parts import FRAMES, TALKS, Case, Tiny, builds, tiny_fusion
 
 
 def loose_options(dims: Sequence[int], classes: int, width: int = 8) -> nn.Module:
@@ -85,6 +85,10 @@ def same_for_all(module: Any, output: Output, batch: Batch) -> Output:
     return to(0 * output.logits, output) if not module.training else output
 
 
+def over_loudness(module: Any, output: Output, batch: Batch) -> Output:
+    return to(output.logits / batch.streams[0].square().sum(1, keepdim=True) ** 0.01, output)
+
+
 def backwards(module: Any, output: Output, batch: Batch) -> Output:
     return to(2 * output.logits.detach() - output.logits, output)
 
@@ -110,13 +114,14 @@ CASES = (
     Case("padding", "hears behind a conversation's end", tiny_fusion(builds(over_everything), **TALKS), "frames behind the conversation's length"),
     Case("padding", "the same answer for every turn", tiny_fusion(builds(same_for_all), **TALKS), "the logits of a turn to follow its frames",
          ("learns",)),
-    Case("finite", "divides by the loudness", tiny_fusion(builds(lambda m, o, b: to(o.logits / (b.streams[0] ** 2).sum(1, keepdim=True) ** 0.01, o))),
+    Case("finite", "divides by the loudness", tiny_fusion(builds(over_loudness)),
          "finite logits for zeros"),
     Case("float64", "float32 whatever is asked for", tiny_fusion(builds(lambda m, o, b: to(o.logits.float(), o))), "float64 logits within 0.001"),
     Case("parameters", "nothing to train", tiny_fusion(Nothing, views=False), "parameters to train, got none", ("gradients", "learns")),
     Case("gradients", "a layer that forward forgets", tiny_fusion(Unused), "a gradient for every parameter, got none for gate.bias"),
     Case("determinism", "counts its calls", tiny_fusion(builds(lambda m, o, b: to(o.logits + 5e-7 * m.calls, o))), "the same bits when a batch"),
-    Case("remember", "training rows in a plain attribute", tiny_fusion(lambda dims, classes: Keeps(dims, classes)), "buffers only, got a plain tensor bank"),
+    Case("remember", "training rows in a plain attribute", tiny_fusion(lambda dims, classes: Keeps(dims, classes)),
+         "buffers only, got a plain tensor bank"),
     Case("remember", "a memory that is a weight", tiny_fusion(lambda dims, classes: Moves(dims, classes)),
          "the same parameters after remember, got others"),
     Case("no-global-state", "a seed of its own", tiny_fusion(seeded), "first weights drawn from the seed the harness set, got a seed of its own"),

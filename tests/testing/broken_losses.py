@@ -8,11 +8,11 @@ from itertools import count
 from typing import Any
 
 import torch
+from tiny_parts import Case, altered_loss, objective, tiny_loss
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from nverbench import Losses, Output
-from tiny_parts import Case, altered_loss, objective, tiny_loss
 
 calls = count(1)
 

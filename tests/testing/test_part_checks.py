@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves
 import broken_datasets
 import broken_fusions
 import broken_losses
-from tiny_parts import FRAMES, TALKS, Case, Tiny, aligned, tiny_dataset, tiny_fusion, tiny_loss
+from tiny_parts import FRAMES, TALKS, Case, aligned, tiny_dataset, tiny_fusion, tiny_loss
 
 CASES = (*broken_datasets.CASES, *broken_fusions.CASES, *broken_losses.CASES)
 ELSEWHERE = {"lazy-import", "device"}
