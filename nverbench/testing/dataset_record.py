@@ -25,7 +25,6 @@ def record(subject: DatasetSubject) -> Pass | Skip:
         (all(s.address for s in part.sources), "an address in every source", part.sources, "give an address, or a sentence that says how to get it"),
         (all(s.licence not in UNSAID for s in part.sources), "a licence in every source", part.sources, "say what is known of it"),
         (part.revision, "a revision", part.revision, "give a text that is bumped whenever clips or labels change"),
-        (part.corpus is not None, "the name of a corpus", part.corpus, "name the local copy in corpus: data add and get go by it"),
     ]
     for fine, expected, got, do in asked:
         if not fine:
@@ -65,7 +64,7 @@ def words(subject: DatasetSubject) -> Pass | Skip:
 
 
 CHECKS: tuple[Check[DatasetSubject], ...] = (
-    Check("record", "The record declares licence, citation, sources, revision and the name of the corpus.", record),
+    Check("record", "The record declares licence, citation, sources and a revision.", record),
     Check("label-card", "The label card says what a label is, the setting, the raters and the languages.", label_card),
     Check("declared", "Labels are declared once, counts name declared labels, and every kind of folds is one the harness knows.", words),
     Check(LAZY_IMPORT.name, LAZY_IMPORT.rule, LAZY_IMPORT.run),

@@ -64,8 +64,8 @@ class DatasetSubject:
         return None
 
     def written(self, name: str) -> Path | None:
-        """The tree in a folder of that name; None where the clips are the user's and lie where they lie."""
-        if self.own:
+        """The tree in a folder of that name; None where there is none: the clips are the user's, or come with the plugin."""
+        if self.own or (self.part.corpus is None and self.write is None):
             return None
         if self.write is None:
             raise broken(

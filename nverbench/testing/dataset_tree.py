@@ -18,14 +18,14 @@ MOST = 5_000_000
 """Bytes of a sample: it is written in every test run."""
 RATE = 16_000
 STRAY = "nverbench-stray"
-USERS = Skip("its clips are its user's")
+NO_TREE = Skip("it has no tree of its own: its clips are its user's, or come with the plugin")
 
 
 def sample(subject: DatasetSubject) -> Pass | Skip:
     """A tree is written, tiny, and the same bytes each time."""
     first, again = subject.root, subject.written("again")
     if first is None or again is None:
-        return USERS
+        return NO_TREE
     one, two = _digests(first), _digests(again)
     size = sum((first / name).stat().st_size for name in one)
     if size > MOST:
@@ -103,9 +103,9 @@ def repeatable(subject: DatasetSubject) -> Pass | Skip:
 
 def another_root(subject: DatasetSubject) -> Pass | Skip:
     """The same tree in another folder, and what the harness makes of both."""
-    if subject.own:
-        return USERS
     elsewhere = subject.copied("elsewhere/far")
+    if elsewhere is None:
+        return NO_TREE
     do = "make ids, labels and groups of the path below root, never of the whole path"
     if _rows(subject.load(elsewhere), elsewhere) != _rows(subject.items, subject.root):
         raise broken(subject, expected="the same clips and misfits from another root", got="others", do=do)
@@ -136,7 +136,7 @@ def misfits(subject: DatasetSubject) -> Pass | Skip:
             raise broken(subject, expected="misfits with a relative path and a reason in one line", got=repr(misfit)[:120], do="mend them")
     root = subject.copied("damaged")
     if root is None:
-        return USERS
+        return NO_TREE
     first, last = (clip.path.relative_to(subject.root or root) for clip in (subject.scored[0], subject.scored[-1]))
     stray = (root / first).with_name(STRAY + first.suffix)
     stray.write_text("no recording, and nobody listed it\n" * 10)

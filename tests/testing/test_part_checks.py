@@ -92,6 +92,13 @@ def test_a_dataset_that_is_its_users_own_is_checked_where_it_lies(tmp_path: Path
     assert "check tiny:PATH" in outcomes(part)["folds"].reason
 
 
+def test_a_dataset_that_brings_its_clips_along_needs_no_sample(tmp_path: Path) -> None:
+    broken_datasets.sample(tmp_path)
+    found = outcomes(tiny_dataset(corpus=None, load=lambda root: broken_datasets.load(tmp_path), sample=None))
+    assert {name for name, outcome in found.items() if isinstance(outcome, str)} == set()
+    assert isinstance(found["sample"], Skip)
+
+
 def test_a_module_that_is_no_module_is_named() -> None:
     assert "a torch.nn.Module from build, got function" in outcomes(tiny_fusion(lambda dims, classes: lambda batch: None))["shapes"]
     assert "expected an Output, got Tensor" in outcomes(tiny_fusion(broken_fusions.builds(lambda m, o, b: o.logits)))["shapes"]
