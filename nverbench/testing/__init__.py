@@ -1,13 +1,30 @@
 """The conformance kit for plugin authors: named rules, each tried on a part as the harness would use it.
 
-A test of a plugin is ``nverbench.testing.pytest_items``; without pytest, ``check.run(Subject(MY_BACKBONE))`` for each of ``backbone_checks()``.
+The whole test of a plugin is :func:`checks`; without pytest, ``nverbench check NAME``. Importing this imports neither pytest nor torch.
 """
 
 from __future__ import annotations
 
-from nverbench.errors import ConformanceError
-from nverbench.testing.backbones import backbone_checks
-from nverbench.testing.check import Check, Pass, Skip
-from nverbench.testing.subject import Subject
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Check", "ConformanceError", "Pass", "Skip", "Subject", "backbone_checks"]
+from nverbench.errors import ConformanceError
+from nverbench.testing.check import Check, Pass, Skip
+from nverbench.testing.kit import Trial, checks, rules_of, subject_of, trials
+
+if TYPE_CHECKING:
+    from nverbench.testing.backbones import backbone_checks
+    from nverbench.testing.subject import Subject
+
+__all__ = ["Check", "ConformanceError", "Pass", "Skip", "Subject", "Trial", "backbone_checks", "checks", "rules_of", "subject_of", "trials"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Subject":  # torch is only imported when somebody asks for these
+        from nverbench.testing.subject import Subject
+
+        return Subject
+    if name == "backbone_checks":
+        from nverbench.testing.backbones import backbone_checks
+
+        return backbone_checks
+    raise AttributeError(f"module 'nverbench.testing' has no attribute {name!r}")

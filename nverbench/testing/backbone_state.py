@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch import nn
 from nverbench.testing import process
 from nverbench.testing.check import Check, Pass, Skip, broken
 from nverbench.testing.subject import Subject
+from nverbench.testing.undisturbed import undisturbed
 
 SEED, OTHER_SEED = 11, 12
 
@@ -86,33 +85,11 @@ def _digest(modules: list[nn.Module]) -> str:
 def no_global_state(subject: Subject) -> Pass | Skip:
     """The process around the backbone is as it was, and has seen nothing of it."""
     wave = subject.wave(0.7)
-    with _undisturbed(subject, "load"):
+    with undisturbed(subject, "load", process.random_states(subject.device), also=subject.changed):
         encoder = subject.load()
-    with _undisturbed(subject, "a forward pass"):
+    with undisturbed(subject, "a forward pass", process.random_states(subject.device), also=subject.changed):
         subject.answer([wave], encoder)
     return Pass()
-
-
-@contextmanager
-def _undisturbed(subject: Subject, during: str) -> Iterator[None]:
-    states = process.random_states(subject.device)
-    kept = process.read(states)
-    process.draw_one()
-    before = process.read(states)
-    try:
-        with process.overheard() as heard:
-            yield
-        changed = process.put_back(states, before) + sorted(subject.changed)
-    finally:
-        process.put_back(states, kept)
-    if changed:
-        do = "use `with ctx.seeded():` for random weights, generators of your own elsewhere, and put settings back"
-        raise broken(subject, expected=f"the process as it was before {during}", got=f"another {', '.join(changed)}", do=do)
-    if heard.text:
-        raise broken(subject, expected=f"nothing printed during {during}", got=repr(heard.text[:80]), do="silence the library that prints it")
-    if heard.warnings:
-        do = "mend the cause, or catch it where it is known to be harmless"
-        raise broken(subject, expected=f"no warning during {during}", got=repr(heard.warnings[0][:120]), do=do)
 
 
 CHECKS = (

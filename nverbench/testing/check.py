@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from nverbench.errors import ConformanceError
-from nverbench.testing.subject import Subject
+from nverbench.errors import ConformanceError, NverbenchError
+
+if TYPE_CHECKING:
+    from nverbench.testing.subject import Subject
+
+S = TypeVar("S")
+"""What is checked: a backbone, dataset, fusion or loss as a subject."""
+LONGEST = 300
+"""Characters kept of somebody else's error."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Generic[S]):
     """One rule, and the function that tries it.
 
     ``run(subject)`` gives :class:`Pass` or :class:`Skip`; it raises ConformanceError, or the PartError the harness itself would raise, with one
@@ -34,14 +43,30 @@ class Check:
 
     name: str
     rule: str
-    run: Callable[[Subject], Pass | Skip]
+    run: Callable[[S], Pass | Skip]
     slow: bool = False
     """True: left out unless asked for."""
 
 
-def broken(subject: Subject, *, expected: str, got: str, do: str) -> ConformanceError:
+def broken(subject: object, *, expected: str, got: str, do: str) -> ConformanceError:
     """The error of a rule that does not hold, in one line."""
     return ConformanceError(f"{subject}: expected {expected}, got {got}; {do}")
+
+
+def told(error: BaseException) -> str:
+    """Somebody else's error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
+
+
+@contextmanager
+def expecting(subject: object, wanted: str, do: str = "mend it, or raise PartError or UsageError with a line that says what to do") -> Iterator[None]:
+    """Whatever a plugin raises inside becomes one line; what it raises on purpose passes through."""
+    try:
+        yield
+    except NverbenchError:
+        raise
+    except Exception as error:
+        raise broken(subject, expected=wanted, got=told(error), do=do) from error
 
 
 def only_encoders(run: Callable[[Subject], Pass | Skip]) -> Callable[[Subject], Pass | Skip]:

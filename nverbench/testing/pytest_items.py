@@ -21,7 +21,7 @@ def items(*subjects: Subject, slow: bool = False) -> list[Any]:
     return [pytest.param(check, subject, id=f"{subject}-{check.name}") for subject in subjects for check in backbone_checks(slow=slow)]
 
 
-def run(check: Check, subject: Subject) -> None:
+def run(check: Check[Subject], subject: Subject) -> None:
     """Try the rule; what does not apply is a skipped test with its reason."""
     outcome = check.run(subject)
     if isinstance(outcome, Skip):

@@ -13,11 +13,11 @@ import numpy as np
 
 from nverbench import audio, embed
 from nverbench.artifacts import UNTRAINED_SEED, Missing, Planned, find_weights
-from nverbench.errors import ConformanceError, NverbenchError
 from nverbench.exchange import Encoder, Frames, LoadContext
 from nverbench.options import resolve
 from nverbench.parts import Backbone
 from nverbench.testing import process
+from nverbench.testing.check import expecting
 from nverbench.torchaudio_guard import import_torchaudio
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 NOISE_SEED = 97
-LONGEST = 300
-"""Characters kept of somebody else's error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +108,8 @@ class Subject:
         before = process.read(process.SETTINGS)
         self.changed.clear()
         try:
-            yield
-        except NverbenchError:
-            raise
-        except Exception as error:
-            what = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
-            message = f"{self}: expected {wanted}, got {what}; mend it, or raise PartError or UsageError with a line that says what to do"
-            raise ConformanceError(message) from error
+            with expecting(self, wanted):
+                yield
         finally:
             self.changed.update(process.put_back(process.SETTINGS, before))
 

@@ -46,8 +46,8 @@ def make(design: Design, root: Path) -> None:
 
 
 def sample(design: Design, root: Path) -> None:
-    """Writes the first conversation of two of the five sessions."""
-    _write(root, design, [d for d in dialogues(design) if d.number == 1 and d.session < 3])
+    """Writes the first two conversations of three of the five sessions: every label is then spoken in two sessions or more."""
+    _write(root, design, [d for d in dialogues(design) if d.number < 3 and d.session < 4])
 
 
 def load(design: Design, root: Path) -> Iterator[Clip | Misfit]:

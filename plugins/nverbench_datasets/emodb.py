@@ -20,6 +20,7 @@ EMOTIONS = {"W": "anger", "L": "boredom", "N": "neutral", "F": "happiness", "A":
 COUNTS = {"anger": 127, "boredom": 81, "neutral": 79, "happiness": 71, "fear": 69, "sadness": 62, "disgust": 46}
 NAME = re.compile(r"([0-9]{2})([ab][0-9]{2})([A-Z])([a-z])\.wav")
 
+LICENCE = "unknown (its terms were not verified)"
 LAYOUT = Layout(
     title="EmoDB",
     corpus="emodb",
@@ -71,10 +72,11 @@ EMODB = Dataset(
         ages="21 to 35",
     ),
     sample=sample,
-    sources=(Source(address="http://emodb.bilderbar.info/download/download.zip", how=LAYOUT.how),),
+    sources=(Source(address="http://emodb.bilderbar.info/download/download.zip", licence=LICENCE, how=LAYOUT.how),),
     counts=COUNTS,
     common={label: label for label in COUNTS},
     share="labels-only",
+    licence=LICENCE,
     citation="""@inproceedings{burkhardt2005emodb,
   title = {A Database of {German} Emotional Speech},
   author = {Burkhardt, Felix and Paeschke, Astrid and Rolfes, Miriam and Sendlmeier, Walter F. and Weiss, Benjamin},

@@ -97,7 +97,7 @@ def test_no_two_turns_are_the_same_and_the_corpus_is_small(corpus: Path):
 def test_the_sample_has_turns_of_the_corpus(corpus: Path, copy: Path):
     part = {name: digest for name, digest in digests(copy).items() if name.endswith(".wav")}
     assert part.items() <= digests(corpus).items()
-    assert {c.conversation for c in DEMO.load(copy)} == {"ses1/c01", "ses2/c01"}
+    assert {c.conversation for c in DEMO.load(copy)} == {f"ses{session}/c{number:02d}" for session in (1, 2, 3) for number in (1, 2)}
 
 
 @every_design
