@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import auditing, board, caching, comparing, data, figures, files, getting, look, running, submitting
+from nverbench.cli import auditing, board, caching, comparing, data, figures, files, getting, look, new, running, submitting
 from nverbench.errors import NverbenchError
 from nverbench.visible import visible
 
@@ -40,6 +40,7 @@ app.command("compare")(comparing.compare)
 app.command("score")(comparing.score)
 app.command("figure")(figures.figure)
 app.command("doctor")(look.doctor)
+app.command("new")(new.new)
 app.command("reproduce")(submitting.reproduce)
 board.leaderboard.command("submit")(submitting.submit)
 board.leaderboard.command("verify")(submitting.verify)
