@@ -81,8 +81,7 @@ def _read(path: Path) -> tuple[Origin, ModuleType]:
     except OSError as error:
         raise UsageError(f"--plugin {path}: cannot be read ({error.strerror}); give the path of a Python file") from error
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
-            module = _run(str(path), content)
+        module = _run(str(path), content)
     except (Exception, SystemExit) as error:  # a file may raise anything
         raise UsageError(f"--plugin {path}: {_quote(error, str(path))}; mend the file") from error
     if not any(hasattr(module, hook) for hook in HOOKS):
@@ -98,7 +97,8 @@ def _run(path: str, content: bytes) -> ModuleType:
     module.__file__ = path
     sys.modules[name] = module  # before it runs: dataclasses and pickle look a module up by its name
     try:
-        exec(compile(content, path, "exec"), module.__dict__)
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            exec(compile(content, path, "exec"), module.__dict__)
     except BaseException:
         del sys.modules[name]
         raise
