@@ -1,4 +1,4 @@
-"""A third party's afternoon in a fresh environment: wheel, four generated packages, built, installed, checked, listed, run together, uninstalled, gone.
+"""A third party's afternoon in a fresh environment: four generated packages built, installed, checked, listed, run together, uninstalled, gone.
 
     python benchmarks/third_party.py [--wheel FILE.whl] [--keep FOLDER]
 
@@ -81,7 +81,8 @@ def afternoon(folder: Path, wheel: Path | None) -> None:
 
 def environment(folder: Path) -> dict[str, str]:
     """The variables of a user with that environment and a home of its own for nverbench."""
-    own = {"NVERBENCH_HOME": str(folder / "home"), "PATH": f"{folder / 'environment' / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
+    path = f"{folder / 'environment' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    own = {"NVERBENCH_HOME": str(folder / "home"), "PATH": path, "PYTHONNOUSERSITE": "1"}
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NVERBENCH", "VIRTUAL_ENV"))} | own
 
 
