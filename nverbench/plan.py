@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nverbench import artifacts, audio, corpora, crossing, folds, home
 from nverbench.artifacts import Missing, Planned, Weights
@@ -179,7 +180,7 @@ class _Desk:
         protocol = self._protocol(entry)
         protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
         left_out = digest_of(sorted(corpus.left_out)) if corpus.left_out else ""
-        identity = {
+        identity: dict[str, Any] = {
             "backbones": [{**b.reference.identity(), "weights": b.weights.digest, "revision": b.part.revision} for b in backbones],
             "audio": audio.REVISION,
             "fusion": fusion_reference.identity(),
@@ -198,7 +199,8 @@ class _Desk:
         identity |= {"storage": asked.storage} if fusion.wants == "frames" else {}
         standing = judge(entry, self.registry, name, backbones, corpus, cut, home.read_notes("lock"),
                          overridden=self._overridden(entry, fusion_reference, loss_reference, corpus, cut), seeds=asked.seeds,
-                         transductive=fusion.transductive(fusion_reference.full))  # fmt: skip
+                         transductive=fusion.transductive(fusion_reference.full),
+                         plugins=identity["plugins"])  # fmt: skip
         return Job(digest_of(identity)[:16], entry, backbones, fusion, fusion_reference, loss, loss_reference, corpus, cut,
                    name, protocol, asked, standing, identity)  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from nverbench.artifacts import Planned
 from nverbench.corpora import Corpus
 from nverbench.folds import Cut
 from nverbench.parts import Dataset
+from nverbench.plugin_files import FILE, is_file
 from nverbench.registry import DEFAULT_PROTOCOL, Entry, Registry
 
 OFFICIAL, PROVISIONAL, UNOFFICIAL = "official", "provisional", "unofficial"
@@ -26,9 +27,9 @@ class Standing:
 
 def judge(
     entry: Entry, registry: Registry, protocol_name: str, backbones: Sequence[Planned], corpus: Corpus, cut: Cut, lock: Mapping[str, Any],
-    *, overridden: Sequence[str], seeds: int, transductive: bool,
+    *, overridden: Sequence[str], seeds: int, transductive: bool, plugins: Iterable[str] = (),
 ) -> Standing:  # fmt: skip
-    """The standing of a planned job.
+    """The standing of a planned job; ``plugins``: the distributions that bring its parts.
 
     Unofficial: anything the registry does not say. Provisional: a pin, a dataset or a fold digest that nobody could record yet, or fewer
     replicates than the protocol asks for. Official: everything matches.
@@ -36,6 +37,8 @@ def judge(
     protocol = registry.protocol(protocol_name)
     pin = registry.datasets.get(corpus.dataset.name)
     against = [f"overridden: {what}" for what in overridden]
+    files = [p.removeprefix(FILE) for p in plugins if is_file(p)]
+    against += [f"parts of {', '.join(files)} were tried with --plugin, no installed package brings them"] if files else []
     if not entry.registered:
         against.append("not a registered entry")
     if entry.overlay:

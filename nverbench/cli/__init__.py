@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import atmosphere, auditing, board, caching, checking, comparing, data, figures, files, getting, look, running, submitting
+from nverbench.cli import atmosphere, auditing, board, caching, checking, comparing, data, figures, files, getting, look, new, running, submitting
 from nverbench.errors import NverbenchError
 from nverbench.visible import visible
 
@@ -42,6 +42,7 @@ app.command("figure")(figures.figure)
 app.command("atmosphere")(atmosphere.atmosphere)
 app.command("check")(checking.check)
 app.command("doctor")(look.doctor)
+app.command("new")(new.new)
 app.command("reproduce")(submitting.reproduce)
 board.leaderboard.command("submit")(submitting.submit)
 board.leaderboard.command("verify")(submitting.verify)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, installed, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, installed, say, tell
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def atmosphere(
     picture: Annotated[Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")] = None,
     out: OutFolder = OUT,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:  # fmt: skip
     """Who gains from context where one emotion dominates a conversation, and are predictions pulled towards it.
 
@@ -41,7 +42,7 @@ def atmosphere(
 
     if picture is not None:
         check_name(picture)
-    catalog = installed(no_plugin)
+    catalog = installed(no_plugin, plugin)
     one = filed(contextual, out)
     other = filed(single, out) if single is not None else counterpart(one.result, out, catalog)
     found = analysed(one, other, catalog)

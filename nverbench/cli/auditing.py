@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say
 from nverbench.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def audit(
     as_json: Json = False,
     registry_files: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Copies, silence, clipping, sizes, balance, confounds and folds of a dataset's clips: a report, the same as JSON, and pictures.
 
@@ -38,7 +39,7 @@ def audit(
     from nverbench.cli.progress import watching
     from nverbench.options import resolve, split
 
-    catalog = installed(no_plugin)
+    catalog = installed(no_plugin, plugin)
     dataset = catalog.dataset(split(name)[0])
     root = corpora.local_copy(dataset)
     if dataset.corpus is not None and root is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def build(
     page: Annotated[Path | None, typer.Option("--page", help="Folder to write; default: page, inside --out.")] = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> int:
     """Write a page that opens from disk and needs no network, in a checkout with its submitted results; damaged files are named and left out."""
     from nverbench import gaps, home
@@ -38,7 +39,7 @@ def build(
     from nverbench.page.embedding import Shelves
 
     entries = _entries(entries, leave_out=no_entries)
-    catalog, rules = installed(no_plugin), loaded(registry)
+    catalog, rules = installed(no_plugin, plugin), loaded(registry)
     own, problems = read_folder(Folder(out))
     submitted, more = read_entries(entries, rules, catalog)
     filed = distinct([*own, *submitted])

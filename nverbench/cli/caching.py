@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and ids.")],
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can compute."""
     import numpy as np
@@ -40,7 +41,7 @@ def export(
 
     if output.suffix != ".npz":
         raise UsageError(f"{output}: expected a name that ends in .npz")
-    catalog, rules = installed(no_plugin), loaded(registry)
+    catalog, rules = installed(no_plugin, plugin), loaded(registry)
     corpus = _corpus(catalog, dataset)
     planned = _planned(catalog, rules, backbone)
     matrix = cached.matrix(planned, corpus, corpus.clips, say)  # (n, d)

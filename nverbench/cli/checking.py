@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, installed, say, tell
+from nverbench.cli.common import Json, NoPlugin, PluginFiles, installed, say, tell
 from nverbench.errors import ConformanceError
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ def check(
     slow: Annotated[bool, typer.Option("--slow", help="Also the rules that take long for a large model.")] = False,
     as_json: Json = False,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Try every rule of the conformance kit on a part; exit code 1 when one does not hold."""
     from nverbench.testing import trials
 
-    found = [_tried(trial, as_json) for trial in trials(installed(no_plugin), name, kind, slow=slow)]
+    found = [_tried(trial, as_json) for trial in trials(installed(no_plugin, plugin), name, kind, slow=slow)]
     failed = sum(row["outcome"] == FAIL for row in found)
     if as_json:
         typer.echo(json.dumps({"part": name, "rules": found, "failed": failed}, indent=1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench import catalog, registry
+from nverbench import catalog, plugin_files, registry
 from nverbench.visible import visible
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ OUT = Path("nverbench-runs")
 
 RegistryFiles = Annotated[list[Path] | None, typer.Option("--registry", help="An overlay that adds to registry.yaml; may be repeated.")]
 NoPlugin = Annotated[list[str] | None, typer.Option("--no-plugin", help="Leave a plugin (entry point or distribution) out; may be repeated.")]
+PluginFiles = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file to use as a plugin (unofficial); may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON on standard output, everything else on standard error.")]
 TrackingUri = Annotated[str | None, typer.Option(
@@ -39,9 +40,12 @@ def tell(line: str) -> None:
     typer.echo(visible(line))
 
 
-def installed(no_plugin: list[str] | None) -> catalog.Catalog:
-    """The catalog; what is broken or refused is said once."""
-    found = catalog.discover(no_plugin or ())
+def installed(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> catalog.Catalog:
+    """The catalog, with the parts of single files; what is broken or refused is said once, and an error where it is one of these files."""
+    files = plugin_files.read(plugin or ())
+    found = catalog.discover(no_plugin or (), files)
+    plugin_files.check(found, [origin for origin, _ in files])
+    plugin_files.stamp(found)
     for q in found.quarantine:
         say(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
     for clash in found.clashes:

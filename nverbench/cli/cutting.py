@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, RegistryFiles, installed, loaded, tell
+from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, tell
 from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def data_folds(
     as_json: Json = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the digest beside the registered one.
 
@@ -35,7 +36,7 @@ def data_folds(
     from nverbench.cutting import by_protocol
     from nverbench.folds import default_kind
 
-    rules, corpus = loaded(registry), here(installed(no_plugin).dataset, name)
+    rules, corpus = loaded(registry), here(installed(no_plugin, plugin).dataset, name)
     rule, pin = rules.protocol(protocol), rules.datasets.get(corpus.dataset.name)
     kinds = dict.fromkeys(folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)])
     if corpus.sides:

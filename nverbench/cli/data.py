@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nverbench.cli.common import NoPlugin, installed, tell
+from nverbench.cli.common import NoPlugin, PluginFiles, installed, tell
 from nverbench.cli.cutting import data_folds
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ data.command("folds")(data_folds)
 
 
 @data.command("add")
-def data_add(name: str, path: Path, no_plugin: NoPlugin = None) -> None:
+def data_add(name: str, path: Path, no_plugin: NoPlugin = None, plugin: PluginFiles = None) -> None:
     """Use the folder PATH as the local copy of a dataset's corpus."""
     from nverbench import corpora
 
-    catalog = installed(no_plugin)
+    catalog = installed(no_plugin, plugin)
     dataset = catalog.dataset(name)
     say_corpus(corpora.add(dataset, path))
     others = sorted(d.name for d in catalog.datasets.parts.values() if d.corpus == dataset.corpus and d.name != name)
@@ -30,7 +30,7 @@ def data_add(name: str, path: Path, no_plugin: NoPlugin = None) -> None:
 
 
 @data.command("check")
-def data_check(name: str, no_plugin: NoPlugin = None) -> None:
+def data_check(name: str, no_plugin: NoPlugin = None, plugin: PluginFiles = None) -> None:
     """Count a dataset's clips, compare them with what was published, and decode every one."""
     from nverbench import audio, corpora
     from nverbench.cli.progress import watching
@@ -38,7 +38,7 @@ def data_check(name: str, no_plugin: NoPlugin = None) -> None:
     from nverbench.errors import AudioError
     from nverbench.options import split
 
-    corpus = corpora.here(installed(no_plugin).dataset(split(name)[0]), name)
+    corpus = corpora.here(installed(no_plugin, plugin).dataset(split(name)[0]), name)
     say_corpus(corpus)
     bad = {}
     with watching() as watch:

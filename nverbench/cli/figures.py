@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nverbench.catalog import Catalog
     from nverbench.figures import Panel
     from nverbench.leaderboard.rows import Filed
+    from nverbench.registry import Registry
     from nverbench.results import Result
 
 FIGURES = {
@@ -33,6 +35,7 @@ def figure(
     out: OutFolder = OUT,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Draw a paper's figure from one of your results, and print the numbers it shows."""
     from nverbench.cli.atmosphere import check_name
@@ -43,19 +46,18 @@ def figure(
     check_name(output)
     found = filed(result, out)
     if name == "ricoh-3":
-        _conversations(found, output, out, no_plugin, as_json=as_json)
+        _conversations(found, output, out, installed(no_plugin, plugin), as_json=as_json)
     elif name == "reno-3":
         _confusion(found.result, output, as_json=as_json)
     else:
-        _maps(found.result, output, registry, no_plugin, as_json=as_json)
+        _maps(found.result, output, installed(no_plugin, plugin), loaded(registry), as_json=as_json)
     say(f"{name}: {output}")
 
 
-def _conversations(contextual: Filed, output: Path, out: Path, no_plugin: list[str] | None, *, as_json: bool) -> None:
+def _conversations(contextual: Filed, output: Path, out: Path, catalog: Catalog, *, as_json: bool) -> None:
     """``nverbench atmosphere`` against the single-utterance model among the results."""
     from nverbench.cli import atmosphere
 
-    catalog = installed(no_plugin)
     single = atmosphere.counterpart(contextual.result, out, catalog)
     found = atmosphere.analysed(contextual, single, catalog)
     atmosphere.draw(found, contextual.result, single.result, output)
@@ -77,10 +79,10 @@ def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
         tell(f"{visible(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
 
 
-def _maps(result: Result, output: Path, registry: list[Path] | None, no_plugin: list[str] | None, *, as_json: bool) -> None:
+def _maps(result: Result, output: Path, catalog: Catalog, rules: Registry, *, as_json: bool) -> None:
     from nverbench import figures
 
-    panels = figures.panels(figures.stored(result, installed(no_plugin), loaded(registry), say))
+    panels = figures.panels(figures.stored(result, catalog, rules, say))
     figures.save(figures.draw_maps(panels), output)
     for line in [json.dumps(figures.map_numbers(panels))] if as_json else _lines(panels):
         tell(line)

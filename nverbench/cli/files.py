@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Device, NoPlugin, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import Device, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import ArtifactError, DatasetError, PartError, UsageError
 
 if TYPE_CHECKING:
@@ -22,26 +22,26 @@ weights = typer.Typer(help="Weights of backbones.", no_args_is_help=True, rich_m
 @weights.command("add")
 def weights_add(
     name: str, path: Path, replace: Annotated[bool, typer.Option("--replace", help="Replace weights that are not pinned.")] = False,
-    registry: RegistryFiles = None, no_plugin: NoPlugin = None,
+    registry: RegistryFiles = None, no_plugin: NoPlugin = None, plugin: PluginFiles = None,
 ) -> None:  # fmt: skip
     """Verify the checkpoint PATH, load it strictly once, and keep a copy."""
-    backbone = installed(no_plugin).backbone(name)
+    backbone = installed(no_plugin, plugin).backbone(name)
     keep_weights(backbone, path, _pin(loaded(registry), name), replace=replace)
 
 
 @weights.command("get")
-def weights_get(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None) -> None:
+def weights_get(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None, plugin: PluginFiles = None) -> None:
     """Download a backbone's weights from their published source, verify and keep them."""
-    get_weights(installed(no_plugin).backbone(name), _pin(loaded(registry), name))
+    get_weights(installed(no_plugin, plugin).backbone(name), _pin(loaded(registry), name))
 
 
 @weights.command("check")
-def weights_check(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None) -> None:
+def weights_check(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None, plugin: PluginFiles = None) -> None:
     """Verify the digest of kept weights and load them strictly."""
     from nverbench import artifacts
     from nverbench.options import resolve, split
 
-    backbone = installed(no_plugin).backbone(split(name)[0])
+    backbone = installed(no_plugin, plugin).backbone(split(name)[0])
     found = artifacts.find_weights(backbone, resolve(backbone, name), _pin(loaded(registry), backbone.name))
     if isinstance(found, artifacts.Missing):
         raise ArtifactError(str(found))
@@ -89,6 +89,7 @@ def embed(
     device: Device = "auto",
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> int:
     """Features of your own audio, pooled as the benchmark does."""
     import numpy as np
@@ -99,7 +100,7 @@ def embed(
     from nverbench.options import resolve, split
 
     words = [w for w in (f"weights={weights_path}" if weights_path else "", "untrained" if untrained else "") if w]
-    part = installed(no_plugin).backbone(split(backbone)[0])
+    part = installed(no_plugin, plugin).backbone(split(backbone)[0])
     if part.load is None:
         raise UsageError(f"backbone {part.name} holds stored features and cannot listen; name one that can")
     text = backbone + ((":" if not split(backbone)[1] else ",") + ",".join(words) if words else "")

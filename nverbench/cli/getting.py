@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.cli.data import say_corpus
 from nverbench.errors import ArtifactError, UsageError
 
@@ -22,13 +22,14 @@ def data_get(
     keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the downloaded archive on this machine.")] = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Download a dataset's corpus from its published source, verify and unpack it. Cut off, the same command goes on."""
     from nverbench import corpora, home
     from nverbench.downloads.corpora import get_corpus
     from nverbench.options import split
 
-    dataset = installed(no_plugin).dataset(split(name)[0])
+    dataset = installed(no_plugin, plugin).dataset(split(name)[0])
     if dataset.corpus is None or dataset.make is not None:
         tell(f"dataset {dataset.name} needs no download; just run it")
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nverbench import quarantine
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import UsageError, nearest
 from nverbench.options import declared, function_of
 
@@ -28,6 +28,7 @@ def list_parts(
     as_json: Json = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try plugins again that took too long on an earlier run.")] = False,
 ) -> None:
     """List what is installed and what is registered."""
@@ -35,7 +36,7 @@ def list_parts(
         raise UsageError(f"nverbench list {kind}: {nearest(kind, KINDS)}")
     if retry:
         quarantine.forget()
-    catalog = installed(no_plugin)
+    catalog = installed(no_plugin, plugin)
     rules = loaded(registry)
     rows = {k: _rows(k, catalog, rules) for k in ([kind] if kind else KINDS[:4])}
     if as_json:
@@ -94,9 +95,10 @@ def show(
     out: OutFolder = OUT,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> None:
     """Show one part with its options and sources, one protocol, or one result."""
-    catalog, rules = installed(no_plugin), loaded(registry)
+    catalog, rules = installed(no_plugin, plugin), loaded(registry)
     shelves: tuple[Any, ...] = (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
     facts = next((_facts(shelf.kind, shelf.parts[name], shelf.origins[name]) for shelf in shelves if name in shelf.parts), None)
     if facts is not None and name in catalog.datasets.parts:
@@ -164,11 +166,11 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def doctor(as_json: Json = False, out: OutFolder = OUT, no_plugin: NoPlugin = None) -> None:
+def doctor(as_json: Json = False, out: OutFolder = OUT, no_plugin: NoPlugin = None, plugin: PluginFiles = None) -> None:
     """What is installed, device, engines, caches, corpora, weights, tracking."""
     from nverbench.doctor import examine
 
-    findings = examine(installed(no_plugin), out)
+    findings = examine(installed(no_plugin, plugin), out)
     if as_json:
         typer.echo(json.dumps(findings, indent=1))
         return

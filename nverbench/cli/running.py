@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Device, Json, NoPlugin, OutFolder, RegistryFiles, TrackingUri, installed, loaded, print_table, say, tell
+from nverbench.cli.common import (
+    OUT,
+    Device,
+    Json,
+    NoPlugin,
+    OutFolder,
+    PluginFiles,
+    RegistryFiles,
+    TrackingUri,
+    installed,
+    loaded,
+    print_table,
+    say,
+    tell,
+)
 from nverbench.cli.needs import check_room, say_dry_run
 
 if TYPE_CHECKING:
@@ -44,6 +58,7 @@ def run(
     tracking_uri: TrackingUri = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> int:
     """Run registered combinations, log them to MLflow and print the table."""
     from nverbench import devices, plan
@@ -56,7 +71,7 @@ def run(
         dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
         shuffle=_shuffle(train), storage=_one_of("storage", storage, ("float32", "float16")),
     )  # fmt: skip
-    rules, parts = loaded(registry), installed(no_plugin)
+    rules, parts = loaded(registry), installed(no_plugin, plugin)
     planned = plan.plan(rules, parts, asked)
     if download and planned.missing:
         from nverbench.cli.files import fetch_missing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
 from nverbench.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ def submit(
     out: OutFolder = OUT,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> int:
     """Make the folder of a result that is submitted to the leaderboard."""
     import shutil
 
     from nverbench import submissions
 
-    submitter, verifier = _submitter(name, citation), _verifier(registry, no_plugin)
+    submitter, verifier = _submitter(name, citation), _verifier(registry, no_plugin, plugin)
     target = to or (submissions.ENTRIES if submissions.ENTRIES.is_dir() else submissions.ELSEWHERE)
     folder = submissions.make(submissions.find(result, out), target, submitter)
     verdict, bundle = verifier.judge(folder)
@@ -79,11 +80,12 @@ def verify(
     as_json: Json = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> int:
     """Compute every number of submissions again and say whether they contradict themselves; exit code 2 when one does, or cannot be checked."""
     from nverbench.submissions.filed import check
 
-    verifier = _verifier(registry, no_plugin)
+    verifier = _verifier(registry, no_plugin, plugin)
     codes = []
     for folder in folders:
         checked = check(folder, verifier)
@@ -114,6 +116,7 @@ def reproduce(
     keep: Annotated[Path | None, typer.Option(help="A folder of results, such as nverbench-runs, that also takes the rerun's own result.")] = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
 ) -> int:
     """Run a submitted result again, compare, and write an attestation into its folder."""
     from nverbench import submissions
@@ -124,7 +127,7 @@ def reproduce(
     if source not in ("embeddings", "audio"):
         raise UsageError(f"--from {source!r} is unknown; expected embeddings or audio")
     _submitter(name, "")  # the same rules for a name
-    verifier = _verifier(registry, no_plugin)
+    verifier = _verifier(registry, no_plugin, plugin)
     folder = _folder(result, entries or (submissions.ENTRIES if submissions.ENTRIES.is_dir() else submissions.ELSEWHERE))
     verdict, bundle = verifier.judge(folder)
     if bundle is None or verdict.verdict == "rejected":
@@ -153,7 +156,7 @@ def _folder(text: str, entries: Path) -> Path:
     return found[0]
 
 
-def _verifier(registry: list[Path] | None, no_plugin: list[str] | None) -> Verifier:
+def _verifier(registry: list[Path] | None, no_plugin: list[str] | None, plugin: list[Path] | None) -> Verifier:
     from nverbench.submissions import Verifier
 
-    return Verifier(loaded(registry), installed(no_plugin))
+    return Verifier(loaded(registry), installed(no_plugin, plugin))

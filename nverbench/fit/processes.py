@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nverbench import plugin_files
 from nverbench.fit.records import Fitted, Training
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
@@ -102,7 +103,9 @@ class Workers:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.number, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+            self._pool = ProcessPoolExecutor(
+                self.number, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(plugin_files.running(),)
+            )
         return self._pool
 
 
@@ -151,8 +154,9 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _begin() -> None:
+def _begin(files: Sequence[plugin_files.Code]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
+    plugin_files.adopt(files)
     import torch
 
     torch.set_num_threads(1)

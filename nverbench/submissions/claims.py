@@ -191,7 +191,7 @@ def _standing(result: Result, identity: Identity, named: Named, registry: Regist
     cut = Cut(result.folds.kind, (), result.folds.digest, ())
     overridden = _overridden(result, identity, named, known, registry)
     judged = judge(known, registry, result.protocol, named.backbones, corpus, cut, lock, overridden=overridden, seeds=result.seeds,
-                   transductive=named.fusion.transductive(named.fusion_reference.full))  # fmt: skip
+                   transductive=named.fusion.transductive(named.fusion_reference.full), plugins=identity.plugins)  # fmt: skip
     if LEVELS.index(result.standing) > LEVELS.index(judged.level):
         yield f"the row says {result.standing}, and it is {judged.level}: {quoted('; '.join(judged.reasons))}"
     pin = registry.datasets.get(named.dataset.name) if len(named.sides) == 1 else None

@@ -62,6 +62,7 @@ def modules_of(encoder: Any) -> list[nn.Module]:
     """The networks an encoder holds: itself, or those its closure, its arguments, its object or its fields bring along."""
     if isinstance(encoder, nn.Module):
         return [encoder]
+    encoder = inspect.unwrap(encoder) if inspect.isfunction(encoder) else encoder  # @torch.no_grad() and its like
     held = [encoder.func, *encoder.args, *encoder.keywords.values()] if isinstance(encoder, functools.partial) else []
     held += [encoder.__self__] if inspect.ismethod(encoder) else []
     held += inspect.getclosurevars(encoder).nonlocals.values() if inspect.isfunction(encoder) else []

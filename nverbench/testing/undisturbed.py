@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from nverbench.process import Shared
 from nverbench.testing import process
 from nverbench.testing.check import broken
 
@@ -13,7 +14,7 @@ OWN = "draw from generators of your own, seed nothing that others share, and put
 
 
 @contextmanager
-def undisturbed(subject: object, during: str, states: process.Shared, *, also: Collection[str] = (), may: Collection[str] = (),
+def undisturbed(subject: object, during: str, states: Shared, *, also: Collection[str] = (), may: Collection[str] = (),
                 do: str = SEEDED) -> Iterator[None]:  # fmt: skip
     """Raises ConformanceError when what ran inside left ``states`` changed, printed or warned; the states are put back all the same.
 

@@ -1,0 +1,96 @@
+"""``nverbench new``: a complete package around one part that already runs, for its author to edit."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nverbench import catalog
+from nverbench.cli.common import tell
+from nverbench.errors import UsageError, nearest
+from nverbench.parts import NAME
+
+KINDS = {"backbone": "backbones", "dataset": "datasets", "fusion": "fusions", "loss": "losses"}
+RUN = {
+    "backbone": "--backbone @NAME@ --fusion linear --dataset vocal-demo",
+    "dataset": "--backbone logmel-stats --fusion linear --dataset @NAME@",
+    "fusion": "--backbone logmel-stats --fusion @NAME@ --dataset vocal-demo",
+    "loss": "--backbone logmel-stats --fusion linear --loss @NAME@ --dataset vocal-demo",
+}
+EDIT = {
+    "backbone": "",
+    "dataset": "It needs a copy of the corpus first: `nverbench data add @NAME@ FOLDER` (`sample` writes a synthetic one).\n",
+    "fusion": "",
+    "loss": "",
+}
+SAME_FOR_ALL = {"pyproject.toml": "pyproject.toml", "README.md": "README.md", "LICENSE": "LICENSE", ".github/workflows/check.yml": "check.yml"}
+"""File of the package -> its template, which has ``.txt`` behind its name."""
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="backbone, dataset, fusion or loss.")],
+    name: Annotated[str, typer.Argument(help="What it will be called on the command line.")],
+    to: Annotated[Path, typer.Option("--to", help="The folder to write the package folder into.")] = Path(),
+) -> None:
+    """Write the package nverbench-NAME: one module that already runs, its conformance test, README, licence and CI file."""
+    words = _words(kind, name)
+    _check_free(name, words["MODULE"])
+    folder = to / words["DISTRIBUTION"]
+    if folder.exists():
+        raise UsageError(f"{folder} is already there; choose another name, or say --to FOLDER")
+    test = words["MODULE"].replace("nverbench_", "tests/test_", 1)
+    for target, template in {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}.items():
+        text = files("nverbench").joinpath("template", f"{template}.txt").read_text(encoding="utf-8")
+        _write(folder / target, filled(text, words))
+    tell(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
+    tell(f"try it:  nverbench list {KINDS[kind]} --plugin {folder / words['MODULE']}.py")
+    tell(f"then:    pip install -e {folder} && nverbench check {name} --kind {kind}")
+
+
+def filled(text: str, words: dict[str, str]) -> str:
+    """A template with its words; words may hold words."""
+    for _ in range(2):
+        text = re.sub(r"@([A-Z]+)@", lambda found: words[found[1]], text)
+    return text
+
+
+def _words(kind: str, name: str) -> dict[str, str]:
+    """What the templates leave open.
+
+    A distribution's name takes neither ``+`` nor a sign at its end, and a module's only letters, digits and ``_``.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"nverbench new {kind}: {nearest(kind, KINDS)}")
+    if not NAME.fullmatch(name):
+        raise UsageError(f"nverbench new {kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit")
+    slug = re.sub(r"[.+-]+", "-", name).strip("-")
+    return {
+        "NAME": name, "KIND": kind, "KINDS": KINDS[kind], "SLUG": slug, "DISTRIBUTION": f"nverbench-{slug}",
+        "MODULE": f"nverbench_{slug.replace('-', '_')}", "RUN": RUN[kind], "EDIT": EDIT[kind], "YEAR": str(datetime.now(UTC).year),
+    }  # fmt: skip
+
+
+def _check_free(name: str, module: str) -> None:
+    """Raise when a part or a module of that name is here already."""
+    found = catalog.discover()
+    for shelf in (found.backbones, found.datasets, found.fusions, found.losses):
+        if name in shelf.parts:
+            raise UsageError(f"{shelf.kind} {name} is already here, brought by {shelf.origins[name]}; choose another name")
+        if name in shelf.refused:
+            raise UsageError(f"{shelf.refused[name]}; choose another name")
+    if importlib.util.find_spec(module) is not None:
+        raise UsageError(f"a module {module} is already installed; choose another name than {name}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); give another folder with --to FOLDER") from error
