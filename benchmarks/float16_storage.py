@@ -2,8 +2,8 @@
 
     python benchmarks/float16_storage.py [--backbone logmel-stats] [--fusion erc-mean:dim=16,hidden=16,layers=0]
 
-The same job (session 5 held out) runs twice through the command line, in a home of its own, with frames in float32 and in float16. Errors are those of the float32 frames
-once rounded, which is all that the storage does to them.
+The same job (session 5 held out) runs twice through the command line, in a home of its own, with frames in float32 and in float16. Errors are those
+of the float32 frames once rounded, which is all that the storage does to them.
 """
 
 from __future__ import annotations
