@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,3 +162,30 @@ def test_workers_start_under_the_command_line_too() -> None:
     code = "import runpy; runpy.run_module('nverbench', run_name='__mp_main__'); print('did not run')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "did not run"
+
+
+KILLED = """
+import os, signal
+from nverbench.fit import Workers
+pool = Workers(2)._started()
+print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_a_parent_that_was_killed() -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=120)
+    workers = [int(word) for word in done.stdout.split()]
+    assert workers, done.stderr
+    deadline = time.monotonic() + 30
+    while any(map(lives, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(lives, workers))
+
+
+def lives(process: int) -> bool:
+    """Whether it runs; one that ended and that nobody asked after does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

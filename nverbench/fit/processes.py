@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -156,10 +157,19 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def _begin(files: Sequence[plugin_files.Code]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     plugin_files.adopt(files)
     import torch
 
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed could not end its workers: they would wait for work, and hold their memory, for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(packed: bytes, paths: tuple[str, ...], fold: Fold, replicate: int) -> Fitted:
