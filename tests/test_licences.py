@@ -38,6 +38,7 @@ ORDER = {
     "for research only": 6,
     "academic use, on request": 6,
     "unknown": 7,
+    "unknown (its terms were not verified)": 7,
     "unknown (see the audio-mamba-official repository)": 7,
     "unknown (weights of one's own)": 7,
 }

@@ -47,7 +47,7 @@ def registered() -> list[tuple[str, Any]]:
     """Grid and combination of every registered entry, with the loss it is trained with."""
     fusions = catalog.discover().fusions.parts
     return [
-        (e.grid, combination("+".join(e.backbones), e.fusion, e.dataset, e.loss or fusions[e.fusion].default_loss)) for e in registry.load().entries
+        (e.grid, combination("+".join(e.backbones), e.fusion, e.dataset, e.loss or fusions[e.fusion.partition(":")[0]].default_loss)) for e in registry.load().entries
     ]
 
 

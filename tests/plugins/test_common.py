@@ -88,5 +88,5 @@ def test_samples_in_the_published_layouts_can_be_crossed(tmp_path, monkeypatch: 
     crossed = here(DATASETS.__getitem__, "emodb:test=crema-d,exclude=neutral")
     assert crossed.labels == ("anger", "disgust", "fear", "happiness", "sadness")
     assert {c.label for c in crossed.clips} == {"anger", "sadness"}
-    assert crossed.dataset.licence == "unknown (emodb)"
+    assert crossed.dataset.licence == "unknown (emodb: its terms were not verified)"
     assert crossed.dataset.share == "labels-only"
