@@ -46,9 +46,11 @@ def rows(source: str) -> list[dict[str, str]]:
 def registered() -> list[tuple[str, Any]]:
     """Grid and combination of every registered entry, with the loss it is trained with."""
     fusions = catalog.discover().fusions.parts
-    return [
-        (e.grid, combination("+".join(e.backbones), e.fusion, e.dataset, e.loss or fusions[e.fusion.partition(":")[0]].default_loss)) for e in registry.load().entries
-    ]
+
+    def loss(entry: registry.Entry) -> str:
+        return entry.loss or fusions[entry.fusion.partition(":")[0]].default_loss
+
+    return [(e.grid, combination("+".join(e.backbones), e.fusion, e.dataset, loss(e))) for e in registry.load().entries]
 
 
 @pytest.mark.parametrize(("source", "number"), [("reno", 150), ("parrot", 24)])

@@ -27,8 +27,11 @@ from nverbench.cli.common import (
 from nverbench.cli.needs import check_room, say_dry_run
 
 if TYPE_CHECKING:
+    from nverbench.catalog import Catalog
     from nverbench.jobs import Plan
+    from nverbench.registry import Registry
     from nverbench.run import Summary
+    from nverbench.selection import Selection
 
 Names = list[str] | None
 
@@ -74,10 +77,7 @@ def run(
     rules, parts = loaded(registry), installed(no_plugin, plugin)
     planned = plan.plan(rules, parts, asked)
     if download and planned.missing:
-        from nverbench.cli.files import fetch_missing
-
-        fetch_missing(planned, rules, parts)
-        planned = plan.plan(rules, parts, asked)
+        planned = _fetched(planned, rules, parts, asked)
     say_plan(planned)
     if dry_run:
         return say_dry_run(planned)
@@ -86,6 +86,15 @@ def run(
         say("nothing could run")
         return 2
     return _carry_out(planned, out, tracking_uri, as_json=as_json, rerun=rerun, debug=bool(ctx.find_root().params.get("debug")))
+
+
+def _fetched(planned: Plan, rules: Registry, parts: Catalog, asked: Selection) -> Plan:
+    """The plan once what it lacked is fetched."""
+    from nverbench import plan
+    from nverbench.cli.files import fetch_missing
+
+    fetch_missing(planned, rules, parts)
+    return plan.plan(rules, parts, asked)
 
 
 def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
