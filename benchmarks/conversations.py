@@ -6,7 +6,7 @@ Four procedural corpora whose atmosphere and order have a known strength (``conv
 conversation fusion, the single-utterance model, and erc-mamba trained on shuffled turns, each session left out in turn and session 5 held out.
 Beside them what ideal observers reach on the same turns, and a verdict on each fact that the generator planted.
 
-The networks are small and trained for few epochs at a high learning rate (``conversations_quick.py``), so that all ends in a quarter of an hour
+The networks are small and trained for few epochs at a high learning rate (``conversations_quick.py``), so that all ends in less than twenty minutes
 on two cores; ``--full`` is the paper's network and recipe (256-d, three layers, 60 epochs, learning rate 1e-4) on the same conversations.
 What it will take is measured and printed first; ``--estimate`` stops there. With ``--out`` finished rows are kept there and not trained again;
 ``--only`` runs the rows in whose corpus, fusion, shuffle and folds (``conversation-demo-order erc-mamba intra holdout=ses5``) every word occurs.
