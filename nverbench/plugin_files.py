@@ -7,6 +7,7 @@ given the source (parts travel by reference, so that it needs the module) and ne
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import sys
 import traceback
@@ -17,6 +18,7 @@ from types import ModuleType
 
 from nverbench.catalog import Catalog, Origin
 from nverbench.errors import UsageError
+from nverbench.isolation import alone
 
 FILE = "file:"
 """Begins the name that stands for a distribution. No distribution's name has a colon."""
@@ -70,9 +72,9 @@ def running() -> tuple[Code, ...]:
 
 
 def adopt(files: Sequence[Code]) -> None:
-    """Run the files of the process that started this one, under the same names of modules."""
+    """Run the files of the process that started this one, under the same names of modules; what they print there was said here before."""
     for path, content in files:
-        _run(path, content)
+        alone(functools.partial(_run, path, content), None).get()
 
 
 def _read(path: Path) -> tuple[Origin, ModuleType]:
