@@ -106,7 +106,8 @@ class Shared:
 def key_of(job: Job, planned: Planned) -> str:
     """What tells one set of embeddings from another."""
     identity = embed.embedding_identity(planned.reference)
-    kind = f"frames {job.selection.storage}" if job.fusion.wants == "frames" else "pooled"
+    # Pooled, one set serves every layer; frames are those of one layer.
+    kind = f"frames {job.selection.storage} layer {planned.reference.layer}" if job.fusion.wants == "frames" else "pooled"
     return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}{kind}"
 
 

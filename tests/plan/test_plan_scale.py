@@ -20,7 +20,8 @@ MANY = 40
 def many(bench: Any) -> Any:
     """The bench with 40 entries more than it had: two backbones, ten widths of a head and ten of what hears frames."""
     entry = next(e for e in bench.rules.entries if e.grid == "heads")
-    more = [dataclasses.replace(entry, backbones=(b,), fusion=f"{f}:width={5 + n}") for n in range(10) for b in ("ant", "bee") for f in ("head", "timed")]
+    named = [(b, f"{f}:width={5 + n}") for n in range(10) for b in ("ant", "bee") for f in ("head", "timed")]
+    more = [dataclasses.replace(entry, backbones=(backbone,), fusion=fusion) for backbone, fusion in named]
     bench.rules = dataclasses.replace(bench.rules, entries=tuple(more))
     return bench
 
