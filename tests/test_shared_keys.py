@@ -16,8 +16,7 @@ from nverbench.options import resolve
 @pytest.mark.parametrize(("wants", "different"), [("frames", 3), ("pooled", 1)])
 def test_jobs_share_frames_only_of_one_layer(wants: str, different: int) -> None:
     part = catalog.discover().backbones.parts["wavlm-large"]
-    job: Any = SimpleNamespace(
-        fusion=SimpleNamespace(wants=wants), corpus=SimpleNamespace(digest="d"), selection=SimpleNamespace(storage="float32", dtype="float32", device="cpu")
-    )
+    asked = SimpleNamespace(storage="float32", dtype="float32", device="cpu")
+    job: Any = SimpleNamespace(fusion=SimpleNamespace(wants=wants), corpus=SimpleNamespace(digest="d"), selection=asked)
     texts = ("wavlm-large:layer=5", "wavlm-large:layer=21", "wavlm-large", f"wavlm-large:layer={part.layers - 1}")
     assert len({key_of(job, Planned(part, resolve(part, text), Weights(None, "w", pinned=True))) for text in texts}) == different
