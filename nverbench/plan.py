@@ -19,8 +19,9 @@ from nverbench.cutting import by_protocol, check_whole
 from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.jobs import Job, Plan, Skip
+from nverbench.once import Once
 from nverbench.options import Reference, resolve, split
-from nverbench.parts import Dataset, Fusion, Loss
+from nverbench.parts import Backbone, Dataset, Fusion, Loss, Part
 from nverbench.registry import Entry, Protocol, Registry
 from nverbench.selection import Selection, check_names, matching
 from nverbench.standing import judge
@@ -53,14 +54,15 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
 
 @dataclass
 class _Desk:
-    """Prepares entries, looking each corpus and each backbone's weights up once."""
+    """Prepares entries: each reference is resolved, each corpus loaded and cut, and each backbone's weights looked up once."""
 
     registry: Registry
     catalog: Catalog
     selection: Selection
     notes: list[str] = field(default_factory=list)
-    _corpora: dict[str, Corpus | tuple[Missing, ...]] = field(default_factory=dict)
-    _backbones: dict[tuple[str, bool], Planned | Missing] = field(default_factory=dict)
+    once: Once = field(default_factory=Once)
+    """Corpora are keyed by ``id``: this memory keeps them all, so no two ever share one."""
+    lock: dict[str, Any] = field(default_factory=lambda: home.read_notes("lock"))
 
     def prepare(self, entry: Entry) -> tuple[Job, ...] | Skip:
         """The jobs of an entry (one per kind of folds), or why it cannot run. Wrong input that was named in full is raised instead."""
@@ -70,7 +72,7 @@ class _Desk:
             loss_text = self._loss_text(entry, fusion)
             loss = self.catalog.loss(split(loss_text)[0])
             corpus = self._corpus(entry.dataset)
-            loss_reference, fusion_reference = resolve(loss, loss_text), resolve(fusion, entry.fusion)
+            loss_reference, fusion_reference = self._resolve(loss, loss_text), self._resolve(fusion, entry.fusion)
         except (UsageError, CatalogError, ArtifactError, DatasetError) as error:
             if not entry.registered:
                 raise
@@ -84,9 +86,8 @@ class _Desk:
         if missing or reasons or not isinstance(corpus, Corpus):
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
         try:
-            cuts = [self._cut(corpus, kind, self._protocol(entry)) for kind in self._kinds(entry, corpus)]
-            if fusion.recipe_for(fusion_reference.full).unit == "conversation":
-                check_whole(corpus.clips, cuts)
+            whole = fusion.recipe_for(fusion_reference.full).unit == "conversation"
+            cuts = [self._cut(corpus, kind, self._protocol_name(entry), whole=whole) for kind in self._kinds(entry, corpus)]
         except FoldError as error:
             if not entry.registered:
                 raise
@@ -100,15 +101,19 @@ class _Desk:
 
     def _backbone(self, text: str, entry: Entry) -> Planned | Missing:
         part = self.catalog.backbone(split(text)[0])
-        reference = resolve(part, text)
+        reference = self._resolve(part, text)
         if (entry.untrained or self.selection.untrained) and part.weights is not None:
             reference = replace(reference, untrained=True, weights=None)
         key = (str(reference) + str(reference.full) + str(reference.weights), reference.untrained)
-        if key not in self._backbones:
-            pin = self.registry.weights.get(part.name)
-            found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-            self._backbones[key] = Planned(part, reference, found) if isinstance(found, Weights) else found
-        return self._backbones[key]
+        return self.once(("backbone", *key), lambda: self._looked_up(part, reference))
+
+    def _looked_up(self, part: Backbone, reference: Reference) -> Planned | Missing:
+        pin = self.registry.weights.get(part.name)
+        found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
+        return Planned(part, reference, found) if isinstance(found, Weights) else found
+
+    def _resolve(self, part: Part, text: str) -> Reference:
+        return self.once(("reference", type(part), text), lambda: resolve(part, text))
 
     def _corpus(self, text: str) -> Corpus | tuple[Missing, ...]:
         name = split(text)[0]
@@ -116,13 +121,12 @@ class _Desk:
         if name not in self.catalog.datasets.parts and pin is not None:
             return (artifacts.missing_corpus(name, None, pin.as_source()),)
         dataset = self.catalog.dataset(name)
-        return self._copy(dataset, resolve(dataset, text))
+        return self._copy(dataset, self._resolve(dataset, text))
 
     def _copy(self, dataset: Dataset, reference: Reference) -> Corpus | tuple[Missing, ...]:
-        key = f"{reference}{reference.full}"
-        if key not in self._corpora:
-            self._corpora[key] = self._load(dataset, reference) if reference.test is None else self._crossed(dataset, reference, reference.test)
-        return self._corpora[key]
+        tested = reference.test
+        make = (lambda: self._load(dataset, reference)) if tested is None else (lambda: self._crossed(dataset, reference, tested))
+        return self.once(("corpus", f"{reference}{reference.full}"), make)
 
     def _crossed(self, dataset: Dataset, reference: Reference, tested: str) -> Corpus | tuple[Missing, ...]:
         a, b = self._copy(dataset, crossing.training_side(reference)), self._corpus(tested)
@@ -158,6 +162,9 @@ class _Desk:
         wanted = entry.folds or protocol.folds
         if wanted:
             return (wanted,)
+        return self.once(("kinds", id(corpus)), lambda: self._default_kinds(corpus))
+
+    def _default_kinds(self, corpus: Corpus) -> tuple[str, ...]:
         kind = folds.default_kind(corpus.clips, corpus.dataset.folds)
         if kind != corpus.dataset.folds[0]:
             known = all(c.unit is not None for c in corpus.clips)
@@ -171,8 +178,13 @@ class _Desk:
     def _protocol(self, entry: Entry) -> Protocol:
         return self.registry.protocol(self._protocol_name(entry))
 
-    def _cut(self, corpus: Corpus, kind: str, protocol: Protocol) -> folds.Cut:
-        return by_protocol(corpus.clips, kind, protocol, self.selection.selection)
+    def _cut(self, corpus: Corpus, kind: str, protocol: str, *, whole: bool) -> folds.Cut:
+        """The folds of a corpus, shared by all jobs that want the same; ``whole``: they must not cut a conversation apart."""
+        rules, asked = self.registry.protocol(protocol), self.selection.selection
+        cut = self.once(("cut", id(corpus), kind, protocol), lambda: by_protocol(corpus.clips, kind, rules, asked))
+        if whole:
+            self.once(("whole", id(corpus), kind, protocol), lambda: check_whole(corpus.clips, [cut]))
+        return cut
 
     def _job(self, entry: Entry, backbones: tuple[Planned, ...], fusion: Fusion, fusion_reference: Reference, loss: Loss,
              loss_reference: Reference, corpus: Corpus, cut: folds.Cut) -> Job:  # fmt: skip
@@ -197,7 +209,7 @@ class _Desk:
         }
         identity |= {"train": {"shuffle": asked.shuffle}} if asked.shuffle != "none" else {}
         identity |= {"storage": asked.storage} if fusion.wants == "frames" else {}
-        standing = judge(entry, self.registry, name, backbones, corpus, cut, home.read_notes("lock"),
+        standing = judge(entry, self.registry, name, backbones, corpus, cut, self.lock,
                          overridden=self._overridden(entry, fusion_reference, loss_reference, corpus, cut), seeds=asked.seeds,
                          transductive=fusion.transductive(fusion_reference.full),
                          plugins=identity["plugins"])  # fmt: skip

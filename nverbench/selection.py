@@ -13,7 +13,8 @@ from typing import Any
 
 from nverbench.catalog import Catalog
 from nverbench.errors import UsageError, nearest
-from nverbench.options import resolve, split
+from nverbench.once import Once
+from nverbench.options import Reference, resolve, split
 from nverbench.registry import Entry, Registry
 
 
@@ -61,7 +62,8 @@ def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> N
 
 def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list[Entry]:
     """Registered entries that a selection's filters let through, and unregistered ones that it names in full."""
-    found = [e for e in registry.entries if _matches(e, catalog, selection)]
+    once = Once()
+    found = [e for e in registry.entries if _matches(e, catalog, once, selection)]
     if not (selection.backbones and selection.fusions and selection.datasets):
         if found or not any((selection.backbones, selection.fusions, selection.losses, selection.datasets)):
             return found
@@ -98,26 +100,28 @@ def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None
                              f"({', '.join(selection.backbones)}); {advice}")  # fmt: skip
 
 
-def _matches(entry: Entry, catalog: Catalog, selection: Selection) -> bool:
+def _matches(entry: Entry, catalog: Catalog, once: Once, selection: Selection) -> bool:
     backbones = [b + (":untrained" if entry.untrained and "untrained" not in b else "") for b in entry.backbones]
     wanted = selection.backbones
     fits = not wanted or (len(wanted) in (1, len(backbones)) and any(
-        all(_same(catalog, "backbone", b, w) for b, w in zip(order, wanted, strict=True)) for order in itertools.permutations(backbones, len(wanted))
+        all(_same(catalog, once, "backbone", b, w) for b, w in zip(order, wanted, strict=True))
+        for order in itertools.permutations(backbones, len(wanted))
     ))  # fmt: skip
-    if not fits or not _any(catalog, "fusion", entry.fusion, selection.fusions) or not _any(catalog, "dataset", entry.dataset, selection.datasets):
+    fits = fits and _any(catalog, once, "fusion", entry.fusion, selection.fusions)
+    if not fits or not _any(catalog, once, "dataset", entry.dataset, selection.datasets):
         return False
     # Without --loss every fusion keeps its default: ablations with another loss run only when no fusion was singled out, or when named.
     if not selection.losses:
         return entry.loss is None or not selection.fusions
     default = catalog.fusions.parts[split(entry.fusion)[0]].default_loss if split(entry.fusion)[0] in catalog.fusions.parts else ""
-    return _any(catalog, "loss", entry.loss or default, selection.losses)
+    return _any(catalog, once, "loss", entry.loss or default, selection.losses)
 
 
-def _any(catalog: Catalog, kind: str, text: str, wanted: Sequence[str]) -> bool:
-    return not wanted or any(_same(catalog, kind, text, w) for w in wanted)
+def _any(catalog: Catalog, once: Once, kind: str, text: str, wanted: Sequence[str]) -> bool:
+    return not wanted or any(_same(catalog, once, kind, text, w) for w in wanted)
 
 
-def _same(catalog: Catalog, kind: str, text: str, wanted: str) -> bool:
+def _same(catalog: Catalog, once: Once, kind: str, text: str, wanted: str) -> bool:
     """A bare name matches any options, but not a dataset that is tested on another; a name with options matches the same canonical text."""
     if split(text)[0] != split(wanted)[0]:
         return False
@@ -125,5 +129,9 @@ def _same(catalog: Catalog, kind: str, text: str, wanted: str) -> bool:
     part: Any = shelf.parts.get(split(text)[0])  # type: ignore[attr-defined]  # four shelves of four kinds
     if part is None:
         return True
-    own, other = resolve(part, text), resolve(part, wanted)
+
+    def resolved(said: str) -> Reference:
+        return once((kind, said), lambda: resolve(part, said))
+
+    own, other = resolved(text), resolved(wanted)
     return own.test == other.test and (not split(wanted)[1] or str(own) == str(other))

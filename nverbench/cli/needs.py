@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from nverbench.cli.common import say, tell
@@ -25,12 +25,22 @@ def needs(jobs: Iterable[Job]) -> Iterable[Need]:
 
     store = Store(home.embeddings_folder())
     done: set[str] = set()
+    heard: set[Hashable] = set()
     for job in jobs:
         for b in job.backbones:
-            keys = job.wanted(b)
-            fresh = [c for k, c in keys.items() if k not in done and not store.path(k).exists()] if b.part.load else []
+            asked = _heard(job, b)
+            keys = job.wanted(b) if b.part.load and asked not in heard else {}  # thousands of jobs hear the same: its keys are worked out once
+            heard.add(asked)
+            fresh = [c for k, c in keys.items() if k not in done and not store.path(k).exists()]
             done |= keys.keys()
             yield job, b, fresh, expected_bytes(b.part, fresh, frames=job.fusion.wants == "frames", storage=job.selection.storage) or 0
+
+
+def _heard(job: Job, backbone: Planned) -> Hashable:
+    """What tells one set of wanted entries from another: everything that ``Job.wanted`` looks at."""
+    frames, asked = job.fusion.wants == "frames", job.selection
+    said = repr(sorted(backbone.reference.identity().items()))
+    return said, backbone.weights.digest, job.corpus.digest, frames, asked.dtype, asked.storage
 
 
 def check_room(planned: Plan) -> None:

@@ -10,6 +10,8 @@ from nverbench.errors import TrackingError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 POSTGRES = "postgresql+psycopg2"
+USER = re.compile(r"(?<=://)(?:[^/\s:@]*:\S*|[^/\s]*)@")
+SECRET = re.compile(r"([?&][a-z_.-]*(?:password|passwd|secret|token|key)=)[^&\s#]*", re.IGNORECASE)
 
 
 def database_of(uri: str) -> Path | None:
@@ -32,5 +34,8 @@ def address(uri: str) -> str:
 
 
 def shown(text: str) -> str:
-    """An address, or a sentence that holds one, without user and password: it is printed and kept beside results."""
-    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
+    """An address, or a sentence that holds one, without user, password and tokens: it is printed and kept beside results.
+
+    A password may hold ``@``, ``/`` and ``:`` (SQLAlchemy takes it so): what stands before the last ``@`` of a word that begins ``//USER:`` goes.
+    """
+    return SECRET.sub(r"\1...", USER.sub("", text))

@@ -189,6 +189,24 @@ def test_a_password_is_neither_printed_nor_kept() -> None:
     assert shown("sqlite:////a@b/c.db") == "sqlite:////a@b/c.db"
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("postgresql://me:se@cret@host/db", "postgresql://host/db"),
+        ("postgresql://me:se/cret@host/db", "postgresql://host/db"),
+        ("postgresql://me:se:cret@host/db", "postgresql://host/db"),
+        ("http://:cret@host", "http://host"),
+        ("http://cret@host", "http://host"),
+        ("postgresql://host/db?user=me&password=secret&sslmode=require", "postgresql://host/db?user=me&password=...&sslmode=require"),
+        ("https://host/?access_token=secret#x", "https://host/?access_token=...#x"),
+        ("http://host:5000/path", "http://host:5000/path"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(given: str, said: str) -> None:
+    assert shown(given) == said
+    assert "cret" not in shown(given)
+
+
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "postgresql", "postgres"])
 def test_an_address_of_postgresql_names_its_driver(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
