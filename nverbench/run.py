@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nverbench import cache, gaps, home, tracking
+from nverbench import cache, gaps, home, litter, tracking
 from nverbench.errors import DiskError, FitError, NverbenchError, PartError
 from nverbench.executors import local
 from nverbench.executors.shared import Shared, Watch, unwatched
@@ -54,6 +54,8 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
         rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
+    for place in (folder.root, home.home()):  # what a killed run left there, also where this one will write nothing
+        litter.sweep(place)
     shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say), out / "checkpoints")
     begun: deque[_Begun] = deque()
     with shared.workers:
