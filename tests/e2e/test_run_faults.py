@@ -69,7 +69,6 @@ def test_a_result_that_cannot_be_written_fails_its_job_in_one_line(world: Any, m
         ran = world.job()
     assert ran.code == 1
     (line,) = [line for line in ran.err.splitlines() if "cannot be written" in line]
-    assert f"failed: {world.root.parent}" in line or "failed: nverbench-runs" in line or "failed: /" in line
     assert f"cannot be written ({os.strerror(code)}); make room or mend the permission, then the same command goes on from here" in line
     assert (world.results, litter(world)) == ([], [])
     assert digest(world.job("--json")) == straight(world, monkeypatch)
@@ -78,10 +77,10 @@ def test_a_result_that_cannot_be_written_fails_its_job_in_one_line(world: Any, m
 @CODES
 def test_the_other_jobs_go_on_where_neither_a_result_nor_its_failure_can_be_written(world: Any, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     with monkeypatch.context() as broken:
-        refuse(broken, "*/nverbench-runs/*" if code == FULL else "*nverbench-runs/*", code)
+        refuse(broken, "nverbench-runs/*", code)
         ran = world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
-    assert ran.code in (0, 1)
-    assert "0 finished, 0 already finished, 2 failed" in ran.err or code == FULL
+    assert ran.code == 1
+    assert "0 finished, 0 already finished, 2 failed" in ran.err
     assert world.job("--json").code == 0
 
 
@@ -167,7 +166,7 @@ def test_a_file_that_changes_after_planning_fails_the_job_and_the_next_run_is_an
 
 
 def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old_digest(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip, encode = world.corpus / "spk0" / "high-0.wav", world.encode
+    clip, encode = world.corpus / "spk7" / "mid-1.wav", world.encode  # the last one
     content, heard = clip.read_bytes(), []
 
     def changing(waves: Any, lengths: Any) -> Any:
