@@ -11,25 +11,20 @@ import hashlib
 import io
 import itertools
 import os
-import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from nverbench.digests import digest_of
+from nverbench.home import whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
 SUFFIX = ".embedding"
-WRITING = ".writing-"
-"""Begins the name of a file that is not whole yet; its writer's process id follows."""
-DAY = 86_400
 PIECE = 1 << 18
 """Numbers converted, digested and written at once: an array of any size costs a megabyte or two beside itself."""
 HEAD = 40
@@ -51,7 +46,6 @@ class Store:
     damaged: list[str] = field(default_factory=list)
     _verified: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Key -> inode, size and time of the file whose digest this process has checked."""
-    _swept: set[Path] = field(default_factory=set)
 
     def path(self, key: str) -> Path:
         """Where the array of that key lies."""
@@ -119,7 +113,7 @@ class Store:
         np.lib.format.write_array_header_1_0(header, {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": array.shape})
         flat, digest = array.reshape(-1), hashlib.sha256()
         pieces = (flat[i : i + PIECE].astype(kind, copy=False).tobytes() for i in range(0, flat.size, PIECE))
-        with self._whole(self.path(key)) as file:
+        with whole(self.path(key)) as file:
             file.write(bytes(32))
             for piece in itertools.chain((samples.to_bytes(8, "little"), header.getvalue()), pieces):
                 digest.update(piece)
@@ -135,32 +129,6 @@ class Store:
     def _is_damaged(self, key: str, error: ValueError) -> None:
         self.damaged.append(key)
         self.say(f"cache entry {self.path(key)} is damaged ({error}); it is computed again")
-
-    @contextmanager
-    def _whole(self, path: Path) -> Iterator[BinaryIO]:
-        """A file that other processes see under its name once it is whole, or never."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._sweep(path.parent)
-        writing = path.parent / f"{WRITING}{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            with writing.open("xb") as file:
-                yield file
-            writing.replace(path)
-        except BaseException:
-            writing.unlink(missing_ok=True)
-            raise
-
-    def _sweep(self, folder: Path) -> None:
-        """Clear a folder, once, of what dead writers left: older than a day, and no process here has the writer's id."""
-        if folder in self._swept:
-            return
-        self._swept.add(folder)
-        for left in folder.glob(f"{WRITING}*"):
-            try:
-                if time.time() - left.stat().st_mtime > DAY and not _lives(left.name.removeprefix(WRITING).partition("-")[0]):
-                    left.unlink()
-            except FileNotFoundError:  # its writer finished, or another one cleared it
-                continue
 
 
 def _matches(file: BufferedReader) -> bool:
@@ -181,16 +149,3 @@ def _layout(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if fortran or dtype.hasobject:
         raise ValueError("its array is of another layout")
     return dtype, shape
-
-
-def _lives(process: str) -> bool:
-    """Whether a process of that id runs on this machine; a name that is no id belongs to nobody."""
-    if not process.isdecimal():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it runs, as somebody else
-        return True
-    return True

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nverbench import audio
-from nverbench.errors import AudioError
+from nverbench.errors import AudioError, DatasetError
 from nverbench.parts import Backbone, Clip
 
 if TYPE_CHECKING:
@@ -93,6 +94,29 @@ def ahead(
             yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def unchanging(decoded: Iterable[Decoded], planned: Iterable[Sequence[Clip]]) -> Generator[Decoded, None, None]:
+    """What comes in, as long as the files are what they were when this began: an embedding must not be kept under the digest of another content.
+
+    Raises:
+        DatasetError: a file of a batch changed since.
+    """
+    before = {clip.path: _stamp(clip.path) for batch in planned for clip in batch}
+    for batch in decoded:
+        for path in {clip.path for clip in batch.clips}:
+            if _stamp(path) != before[path]:
+                raise DatasetError(f"{path}: the file changed while it was embedded; run it again")
+        yield batch
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def pad_short(wave: NDArray[np.float32], part: Backbone) -> NDArray[np.float32]:

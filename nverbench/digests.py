@@ -7,10 +7,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nverbench.home import home
+from nverbench.home import cannot_write, home
 
 
 def digest_of(thing: Any) -> str:
@@ -27,8 +28,12 @@ def file_sha256(path: Path) -> str:
 def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
     """The sha256 of each file; a file whose path, size and modification time are known is not read again."""
     wanted = sorted(set(paths))
-    home().mkdir(parents=True, exist_ok=True)
-    memory = _memory(home() / "file-digests.sqlite")
+    place = home() / "file-digests.sqlite"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        memory = _memory(place)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise cannot_write(place, error) from error
     try:
         known = {path: (size, mtime, sha) for path, size, mtime, sha in memory.execute("SELECT * FROM digest_of_bytes")}
         found, fresh = {}, []
@@ -39,7 +44,7 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
                 sha = file_sha256(path)
                 fresh.append((os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
             found[path] = sha
-        with memory:
+        with suppress(sqlite3.OperationalError), memory:  # a full disk: they are read again next time
             memory.executemany("INSERT OR REPLACE INTO digest_of_bytes VALUES (?, ?, ?, ?)", fresh)
     finally:
         memory.close()

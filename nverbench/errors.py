@@ -53,6 +53,10 @@ class ResultError(NverbenchError):
     """A result file is damaged or of another version."""
 
 
+class DiskError(NverbenchError):
+    """A file cannot be written: the disk is full, or the permission is gone. Nothing of it is under its name."""
+
+
 class ConformanceError(NverbenchError):
     """A plugin's part breaks a rule of the conformance kit (``nverbench.testing``)."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.artifacts import UNTRAINED_SEED, Planned
-from nverbench.decoding import Decoded, ahead, plan_batches
+from nverbench.decoding import Decoded, ahead, plan_batches, unchanging
 from nverbench.errors import AudioError, PartError
 from nverbench.exchange import Encoder, LoadContext
 from nverbench.parts import Backbone, Clip
@@ -92,7 +92,7 @@ def compute(
     encoder: Encoder | None = None  # loaded once a clip could be decoded
     batches = [b for b in plan_batches(clips, planned.part.batch, cost.bad) if wanted & {c.id for c in b}]
     began, loading = time.perf_counter(), 0.0
-    with closing(ahead(batches, planned.part)) as decoded, closing(staged(_usable(decoded, wanted, cost), device)) as ready:
+    with closing(ahead(batches, planned.part)) as decoded, closing(staged(_usable(unchanging(decoded, batches), wanted, cost), device)) as ready:
         for batch, waves in ready:
             if encoder is None:
                 started = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nverbench.errors import ResultError
-from nverbench.home import write_atomically
+from nverbench.home import cannot_write, write_atomically
 from nverbench.predictions import Predictions
 from nverbench.results import SCHEMA, Result
 
@@ -51,7 +51,10 @@ class Folder:
 
     def forget_failure(self, job_id: str) -> None:
         """The job finished after all."""
-        self._failure_path(job_id).unlink(missing_ok=True)
+        try:
+            self._failure_path(job_id).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self._failure_path(job_id), error) from error
 
     def _failure_path(self, job_id: str) -> Path:
         return self.root.parent / "failures" / f"{job_id}.json"

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import platformdirs
 from filelock import FileLock
 
-from nverbench.errors import ArtifactError
-
-_UMASK = os.umask(0)  # can only be read by setting it
-os.umask(_UMASK)
+from nverbench import litter
+from nverbench.errors import ArtifactError, DiskError
 
 
 def home() -> Path:
@@ -46,18 +45,44 @@ def corpus_folder(name: str) -> Path:
     return home() / "corpora" / name
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that other processes see whole or not at all; a dead process leaves no lock behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which other processes see under its name once it is whole, or never; it takes no lock.
+
+    Raises:
+        DiskError: it cannot be written; nothing of it is left.
+    """
+    writing = path.parent / litter.writing()
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o666 & ~_UMASK)
-        Path(name).replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        litter.sweep(path.parent)
+        with writing.open("xb") as file:
+            yield file
+        writing.replace(path)
+    except OSError as error:
+        _drop(writing)
+        raise cannot_write(path, error) from error
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        _drop(writing)
         raise
+
+
+def cannot_write(path: Path, error: Exception) -> DiskError:
+    """What to say of a file that the system does not let us write."""
+    reason = getattr(error, "strerror", None) or error
+    return DiskError(f"{path}: cannot be written ({reason}); make room or mend the permission, then the same command goes on from here")
+
+
+def _drop(writing: Path) -> None:
+    """What is not whole goes; where it cannot (the folder is gone, or is no folder), the error that led here says more."""
+    with suppress(OSError):
+        writing.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that other processes see whole or not at all; errors as :func:`whole`."""
+    with whole(path) as file:
+        file.write(content)
 
 
 def read_notes(name: str) -> dict[str, Any]:
@@ -67,6 +92,8 @@ def read_notes(name: str) -> dict[str, Any]:
         notes = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror}); mend its permission, or move the home with NVERBENCH_HOME") from error
     except ValueError as error:
         raise ArtifactError(f"{path}: expected JSON, but it cannot be read ({error}); repair or delete it, then add what it held again") from error
     if not isinstance(notes, dict) or not all(isinstance(section, dict) for section in notes.values()):
@@ -75,10 +102,17 @@ def read_notes(name: str) -> dict[str, Any]:
 
 
 def note(name: str, section: str, key: str, value: Any) -> None:
-    """Remember ``value`` under ``section`` and ``key``; safe when several processes do so at once."""
+    """Remember ``value`` under ``section`` and ``key``; safe when several processes do so at once.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
     path = home() / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock"), timeout=60):
-        notes = read_notes(name)
-        notes.setdefault(section, {})[key] = value
-        write_atomically(path, json.dumps(notes, indent=1, sort_keys=True).encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), timeout=60):
+            notes = read_notes(name)
+            notes.setdefault(section, {})[key] = value
+            write_atomically(path, json.dumps(notes, indent=1, sort_keys=True).encode())
+    except OSError as error:  # of the folder or the lock
+        raise cannot_write(path, error) from error

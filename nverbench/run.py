@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import traceback
 from collections import deque
@@ -9,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nverbench import cache, gaps, home, tracking
-from nverbench.errors import FitError, NverbenchError, PartError, TrackingError
+from nverbench import cache, gaps, home, litter, tracking
+from nverbench.errors import DiskError, FitError, NverbenchError, PartError
 from nverbench.executors import local
 from nverbench.executors.shared import Shared, Watch, unwatched
 from nverbench.fit import Workers
@@ -53,6 +54,8 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
         rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
     """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
     folder, summary = Folder(out), Summary(plan)
+    for place in (folder.root, home.home()):  # what a killed run left there, also where this one will write nothing
+        litter.sweep(place)
     shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say), out / "checkpoints")
     begun: deque[_Begun] = deque()
     with shared.workers:
@@ -100,7 +103,7 @@ def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callabl
             summary.unchanged.append(result)
             say(f"{place}: already finished ({job.id}), nothing to do; --rerun computes it again")
         else:
-            keep(job, result, predictions, folder)
+            keep(job, result, predictions, folder, say)
             summary.finished.append(result)
             say(f"{place}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
     except Exception as error:
@@ -108,13 +111,19 @@ def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callabl
             raise
         failure = _failure(job, error)
         summary.failures.append(failure)
-        folder.note_failure(job.id, {"job": str(job), "reason": failure.reason, "users_mistake": failure.users_mistake})
         say(f"{place}: failed: {failure.reason}")
+        facts = {"job": str(job), "reason": failure.reason, "users_mistake": failure.users_mistake}
+        _safely(say, lambda: folder.note_failure(job.id, facts))
         return
-    folder.forget_failure(job.id)
+    _safely(say, lambda: folder.forget_failure(job.id))
+    _safely(say, lambda: tracking.log(result, folder, uri))
+
+
+def _safely(say: Callable[[str], None], act: Callable[[], object]) -> None:
+    """What is done beside a result, which stands without it: when it fails, that is one line."""
     try:
-        tracking.log(result, folder, uri)
-    except TrackingError as error:
+        act()
+    except NverbenchError as error:
         say(str(error))
 
 
@@ -122,20 +131,21 @@ def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]
     """The speaker gaps of a run, written beside the results and told to MLflow."""
     found = gaps.find(summary.finished + summary.unchanged, folder.predictions, say)
     for gap in found:
-        gaps.write(gap, folder)
-        try:
-            tracking.log_gap(gap, folder, uri)
-        except TrackingError as error:
-            say(str(error))
+        _safely(say, functools.partial(gaps.write, gap, folder))
+        _safely(say, functools.partial(tracking.log_gap, gap, folder, uri))
     return found
 
 
-def keep(job: Job, result: Result, predictions: Predictions, folder: Folder) -> None:
-    """Write a job's result; then remember what it was first to see, and how long it took."""
+def keep(job: Job, result: Result, predictions: Predictions, folder: Folder, say: Callable[[str], None]) -> None:
+    """Write a job's result; then remember what it was first to see, and how long it took.
+
+    Raises:
+        DiskError: the result cannot be written.
+    """
     folder.write(result, predictions)
     shutil.rmtree(folder.root.parent / "checkpoints" / job.id, ignore_errors=True)  # the result stands: its last epochs are not needed any more
-    remember(job)
-    note_speeds(job, result)
+    _safely(say, lambda: remember(job))
+    _safely(say, lambda: note_speeds(job, result))
 
 
 def remember(job: Job) -> None:
@@ -158,7 +168,7 @@ def note_speeds(job: Job, result: Result) -> None:
 
 def _failure(job: Job, error: Exception) -> Failure:
     if isinstance(error, NverbenchError):
-        return Failure(job, " ".join(str(error).split()), not isinstance(error, FitError | PartError))
+        return Failure(job, " ".join(str(error).split()), not isinstance(error, DiskError | FitError | PartError))
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}; --debug shows all"
     return Failure(job, f"{type(error).__name__}: {' '.join(str(error).split())} ({where})", False)

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from nverbench import Backbone, Clip, audio, embed
 from nverbench.artifacts import Planned, Weights
 from nverbench.cache import Store
+from nverbench.errors import DiskError
 from nverbench.options import resolve
 
 KEY = "ab" + "0" * 62
@@ -106,7 +107,7 @@ def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(stored: tu
 
     with monkeypatch.context() as broken:
         broken.setattr(Path, "replace", no_space)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(DiskError, match=r"cannot be written \(No space left on device\); make room"):
             store.put(KEY, np.zeros(9), 1)
     assert ([p.name for p in store.path(KEY).parent.iterdir()], store.path(KEY).read_bytes()) == ([store.path(KEY).name], whole)
 

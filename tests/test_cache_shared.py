@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from nverbench.cache import DAY, PIECE, WRITING, Store
+from nverbench.cache import PIECE, Store
+from nverbench.litter import DAY, WRITING
 
 from .listening import Bench, made
 

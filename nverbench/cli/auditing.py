@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say
-from nverbench.errors import ArtifactError
+from nverbench.errors import ArtifactError, DiskError
 
 if TYPE_CHECKING:
     from nverbench.audit import Found
@@ -64,5 +64,6 @@ def _write(found: Found, dataset: Dataset, folder: Path, report: str, record: st
         write_atomically(folder / "audit.json", f"{record}\n".encode())
         write_atomically(folder / "report.txt", report.encode())
         return ["audit.json", "report.txt", *(path.name for path in draw(found, folder, dataset.shown))]
-    except OSError as error:
-        raise ArtifactError(f"{folder}: the audit cannot be written ({error.strerror}); choose another folder with --out") from error
+    except (OSError, DiskError) as error:
+        reason = getattr(error.__cause__ or error, "strerror", error)
+        raise ArtifactError(f"{folder}: the audit cannot be written ({reason}); choose another folder with --out") from error

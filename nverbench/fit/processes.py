@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from nverbench.fit.records import Fitted, Training
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
 from nverbench.isolation import alone
+from nverbench.litter import passing_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,11 @@ class Workers:
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
         files = contextlib.ExitStack()
-        paths = files.enter_context(_laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
+        try:
+            paths = files.enter_context(_laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
+        except OSError as error:
+            self.say(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}), so that folds are trained one by one; TMPDIR moves it")
+            return None
         try:
             with _environment(PAGES):  # processes start when there is something to do
                 futures = [self._started().submit(_work, packed, paths, fold, replicate) for fold, replicate in tasks]
@@ -136,8 +140,8 @@ class Handed:
 @contextlib.contextmanager
 def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
     """The arrays as files that workers map into memory, instead of a copy for each."""
-    with tempfile.TemporaryDirectory(prefix="nverbench-fit-") as folder:
-        paths = [str(Path(folder) / f"{i}.npy") for i in range(len(arrays))]
+    with passing_folder() as folder:
+        paths = [str(folder / f"{i}.npy") for i in range(len(arrays))]
         for path, array in zip(paths, arrays, strict=True):
             np.save(path, np.asarray(array), allow_pickle=False)
         yield tuple(paths)

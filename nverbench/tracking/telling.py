@@ -7,11 +7,10 @@ last: one that is not was begun by a process that died, and is begun again.
 from __future__ import annotations
 
 import datetime
-import tempfile
 import time
-from pathlib import Path
 
 from nverbench.folder import Folder
+from nverbench.litter import passing_folder
 from nverbench.predictions import Predictions
 from nverbench.publishing import publish
 from nverbench.results import Result
@@ -67,8 +66,8 @@ def _tell(server: Server, experiment: str, result: Result, predictions: Predicti
     server.dataset(parent, **facts.dataset(result))
     for name in dict.fromkeys(fold.fold for fold in result.per_fold):
         _tell_fold(server, experiment, parent, result, name, (start, end))
-    with tempfile.TemporaryDirectory() as passing:
-        public = Folder(Path(passing))
+    with passing_folder() as passing:
+        public = Folder(passing)
         public.write(result, predictions)
         server.attach(parent, public.root)
     server.end(parent, end)

@@ -88,3 +88,13 @@ def test_push_and_pull_stop_at_a_server_in_trouble(fault: str, request: pytest.F
         push(here, uri, print)
     with pytest.raises(TrackingError, match="the same command goes on from here"):
         pull(here, uri, print)
+
+
+@pytest.mark.parametrize("fault", ["down", "broken"])
+def test_what_a_server_in_trouble_was_not_told_the_next_push_tells_once(
+    fault: str, request: pytest.FixtureRequest, uri: str, tmp_path: Path
+) -> None:
+    here = folder(tmp_path)
+    with pytest.raises(TrackingError):
+        log(result(), here, request.getfixturevalue(fault))
+    assert [(done.told, done.known) for done in (push(here, uri, print), push(here, uri, print))] == [(1, 0), (0, 1)]
