@@ -13,6 +13,9 @@ from typing import Any
 
 from nverbench.home import cannot_write, home
 
+ASKED = 500
+"""Paths in one question to the memory: fewer than the 999 that every SQLite allows."""
+
 
 def digest_of(thing: Any) -> str:
     """The sha256 of canonical JSON (sorted keys, no spaces): the same on every machine and Python."""
@@ -35,8 +38,7 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
     except (OSError, sqlite3.OperationalError) as error:
         raise cannot_write(place, error) from error
     try:
-        known = {path: (size, mtime, sha) for path, size, mtime, sha in memory.execute("SELECT * FROM digest_of_bytes")}
-        found, fresh = {}, []
+        known, found, fresh = _known(memory, [os.fsencode(path.absolute()) for path in wanted]), {}, []
         for path in wanted:
             stat = path.stat()
             size, mtime, sha = known.get(os.fsencode(path.absolute()), (-1, -1, ""))
@@ -48,6 +50,17 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
             memory.executemany("INSERT OR REPLACE INTO digest_of_bytes VALUES (?, ?, ?, ?)", fresh)
     finally:
         memory.close()
+    return found
+
+
+def _known(memory: sqlite3.Connection, paths: list[bytes]) -> dict[bytes, tuple[int, int, str]]:
+    """Size, time and digest of those paths that are remembered: asked for by name, because the memory may hold millions of others."""
+    found = {}
+    for i in range(0, len(paths), ASKED):
+        some = paths[i : i + ASKED]
+        places = ", ".join("?" * len(some))
+        rows = memory.execute(f"SELECT * FROM digest_of_bytes WHERE path IN ({places})", some)  # question marks only
+        found.update({path: (size, mtime, sha) for path, size, mtime, sha in rows})
     return found
 
 

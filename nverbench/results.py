@@ -189,6 +189,10 @@ class Result(Strict):
         """The same result with its digest filled in."""
         return self.model_copy(update={"result_digest": self.digest()})
 
+    def without_curves(self) -> Result:
+        """The result as tables need it: a plan of thousands of jobs keeps them all in memory, and learning curves are most of what they hold."""
+        return self.model_copy(update={"per_fold": [fold.model_copy(update={"curves": []}) for fold in self.per_fold]})
+
     def published(self) -> Result:
         """The result without names of files, clips and people; its digest is the same."""
         content = self.model_dump(mode="json", exclude={"names"})

@@ -100,11 +100,11 @@ def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callabl
     try:
         result, predictions = begun.result()
         if predictions is None:
-            summary.unchanged.append(result)
+            summary.unchanged.append(result.without_curves())
             say(f"{place}: already finished ({job.id}), nothing to do; --rerun computes it again")
         else:
             keep(job, result, predictions, folder, say)
-            summary.finished.append(result)
+            summary.finished.append(result.without_curves())
             say(f"{place}: macro-F1 {result.scores['macro_f1'].value:.3f} ({result.id})")
     except Exception as error:
         if debug:
