@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 LEAST_SD = 1e-8
 """A feature that varies less than this in training counts as constant: divided by 1."""
+COLUMNS = 64
+"""Columns that are looked at together, in float64: a corpus of any size costs its scaled copy and a piece of that width beside it."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,37 @@ class Scaler:
     @classmethod
     def fit(cls, streams: Sequence[NDArray[np.float32]], rows: Sequence[int]) -> Scaler:
         """Statistics of the given rows of every stream."""
-        parts = [s[list(rows)].astype(np.float64) for s in streams]
-        sds = [p.std(axis=0) for p in parts]
-        return cls(tuple(p.mean(axis=0) for p in parts), tuple(np.where(s < LEAST_SD, 1.0, s) for s in sds))
+        found = [_statistics(s, np.asarray(rows)) for s in streams]
+        return cls(tuple(mean for mean, _ in found), tuple(sd for _, sd in found))
 
     def apply(self, streams: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The scaled streams, float32."""
-        return [((s - m) / sd).astype(np.float32) for s, m, sd in zip(streams, self.mean, self.sd, strict=True)]
+        return [_scaled(s, m, sd) for s, m, sd in zip(streams, self.mean, self.sd, strict=True)]
+
+
+def _statistics(stream: NDArray[np.float32], rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of every feature, to the bit those of all columns at once."""
+    flat = stream.reshape(len(stream), -1)
+    mean, sd = np.empty(flat.shape[1]), np.empty(flat.shape[1])
+    for some in _pieces(flat.shape[1]):
+        part = np.ascontiguousarray(flat[:, some][rows], dtype=np.float64)
+        mean[some], sd[some] = part.mean(axis=0), part.std(axis=0)
+    return mean.reshape(stream.shape[1:]), np.where(sd < LEAST_SD, 1.0, sd).reshape(stream.shape[1:])
+
+
+def _scaled(stream: NDArray[np.float32], mean: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float32]:
+    scaled = np.empty(stream.shape, dtype=np.float32)
+    flat, out = stream.reshape(len(stream), -1), scaled.reshape(len(stream), -1)
+    for some in _pieces(flat.shape[1]):
+        out[:, some] = (flat[:, some] - mean.reshape(-1)[some]) / sd.reshape(-1)[some]
+    return scaled
+
+
+def _pieces(columns: int) -> list[slice]:
+    """Slices of about ``COLUMNS`` columns, none of one column alone: NumPy sums a single column in another order, so in other bits."""
+    number = max(1, columns // COLUMNS)
+    edges = [columns * i // number for i in range(number + 1)]
+    return [slice(*edge) for edge in itertools.pairwise(edges)]
 
 
 def project(stream: NDArray[np.float32], rows: Sequence[int], width: int) -> NDArray[np.float32]:
