@@ -88,6 +88,12 @@ def time_skips(finished: int, folder: Path) -> tuple[float, int, float]:
     return seconds, len(made.jobs), used
 
 
+def time_build(finished: int, folder: Path) -> tuple[float, int, float]:
+    """Seconds of ``leaderboard build`` of that many results, read from disk, and the results."""
+    pretend(planned(finished, folder), folder / "runs")
+    return time_command(["leaderboard", "build", "--no-entries", "--out", str(folder / "runs")], finished, folder)
+
+
 def pretend(made: Plan, out: Path) -> None:
     """Results on disk for every job of a plan: one result, of the size of a real one, under every id."""
     sys.path.insert(0, str(HERE.parent / "tests"))
@@ -111,6 +117,7 @@ def stages(entries: int, finished: int, folder: Path) -> dict[str, tuple[str, Ca
         "dry-run": (f"run --dry-run of {entries:,} jobs", lambda: time_command(["run", *filters, "--dry-run"], entries, folder)),
         "list": (f"list entries, {entries:,} of them", lambda: time_command(["list", "entries"], entries, folder)),
         "skip": (f"skip of {finished:,} finished jobs", lambda: time_skips(finished, folder)),
+        "build": (f"leaderboard build of {finished:,} results", lambda: time_build(finished, folder)),
     }
 
 
@@ -131,7 +138,7 @@ def main() -> None:
     words.add_argument("--entries", type=int, default=10_000)
     words.add_argument("--finished", type=int, default=1_000)
     words.add_argument("--stage", help=argparse.SUPPRESS)
-    words.add_argument("--profile", action="store_true", help="with --stage plan, dry-run, list or skip: where it spends its time")
+    words.add_argument("--profile", action="store_true", help="with --stage plan, dry-run, list, skip or build: where it spends its time")
     asked = words.parse_args()
     if asked.stage:
         measure(asked.stage, asked.entries, asked.finished, profile=asked.profile)

@@ -83,3 +83,14 @@ def read(path: Path) -> Result:
     if digest != result.result_digest:
         raise ResultError(f"{path}: its content does not match its result_digest, so it was changed since; delete it and run the job again")
     return result
+
+
+def reread(path: Path, digest: str) -> Result:
+    """The result in a file that :func:`read` gave before; ResultError when it holds another one now."""
+    try:
+        result = Result.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: cannot be read any more ({' '.join(str(error).split())[:160]}); run the command again") from error
+    if result.result_digest != digest:
+        raise ResultError(f"{path}: the result changed while it was read; run the command again")
+    return result

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nverbench.errors import ResultError
-from nverbench.folder import Folder, read
+from nverbench.folder import Folder, read, reread
 from nverbench.metrics import NAMES
 from nverbench.predictions import Predictions
 from nverbench.results import Result, Score, Timings
@@ -188,6 +188,27 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 2)"):
         read(tmp_path / "a.json")
+
+
+def test_a_result_without_its_curves_is_otherwise_itself_and_its_file_still_has_them(written: Path):
+    whole = read(written)
+    light = whole.without_curves()
+    assert all(not fold.curves for fold in light.per_fold)
+    assert all(fold.curves for fold in whole.per_fold)
+    bare = {"per_fold": {"__all__": {"curves"}}}
+    assert light.model_dump(exclude=bare) == whole.model_dump(exclude=bare)
+    assert reread(written, light.result_digest) == whole
+
+
+@pytest.mark.parametrize("content", [finished(control=True).model_dump_json().encode(), b"{", None])
+def test_a_result_that_changes_between_two_looks_is_named(written: Path, content: bytes | None):
+    digest = read(written).result_digest
+    if content is None:
+        written.unlink()
+    else:
+        written.write_bytes(content)
+    with pytest.raises(ResultError, match=f"{written}.*run the command again"):
+        reread(written, digest)
 
 
 def test_a_result_file_that_is_not_there_is_named(tmp_path: Path):

@@ -51,11 +51,12 @@ def filed(text: str, out: Path) -> Filed:
 
 def filed_at(path: Path) -> Filed:
     """The result in a file, with the predictions beside it; ResultError when the file is damaged."""
-    from nverbench.folder import read
+    from nverbench.folder import read, reread
     from nverbench.leaderboard.rows import Filed
 
-    result = read(path)
-    return Filed(result, functools.partial(predictions_of, result, path.with_name(f"{path.stem}.predictions.npz")))
+    result = read(path).without_curves()
+    predictions = functools.partial(predictions_of, result, path.with_name(f"{path.stem}.predictions.npz"))
+    return Filed(result, predictions, reread=functools.partial(reread, path, result.result_digest))
 
 
 def predictions_of(result: Result, path: Path) -> Predictions:

@@ -44,6 +44,13 @@ class Filed:
     """Who submitted it; empty for one's own, and where nobody is named."""
     citation: str = ""
     """What its submitter asks to cite for this row."""
+    reread: Callable[[], Result] | None = None
+    """Reads the result again, where ``result`` is without learning curves: ten thousand rows would not fit the memory with them."""
+
+    @property
+    def whole(self) -> Result:
+        """The result with its learning curves; ResultError when its file is gone or damaged."""
+        return self.reread() if self.reread is not None else self.result
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def build(
         built.size += _write(folder / "embeddings" / f"{digest}.js", f'nver.points["{digest}"] = {embedded(picture)};\n')
     template, pages = templates.get_template("result.html"), {row.result.id for row in kept}
     for row in kept:
-        r = public(row.result)
+        r = public(row.filed.whole)
         text = template.render(page="result", root="../", data=embedded(charts(r)), **words(row, r, knows, drawn, pages))
         built.size += _write(folder / "results" / f"{row.result.id}.html", text)
     built.results = len(kept)

@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,11 @@ def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed],
     checked = _checked(folders, verifier)
     problems = [str(c.verdict) for c in checked.values() if c.verdict.verdict != CONSISTENT]
     problems += [f"{folder.name}: attestation {doubt}" for folder, c in checked.items() for doubt in c.doubts]
-    results = {folder: _result(folder) for folder, c in checked.items() if c.verdict.verdict == CONSISTENT}
+    results = {folder: _result(folder).without_curves() for folder, c in checked.items() if c.verdict.verdict == CONSISTENT}
     odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
     problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
     found = [
-        Filed(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation)
+        Filed(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation, partial(_result, f))
         for f, r in results.items()
         if f not in odd and (c := checked[f])
     ]
