@@ -94,7 +94,7 @@ def read_notes(name: str) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror}); mend its permission, or move the home with NVERBENCH_HOME") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: expected JSON, but it cannot be read ({error}); repair or delete it, then add what it held again") from error
     if not isinstance(notes, dict) or not all(isinstance(section, dict) for section in notes.values()):
         raise ArtifactError(f"{path}: expected a JSON object of objects; repair or delete it, then add what it held again")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nverbench.errors import RegistryError, UsageError, nearest
+from nverbench import yaml_files
+from nverbench.errors import RegistryError, UsageError, nearest, short
 from nverbench.options import split
 from nverbench.parts import Source
 
@@ -210,34 +210,27 @@ def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -
 
 def _read(path: Path) -> RegistryFile:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses a key given twice
+        content = yaml_files.content(path)
     except OSError as error:
         raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
-    except Exception as error:  # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError, RecursionError through
-        raise RegistryError(f"registry {path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise RegistryError(f"registry {path}: not valid YAML: {error}") from error
     try:
         return RegistryFile.model_validate(content if content is not None else {})
     except ValidationError as error:
-        raise RegistryError(f"registry {path}: " + "; ".join(" ".join(_say(p).split()) for p in error.errors())) from error
+        said = [" ".join(_say(problem).split()) for problem in error.errors()[:MOST_SAID]]
+        more = [f"and {error.error_count() - MOST_SAID} more"] if error.error_count() > MOST_SAID else []
+        raise RegistryError(f"registry {path}: " + "; ".join(said + more)) from error
 
 
 def _say(problem: Any) -> str:
-    where = ".".join(str(step) for step in problem["loc"]) or "the file"
+    where = ".".join(str(step)[:60] for step in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key; {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
-    return f"{where}: {problem['msg'].lower()}, got {problem['input']!r:.60}"
+    return f"{where}: {problem['msg'].lower()}, got {short(problem['input'])}"
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
     models: dict[str, type[Strict]] = {"protocols": Protocol, "weights": Pin, "datasets": DatasetPin, "pins": Pins, "entries": Grid}
     model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
     return list(Pins.model_fields if place == ("pins",) else model.model_fields)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
