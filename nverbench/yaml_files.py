@@ -9,6 +9,8 @@ import yaml
 
 MOST = 1_000_000
 """Bytes of a file: fifty registries. PyYAML reads about a hundred thousand in a second."""
+LONGEST = 100
+"""Letters of a number."""
 
 
 def content(path: Path) -> Any:
@@ -37,3 +39,14 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"the key {name!r:.60} is given twice", node.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        if len(node.value) > LONGEST:  # base 60 (1:30:00) takes the square of its length
+            raise yaml.constructor.ConstructorError(None, None, f"a number of {len(node.value):,} letters", node.start_mark)
+        whole = node.tag == "tag:yaml.org,2002:int"
+        number: int | float = self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)  # type: ignore[no-untyped-call]
+        return number
+
+
+for _kind in ("int", "float"):
+    _UniqueKeys.add_constructor(f"tag:yaml.org,2002:{_kind}", _UniqueKeys.construct_number)

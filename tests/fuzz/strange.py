@@ -147,7 +147,13 @@ def spoilt(draw: st.DrawFn, value: Any, times: int = 2) -> Any:
             inside = inside[step]
         if last is None or not isinstance(inside, dict | list):
             return draw(VALUES)
-        match draw(st.sampled_from(["replace", "replace", "take", "add", "again"])):
+        match draw(st.sampled_from(["like", "like", "replace", "take", "add", "again"])):
+            case "like" if isinstance(inside[last], str):
+                inside[last] = draw(TEXTS)
+            case "like" if isinstance(inside[last], int | float):
+                inside[last] = draw(NUMBERS)
+            case "like" if isinstance(inside, dict):
+                inside[draw(TEXTS)] = inside.pop(last)
             case "replace":
                 inside[last] = draw(st.one_of(VALUES, TEXTS, NUMBERS))
             case "take":
