@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli.common import OUT, Json, OutFolder, tell
-from nverbench.errors import ResultError, UsageError, nearest
+from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from nverbench.leaderboard.rows import Filed
-    from nverbench.results import Result
 
 
 def compare(
