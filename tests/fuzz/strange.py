@@ -43,10 +43,10 @@ def often(examples: int) -> settings:
     return settings(max_examples=examples * EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=checks)
 
 
-def lawful(parser: str, call: Callable[[], T], *names: str) -> T | None:
+def lawful(parser: str, call: Callable[[], T], *names: str, seconds: float = SECONDS) -> T | None:
     """What the parser made of it, or None where it said in one bounded line, with one of ``names`` in it, why it makes nothing of it."""
     try:
-        with _limited():
+        with _limited(seconds):
             found = call()
     except NverbenchError as error:
         check_line(str(error), *names)
@@ -54,7 +54,7 @@ def lawful(parser: str, call: Callable[[], T], *names: str) -> T | None:
         return None
     except Hung as error:
         TALLY[parser]["hung"] += 1
-        raise AssertionError(f"{parser} took more than {SECONDS} s") from error
+        raise AssertionError(f"{parser} took more than {seconds} s") from error
     except BaseException:
         TALLY[parser]["crashed"] += 1
         raise
@@ -70,7 +70,7 @@ def check_line(text: str, *names: str) -> None:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def _limited(seconds: float) -> Iterator[None]:
     """Seconds of the processor, not of the clock: a busy machine is no hang. pytest-timeout holds the clock."""
 
     def stop(*_: object) -> None:
@@ -79,7 +79,7 @@ def _limited() -> Iterator[None]:
     before, limits = signal.signal(signal.SIGPROF, stop), resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if Path("/proc/self/statm").exists() else 0
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY if used else limits[0], limits[1]))
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
