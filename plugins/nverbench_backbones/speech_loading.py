@@ -61,11 +61,12 @@ def _check_architecture(checkpoint: Checkpoint, folder: Path) -> None:
         "num_hidden_layers": config.get("num_hidden_layers", defaults.num_hidden_layers),
         "add_adapter": config.get("add_adapter", False),  # convolutions behind the last block: other frames than the record's
     }
+    expected = {"model_type": defaults.model_type, "hidden_size": checkpoint.dim, "num_hidden_layers": checkpoint.layers - 1, "add_adapter": False}
+    check_configuration(path, got, expected, name=checkpoint.name, hub=checkpoint.hub)
     published = transformers_class(checkpoint, "Config")(**checkpoint.config).to_dict()
     sizes = {key: _listed(published[key]) for key in SIZES if key in published}
-    got |= {key: _listed(config.get(key, getattr(defaults, key))) for key in sizes}
-    expected: dict[str, object] = {"model_type": defaults.model_type, "hidden_size": checkpoint.dim, "num_hidden_layers": checkpoint.layers - 1, "add_adapter": False, **sizes}
-    check_configuration(path, got, expected, name=checkpoint.name, hub=checkpoint.hub)
+    got = {key: _listed(config.get(key, getattr(defaults, key))) for key in sizes}
+    check_configuration(path, got, sizes, name=checkpoint.name, hub=checkpoint.hub)
 
 
 def _listed(value: object) -> object:
