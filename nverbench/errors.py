@@ -17,9 +17,7 @@ class NverbenchError(Exception):
     """Root of every error this package raises on purpose; the message is one readable line, whatever names and texts of others are put into it."""
 
     def __str__(self) -> str:
-        text = super().__str__()
-        line = " ".join(text.split()) if "\n" in text or len(text.splitlines()) > 1 else text
-        return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} [...] {line[-400:]}"  # the end says what to do
+        return one_line(super().__str__())
 
 
 class UsageError(NverbenchError):
@@ -72,6 +70,12 @@ class ConformanceError(NverbenchError):
 
 class TrackingError(NverbenchError):
     """MLflow could not be reached or written; the results on disk are safe."""
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, and without its middle where it is very long: the end says what to do."""
+    line = " ".join(text.split()) if len(text.splitlines()) > 1 else text
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} [...] {line[-400:]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -226,12 +226,17 @@ def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
 
 def _check_path(text: str, what: str) -> None:
     """Raise where no file can be called so; nothing on the disk is asked."""
+    if not possible(text):
+        raise UsageError(f"{what}: expected a path, got {short(text)} ({len(text):,} letters), which no file can have as its name")
+
+
+def possible(path: str) -> bool:
+    """Whether a file could be called so."""
     try:
-        name = os.fsencode(text)
+        name = os.fsencode(path)
     except UnicodeEncodeError:
-        name = b"\0"
-    if b"\0" in name or len(name) > 4095 or max(map(len, name.split(b"/"))) > 255:
-        raise UsageError(f"{what}: expected a path, got {short(text)} ({len(name):,} bytes), which no file can have as its name")
+        return False
+    return b"\0" not in name and len(name) <= 4095 and max(map(len, name.split(b"/"))) <= 255
 
 
 def _flag(text: str, what: str) -> bool:
