@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nverbench.home import cannot_write, home
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def digest_of(thing: Any) -> str:
@@ -31,11 +34,10 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
     place = home() / "file-digests.sqlite"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        memory = _memory(place)
+        memory, known = _memory(place)
     except (OSError, sqlite3.OperationalError) as error:
         raise cannot_write(place, error) from error
     try:
-        known = {path: (size, mtime, sha) for path, size, mtime, sha in memory.execute("SELECT * FROM digest_of_bytes")}
         found, fresh = {}, []
         for path in wanted:
             stat = path.stat()
@@ -44,25 +46,26 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
                 sha = file_sha256(path)
                 fresh.append((os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
             found[path] = sha
-        with suppress(sqlite3.OperationalError), memory:  # a full disk: they are read again next time
-            memory.executemany("INSERT OR REPLACE INTO digest_of_bytes VALUES (?, ?, ?, ?)", fresh)
+        with suppress(sqlite3.DatabaseError), memory:  # a full disk: they are read again next time
+            memory.executemany("INSERT OR REPLACE INTO digest_of_bytes (path, size, mtime, sha256) VALUES (?, ?, ?, ?)", fresh)
     finally:
         memory.close()
     return found
 
 
-def _memory(path: Path) -> sqlite3.Connection:
+def _memory(path: Path) -> tuple[sqlite3.Connection, dict[bytes, tuple[int, int, str]]]:
     """The remembered digests; a damaged file is no loss and is begun again. Paths are bytes: not every file name is UTF-8."""
     memory = sqlite3.connect(path, timeout=60)
     try:
         memory.execute("CREATE TABLE IF NOT EXISTS digest_of_bytes (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)")
-    except sqlite3.OperationalError:  # locked, or a full disk: not damage
-        raise
-    except sqlite3.DatabaseError:
+        rows = memory.execute("SELECT path, size, mtime, sha256 FROM digest_of_bytes")
+        return memory, {name: (size, mtime, sha) for name, size, mtime, sha in rows if isinstance(sha, str) and SHA256.fullmatch(sha)}
+    except sqlite3.DatabaseError as error:
         memory.close()
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # locked, or a full disk: not damage
+            raise
         path.unlink()
         return _memory(path)
-    return memory
 
 
 def path_digest(path: Path, names: Iterable[str] | None = None) -> str:
