@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,79}")
 POOLS = ("mean", "mean+max", "stats")
 TASKS = ("clip", "conversation")
 SHARES = ("open", "labels-only", "none")
