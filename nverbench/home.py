@@ -18,7 +18,6 @@ from filelock import FileLock
 from nverbench import litter
 from nverbench.errors import ArtifactError, DiskError, short
 
-
 HELD: dict[str, dict[str, Any]] = {
     "corpora": {"paths": str}, "lock": {"weights": str, "archives": str, "folds": list}, "speeds": {"embed": int | float, "fit": int | float},
     "costs": {"parameters": int | None, "speed": dict},

@@ -292,7 +292,8 @@ Part = Backbone | Dataset | Fusion | Loss
 
 def _check_name(kind: str, name: str) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise PartError(f"{kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit")
+        raise PartError(f"{kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit; "
+                        "80 of them at most")  # fmt: skip
 
 
 def _check_choice(kind: str, name: str, what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -44,7 +44,7 @@ class _UniqueKeys(yaml.SafeLoader):
         if len(node.value) > LONGEST:  # base 60 (1:30:00) takes the square of its length
             raise yaml.constructor.ConstructorError(None, None, f"a number of {len(node.value):,} letters", node.start_mark)
         whole = node.tag == "tag:yaml.org,2002:int"
-        number: int | float = self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)  # type: ignore[no-untyped-call]
+        number: int | float = self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
         return number
 
 

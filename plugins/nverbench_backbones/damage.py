@@ -25,7 +25,8 @@ def is_state(content: object) -> bool:
 
     plain = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
     return isinstance(content, Mapping) and bool(content) and all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) and value.device.type == "cpu" and value.dtype in plain and value.layout == torch.strided and not value.is_nested
+        isinstance(key, str) and isinstance(value, torch.Tensor) and value.device.type == "cpu" and value.dtype in plain
+        and value.layout == torch.strided and not value.is_nested
         for key, value in content.items()
     )  # fmt: skip
 

@@ -90,7 +90,8 @@ def _limited(seconds: float) -> Iterator[None]:
 
 TEXTS = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["", "\x00", "\n", "a\nb", "\x1b[2J", "\u202e", "\ud800", "../../etc/passwd", "/etc/passwd", "~", "C:\\x", "=1+1", "<script>", "nan",
+    st.sampled_from(["", "\x00", "\n", "a\nb", "\x1b[2J", "\u202e", "\ud800", "../../etc/passwd", "/etc/passwd", "~", "C:\\x", "=1+1", "<script>",
+                     "nan",
                      "x" * 300, "é", "e\u0301", ".", "..", "-", "--help", "%s%n", "{0.__class__}", "${HOME}", "1e999", "\ufeff", "a" * 5000]),
 )  # fmt: skip
 NUMBERS = st.one_of(
@@ -98,7 +99,8 @@ NUMBERS = st.one_of(
     st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -0.0, 5e-324, 2**31, 2**63, -(2**63) - 1, 10**30, 10**400, True, False]),
 )  # fmt: skip
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.one_of(st.none(), TEXTS, NUMBERS), lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)), max_leaves=6
+    st.one_of(st.none(), TEXTS, NUMBERS), lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6
 )
 """Anything that JSON or YAML can hold, and a little more."""
 

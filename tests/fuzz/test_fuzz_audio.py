@@ -18,8 +18,10 @@ from nverbench import audio
 
 RATE = 16000
 TONE = 0.3 * np.sin(np.arange(4000) / 5)
-FORMATS: dict[str, tuple[str, str | None]] = {"wav": ("WAV", "PCM_16"), "float.wav": ("WAV", "FLOAT"), "adpcm.wav": ("WAV", "IMA_ADPCM"), "flac": ("FLAC", None),
-                                              "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None), "aiff": ("AIFF", None)}  # fmt: skip
+FORMATS: dict[str, tuple[str, str | None]] = {"wav": ("WAV", "PCM_16"), "float.wav": ("WAV", "FLOAT"), "adpcm.wav": ("WAV", "IMA_ADPCM"),
+                                              "flac": ("FLAC", None),
+                                              "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None), "aiff": ("AIFF",
+                                                  None)}  # fmt: skip
 
 
 def encoded(name: str, rate: int = RATE, channels: int = 1) -> bytes:
@@ -69,15 +71,21 @@ def wav(rate: int = RATE, channels: int = 1, bits: int = 16, kind: int = 1, data
 
 
 LIES = {
-    "no rate": wav(rate=0), "rate 1": wav(rate=1), "a huge rate": wav(rate=2**31 - 1), "a negative rate": wav(rate=2**32 - 1), "an odd rate": wav(rate=999_983),
+    "no rate": wav(rate=0), "rate 1": wav(rate=1), "a huge rate": wav(rate=2**31 - 1), "a negative rate": wav(rate=2**32 - 1),
+    "an odd rate": wav(rate=999_983),
     "prime rate": wav(rate=191_999), "no channels": wav(channels=0), "255 channels": wav(channels=255), "65535 channels": wav(channels=65535),
-    "1024 channels": wav(channels=1024, data=bytes(2 * 1024) * 4), "gigabytes": wav(declared=2**32 - 1), "2 GiB": wav(declared=2**31), "odd bits": wav(bits=7), "no bits": wav(bits=0),
-    "NaN": wav(bits=32, kind=3, data=struct.pack("<f", float("nan")) * 1000), "infinity": wav(bits=32, kind=3, data=struct.pack("<f", float("inf")) * 1000),
+    "1024 channels": wav(channels=1024, data=bytes(2 * 1024) * 4), "gigabytes": wav(declared=2**32 - 1), "2 GiB": wav(declared=2**31),
+    "odd bits": wav(bits=7), "no bits": wav(bits=0),
+    "NaN": wav(bits=32, kind=3, data=struct.pack("<f", float("nan")) * 1000), "infinity": wav(bits=32, kind=3, data=struct.pack("<f",
+        float("inf")) * 1000),
     "1e38": wav(bits=32, kind=3, data=struct.pack("<f", 3e38) * 1000), "1e308": wav(bits=64, kind=3, data=struct.pack("<d", 1e308) * 1000),
     "opposite infinities": wav(channels=2, bits=32, kind=3, data=struct.pack("<ff", float("inf"), -float("inf")) * 1000),
-    "tiny": wav(bits=32, kind=3, data=struct.pack("<f", 1e-40) * 1000), "nothing": b"", "header only": wav(data=b""), "one sample": wav(data=b"\x00\x40"),
-    "half a sample": wav(data=b"\x00"), "silence": wav(data=bytes(4000)), "text": b"hello" * 100, "zip": b"PK\x03\x04" + bytes(100), "elf": b"\x7fELF" + bytes(100),
-    "caf": b"caff" + bytes(60), "raw-like": bytes(range(256)) * 10, "unknown codec": wav(kind=0xFFFF), "wav64": b"riff" + bytes(200), "au": b".snd" + b"\xff" * 100,
+    "tiny": wav(bits=32, kind=3, data=struct.pack("<f", 1e-40) * 1000), "nothing": b"", "header only": wav(data=b""),
+    "one sample": wav(data=b"\x00\x40"),
+    "half a sample": wav(data=b"\x00"), "silence": wav(data=bytes(4000)), "text": b"hello" * 100, "zip": b"PK\x03\x04" + bytes(100),
+    "elf": b"\x7fELF" + bytes(100),
+    "caf": b"caff" + bytes(60), "raw-like": bytes(range(256)) * 10, "unknown codec": wav(kind=0xFFFF), "wav64": b"riff" + bytes(200),
+    "au": b".snd" + b"\xff" * 100,
     "MIDI": b"MThd" + bytes(50), "sds": b"\xf0\x7e" + bytes(200), "flac, endless": b"fLaC\x00\x00\x00\x22" + b"\xff" * 34, "ogg": b"OggS" + bytes(60),
 }  # fmt: skip
 

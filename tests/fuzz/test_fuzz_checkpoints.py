@@ -67,13 +67,19 @@ def strange_tensors(like: Tensor) -> dict[str, Callable[[], Any]]:
     """What may stand where a tensor was."""
     n = max(1, like.numel())
     return {
-        "nan": lambda: torch.full_like(like.float(), torch.nan), "sparse": lambda: like.float().to_sparse(), "meta": lambda: torch.empty(like.shape, device="meta"),
-        "half": lambda: like.half(), "complex": lambda: like.to(torch.complex64), "bool": lambda: like.bool(), "whole": lambda: like.long(), "double": lambda: like.double(),
+        "nan": lambda: torch.full_like(like.float(), torch.nan), "sparse": lambda: like.float().to_sparse(), "meta": lambda: torch.empty(like.shape,
+            device="meta"),
+        "half": lambda: like.half(), "complex": lambda: like.to(torch.complex64), "bool": lambda: like.bool(), "whole": lambda: like.long(),
+        "double": lambda: like.double(),
         "quantized": lambda: torch.quantize_per_tensor(like.float(), 0.1, 0, torch.qint8), "float8": lambda: like.float().to(torch.float8_e4m3fn),
-        "endless": lambda: torch.zeros(1).expand(1 << 40), "endless, its shape": lambda: torch.zeros(1).expand(like.shape), "scalar": lambda: torch.zeros(()),
-        "flat": lambda: like.reshape(-1), "empty": lambda: torch.zeros(0, n), "parameter": lambda: torch.nn.Parameter(like.float()), "text": lambda: "x", "none": lambda: None,
-        "list": lambda: [1.0], "strided": lambda: like.float().t() if like.ndim == 2 else like, "coalesced": lambda: like.float().to_sparse().coalesce(),
-        "deep": lambda: torch.zeros((1,) * 60), "csr": lambda: like.float().to_sparse_csr() if like.ndim == 2 else like, "huge numbers": lambda: torch.full_like(like.float(), 3e38),
+        "endless": lambda: torch.zeros(1).expand(1 << 40), "endless, its shape": lambda: torch.zeros(1).expand(like.shape),
+        "scalar": lambda: torch.zeros(()),
+        "flat": lambda: like.reshape(-1), "empty": lambda: torch.zeros(0, n), "parameter": lambda: torch.nn.Parameter(like.float()),
+        "text": lambda: "x", "none": lambda: None,
+        "list": lambda: [1.0], "strided": lambda: like.float().t() if like.ndim == 2 else like,
+        "coalesced": lambda: like.float().to_sparse().coalesce(),
+        "deep": lambda: torch.zeros((1,) * 60), "csr": lambda: like.float().to_sparse_csr() if like.ndim == 2 else like,
+        "huge numbers": lambda: torch.full_like(like.float(), 3e38),
         "minus zero": lambda: torch.full_like(like.float(), -0.0),
     }  # fmt: skip
 
@@ -167,7 +173,8 @@ def test_a_folder_of_a_speech_transformer_is_loaded_or_refused(speaking: Path, r
 
 
 @pytest.mark.parametrize("change", [{"intermediate_size": 10**9}, {"conv_dim": [10**6] * 7}, {"conv_kernel": [10**9] * 7}, {"num_attention_heads": 0},
-                                    {"num_conv_pos_embeddings": 10**9}, {"num_buckets": 10**10}, {"auto_map": {"AutoModel": "evil.py"}}, {"dtype": "x" * 5000},
+                                    {"num_conv_pos_embeddings": 10**9}, {"num_buckets": 10**10}, {"auto_map": {"AutoModel": "evil.py"}},
+                                    {"dtype": "x" * 5000},
                                     {"conv_dim": []}, {"hidden_act": "os.system"}, {"quantization_config": {"quant_method": "x"}}])  # fmt: skip
 def test_a_configuration_that_asks_for_too_much_is_refused(speaking: Path, room: Path, change: dict[str, Any]) -> None:
     folder = room / "spoilt"

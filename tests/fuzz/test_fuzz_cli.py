@@ -17,18 +17,26 @@ from strange import TALLY, TEXTS, Hung, check_line, lawful, often
 from nverbench import cli
 
 ARGUED = TEXTS.map(lambda text: text.replace("\x00", "").encode("utf-8", "replace").decode())  # what a shell can hand over
-NAMES = ["logmel-stats", "audio-mamba-base", "npz:x.npz", "folder:.", "folder:nothing", "table:x.csv", "table:.", "vocal-demo", "jnv", "emogator", "iemocap-6",
-         "vocal-demo:test=jnv", "linear", "reno", "cross-entropy", "nver-1", "speaker", "random", "holdout=a", "0123456789abcdef", "result.json", "result.npz",
-         "result.csv", "mine.yaml", ".", "/", "/dev/null", "nothing", "logmel-stats:project=2", "reno:align_dim=9", "byol-s:weights=result.npz"]  # fmt: skip
-VALUES = st.one_of(st.sampled_from(NAMES), ARGUED, st.sampled_from(["0", "-1", "1", "99999999999999999999", "nan", "1e3", "cpu", "cuda", "auto", "true", "x" * 300]))
+NAMES = ["logmel-stats", "audio-mamba-base", "npz:x.npz", "folder:.", "folder:nothing", "table:x.csv", "table:.", "vocal-demo", "jnv", "emogator",
+         "iemocap-6",
+         "vocal-demo:test=jnv", "linear", "reno", "cross-entropy", "nver-1", "speaker", "random", "holdout=a", "0123456789abcdef", "result.json",
+         "result.npz",
+         "result.csv", "mine.yaml", ".", "/", "/dev/null", "nothing", "logmel-stats:project=2", "reno:align_dim=9",
+         "byol-s:weights=result.npz"]  # fmt: skip
+VALUES = st.one_of(st.sampled_from(NAMES), ARGUED, st.sampled_from(["0", "-1", "1", "99999999999999999999", "nan", "1e3", "cpu", "cuda", "auto",
+    "true", "x" * 300]))
 GLOBAL = ("--json", "--out", "--registry", "--no-plugin", "--plugin")
 OPTIONS = {
-    "run --dry-run": ("--backbone", "--fusion", "--loss", "--dataset", "--folds", "--protocol", "--selection", "--train", "--seeds", "--device", "--dtype",
+    "run --dry-run": ("--backbone", "--fusion", "--loss", "--dataset", "--folds", "--protocol", "--selection", "--train", "--seeds", "--device",
+                      "--dtype",
                       "--executor", "--untrained", "--skip-bad", *GLOBAL),
-    "list": GLOBAL, "show": GLOBAL, "compare": GLOBAL, "score": ("--against", *GLOBAL), "doctor": GLOBAL, "embed -o x.npz": ("--weights", "--frames", "--device"),
-    "data folds": ("--folds", "--protocol", *GLOBAL), "data check": GLOBAL, "data add": GLOBAL, "weights add": ("--replace", *GLOBAL), "weights check": GLOBAL,
+    "list": GLOBAL, "show": GLOBAL, "compare": GLOBAL, "score": ("--against", *GLOBAL), "doctor": GLOBAL, "embed -o x.npz": ("--weights",
+        "--frames", "--device"),
+    "data folds": ("--folds", "--protocol", *GLOBAL), "data check": GLOBAL, "data add": GLOBAL, "weights add": ("--replace", *GLOBAL),
+    "weights check": GLOBAL,
     "cache show": GLOBAL, "cache verify": GLOBAL, "leaderboard show": ("--csv", "--markdown", "--latex", *GLOBAL), "leaderboard verify": GLOBAL,
-    "leaderboard submit": ("--name", *GLOBAL), "reproduce": GLOBAL, "new backbone": ("--registry",), "new": (), "atmosphere": GLOBAL, "": (), "data": (), "figure": GLOBAL,
+    "leaderboard submit": ("--name", *GLOBAL), "reproduce": GLOBAL, "new backbone": ("--registry",), "new": (), "atmosphere": GLOBAL, "": (),
+    "data": (), "figure": GLOBAL,
 }  # fmt: skip
 FLAGS = ("--json", "--untrained", "--skip-bad", "--frames", "--replace", "--csv", "--markdown", "--latex")
 

@@ -1,4 +1,4 @@
-"""Corpora: folders with hostile names, links, pipes and damaged listings are read, or refused in one line; what is read can be digested and printed."""
+"""Corpora: folders with hostile names, links, pipes and damaged listings are read or refused in one line; what is read can be digested."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from nverbench.options import resolve
 from nverbench.parts import Clip, Dataset, Misfit
 
 DATASETS = {name: part for name, part in catalog.discover().datasets.parts.items() if part.sample is not None}
-PARTS = st.sampled_from(["1001", "DFA", "ANG", "XX", "03-01-05-01-02-01-12", "16a01Wa", "Ses01F_impro01", "F000", "angry", "Session1", "01", "001", "anger", "_", "-", ".",
-                         "é", "e\u0301", "\u202e", "\n", "\t", " ", "\x1b[2J", "\udcff", "\ud83d", "%s", "a" * 100, "MixedSpeech", "٣", "０１", "wav", "mp3"])  # fmt: skip
+PARTS = st.sampled_from(["1001", "DFA", "ANG", "XX", "03-01-05-01-02-01-12", "16a01Wa", "Ses01F_impro01", "F000", "angry", "Session1", "01", "001",
+                         "anger", "_", "-", ".",
+                         "é", "e\u0301", "\u202e", "\n", "\t", " ", "\x1b[2J", "\udcff", "\ud83d", "%s", "a" * 100, "MixedSpeech",
+                         "\u0663", "\uff10\uff11", "wav",
+                         "mp3"])  # fmt: skip
 NAMES = st.one_of(st.lists(PARTS, min_size=1, max_size=7).map(lambda p: "-".join(p)), st.lists(PARTS, min_size=1, max_size=6).map("_".join), TEXTS)
 SUFFIXES = st.sampled_from([".wav", ".WAV", ".mp3", ".txt", ".json", ".csv", "", ".wav.wav", "._a.wav", ".m4a"])
 
 
 def possible(name: str) -> str:
     """A name that a file system can hold."""
-    raw = name.replace("/", "|").replace("\x00", "0").encode("utf-8", "surrogateescape" if all(not 0xD800 <= ord(c) < 0xDC80 for c in name) else "replace")
+    raw = name.replace("/", "|").replace("\x00", "0").encode("utf-8",
+        "surrogateescape" if all(not 0xD800 <= ord(c) < 0xDC80 for c in name) else "replace")
     return os.fsdecode(raw[:250]) if raw.strip(b".") else "x"
 
 
@@ -51,7 +55,8 @@ def disturbed(root: Path, data: st.DataObject) -> None:
         beside = (path if path.is_dir() and data.draw(st.booleans()) else path.parent) / possible(data.draw(NAMES) + data.draw(SUFFIXES))
         if beside.exists() or beside.is_symlink():
             continue
-        match data.draw(st.sampled_from(["rename", "rename", "remove", "file", "folder", "link", "loop", "broken", "pipe", "text", "text", "empty", "copy"])):
+        match data.draw(st.sampled_from(["rename", "rename", "remove", "file", "folder", "link", "loop", "broken", "pipe", "text", "text", "empty",
+                                         "copy"])):
             case "rename" if path != root:
                 path.rename(beside) if not beside.is_relative_to(path) else None
             case "remove":
@@ -109,8 +114,9 @@ def test_a_sample_is_read_whole(trees: dict[str, Path], name: str) -> None:
 
 
 LINES = st.one_of(
-    st.builds("[{} - {}]\t{}\t{}\t[{}]".format, *[st.sampled_from(["6.2901", "8.2357", "-1", "1e5", "9" * 400, "nan", "", "٣.٥"])] * 2,
-              st.sampled_from(["Ses01F_impro01_F000", "Ses01F_impro01_M001", "Ses02F_impro01_F000", "x", "../x"]), st.sampled_from(["neu", "xxx", "hap", "NEU", "", "zzz"]),
+    st.builds("[{} - {}]\t{}\t{}\t[{}]".format, *[st.sampled_from(["6.2901", "8.2357", "-1", "1e5", "9" * 400, "nan", "", "\u0663.\u0665"])] * 2,
+              st.sampled_from(["Ses01F_impro01_F000", "Ses01F_impro01_M001", "Ses02F_impro01_F000", "x", "../x"]), st.sampled_from(["neu", "xxx",
+                  "hap", "NEU", "", "zzz"]),
               st.sampled_from(["2.5, 2.5, 2.5", "", "x"])),
     TEXTS, st.sampled_from(["C-E2:\tNeutral;\t()", "A-E3:\tval 3; act 2; dom  2;\t()", "% header", "\x1a", "\x85", "\u2028"]),
 )  # fmt: skip

@@ -25,13 +25,16 @@ def load(ctx: Any, *, size: int = 1) -> Any:
 
 
 GOOD: dict[str, tuple[type, dict[str, Any]]] = {
-    "backbones": (Backbone, {"name": "bee", "family": "f", "frame_dim": 4, "dim": 4, "load": load, "licence": "MIT", "weights": Source(address="https://x.org/w")}),
-    "datasets": (Dataset, {"name": "toys", "corpus": "toys", "load": load, "labels": ("a", "b"), "label_card": LabelCard(kind="portrayed", setting="acted"),
+    "backbones": (Backbone, {"name": "bee", "family": "f", "frame_dim": 4, "dim": 4, "load": load, "licence": "MIT",
+                             "weights": Source(address="https://x.org/w")}),
+    "datasets": (Dataset, {"name": "toys", "corpus": "toys", "load": load, "labels": ("a", "b"), "label_card": LabelCard(kind="portrayed",
+        setting="acted"),
                            "folds": ("speaker", "random"), "counts": {"a": 1}, "sources": (Source(address="x"),)}),
     "fusions": (Fusion, {"name": "head", "arity": (1, 2), "build": load, "default_loss": "plain"}),
     "losses": (Loss, {"name": "plain", "build": load}),
 }  # fmt: skip
-ANY = st.one_of(VALUES, TEXTS, st.sampled_from([load, object(), (1, 2), (), frozenset("a"), b"x", lambda: None, Path("x"), {"a": 5}, ("a", 5), 10**400, type]))
+ANY = st.one_of(VALUES, TEXTS, st.sampled_from([load, object(), (1, 2), (), frozenset("a"), b"x", lambda: None, Path("x"), {"a": 5}, ("a", 5),
+                                                10**400, type]))
 
 
 def found(kind: str, hook: Any, plugin: str = "toys", distribution: str = "toy-parts", version: str = "1.0") -> Catalog:
@@ -92,6 +95,6 @@ def test_a_new_plugin_of_any_name_is_written_or_refused(room: Path, kind: str, n
     with pytest.MonkeyPatch.context() as patch:
         (room / "deep" / "er").mkdir(parents=True, exist_ok=True)
         patch.chdir(room / "deep" / "er")
-        before = {p for p in room.rglob("*")}
+        before = set(room.rglob("*"))
         lawful("nverbench new KIND NAME", lambda: new(kind, name))
-        assert all(p.is_relative_to(room / "deep" / "er") for p in {p for p in room.rglob("*")} - before)
+        assert all(p.is_relative_to(room / "deep" / "er") for p in set(room.rglob("*")) - before)

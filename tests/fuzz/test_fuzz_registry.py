@@ -30,8 +30,10 @@ CLAIMS = claims.FILE.read_bytes()
 CLAIMED = yaml.safe_load(CLAIMS)
 CLAIMED["claims"] = CLAIMED["claims"][:2]
 CLAIMED["families"] = {"a": "b"}
-BITS = st.sampled_from([b"- ", b"? ", b": ", b"&a ", b"*a", b"!!set ", b"!!binary ", b"!!timestamp ", b"!!int ", b"!!float ", b"<<: ", b"|\n", b">\n", b"[", b"]",
-                        b"{", b"}", b"'", b'"', b"\\x", b"%YAML 9.9\n", b"---\n", b"...\n", b"#", b"\t", b"2020-01-99", b"0b2", b"1:2:3", b"0x", b"~", b"!!python/name:os.system ",
+BITS = st.sampled_from([b"- ", b"? ", b": ", b"&a ", b"*a", b"!!set ", b"!!binary ", b"!!timestamp ", b"!!int ", b"!!float ", b"<<: ", b"|\n",
+                        b">\n", b"[", b"]",
+                        b"{", b"}", b"'", b'"', b"\\x", b"%YAML 9.9\n", b"---\n", b"...\n", b"#", b"\t", b"2020-01-99", b"0b2", b"1:2:3", b"0x",
+                        b"~", b"!!python/name:os.system ",
                         b"\x85", b"\xef\xbb\xbf", b"\xff\xfe", b"a", b"\n", b"  "])  # fmt: skip
 SOUP = st.lists(BITS, max_size=12).map(b"".join)
 
@@ -89,7 +91,8 @@ BOMBS = {
     "minutes of minutes": "a: 1" + ":1" * 100_000,
     "a grid of a billion": "entries:\n- name: big\n  backbones: [[a]]\n" + "".join(
         f"  {kind}: [{', '.join([kind] * 1000)}]\n" for kind in ("fusions", "losses", "datasets")),
-    "a list of lists": "entries:\n- &a [" + "x, " * 5_000 + "x]\n- {name: a, fusions: *a, datasets: *a, backbones: [" + ", ".join(["*a"] * 5_000) + "]}",
+    "a list of lists":
+        "entries:\n- &a [" + "x, " * 5_000 + "x]\n- {name: a, fusions: *a, datasets: *a, backbones: [" + ", ".join(["*a"] * 5_000) + "]}",
     "itself": "entries: &a [*a]",
     "itself as a key": "&a ? *a : 1",
     "a long key": "? " + "k" * 900_000 + "\n: 1",
@@ -120,15 +123,19 @@ def installed() -> Catalog:
     return catalog.discover()
 
 
-NAMES = st.one_of(st.sampled_from(["logmel-stats", "vocal-demo", "linear", "reno", "cross-entropy", "logmel-stats:x=1", "vocal-demo:exclude=a", "vocal-demo:test=jnv",
-                                   "npz:/nothing", "folder:/nothing", "table:/nothing.csv", "reno:align_dim=x", "byol-s:weights=/nothing"]), TEXTS)  # fmt: skip
+NAMES = st.one_of(st.sampled_from(["logmel-stats", "vocal-demo", "linear", "reno", "cross-entropy", "logmel-stats:x=1", "vocal-demo:exclude=a",
+                                   "vocal-demo:test=jnv",
+                                   "npz:/nothing", "folder:/nothing", "table:/nothing.csv", "reno:align_dim=x", "byol-s:weights=/nothing"]),
+                  TEXTS)  # fmt: skip
 
 
-@given(st.lists(st.lists(NAMES, min_size=1, max_size=2), min_size=1, max_size=2), *[st.lists(NAMES, min_size=1, max_size=2)] * 2, st.lists(NAMES, max_size=1),
+@given(st.lists(st.lists(NAMES, min_size=1, max_size=2), min_size=1, max_size=2), *[st.lists(NAMES, min_size=1, max_size=2)] * 2, st.lists(NAMES,
+    max_size=1),
        st.one_of(st.none(), TEXTS))  # fmt: skip
 @often(60)
 def test_entries_of_unknown_things_are_planned_skipped_or_refused(
-    room: Path, base: Path, installed: Catalog, backbones: list[list[str]], fusions: list[str], datasets: list[str], losses: list[str], folds: str | None
+    room: Path, base: Path, installed: Catalog, backbones: list[list[str]], fusions: list[str], datasets: list[str], losses: list[str],
+    folds: str | None
 ) -> None:
     grid = {"name": "mine", "backbones": backbones, "fusions": fusions, "losses": losses, "datasets": datasets, "folds": folds}
     (room / "mine.yaml").write_bytes(dumped({"entries": [grid]}))

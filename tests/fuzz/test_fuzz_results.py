@@ -110,7 +110,8 @@ def test_predictions_that_unpack_to_more_than_they_should_are_refused(room: Path
     assert lawful("results: predictions", lambda: Predictions.read(room / "bomb.npz"), "bomb.npz") is None
 
 
-@given(st.one_of(spoilt({"paths": {"a": "/x"}, "weights": {"b": "0" * 64}}).map(lambda v: json.dumps(v).encode()), spoilt_bytes(b'{"paths": {"a": 1}}')))
+@given(st.one_of(spoilt({"paths": {"a": "/x"}, "weights": {"b": "0" * 64}}).map(lambda v: json.dumps(v).encode()),
+                 spoilt_bytes(b'{"paths": {"a": 1}}')))
 @often(60)
 def test_notes_of_this_machine_are_read_or_refused(content: bytes) -> None:
     home.home().mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,8 @@ from nverbench.leaderboard import comparing, scoring
 from nverbench_datasets import table
 
 CELLS = st.one_of(TEXTS, NUMBERS.map(lambda n: repr(n) if not isinstance(n, int) or n.bit_length() < 200 else "9" * 400))
-GOOD: list[list[str]] = [["id", "label", "prediction", "speaker", "fold", "replicate"], ["a", "x", "x", "s", "1", "1"], ["b", "y", "x", "t", "2", "1"],
+GOOD: list[list[str]] = [["id", "label", "prediction", "speaker", "fold", "replicate"], ["a", "x", "x", "s", "1", "1"], ["b", "y", "x", "t", "2",
+    "1"],
                          ["a", "x", "y", "s", "1", "2"], ["b", "y", "y", "t", "2", "2"]]  # fmt: skip
 PROBABLE: list[list[str]] = [["id", "label", "p_x", "p_y"], ["a", "x", "0.9", "0.1"], ["b", "y", "0.4", "0.6"]]
 CLIPS: list[list[str]] = [["path", "label", "speaker", "group", "split", "id", "start", "end"], ["a.wav", "x", "s", "g", "train", "1", "0", "1"],
@@ -56,7 +57,8 @@ def tables(draw: st.DrawFn, rows: list[list[str]]) -> bytes:
 
 HARD = {"a long cell": b"id,label,prediction\na,b," + b"x" * 200_000, "a long quote": b'id,label,prediction\na,b,"' + b"\n" * 200_000,
         "columns": b"id,label," + b",".join(b"p_%d" % i for i in range(20_000)),
-        "path,label": b"path,label\n" + b"x" * 200_000 + b",a\n", "UTF-16": "id,label,prediction\na,b,c".encode("utf-16"), "": b"", "BOM": b"\xef\xbb\xbf",
+        "path,label": b"path,label\n" + b"x" * 200_000 + b",a\n", "UTF-16": "id,label,prediction\na,b,c".encode("utf-16"), "": b"",
+        "BOM": b"\xef\xbb\xbf",
         "carriage returns": b"\r" * 10_000, "quotes": b'"' * 100_001, "separators": b"," * 200_000, "names": b",".join([b"id"] * 20_000)}  # fmt: skip
 
 
@@ -103,7 +105,8 @@ def test_a_table_of_clips_is_read_or_refused(room: Path, content: bytes) -> None
     assert clips is None or len({clip.id for clip in clips}) == len(clips)
 
 
-@pytest.mark.parametrize("path", ["", ".", "/", "\x00", "a\nb.csv", "nothing", "x" * 5000, "/dev/null", "/dev/null/x", "~nobody/x", "~/x", "~no-such-user/x", "\ud800.csv"])
+@pytest.mark.parametrize("path", ["", ".", "/", "\x00", "a\nb.csv", "nothing", "x" * 5000, "/dev/null", "/dev/null/x", "~nobody/x", "~/x",
+                                  "~no-such-user/x", "\ud800.csv"])
 def test_a_table_that_is_no_file_costs_a_line(room: Path, path: str) -> None:
     (room / "long.csv").write_bytes(written([["path", "label"], ["x" * 5000, "a"], ["\ufeff", "b"], [path, "c"]]))
     assert lawful("score: PREDICTIONS.csv", lambda: score(Path(path))) is None

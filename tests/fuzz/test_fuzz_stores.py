@@ -25,7 +25,8 @@ HEADERS = st.one_of(
     st.builds(lambda descr, order, shape: repr({"descr": descr, "fortran_order": order, "shape": shape}),
               st.one_of(DTYPES, st.sampled_from(["<f4", "|O", "O", "x" * 3000, [("a", "<f4")], 5])), st.sampled_from([True, False, 0, "x"]),
               st.one_of(SHAPES, st.sampled_from([(1 << 62,), (1 << 40, 1 << 40), (-1,), (1 << 200,), "x", 5, None, (1.5,), (True,), [3, 4]]))),
-    st.sampled_from(["", "{}", "[" * 500, "{'descr': '<f4'", "__import__('os').system('x')", "1" * 5000, "{'shape': (3, 4), 'descr': '<f4', 'fortran_order': False, 'more': 1}"]),
+    st.sampled_from(["", "{}", "[" * 500, "{'descr': '<f4'", "__import__('os').system('x')", "1" * 5000,
+                     "{'shape': (3, 4), 'descr': '<f4', 'fortran_order': False, 'more': 1}"]),
     TEXTS,
 )  # fmt: skip
 
@@ -71,7 +72,8 @@ def test_a_damaged_entry_of_the_cache_counts_as_absent(room: Path, good: bytes, 
 
 
 HARD = ["", "{}", "[" * 500, "(" * 60_000, "{'descr': '<f4'", "'", "\"\"\"", "\\", "1" * 5000, "-" * 60_000 + "1", "\n" * 1000, "#",
-        *(repr({"descr": "<f4", "fortran_order": False, "shape": shape}) for shape in [(1 << 62,), (1 << 200,), (-1,), (-3, -4), (1 << 40, 1 << 40), (0, 1 << 62)])]  # fmt: skip
+        *(repr({"descr": "<f4", "fortran_order": False, "shape": shape}) for shape in [(1 << 62,), (1 << 200,), (-1,), (-3, -4), (1 << 40, 1 << 40),
+            (0, 1 << 62)])]  # fmt: skip
 
 
 @pytest.mark.parametrize("header", HARD)
@@ -96,8 +98,10 @@ def test_an_entry_is_read_as_it_was_put(room: Path, shape: tuple[int, ...], dtyp
 
 
 GARBAGE = st.one_of(st.binary(max_size=200), spoilt_bytes(b"SQLite format 3\x00" + bytes(84)), st.just(b""))
-SCHEMAS = st.sampled_from(["CREATE TABLE digest_of_bytes (a)", "CREATE TABLE digest_of_bytes (path, size, mtime, sha256)", "CREATE VIEW digest_of_bytes AS SELECT 1",
-                           "CREATE TABLE digest_of_bytes (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT, more TEXT)", "CREATE TABLE other (a)"])  # fmt: skip
+SCHEMAS = st.sampled_from(["CREATE TABLE digest_of_bytes (a)", "CREATE TABLE digest_of_bytes (path, size, mtime, sha256)",
+                           "CREATE VIEW digest_of_bytes AS SELECT 1",
+                           "CREATE TABLE digest_of_bytes (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT, more TEXT)",
+                           "CREATE TABLE other (a)"])  # fmt: skip
 ROWS = st.sampled_from([(None, None, None, None), (b"x", "y", "z", 5), ("text", 1, 1, "0" * 64), (b"\xff", 2**62, -1, b"\x00")])
 
 
@@ -133,7 +137,8 @@ GOOD = features(embeddings=ARRAY, files=np.array(["x/a.wav", "x/b.wav", "y/a.wav
 IDS = ("x/a.wav", "b.wav", "y/a")
 
 
-@given(st.one_of(spoilt_bytes(GOOD), st.builds(lambda shape, dtype, names: features(embeddings=np.zeros(shape, dtype), files=np.array(names)), SHAPES, DTYPES,
+@given(st.one_of(spoilt_bytes(GOOD), st.builds(lambda shape, dtype, names: features(embeddings=np.zeros(shape, dtype), files=np.array(names)),
+                                               SHAPES, DTYPES,
                                                st.lists(TEXTS.filter(lambda t: "\x00" not in t), max_size=4))))  # fmt: skip
 @often(120)
 def test_features_of_others_are_read_or_refused(room: Path, content: bytes) -> None:

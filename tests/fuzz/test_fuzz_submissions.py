@@ -115,7 +115,8 @@ def test_a_forged_result_gets_a_verdict(table: Table, room: Path, data: st.DataO
 @often(60)
 def test_a_folder_of_anything_gets_a_verdict(table: Table, room: Path, data: st.DataObject) -> None:
     folder = fresh(table, room / table.good.name)
-    name = data.draw(st.one_of(st.sampled_from([*table.files, "attestations", "attestations/a.json", "x.json"]), TEXTS.filter(lambda t: "/" not in t and "\x00" not in t)))
+    name = data.draw(st.one_of(st.sampled_from([*table.files, "attestations", "attestations/a.json", "x.json"]),
+                               TEXTS.filter(lambda t: "/" not in t and "\x00" not in t)))
     try:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
