@@ -113,7 +113,8 @@ def resolve(part: Part, text: str) -> Reference:
     raw = _words(f"{kind} {name}", rest, positional)
     untrained = isinstance(part, Backbone) and _flag(raw.pop("untrained", "false"), f"{kind} {name}: untrained")
     for key in {*local, "weights"} & raw.keys():
-        _check_path(raw[key], f"{kind} {name}: {key}")
+        if not possible(raw[key]):
+            raise UsageError(f"{kind} {name}: {key}: expected a path, got {short(raw[key])} ({len(raw[key]):,} letters), which no file can be called")
     weights = raw.pop("weights", None) if isinstance(part, Backbone) else None
     if untrained and weights:
         raise UsageError(f"{kind} {name}: untrained and weights=PATH contradict each other; give one")
@@ -222,12 +223,6 @@ def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
     except ValueError as error:
         raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {short(text)}") from error
     return text
-
-
-def _check_path(text: str, what: str) -> None:
-    """Raise where no file can be called so; nothing on the disk is asked."""
-    if not possible(text):
-        raise UsageError(f"{what}: expected a path, got {short(text)} ({len(text):,} letters), which no file can have as its name")
 
 
 def possible(path: str) -> bool:

@@ -92,7 +92,7 @@ def pickled(content: Any, *, zipped: bool = True) -> bytes:
 
 
 @given(st.sampled_from(sorted(READERS)), st.data())
-@often(120)
+@often(50)
 def test_weights_with_a_strange_tensor_are_loaded_or_refused(room: Path, name: str, data: st.DataObject) -> None:
     state = dict(STATES[name])
     key = data.draw(st.sampled_from(sorted(state)))

@@ -85,7 +85,7 @@ def check(words: list[str]) -> None:
 
 
 @given(words=lines())
-@often(120)
+@often(50)
 def test_any_command_ends_with_a_code_and_a_line(room: Path, words: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(room)

@@ -106,7 +106,7 @@ ROWS = st.sampled_from([(None, None, None, None), (b"x", "y", "z", 5), ("text", 
 
 
 @given(st.one_of(GARBAGE, st.tuples(SCHEMAS, ROWS)), st.data())
-@often(60)
+@often(40)
 def test_a_damaged_memory_of_digests_is_begun_again(room: Path, content: Any, data: st.DataObject) -> None:
     place = home.home() / "file-digests.sqlite"
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def test_the_submission_itself_is_self_consistent(table: Table, room: Path) -> N
 
 
 @given(st.data())
-@often(100)
+@often(60)
 def test_a_submission_with_a_spoilt_file_is_not_accepted(table: Table, room: Path, data: st.DataObject) -> None:
     folder = fresh(table, room / table.good.name)
     name = data.draw(st.sampled_from(sorted(table.files)))
@@ -95,7 +95,7 @@ def _same(a: bytes, b: bytes) -> bool:
 
 
 @given(st.data())
-@often(100)
+@often(60)
 def test_a_forged_result_gets_a_verdict(table: Table, room: Path, data: st.DataObject) -> None:
     """With a digest and an id that fit, as a forger would give it."""
     forged = data.draw(spoilt(table.result))
