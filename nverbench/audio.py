@@ -48,9 +48,10 @@ def duration(path: Path, start: float | None = None, end: float | None = None) -
     """
     import soundfile
 
+    _check_segment(start, end)
     try:
         info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError) as error:
+    except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise AudioError(f"cannot be decoded ({_reason(error)})") from error
     whole = info.frames / info.samplerate
     return float(min(whole, end if end is not None else whole) - (start or 0.0))
@@ -70,8 +71,10 @@ def read(path: Path, rate: int, start: float | None = None, end: float | None = 
     Raises:
         AudioError: the clip cannot be decoded, is empty, silent (peak < 1e-3) or holds non-finite samples; the message holds the reason alone.
     """
+    import numpy as np
     import soundfile
 
+    _check_segment(start, end)
     try:
         with soundfile.SoundFile(str(path)) as file:
             first = round((start or 0.0) * file.samplerate)
@@ -84,7 +87,17 @@ def read(path: Path, rate: int, start: float | None = None, end: float | None = 
                 raise ValueError(f"{len(samples)} of {last - first} samples, then nothing")
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({_reason(error)})") from error
-    return resample(check(samples.mean(axis=1)), native, rate)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities, and of numbers near them: what comes of them is looked at
+        wave = resample(check(samples.mean(axis=1)), native, rate)
+    if not np.isfinite(wave).all():
+        raise AudioError("holds numbers too large to be resampled")
+    return wave
+
+
+def _check_segment(start: float | None, end: float | None) -> None:
+    """Raise where a segment is no time of a recording: not a number, or longer than thirty years."""
+    if any(time is not None and not abs(time) < 1e9 for time in (start, end)):
+        raise AudioError(f"has no segment from {start} to {end} seconds")
 
 
 def check(wave: NDArray[np.float32]) -> NDArray[np.float32]:

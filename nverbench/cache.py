@@ -10,6 +10,7 @@ import functools
 import hashlib
 import io
 import itertools
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -145,7 +146,10 @@ def _layout(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
     file = io.BytesIO(header)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("its array is of another format version")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran or dtype.hasobject:
+    try:
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # numpy reads it as Python text, whose tokenizer has errors of its own
+        raise ValueError("its header cannot be read") from error
+    if fortran or dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) >= 1 << 60:
         raise ValueError("its array is of another layout")
     return dtype, shape

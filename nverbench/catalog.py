@@ -19,7 +19,7 @@ import pluggy
 
 from nverbench import hookspecs, quarantine
 from nverbench.api import check_api
-from nverbench.errors import NverbenchError, PartError
+from nverbench.errors import NverbenchError, PartError, one_line
 from nverbench.isolation import alone
 from nverbench.options import check_plain
 from nverbench.parts import Backbone, Dataset, Fusion, Loss
@@ -140,7 +140,7 @@ def _house_first(origin: Origin) -> tuple[bool, str, str]:
 
 def _quote(error: BaseException) -> str:
     try:
-        text = " ".join(str(error).split()) or "no message"
+        text = one_line(" ".join(str(error).split()) or "no message")
     except Exception:  # a class of a stranger's own
         text = "its message cannot be read"
     return text if isinstance(error, NverbenchError) else f"{type(error).__name__}: {text}"

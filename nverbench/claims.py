@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nverbench import references
-from nverbench.errors import ResultError
+from nverbench import references, yaml_files
+from nverbench.errors import ResultError, short
 from nverbench.references import FOLDER
 
 HERE = Path(__file__).parent
@@ -118,12 +117,12 @@ def load(path: Path = FILE) -> Claims:
         ResultError: it cannot be read or does not follow the schema.
     """
     try:
-        return Claims.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Claims.model_validate(yaml_files.content(path))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(step) for step in problem["loc"])
-        raise ResultError(f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got {problem['input']!r:.80}; mend it") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ResultError(f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got {short(problem['input'], 80)}; mend it") from error
+    except (OSError, ValueError) as error:
         raise ResultError(f"{path}: not readable claims ({' '.join(str(error).split())[:160]}); restore the file") from error
 
 

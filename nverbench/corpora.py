@@ -13,8 +13,8 @@ from pathlib import Path
 from nverbench import home
 from nverbench.artifacts import missing_corpus
 from nverbench.digests import digest_of, file_digests
-from nverbench.errors import ArtifactError, DatasetError, NverbenchError, UsageError
-from nverbench.options import Reference, resolve
+from nverbench.errors import ArtifactError, DatasetError, NverbenchError, UsageError, short
+from nverbench.options import Reference, possible, resolve
 from nverbench.parts import Clip, Dataset, Misfit
 
 
@@ -50,6 +50,8 @@ def local_copy(dataset: Dataset) -> Path | None:
     if dataset.make is not None:
         return _made(dataset)
     known = home.read_notes("corpora").get("paths", {}).get(dataset.corpus)
+    if known and not possible(known):
+        raise ArtifactError(f"corpus {dataset.corpus}: {home.home() / 'corpora.json'} has it at {short(known)}; nverbench data add it again")
     return Path(known) if known else None
 
 
@@ -75,7 +77,7 @@ def add(dataset: Dataset, folder: Path) -> Corpus:
     """
     if dataset.corpus is None or dataset.make is not None:
         raise DatasetError(f"dataset {dataset.name} needs no local copy; just run it")
-    if not folder.is_dir():
+    if not possible(str(folder)) or not folder.is_dir():
         raise DatasetError(f"{folder}: expected the folder of corpus {dataset.corpus}, but there is no such folder; give its path")
     corpus = load(dataset, Reference(dataset.name), folder.resolve())
     home.note("corpora", "paths", dataset.corpus, str(folder.resolve()))

@@ -29,6 +29,6 @@ def complete(found: Extraction, planned: Planned, corpus: str, device: str, dtyp
         if found.forward_passes >= notes.get("speed", {}).get(speed, {}).get("passes", 0):  # a handful of clips says little
             home.note("costs", "speed", speed, {"passes": found.forward_passes, "clip": found.per_clip, "real_time": found.real_time_factor})
         return
-    remembered = notes.get("speed", {}).get(speed, {})
+    remembered = {k: v for k, v in notes.get("speed", {}).get(speed, {}).items() if isinstance(v, int | float)}
     found.parameters = notes.get("parameters", {}).get(network)
     found.per_clip, found.real_time_factor = remembered.get("clip"), remembered.get("real_time")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nverbench.home import cannot_write, home
 
 ASKED = 500
 """Paths in one question to the memory: fewer than the 999 that every SQLite allows."""
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def digest_of(thing: Any) -> str:
@@ -34,11 +36,11 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
     place = home() / "file-digests.sqlite"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        memory = _memory(place)
+        memory, known = _memory(place, [os.fsencode(path.absolute()) for path in wanted])
     except (OSError, sqlite3.OperationalError) as error:
         raise cannot_write(place, error) from error
     try:
-        known, found, fresh = _known(memory, [os.fsencode(path.absolute()) for path in wanted]), {}, []
+        found, fresh = {}, []
         for path in wanted:
             stat = path.stat()
             size, mtime, sha = known.get(os.fsencode(path.absolute()), (-1, -1, ""))
@@ -46,36 +48,35 @@ def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
                 sha = file_sha256(path)
                 fresh.append((os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
             found[path] = sha
-        with suppress(sqlite3.OperationalError), memory:  # a full disk: they are read again next time
-            memory.executemany("INSERT OR REPLACE INTO digest_of_bytes VALUES (?, ?, ?, ?)", fresh)
+        with suppress(sqlite3.DatabaseError), memory:  # a full disk: they are read again next time
+            memory.executemany("INSERT OR REPLACE INTO digest_of_bytes (path, size, mtime, sha256) VALUES (?, ?, ?, ?)", fresh)
     finally:
         memory.close()
     return found
 
 
-def _known(memory: sqlite3.Connection, paths: list[bytes]) -> dict[bytes, tuple[int, int, str]]:
-    """Size, time and digest of those paths that are remembered: asked for by name, because the memory may hold millions of others."""
-    found = {}
-    for i in range(0, len(paths), ASKED):
-        some = paths[i : i + ASKED]
-        places = ", ".join("?" * len(some))
-        rows = memory.execute(f"SELECT * FROM digest_of_bytes WHERE path IN ({places})", some)  # question marks only
-        found.update({path: (size, mtime, sha) for path, size, mtime, sha in rows})
-    return found
-
-
-def _memory(path: Path) -> sqlite3.Connection:
+def _memory(path: Path, wanted: list[bytes]) -> tuple[sqlite3.Connection, dict[bytes, tuple[int, int, str]]]:
     """The remembered digests; a damaged file is no loss and is begun again. Paths are bytes: not every file name is UTF-8."""
     memory = sqlite3.connect(path, timeout=60)
     try:
         memory.execute("CREATE TABLE IF NOT EXISTS digest_of_bytes (path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT)")
-    except sqlite3.OperationalError:  # locked, or a full disk: not damage
-        raise
-    except sqlite3.DatabaseError:
+        return memory, dict(_known(memory, wanted))
+    except sqlite3.DatabaseError as error:
         memory.close()
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # locked, or a full disk: not damage
+            raise
         path.unlink()
-        return _memory(path)
-    return memory
+        return _memory(path, wanted)
+
+
+def _known(memory: sqlite3.Connection, wanted: list[bytes]) -> Iterator[tuple[bytes, tuple[int, int, str]]]:
+    """Size, time and digest of those paths that are remembered: asked for by name, because the memory may hold millions of others."""
+    for i in range(0, len(wanted), ASKED):
+        some = wanted[i : i + ASKED]
+        marks = ", ".join("?" * len(some))
+        for path, size, mtime, sha in memory.execute(f"SELECT path, size, mtime, sha256 FROM digest_of_bytes WHERE path IN ({marks})", some):
+            if isinstance(sha, str) and SHA256.fullmatch(sha):
+                yield path, (size, mtime, sha)
 
 
 def path_digest(path: Path, names: Iterable[str] | None = None) -> str:

@@ -6,11 +6,18 @@ The command line prints them in one line: exit code 2 for a user's mistake, 1 fo
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+LONGEST = 1500
+"""Letters of an error: more is the text of a file, and no longer what to do about it."""
 
 
 class NverbenchError(Exception):
-    """Root of every error this package raises on purpose; the message is one readable line."""
+    """Root of every error this package raises on purpose; the message is one readable line, whatever names and texts of others are put into it."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class UsageError(NverbenchError):
@@ -65,10 +72,31 @@ class TrackingError(NverbenchError):
     """MLflow could not be reached or written; the results on disk are safe."""
 
 
+def one_line(text: str) -> str:
+    """The text without line breaks, and without its middle where it is very long: the end says what to do."""
+    line = " ".join(text.split()) if len(text.splitlines()) > 1 else text
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} [...] {line[-400:]}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The sentence that suggests names close to a mistyped one: ``did you mean a, b?`` or ``known: a, b, c``."""
     names = sorted(set(known))
+    name = name[:100]  # comparing texts takes the square of their lengths
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {', '.join(close)}?"
     return f"known: {', '.join(names)}" if names else "none is installed"
+
+
+def short(thing: object, most: int = 60) -> str:
+    """What came, as Python writes it, cut: what is nested deeply or shared a billion times (YAML's aliases) is not unfolded, nor a huge number."""
+    return _SHORT.repr(thing)[:most]
+
+
+class _Short(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length():,} bits"  # Python refuses to write very long ones
+
+
+_SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 100, 100

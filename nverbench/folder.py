@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from nverbench.errors import ResultError
+from nverbench.errors import ResultError, short
 from nverbench.home import cannot_write, write_atomically
 from nverbench.predictions import Predictions
 from nverbench.results import SCHEMA, Result
@@ -32,7 +30,7 @@ class Folder:
 
     def predictions(self, result: Result) -> Predictions:
         """What a finished job predicted; ResultError when the file is gone or damaged."""
-        return Predictions.read(self.predictions_path(result.id))
+        return predictions_of(result, self.predictions_path(result.id))
 
     def finished(self, job_id: str) -> Result | None:
         """The finished result of that id, if there is one."""
@@ -75,10 +73,10 @@ def read(path: Path) -> Result:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.get("schema_version") if isinstance(content, dict) else None
         if version != SCHEMA:
-            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {version}; run the job again (embeddings are kept)")
+            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {short(version)}; run the job again (embeddings are kept)")
         result = Result.model_validate(content)
         digest = result.digest()  # refuses NaN
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # pydantic's errors are ValueErrors
         raise ResultError(f"{path}: not a readable result ({' '.join(str(error).split())[:160]}); delete it and run the job again") from error
     if digest != result.result_digest:
         raise ResultError(f"{path}: its content does not match its result_digest, so it was changed since; delete it and run the job again")
@@ -94,3 +92,17 @@ def reread(path: Path, digest: str) -> Result:
     if result.result_digest != digest:
         raise ResultError(f"{path}: the result changed while it was read; run the command again")
     return result
+
+
+def predictions_of(result: Result, path: Path) -> Predictions:
+    """The predictions of a result; ResultError when they are gone, damaged or of another result, whoever wrote them."""
+    import numpy as np
+
+    found = Predictions.read(path)
+    n, k = len(found.ids), len(result.labels)
+    shapes = found.probabilities.ndim == 3 and found.probabilities.shape[0] > 0 and found.probabilities.shape[1:] == (n, k)
+    lengths = len(found.groups) == len(found.folds) == n > 0 and found.target.shape in ((0,), (n,)) and len(found.keys) in (0, n)
+    if not shapes or not lengths or not np.isin(found.target, np.arange(k)).all():
+        raise ResultError(f"{path}: expected predictions of {n} clips over {k} classes, and their groups, folds and labels; it holds others: "
+                          "they belong to another result, or were changed; run the job with --rerun")  # fmt: skip
+    return found

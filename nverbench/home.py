@@ -16,7 +16,13 @@ import platformdirs
 from filelock import FileLock
 
 from nverbench import litter
-from nverbench.errors import ArtifactError, DiskError
+from nverbench.errors import ArtifactError, DiskError, short
+
+HELD: dict[str, dict[str, Any]] = {
+    "corpora": {"paths": str}, "lock": {"weights": str, "archives": str, "folds": list}, "speeds": {"embed": int | float, "fit": int | float},
+    "costs": {"parameters": int | None, "speed": dict},
+}  # fmt: skip
+"""What the notes that others rely on hold, by section: a file that somebody mended by hand may hold anything."""
 
 
 def home() -> Path:
@@ -94,10 +100,15 @@ def read_notes(name: str) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror}); mend its permission, or move the home with NVERBENCH_HOME") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: expected JSON, but it cannot be read ({error}); repair or delete it, then add what it held again") from error
     if not isinstance(notes, dict) or not all(isinstance(section, dict) for section in notes.values()):
         raise ArtifactError(f"{path}: expected a JSON object of objects; repair or delete it, then add what it held again")
+    for section, kept in notes.items():
+        kind = HELD.get(name, {}).get(section, object)
+        for key, value in kept.items():
+            if not isinstance(value, kind) or (kind is list and not all(isinstance(word, str) for word in value)):
+                raise ArtifactError(f"{path}: {section}, {key}: got {short(value)}; delete this line, then add what it held again")
     return notes
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nverbench.errors import UsageError, nearest
+from nverbench.errors import UsageError, nearest, short
 from nverbench.parts import NAME, Backbone, Dataset, Fusion, Loss, Part
 
 Scalar = bool | int | float | str
@@ -111,6 +112,9 @@ def resolve(part: Part, text: str) -> Reference:
     positional, local = (part.positional, part.local) if isinstance(part, Backbone | Dataset) else (None, ())
     raw = _words(f"{kind} {name}", rest, positional)
     untrained = isinstance(part, Backbone) and _flag(raw.pop("untrained", "false"), f"{kind} {name}: untrained")
+    for key in {*local, "weights"} & raw.keys():
+        if not possible(raw[key]):
+            raise UsageError(f"{kind} {name}: {key}: expected a path, got {short(raw[key])} ({len(raw[key]):,} letters), which no file can be called")
     weights = raw.pop("weights", None) if isinstance(part, Backbone) else None
     if untrained and weights:
         raise UsageError(f"{kind} {name}: untrained and weights=PATH contradict each other; give one")
@@ -119,7 +123,7 @@ def resolve(part: Part, text: str) -> Reference:
     known = declared(function_of(part))
     for key in raw:
         if key not in known:
-            raise UsageError(f"{kind} {name} has no option {key!r}; {nearest(key, known) if known else 'it takes none'}")
+            raise UsageError(f"{kind} {name} has no option {short(key)}; {nearest(key, known) if known else 'it takes none'}")
     values: dict[str, Scalar] = {}
     for key, parameter in sorted(known.items()):
         if key in raw:
@@ -217,8 +221,17 @@ def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
                 raise ValueError(text)
             return number
     except ValueError as error:
-        raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {text!r}") from error
+        raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {short(text)}") from error
     return text
+
+
+def possible(path: str) -> bool:
+    """Whether a file could be called so."""
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return b"\0" not in name and len(name) <= 4095 and max(map(len, name.split(b"/"))) <= 255
 
 
 def _flag(text: str, what: str) -> bool:
@@ -226,7 +239,7 @@ def _flag(text: str, what: str) -> bool:
         return True
     if text.lower() in FALSE:
         return False
-    raise UsageError(f"{what}: expected true or false, got {text!r}")
+    raise UsageError(f"{what}: expected true or false, got {short(text)}")
 
 
 def _show(value: Scalar) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,79}")
 POOLS = ("mean", "mean+max", "stats")
 TASKS = ("clip", "conversation")
 SHARES = ("open", "labels-only", "none")
@@ -292,7 +292,8 @@ Part = Backbone | Dataset | Fusion | Loss
 
 def _check_name(kind: str, name: str) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise PartError(f"{kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit")
+        raise PartError(f"{kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit; "
+                        "80 of them at most")  # fmt: skip
 
 
 def _check_choice(kind: str, name: str, what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SMALL, SWELLS = 256_000_000, 100
+"""Bytes of all arrays that are unpacked without a question, and how much smaller than its content a larger file may be: real ones are 2 to 20 times
+smaller, a bomb a thousand times."""
+KINDS = {"ids": ("U", 1), "groups": ("U", 1), "target": ("iu", 1), "folds": ("U", 1), "probabilities": ("f", 3), "keys": ("U", 1)}
+"""Array -> kinds of numpy's types it may have, and its axes."""
+
+
 class Predictions:
     """The out-of-fold predictions of a result: arrays in an ``.npz`` that holds no pickles."""
 
@@ -57,8 +64,21 @@ class Predictions:
         import numpy as np
 
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:  # bytes: numpy leaves a damaged archive's file open
-                ids, groups, folds = (file[name].tolist() for name in ("ids", "groups", "folds"))
-                return cls(ids, groups, file["target"], folds, file["probabilities"], file["keys"].tolist() if "keys" in file else ids)
+            content = path.read_bytes()
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:  # bytes: numpy leaves a damaged archive's file open
+                unpacked = sum(member.file_size for member in file.zip.infolist())
+                if unpacked > max(SMALL, SWELLS * len(content)):
+                    raise ValueError(f"its {len(content):,} bytes unpack to {unpacked:,}")
+                arrays = {name: _array(file, name) for name in KINDS if name in file or name != "keys"}
+                ids, groups, folds = (arrays[name].tolist() for name in ("ids", "groups", "folds"))
+                return cls(ids, groups, arrays["target"], folds, arrays["probabilities"], arrays["keys"].tolist() if "keys" in arrays else ids)
         except Exception as error:  # zipfile and zlib raise errors of their own: BadZipFile, zlib.error, EOFError, NotImplementedError
             raise ResultError(f"{path}: expected a result's predictions, but it cannot be read ({error}); run the job with --rerun") from error
+
+
+def _array(file: Any, name: str) -> NDArray[Any]:
+    array: NDArray[Any] = file[name]
+    kinds, axes = KINDS[name]
+    if array.dtype.kind not in kinds or array.ndim != axes:
+        raise ValueError(f"{name} is of type {array.dtype} and has {array.ndim} axes, where there should be {axes}")
+    return array

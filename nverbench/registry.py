@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nverbench.errors import RegistryError, UsageError, nearest
+from nverbench import yaml_files
+from nverbench.errors import RegistryError, UsageError, nearest, short
 from nverbench.options import split
 from nverbench.parts import Source
 
@@ -22,8 +22,13 @@ HERE = Path(__file__).parent
 PACKAGED = HERE / "registry.yaml" if (HERE / "registry.yaml").exists() else HERE.parent / "registry.yaml"
 DEFAULT_PROTOCOL = "nver-1"
 
+MOST_SAID = 8
+"""Mistakes of a file that are named."""
+MOST_ENTRIES = 100_000
+"""Of all grids together: a few lines can stand for a billion."""
+
 Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**63)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -37,10 +42,10 @@ class Protocol(Strict):
     """One set of rules; a change that can move a metric is a new name."""
 
     summary: str
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     folds: str | None = None
     """None: the dataset's default kind."""
-    k: Annotated[int, Field(ge=2)]
+    k: Annotated[int, Field(ge=2, lt=2**31)]
     scaling: Literal["z-score", "none"]
     selection: Literal["inner", "test", "last"]
     inner_share: Share
@@ -50,7 +55,7 @@ class Protocol(Strict):
     inner_per_class: Positive
     patience: Positive
     optimizer: Literal["adam"]
-    lr: Annotated[float, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     batch: Positive
     epochs: Positive
     replicates: Positive
@@ -91,7 +96,7 @@ class Grid(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     paper: str = ""
-    backbones: Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    backbones: Annotated[list[Annotated[list[str], Field(min_length=1, max_length=16)]], Field(min_length=1)]
     fusions: Annotated[list[str], Field(min_length=1)]
     losses: list[str] = []
     """Empty: each fusion's default."""
@@ -100,6 +105,11 @@ class Grid(Strict):
     protocol: str = DEFAULT_PROTOCOL
     weights: Literal["pretrained", "untrained"] = "pretrained"
     demo: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many entries it holds."""
+        return len(self.backbones) * len(self.fusions) * len(self.losses or [""]) * len(self.datasets)
 
     @model_validator(mode="after")
     def _demo_is_untrained(self) -> Grid:
@@ -185,6 +195,8 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
     twice = [name for name, group in itertools.groupby(sorted(g.name for g in grids)) if len(list(group)) > 1]
     if twice:
         raise RegistryError(f"registry: the entries grid {twice[0]!r} is given twice; an overlay adds and never changes: rename it")
+    if (entries := sum(grid.size for grid in grids)) > MOST_ENTRIES:
+        raise RegistryError(f"registry: its grids hold {entries:,} entries; at most {MOST_ENTRIES:,} are planned: give smaller grids")
     for grid in grids:
         if grid.protocol not in protocols:
             raise RegistryError(f"registry: entries grid {grid.name} names protocol {grid.protocol!r}; {nearest(grid.protocol, protocols)}")
@@ -210,34 +222,27 @@ def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -
 
 def _read(path: Path) -> RegistryFile:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses a key given twice
+        content = yaml_files.content(path)
     except OSError as error:
         raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
-    except Exception as error:  # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError, RecursionError through
-        raise RegistryError(f"registry {path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise RegistryError(f"registry {path}: not valid YAML: {error}") from error
     try:
         return RegistryFile.model_validate(content if content is not None else {})
     except ValidationError as error:
-        raise RegistryError(f"registry {path}: " + "; ".join(" ".join(_say(p).split()) for p in error.errors())) from error
+        said = [" ".join(_say(problem).split()) for problem in error.errors()[:MOST_SAID]]
+        more = [f"and {error.error_count() - MOST_SAID} more"] if error.error_count() > MOST_SAID else []
+        raise RegistryError(f"registry {path}: " + "; ".join(said + more)) from error
 
 
 def _say(problem: Any) -> str:
-    where = ".".join(str(step) for step in problem["loc"]) or "the file"
+    where = ".".join(str(step)[:60] for step in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key; {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
-    return f"{where}: {problem['msg'].lower()}, got {problem['input']!r:.60}"
+    return f"{where}: {problem['msg'].lower()}, got {short(problem['input'])}"
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
     models: dict[str, type[Strict]] = {"protocols": Protocol, "weights": Pin, "datasets": DatasetPin, "pins": Pins, "entries": Grid}
     model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
     return list(Pins.model_fields if place == ("pins",) else model.model_fields)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)

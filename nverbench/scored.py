@@ -16,6 +16,7 @@ from nverbench.stats import Predictions
 GROUPS = ("group", "speaker")
 KNOWN = ("id", "label", "prediction", *GROUPS, "fold", "replicate")
 PROBABILITY = "p_"
+MOST_COLUMNS = 1000
 ROUNDING = 0.01
 """How far probabilities of one clip may sum from 1."""
 
@@ -129,6 +130,8 @@ def _lines(path: Path, classes: set[str]) -> Iterator[_Said]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             columns = [name.strip() for name in next(reader, [])]
+            if len(columns) > MOST_COLUMNS:
+                raise UsageError(f"{path}, line 1: expected at most {MOST_COLUMNS} columns, got {len(columns):,}; give one per class")
             probabilities = _check_columns(path, columns)
             classes.update(probabilities)
             for cells in reader:
@@ -142,8 +145,8 @@ def _lines(path: Path, classes: set[str]) -> Iterator[_Said]:
         raise UsageError(f"{path}: expected UTF-8 text, but byte {error.start} is none; save it as UTF-8") from error
     except csv.Error as error:
         raise UsageError(f"{path}, line {reader.line_num}: not readable as CSV ({error}); quote cells with commas, quotes or line ends") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); give a CSV file of predictions") from error
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        raise UsageError(f"{path}: cannot be read ({getattr(error, 'strerror', error)}); give a CSV file of predictions") from error
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> list[str]:

@@ -222,10 +222,21 @@ def test_nothing_is_remembered_at_first():
 
 def test_notes_are_kept_by_section_and_key():
     home.note("lock", "weights", "a", "1")
-    home.note("lock", "weights", "b", ["2"])
-    home.note("lock", "folds", "a", "3")
+    home.note("lock", "weights", "b", "2")
+    home.note("lock", "folds", "a", ["3"])
     home.note("lock", "weights", "a", "4")
-    assert home.read_notes("lock") == {"weights": {"a": "4", "b": ["2"]}, "folds": {"a": "3"}}
+    assert home.read_notes("lock") == {"weights": {"a": "4", "b": "2"}, "folds": {"a": ["3"]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [("lock", {"weights": {"a": ["1"]}}, "weights, a: got \\['1'\\]"), ("lock", {"folds": {"a": [1]}}, "folds, a"), ("corpora", {"paths": {"a": None}}, "paths, a")],
+)
+def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(name: str, content: dict[str, object], words: str):
+    home.home().mkdir(parents=True, exist_ok=True)
+    (home.home() / f"{name}.json").write_text(json.dumps(content))
+    with pytest.raises(ArtifactError, match=words):
+        home.read_notes(name)
 
 
 def test_eight_threads_that_note_at_once_lose_nothing():

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from nverbench.cli import atmosphere, auditing, board, caching, checking, comparing, data, figures, files, getting, look, new, running, submitting
-from nverbench.errors import NverbenchError
+from nverbench.errors import NverbenchError, one_line
 from nverbench.visible import visible
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
@@ -76,11 +76,15 @@ def main(arguments: list[str] | None = None) -> None:
     except NverbenchError as error:
         if debug:
             raise
-        sys.exit(_say(" ".join(str(error).split()), 2))
+        sys.exit(_say(str(error), 2))
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except CommandLineError as error:
         sys.exit(_say_usage(error))
+    except OSError as error:  # a file that may not be read, a name that is too long: whoever asked for it knows best
+        if debug:
+            raise
+        sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror or error}; mend the path, or its permission", 2))
     except Exception as error:  # a bug of ours or of a plugin
         if debug:
             raise
@@ -100,5 +104,5 @@ def _say_usage(error: Any) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    typer.echo(visible(f"nverbench: {sentence}"), err=True)
+    typer.echo(one_line(visible(f"nverbench: {sentence}")), err=True)
     return code

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench.cli.common import OUT, Json, OutFolder, tell
-from nverbench.errors import ResultError, UsageError, nearest
+from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from nverbench.leaderboard.rows import Filed
-    from nverbench.predictions import Predictions
-    from nverbench.results import Result
 
 
 def compare(
@@ -51,28 +49,12 @@ def filed(text: str, out: Path) -> Filed:
 
 def filed_at(path: Path) -> Filed:
     """The result in a file, with the predictions beside it; ResultError when the file is damaged."""
-    from nverbench.folder import read, reread
+    from nverbench.folder import predictions_of, read, reread
     from nverbench.leaderboard.rows import Filed
 
     result = read(path).without_curves()
     predictions = functools.partial(predictions_of, result, path.with_name(f"{path.stem}.predictions.npz"))
     return Filed(result, predictions, reread=functools.partial(reread, path, result.result_digest))
-
-
-def predictions_of(result: Result, path: Path) -> Predictions:
-    """The predictions of a result; ResultError when they are gone, damaged or of another result, whoever wrote them."""
-    import numpy as np
-
-    from nverbench.predictions import Predictions
-
-    found = Predictions.read(path)
-    n, k = len(found.ids), len(result.labels)
-    shapes = found.probabilities.ndim == 3 and found.probabilities.shape[0] > 0 and found.probabilities.shape[1:] == (n, k)
-    lengths = len(found.groups) == len(found.folds) == n > 0 and found.target.shape in ((0,), (n,)) and len(found.keys) in (0, n)
-    if not shapes or not lengths or not np.isin(found.target, np.arange(k)).all():
-        raise ResultError(f"{path}: expected predictions of {n} clips over {k} classes, and their groups, folds and labels; it holds others: "
-                          "they belong to another result, or were changed; run the job with --rerun")  # fmt: skip
-    return found
 
 
 def _by_id(text: str, folder: Path) -> Path:

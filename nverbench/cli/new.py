@@ -13,7 +13,7 @@ import typer
 
 from nverbench import catalog
 from nverbench.cli.common import tell
-from nverbench.errors import UsageError, nearest
+from nverbench.errors import UsageError, nearest, short
 from nverbench.parts import NAME
 
 KINDS = {"backbone": "backbones", "dataset": "datasets", "fusion": "fusions", "loss": "losses"}
@@ -68,7 +68,8 @@ def _words(kind: str, name: str) -> dict[str, str]:
     if kind not in KINDS:
         raise UsageError(f"nverbench new {kind}: {nearest(kind, KINDS)}")
     if not NAME.fullmatch(name):
-        raise UsageError(f"nverbench new {kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit")
+        raise UsageError(f"nverbench new {kind} {short(name)}: a name is lower-case letters, digits, '.', '+' and '-', and starts with "
+                         "a letter or digit; 80 of them at most")  # fmt: skip
     slug = re.sub(r"[.+-]+", "-", name).strip("-")
     return {
         "NAME": name, "KIND": kind, "KINDS": KINDS[kind], "SLUG": slug, "DISTRIBUTION": f"nverbench-{slug}",

@@ -73,8 +73,7 @@ def pull(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
 def push(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
     """Tell a tracking server every finished result it does not know yet, and every rank; stopped or refused, it goes on the next time."""
     from nverbench import tracking
-    from nverbench.cli.comparing import predictions_of
-    from nverbench.folder import Folder
+    from nverbench.folder import Folder, predictions_of
     from nverbench.leaderboard.rows import Filed, rows
 
     uri, folder = tracking_uri or tracking.DEFAULT_URI, Folder(out)

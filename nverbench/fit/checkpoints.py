@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool)
     }  # fmt: skip
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, sealed(buffer.getvalue()))
 
 
 def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
@@ -57,9 +57,17 @@ def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
     return int(state["epoch"]), bool(state["ended"])
 
 
+def sealed(content: bytes) -> bytes:
+    """The content behind its digest: a flipped bit of a weight would be another result, and nothing else would show it."""
+    return hashlib.sha256(content).digest() + content
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+        raw = path.read_bytes()
+        if sealed(raw[32:]) != raw:
+            return None
+        state: dict[str, Any] = torch.load(io.BytesIO(raw[32:]), weights_only=True)
+    except Exception:  # torch's readers raise anything; begun again
         return None
     return state

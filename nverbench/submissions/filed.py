@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from nverbench import catalog, home, registry
 from nverbench.digests import digest_of, file_digests
 from nverbench.errors import ResultError
@@ -50,6 +52,9 @@ class Checked:
         return "reproduced" if self.attested_by else "rerun" if self.rerun else "self-consistent"
 
 
+CHECKED: TypeAdapter[Checked] = TypeAdapter(Checked)
+
+
 def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed], list[str]]:
     """The submissions of a folder that do not contradict themselves, and a line on each other one and on attestations that do not count.
 
@@ -79,12 +84,10 @@ def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
     found, fresh = {}, False
     for folder in folders:
         key = digests.get(folder)
-        if key is None or key not in remembered:
-            found[folder] = check(folder, verifier)
-            if key is not None:
-                remembered[key], fresh = asdict(found[folder]), True
-        else:
-            found[folder] = _from_record(remembered[key])
+        known = _from_record(remembered.get(key)) if key is not None else None
+        found[folder] = known or check(folder, verifier)
+        if key is not None and known is None:
+            remembered[key], fresh = asdict(found[folder]), True
     if fresh:
         kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
         home.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
@@ -129,16 +132,17 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
         content = json.loads(_memory().read_bytes())
         if content["context"] == context and isinstance(content["checked"], dict):
             return content["checked"], context
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # absent, damaged or of another version: checked again
     return {}, context
 
 
-def _from_record(record: dict[str, Any]) -> Checked:
-    v = record["verdict"]
-    verdict = Verdict(v["folder"], v["id"], v["verdict"], tuple(v["reasons"]), tuple(v["notes"]))
-    lists = {name: tuple(record[name]) for name in ("attested_by", "doubts")}
-    return Checked(**{**record, **lists, "verdict": verdict})
+def _from_record(record: Any) -> Checked | None:
+    """What was found of a folder; None where nothing is remembered, or not as it was written."""
+    try:
+        return CHECKED.validate_python(record) if record is not None else None
+    except ValueError:  # pydantic's errors are ValueErrors
+        return None
 
 
 def _result(folder: Path) -> Result:

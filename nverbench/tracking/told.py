@@ -36,9 +36,9 @@ class Told:
         """A damaged file counts as never told."""
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return content if isinstance(content, dict) else {}
+        return {k: v for k, v in content.items() if isinstance(v, str)} if isinstance(content, dict) else {}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nverbench import ArtifactError
-from nverbench_backbones.damage import reason
+from nverbench_backbones.damage import is_state, reason, unlike
 
 D_STATE, D_CONV, EXPAND = 24, 4, 3
 """ssm_kwargs of the released configuration (the library defaults would be 16, 4, 2)."""
@@ -48,18 +48,18 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
     except Exception as error:  # a damaged or hostile file can raise anything from any layer of the two readers
         raise ArtifactError(f"{path}: cannot be read as weights ({reason(error)}); {EXPECTED}; download it again") from error
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+    if not is_state(content):
         raise ArtifactError(f"{path}: holds no state dict under the key `model`; {EXPECTED}")
     return {str(key): value for key, value in content.items()}
 
 
-def _read_safetensors(path: Path) -> object:
+def _read_safetensors(path: Path) -> Any:
     from safetensors.torch import load_file
 
     return load_file(path)
 
 
-def _read_pth(path: Path) -> object:
+def _read_pth(path: Path) -> Any:
     allowed: list[Any] = [argparse.Namespace, (_Ignored, CONFIG_DICT)]
     with torch.serialization.safe_globals(allowed):
         # Mapped: the optimizer's two thirds of a published file are then never read from disk. Old non-zip files cannot be mapped.
@@ -106,17 +106,9 @@ def check_state(state: Mapping[str, Tensor], *, embed_dim: int, depth: int, wher
     Raises:
         ArtifactError: naming the first keys that are missing, not expected, of another shape, or not finite.
     """
-    expected = expected_shapes(embed_dim, depth)
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
-    faults = {
-        "missing": [key for key in expected if key not in shapes],
-        "not expected": [key for key in shapes if key not in expected],
-        "of another shape": [f"{k} {shapes[k]}, expected {expected[k]}" for k in expected if k in shapes and shapes[k] != expected[k]],
-        "not finite": [key for key, value in state.items() if not bool(torch.isfinite(value).all())],
-    }
-    found = [f"{len(keys)} keys {what} ({'; '.join(keys[:3])}{'; ...' if len(keys) > 3 else ''})" for what, keys in faults.items() if keys]
-    if found:
-        raise ArtifactError(f"{where}: not these weights: {', '.join(found)}; give the checkpoint of this very size (embed_dim {embed_dim})")
+    faults = unlike(state, expected_shapes(embed_dim, depth))
+    if faults:
+        raise ArtifactError(f"{where}: not these weights: {faults}; give the checkpoint of this very size (embed_dim {embed_dim})")
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> tuple[int, int]:

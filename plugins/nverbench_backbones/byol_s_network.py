@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nverbench import ArtifactError, Frames, PartError, import_torchaudio
 from nverbench_backbones.byol_s import MIN_SAMPLES
-from nverbench_backbones.damage import reason
+from nverbench_backbones.damage import is_state, reason, unlike
 from nverbench_backbones.precision import half_precision
 
 MELS, CHANNELS, DIM = 64, 64, 512
@@ -73,22 +73,19 @@ def read_weights(path: Path, encoder: AudioNTT2020) -> dict[str, Tensor]:
     """The published state dict, its keys and shapes exactly those of ``encoder``.
 
     Raises:
-        ArtifactError: the file cannot be read safely, or keys are missing, not expected or of another shape.
+        ArtifactError: the file cannot be read safely, or keys are missing, not expected, of another shape or not finite.
     """
     expected = "expected the published BYOL-S checkpoint (AudioNTT2020, 64 mels, 512-d)"
     if not path.is_file():
         raise ArtifactError(f"byol-s: {path}: no such file; {expected}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything from the reader
         raise ArtifactError(f"byol-s: {path}: cannot be read as weights ({reason(error)}); {expected}; get it again") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not is_state(state):
         raise ArtifactError(f"byol-s: {path}: holds no state dict; {expected}")
     wanted = {key: tuple(value.shape) for key, value in encoder.state_dict().items()}
-    got = {key: tuple(value.shape) for key, value in state.items()}
-    faults = [f"missing {key}" for key in wanted if key not in got]
-    faults += [f"not expected {key}" for key in got if key not in wanted]
-    faults += [f"{key} {got[key]} instead of {wanted[key]}" for key in wanted if key in got and got[key] != wanted[key]]
+    faults = unlike(state, wanted)
     if faults:
-        raise ArtifactError(f"byol-s: {path}: {'; '.join(faults[:3])} ({len(faults)} keys do not fit); {expected}")
+        raise ArtifactError(f"byol-s: {path}: not these weights: {faults}; {expected}")
     return state

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -17,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXPECTED = "expected an .npz with arrays `embeddings` (n, d) and `files` or `ids` (n), as `nverbench embed` writes"
+
+SMALL, SWELLS = 256_000_000, 100
+"""Bytes that are unpacked without a question, and how many times smaller than its content a larger file may be: a bomb is a thousand times."""
 
 
 def lookup(ids: Sequence[str], *, path: str) -> NDArray[np.float32]:
@@ -55,8 +56,13 @@ def _read(file: Path) -> tuple[list[str], NDArray[Any]]:
             stored = np.load(stream, allow_pickle=False)
             if isinstance(stored, np.ndarray):
                 raise ArtifactError(f"{file}: a single array, not an .npz archive; {EXPECTED}")
+            unpacked, packed = sum(member.file_size for member in stored.zip.infolist()), file.stat().st_size
+            if unpacked > max(SMALL, SWELLS * packed):
+                raise ArtifactError(f"{file}: {packed:,} bytes that unpack to {unpacked:,}; {EXPECTED}")
             arrays = {key: stored[key] for key in ("embeddings", "files", "ids") if key in stored}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:  # pickled arrays are ValueErrors
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile, zlib, numpy and the tokenizer it reads headers with have errors of their own
         raise ArtifactError(f"{file}: cannot be read ({reason(error)}); {EXPECTED}") from error
     names, embeddings = arrays.get("files", arrays.get("ids")), arrays.get("embeddings")
     if names is None or embeddings is None:

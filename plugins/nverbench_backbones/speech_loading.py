@@ -16,6 +16,12 @@ NEVER_USED = ("masked_spec_embed",)
 FINE_TUNED = ("projector.", "classifier.", "lm_head.", "layer_weights")
 """Heads of ``...ForSequenceClassification`` and ``...ForCTC``: a fine-tuned folder gives its encoder, and these are left behind."""
 
+SIZES = (
+    "conv_dim", "conv_stride", "conv_kernel", "intermediate_size", "num_attention_heads", "num_conv_pos_embeddings", "num_conv_pos_embedding_groups",
+    "conv_pos_kernel_size", "num_buckets", "max_bucket_distance",
+)  # fmt: skip
+"""What shapes the network besides its width and depth: a folder that says otherwise is another network, or asks for more memory than there is."""
+
 
 def transformers_class(checkpoint: Checkpoint, kind: str) -> Any:
     """The class of that architecture, by kind: Config, Model, ForCTC, ..."""
@@ -57,6 +63,15 @@ def _check_architecture(checkpoint: Checkpoint, folder: Path) -> None:
     }
     expected = {"model_type": defaults.model_type, "hidden_size": checkpoint.dim, "num_hidden_layers": checkpoint.layers - 1, "add_adapter": False}
     check_configuration(path, got, expected, name=checkpoint.name, hub=checkpoint.hub)
+    published = transformers_class(checkpoint, "Config")(**checkpoint.config).to_dict()
+    sizes = {key: _listed(published[key]) for key in SIZES if key in published}
+    got = {key: _listed(config.get(key, getattr(defaults, key))) for key in sizes}
+    check_configuration(path, got, sizes, name=checkpoint.name, hub=checkpoint.hub)
+
+
+def _listed(value: object) -> object:
+    """JSON knows no tuples."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def reads_normalized(checkpoint: Checkpoint, folder: Path) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nverbench import ArtifactError
-from nverbench_backbones.damage import reason
+from nverbench_backbones.damage import is_state, reason, unlike
 
 PARALLEL, ENCODER = "module.", "v."
 """Published keys read ``module.v.blocks.0.attn.qkv.weight``: saved from torch's DataParallel, the ViT under ``v``."""
@@ -32,32 +32,21 @@ def read_checkpoint(path: Path, network: nn.Module, name: str) -> dict[str, Tens
         content = _read(path)
     except Exception as error:  # a damaged or hostile file can raise anything from any layer of the two readers
         raise ArtifactError(f"{where}: cannot be read as weights ({reason(error)}); {EXPECTED}; download it again") from error
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+    if not is_state(content):
         raise ArtifactError(f"{where}: holds no state dict; {EXPECTED}")
     state = {str(key).removeprefix(PARALLEL): value for key, value in content.items()}
     used = {key: value for key, value in state.items() if not key.startswith(UNUSED)}
     wanted = {ENCODER + key: tuple(value.shape) for key, value in network.state_dict().items()}
-    _check(used, wanted, where)
+    faults = unlike(used, wanted)
+    if faults:
+        raise ArtifactError(f"{where}: not these weights: {faults}; {EXPECTED} of this very architecture")
     return {key.removeprefix(ENCODER): value.float().clone() for key, value in used.items()}
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> Any:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         return load_file(path)
     # Mapped, so that unused heads are never read from disk; old non-zip files cannot be mapped.
     return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-
-
-def _check(state: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]], where: str) -> None:
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
-    faults = {
-        "missing": [key for key in wanted if key not in shapes],
-        "not expected": [key for key in shapes if key not in wanted],
-        "of another shape": [f"{k} {shapes[k]}, expected {wanted[k]}" for k in wanted if k in shapes and shapes[k] != wanted[k]],
-        "not finite": [key for key, value in state.items() if not bool(torch.isfinite(value).all())],
-    }
-    found = [f"{len(keys)} keys {what} ({'; '.join(keys[:3])}{'; ...' if len(keys) > 3 else ''})" for what, keys in faults.items() if keys]
-    if found:
-        raise ArtifactError(f"{where}: not these weights: {', '.join(found)}; {EXPECTED} of this very architecture")

@@ -78,7 +78,7 @@ def read_json(path: Path, *, name: str, hub: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{name}: {path}: cannot be read ({error}); give a folder with the files of {hub}") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{name}: {path}: expected a JSON object; give a folder with the files of {hub}")
@@ -87,7 +87,7 @@ def read_json(path: Path, *, name: str, hub: str) -> dict[str, Any]:
 
 def check_configuration(path: Path, got: Mapping[str, object], expected: Mapping[str, object], *, name: str, hub: str) -> None:
     """Raise the ArtifactError that names the settings of config.json that are not the backbone's; nothing when all are."""
-    others = [f"{key} is {got[key]!r}, expected {value!r}" for key, value in expected.items() if got[key] != value]
+    others = [f"{key} is {got[key]!r:.200}, expected {value!r}" for key, value in expected.items() if got[key] != value]
     if others:
         raise ArtifactError(f"{name}: {path}: {'; '.join(others[:3])}; give a copy of {hub}")
 

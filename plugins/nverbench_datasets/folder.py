@@ -7,6 +7,7 @@ Hidden names (``.DS_Store``, ``._a.wav``) are ignored; every other file that is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def load(root: Path | None, *, path: str) -> Iterator[Clip | Misfit]:
     Raises:
         DatasetError: no such folder, no audio in it, fewer than two classes, or speaker folders for only some of the clips.
     """
-    top = Path(path).expanduser()
-    if not top.is_dir():
-        state = "a file" if top.exists() else "nothing"
+    top = Path(os.path.expanduser(path))  # noqa: PTH111  # Path's own methods raise for ~nobody and for names that no folder can have
+    if not os.path.isdir(top):  # noqa: PTH112
+        state = "a file" if os.path.exists(top) else "nothing"  # noqa: PTH110
         raise DatasetError(f"dataset folder: expected a folder with one folder per class at {path}, found {state}; give the path of that folder")
     items = [item if isinstance(item, Misfit) else _clip(item, top) for item in walk(top, top)]
     clips = [item for item in items if isinstance(item, Clip)]

@@ -57,6 +57,14 @@ def walk(folder: Path, root: Path, above: frozenset[Path] = frozenset(), *, hidd
             yield from walk(entry, root, above, hidden=hidden)
 
 
+def a_file(path: Path) -> bool:
+    """Whether it is a file; also of a name that no file can have, or where nobody may look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def why_unreadable(path: Path) -> str | None:
     """Why ``path`` is not a file that can be opened, or None."""
     if path.is_file():

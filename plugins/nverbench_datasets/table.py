@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard
+from nverbench_datasets.listing import a_file
 
 REQUIRED = ("path", "label")
 KNOWN = (*REQUIRED, "speaker", "group", "split", "id", "start", "end")
@@ -48,10 +49,10 @@ def load(root: Path | None, *, path: str, audio: str = "") -> Iterator[Clip]:
     Raises:
         DatasetError: anything in the table that does not fit; the message names the row.
     """
-    file = Path(path).expanduser()
-    folder = Path(audio).expanduser() if audio else file.parent
+    file = Path(os.path.expanduser(path))  # noqa: PTH111  # Path.expanduser raises for ~nobody
+    folder = Path(os.path.expanduser(audio)) if audio else file.parent  # noqa: PTH111
     rows = _rows(_text(file), file.name)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112  # Path.is_dir raises for names that no folder can have
         raise DatasetError(f"table {file.name}: expected a folder at audio={audio}, found none; give the folder that the paths start from")
     _check_cells(rows, file.name)
     found = _found(rows, folder, file.name)
@@ -63,12 +64,12 @@ def load(root: Path | None, *, path: str, audio: str = "") -> Iterator[Clip]:
 
 
 def _text(file: Path) -> str:
-    if file.is_dir():
-        raise DatasetError(f"table {file}: expected a CSV file, found a folder; give the file, or use --dataset folder:{file}")
     try:
         raw = file.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"table {file}: expected a CSV file that can be read, got {error.strerror}; check the path") from error
+    except IsADirectoryError as error:
+        raise DatasetError(f"table {file}: expected a CSV file, found a folder; give the file, or use --dataset folder:{file}") from error
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        raise DatasetError(f"table {file}: expected a CSV file that can be read, got {getattr(error, 'strerror', error)}; check the path") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -146,8 +147,8 @@ def _found(rows: list[Row], folder: Path, name: str) -> list[Path]:
     paths = []
     for row in rows:
         written, turned = folder / row["path"], folder / row["path"].replace("\\", "/")
-        paths.append(turned if turned.is_file() and not written.is_file() else written)
-    missing = [f"{row['path']} (row {row.number})" for row, path in zip(rows, paths, strict=True) if not path.is_file()]
+        paths.append(turned if a_file(turned) and not a_file(written) else written)
+    missing = [f"{row['path']} (row {row.number})" for row, path in zip(rows, paths, strict=True) if not a_file(path)]
     if missing:
         raise DatasetError(
             f"table {name}: {len(missing)} of {len(rows)} audio files are not there: {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; "

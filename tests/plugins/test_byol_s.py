@@ -129,10 +129,12 @@ def test_untrained_weights_come_from_the_seed_alone() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.pop("features.5.num_batches_tracked"), "missing features.5.num_batches_tracked"),
-        (lambda s: s.pop("fc.3.bias"), "missing fc.3.bias"),
-        (lambda s: s.update({"fc.9.weight": torch.zeros(2)}), "not expected fc.9.weight"),
-        (lambda s: s.update({"fc.0.weight": torch.zeros(2048, 512)}), r"fc.0.weight \(2048, 512\) instead of \(512, 512\)"),
+        (lambda s: s.pop("features.5.num_batches_tracked"), r"1 keys missing \(features.5.num_batches_tracked\)"),
+        (lambda s: s.pop("fc.3.bias"), r"1 keys missing \(fc.3.bias\)"),
+        (lambda s: s.update({"fc.9.weight": torch.zeros(2)}), r"1 keys not expected \(fc.9.weight\)"),
+        (lambda s: s.update({"fc.3.bias": torch.full((512,), torch.nan)}), r"1 keys not finite \(fc.3.bias\)"),
+        (lambda s: s.update({"fc.3.bias": torch.zeros(512).to_sparse()}), "holds no state dict"),
+        (lambda s: s.update({"fc.0.weight": torch.zeros(2048, 512)}), r"fc.0.weight \(2048, 512\), expected \(512, 512\)"),
     ],
 )
 def test_keys_that_do_not_fit_are_named(tmp_path: Path, change: object, words: str) -> None:

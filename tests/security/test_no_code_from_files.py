@@ -24,7 +24,7 @@ from nverbench.predictions import Predictions
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
     ("nverbench/fit/processes.py", "pickle.loads"),  # from the parent process to its worker, through a pipe; never a file
-    ("nverbench/registry.py", "yaml.load"),  # a SafeLoader that also refuses a key given twice
+    ("nverbench/yaml_files.py", "yaml.load"),  # a SafeLoader that also refuses a key given twice
     ("nverbench/plugin_files.py", "exec"),  # a file that the user named with --plugin: running it is what was asked for
 }
 NEVER = {
@@ -166,6 +166,7 @@ def test_a_checkpoint_of_a_training_that_would_run_code_counts_as_none(tmp_path:
         assert zipfile.is_zipfile(path)
     else:
         path.write_bytes(pickle.dumps({"epoch": Hostile(tmp_path / "ran")}, protocol=2))
+    path.write_bytes(checkpoints.sealed(path.read_bytes()))
     assert checkpoints._read(path) is None
     assert not (tmp_path / "ran").exists()
 
