@@ -230,8 +230,9 @@ def test_notes_are_kept_by_section_and_key():
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [("lock", {"weights": {"a": ["1"]}}, "weights, a: got \\['1'\\]"), ("lock", {"folds": {"a": [1]}}, "folds, a"), ("corpora", {"paths": {"a": None}}, "paths, a")],
-)
+    [("lock", {"weights": {"a": ["1"]}}, "weights, a: got \\['1'\\]"),
+     ("lock", {"folds": {"a": [1]}}, "folds, a"), ("corpora", {"paths": {"a": None}}, "paths, a")],
+)  # fmt: skip
 def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(name: str, content: dict[str, object], words: str):
     home.home().mkdir(parents=True, exist_ok=True)
     (home.home() / f"{name}.json").write_text(json.dumps(content))

@@ -38,7 +38,7 @@ NPZ = predictions().to_bytes()
 def test_a_result_is_read_or_refused(room: Path, content: bytes) -> None:
     (room / "r.json").write_bytes(content)
     found = lawful("results: JSON", lambda: read(room / "r.json"), "r.json")
-    assert found is None or found == finished()  # whatever is changed of a sealed result shows
+    assert found is None or found.digest() == finished().result_digest  # whatever is changed of what is sealed shows
 
 
 @given(spoilt(CONTENT))
@@ -84,7 +84,7 @@ def test_predictions_are_read_or_refused(room: Path, content: bytes) -> None:
     result = finished(seeds=2)
     found = lawful("results: predictions", lambda: predictions_of(result, path), path.name)
     if found is not None and len(found.target):
-        assert lawful("results: predictions", lambda: found.decisions(2).predicted.shape) == (2, 4)
+        assert lawful("results: predictions", lambda: found.decisions(2).predicted.shape[1]) == 4
 
 
 @given(TEXTS.filter(lambda t: "\x00" not in t and t.isprintable()), st.integers(0, 3))
