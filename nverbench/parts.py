@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import PartError
 from nverbench.exchange import Encoder, Losses, Output
+from nverbench.field_types import misfits
 
 if TYPE_CHECKING:
     import torch
@@ -92,6 +93,7 @@ class Backbone:
 
     def __post_init__(self) -> None:
         _check_name("backbone", self.name)
+        _check_types("backbone", self)
         if (self.load is None) == (self.lookup is None):
             raise PartError(f"backbone {self.name}: expected exactly one of load and lookup; give load(ctx, **options)")
         _check_choice("backbone", self.name, "pool", self.pool, POOLS)
@@ -206,6 +208,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         _check_name("dataset", self.name)
+        _check_types("dataset", self)
         _check_choice("dataset", self.name, "task", self.task, TASKS)
         _check_choice("dataset", self.name, "share", self.share, SHARES)
         for what, words in (("display", self.display), ("common", self.common)):
@@ -265,6 +268,7 @@ class Fusion:
 
     def __post_init__(self) -> None:
         _check_name("fusion", self.name)
+        _check_types("fusion", self)
         _check_choice("fusion", self.name, "wants", self.wants, ("pooled", "frames"))
         low, high = self.arity
         if low < 1 or (high is not None and high < low):
@@ -283,6 +287,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         _check_name("loss", self.name)
+        _check_types("loss", self)
         if self.needs not in (None, "views"):
             raise PartError(f"loss {self.name}: needs is {self.needs!r}; expected None or 'views'")
 
@@ -294,6 +299,11 @@ def _check_name(kind: str, name: str) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise PartError(f"{kind} {name!r}: a name is lower-case letters, digits, '.', '+' and '-', and starts with a letter or digit; "
                         "80 of them at most")  # fmt: skip
+
+
+def _check_types(kind: str, part: Part) -> None:
+    if wrong := misfits(part):
+        raise PartError(f"{kind} {part.name}: {'; '.join(wrong)}")
 
 
 def _check_choice(kind: str, name: str, what: str, value: str, allowed: tuple[str, ...]) -> None:

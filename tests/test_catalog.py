@@ -113,7 +113,7 @@ def test_the_harness_never_names_a_first_party_package(name: str):
         (plugin(nverbench_losses=lambda: loss("x")), "TypeError: 'Loss' object is not iterable"),
         (plugin(nverbench_losses=lambda: [Loss(name="X", build=build)]), "loss 'X': a name is lower-case"),
         (plugin(nverbench_losses=lambda: [Loss(name="x", build=odd_option)]), "loss x: option width has default (1, 2); expected true, false"),
-        (plugin(nverbench_losses=lambda: [Loss(name="x", build=None)]), "TypeError: None is not a callable object"),  # type: ignore[arg-type]
+        (plugin(nverbench_losses=lambda: [Loss(name="x", build=None)]), "loss x: build is a NoneType where Callable"),  # type: ignore[arg-type]
         (plugin(nverbench_losses=lambda: (loss(n) for n in ("x", "Y"))), "loss 'Y': a name is lower-case"),
     ],
     ids=["raises", "leaves", "one of our errors", "says nothing", "mistyped hook", "hook with an argument", "record of another kind", "no record",
