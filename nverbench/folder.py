@@ -100,9 +100,9 @@ def predictions_of(result: Result, path: Path) -> Predictions:
 
     found = Predictions.read(path)
     n, k = len(found.ids), len(result.labels)
-    shapes = found.probabilities.ndim == 3 and found.probabilities.shape[0] > 0 and found.probabilities.shape[1:] == (n, k)
+    shapes = found.probabilities.shape == (result.seeds, n, k)
     lengths = len(found.groups) == len(found.folds) == n > 0 and found.target.shape in ((0,), (n,)) and len(found.keys) in (0, n)
     if not shapes or not lengths or not np.isin(found.target, np.arange(k)).all():
-        raise ResultError(f"{path}: expected predictions of {n} clips over {k} classes, and their groups, folds and labels; it holds others: "
-                          "they belong to another result, or were changed; run the job with --rerun")  # fmt: skip
+        expected = f"{result.seeds} x {n} x {k} probabilities (replicates, clips, classes), and groups, folds and labels of the clips"
+        raise ResultError(f"{path}: expected {expected}; it holds others: they belong to another result, or were changed; run the job with --rerun")
     return found
