@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
-LOCKS = ("*.lock", ".telling", ".*.creating")
+LOCKS = ("*.lock", ".*.lock", ".telling")
 BETWEEN = ("<!-- kills -->", "<!-- /kills -->")
 """The lines of the report between which its table stands."""
 
