@@ -184,7 +184,7 @@ def _connected(uri: str, database: Path | None) -> Server:
 
 @contextlib.contextmanager
 def _alone(database: Path | None) -> Iterator[None]:
-    """One process at a time writes to a SQLite file: of two that read, then write, SQLite tells one at once that it is locked, whatever it would wait."""
+    """One process at a time writes to a SQLite file: of two that read, then write, SQLite tells one at once that it is locked."""
     if database is None:
         yield
         return
