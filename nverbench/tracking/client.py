@@ -175,8 +175,7 @@ def _connected(uri: str, database: Path | None) -> Server:
         patience.check_listening(uri)
         return Server(MlflowClient(tracking_uri=uri), uri, None)
     with _alone(database):
-        if not database.exists():
-            _make(database)
+        _open(database)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)  # the first call creates and migrates the tables
     return Server(client, uri, database.parent)
@@ -193,13 +192,17 @@ def _alone(database: Path | None) -> Iterator[None]:
         yield
 
 
-def _make(database: Path) -> None:
-    """An empty database with a write-ahead log: a commit waits for one disk write instead of three, and who reads waits for nobody."""
-    made = sqlite3.connect(database)
+def _open(database: Path) -> None:
+    """Raise at once where a database cannot be opened: MLflow would try again for a hundred seconds.
+
+    A new one has a write-ahead log: a commit waits for one disk write instead of three, and who reads waits for nobody.
+    """
+    new = not database.exists()
+    opened = sqlite3.connect(database)
     try:
-        made.execute("PRAGMA journal_mode = WAL")
+        opened.execute("PRAGMA journal_mode = WAL" if new else "SELECT count(*) FROM sqlite_master")
     finally:
-        made.close()
+        opened.close()
 
 
 def away(error: BaseException | None) -> bool:
