@@ -46,6 +46,9 @@ def kinds(root: Path) -> dict[str, tuple[float, Case]]:
         world = made(place, fit="processes" if many else "one", database=None if number % 5 == 4 else calm().database)
         return killed(world, stage, chance.uniform(0.0, calm().seconds[STAGES.index(stage)]), calm().digests)
 
+    def tell(place: Path, chance: random.Random, number: int) -> Outcome:
+        return killed(made(place, database=calm().database), "tell", chance.uniform(0.0, calm().seconds[-1]), calm().digests)
+
     def worker(place: Path, chance: random.Random, number: int) -> Outcome:
         return worker_killed(made(place, fit="processes", database=calm().database), chance, calm())
 
@@ -60,7 +63,7 @@ def kinds(root: Path) -> dict[str, tuple[float, Case]]:
         return reliability_talk.killed(root / "talk", chance, number)
 
     return {
-        "kill": (1.0, kill), "worker": (0.2, worker), "talk": (0.2, talk),
+        "kill": (1.0, kill), "tell": (0.2, tell), "worker": (0.2, worker), "talk": (0.2, talk),
         "two": (0.1, drivers(2, victim=False)), "two-kill": (0.1, drivers(2, victim=True)), "three": (0.1, drivers(3, victim=False)),
         "folders": (0.1, drivers(3, victim=False, folders=True)), "server": (0.1, drivers(3, victim=False, server=True, folders=True)),
         "server-kill": (0.1, drivers(3, victim=True, server=True, folders=True)),
@@ -106,7 +109,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="Kills of a run; other troubles in proportion.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="A file of outcomes, added to.")
-    parser.add_argument("--only", action="append", help="A kind of trouble (kill, worker, talk, two, two-kill, three, folders, server, server-kill).")
+    parser.add_argument("--only", action="append", help="A kind of trouble, by the name that its cases are shown with.")
     parser.add_argument("--write", action="store_true", help="Put the table into benchmarks/RELIABILITY.md.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

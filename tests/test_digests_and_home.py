@@ -217,6 +217,22 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert (path.read_bytes(), [p.name for p in tmp_path.iterdir()]) == (b"one", ["a"])
 
 
+@pytest.mark.parametrize("within", [False, True], ids=["in its own folder", "in another until it is whole"])
+def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, within: bool):
+    path = file(tmp_path)
+
+    def half() -> None:
+        with home.whole(path, tmp_path / "there" if within else None) as written:
+            written.write(b"tw")
+            raise OSError(28, "No space left on device")
+
+    (tmp_path / "there").mkdir()
+    with pytest.raises(DiskError, match=r"a: cannot be written \(No space left on device\); make room"):
+        half()
+    assert path.read_bytes() == b"one"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "there"]
+
+
 def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path):
     home.write_atomically(tmp_path / "written", b"")
     assert (tmp_path / "written").stat().st_mode == file(tmp_path, "plain").stat().st_mode

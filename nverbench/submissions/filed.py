@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nverbench import catalog, home, registry
 from nverbench.digests import digest_of, file_digests
-from nverbench.errors import ResultError
+from nverbench.errors import DiskError, ResultError
 from nverbench.leaderboard.rows import Field, Filed, Level, field_of
 from nverbench.predictions import Predictions
 from nverbench.results import Result
@@ -86,7 +87,8 @@ def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
             found[folder] = _from_record(remembered[key])
     if fresh:
         kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
-        home.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
+        with suppress(DiskError):  # a memory: what cannot be remembered is checked again
+            home.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
     return found
 
 

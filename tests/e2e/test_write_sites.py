@@ -61,8 +61,16 @@ def weighed(world: Any) -> Any:
     return world.run("weights", "add", "tiny-trained", "one.bin")
 
 
-COMMANDS: dict[str, Act] = {f.__name__: f for f in (grid, added, made, embedded, exported, submitted, built, begun, weighed)}
-AFTER_A_RUN = {"exported", "submitted", "built"}
+def audited(world: Any) -> Any:
+    return world.run("data", "audit", "tiny-bursts", "--out", "audit")
+
+
+def drawn(world: Any) -> Any:
+    return world.run("figure", "reno-2", world.results[0].stem, "-o", "out/map.svg")
+
+
+COMMANDS: dict[str, Act] = {f.__name__: f for f in (grid, added, made, embedded, exported, submitted, built, begun, weighed, audited, drawn)}
+AFTER_A_RUN = {"exported", "submitted", "built", "drawn"}
 SITES: dict[str, dict[str, int]] = {
     "grid": {
         "nverbench/cache.py put mkdir": 1, "nverbench/cache.py put open": 1, "nverbench/cache.py put rename": 1,
@@ -87,6 +95,11 @@ SITES: dict[str, dict[str, int]] = {
     "begun": {"nverbench/cli/new.py _write mkdir": 2, "nverbench/cli/new.py _write open": 2, "nverbench/cli/new.py _write rename": 2},
     "weighed": {"nverbench/artifacts.py _made mkdir": 2, "nverbench/artifacts.py _copy open": 2, "nverbench/artifacts.py keep mkdir": 2,
                 "nverbench/artifacts.py keep rename": 2, "nverbench/artifacts.py keep open": 2, "nverbench/digests.py _memory connect": 2},
+    "audited": {"nverbench/audit/copies.py signal_store mkdir": 2, "nverbench/audit/copies.py signal_store open": 2,
+                "nverbench/cli/auditing.py _write mkdir": 2, "nverbench/cli/auditing.py _write open": 2, "nverbench/cli/auditing.py _write rename": 2,
+                "nverbench/audit/pictures.py draw open": 2, "nverbench/digests.py _memory connect": 2},
+    "drawn": {"nverbench/figures/drawing.py save mkdir": 2, "nverbench/figures/drawing.py save open": 2,
+              "nverbench/figures/drawing.py save rename": 2, "nverbench/digests.py _memory connect": 2},
 }  # fmt: skip
 PLUGINS = "nverbench/process.py overheard open"
 """What plugins print is caught in a file without a name, in every command."""
