@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from nverbench import gaps
@@ -13,7 +13,7 @@ from nverbench.results import Result
 from nverbench.tracking.client import DIGEST, TOLD, Server, connect, speaking
 from nverbench.tracking.client import Told as Run
 from nverbench.tracking.ranking import log_gap
-from nverbench.tracking.telling import WRITER, abandoned, forget, settle, tell
+from nverbench.tracking.telling import WRITER, cleared, tell
 from nverbench.tracking.told import Told, telling
 
 
@@ -59,7 +59,7 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
             done.told += 1
         else:
             with speaking(uri, safe):
-                run = _cleared(server, known)
+                run = cleared(server, known) or run
             done.known += 1
         memory.note(result=result.result_digest, run=run)
         done.results.append(result.model_copy(update={"per_fold": []}))
@@ -77,10 +77,3 @@ def _there(server: Server) -> dict[str, list[Run]]:
     for runs in found.values():
         runs.sort(key=lambda run: (run.status != "FINISHED", run.run))
     return {digest: runs for digest, runs in found.items() if runs[0].status == "FINISHED"}
-
-
-def _cleared(server: Server, known: Sequence[Run]) -> str:
-    """The run that stays of a result that is known; the others are removed, but for those that a living process is telling."""
-    for run in filter(abandoned, known):
-        forget(server, run)
-    return settle(server, known)

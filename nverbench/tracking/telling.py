@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from nverbench import litter
 from nverbench.folder import Folder
@@ -52,14 +52,11 @@ def tell(server: Server, result: Result, predictions: Predictions) -> tuple[str,
     """The run of a result in its published form, and whether the server did not know it yet."""
     name = f"{plain(result.protocol)} / {plain(result.entry.dataset)}"
     experiment = server.experiment(name[:400], f"{markdown(name)}. {NOT}")
-    known = _known(server, experiment, result)
-    if any(run.status == "FINISHED" for run in known):
-        return settle(server, known), False
-    for run in known:
-        if abandoned(run):
-            forget(server, run)
+    known = cleared(server, _known(server, experiment, result))
+    if known is not None:
+        return known, False
     own = _tell(server, experiment, result, predictions)
-    kept = settle(server, _known(server, experiment, result))
+    kept = cleared(server, _known(server, experiment, result)) or own
     return kept, kept == own
 
 
@@ -67,12 +64,15 @@ def _known(server: Server, experiment: str, result: Result) -> list[Run]:
     return list(server.runs(f"tags.`{DIGEST}` = '{result.digest()}'", [experiment]))
 
 
-def settle(server: Server, known: Iterable[Run]) -> str:
-    """The one run of a result that stays, of those that are finished: whoever finishes last sees all, and everybody chooses the same."""
-    first, *others = sorted((run for run in known if run.status == "FINISHED"), key=lambda run: run.run)
-    for run in others:
+def cleared(server: Server, known: Sequence[Run]) -> str | None:
+    """The one run of a result that stays, of those that are finished: whoever finishes last sees all, and everybody chooses the same.
+
+    The others are removed, and what nobody will finish; runs that a living process still tells are left alone.
+    """
+    finished = sorted((run for run in known if run.status == "FINISHED"), key=lambda run: run.run)
+    for run in [*filter(abandoned, known), *finished[1:]]:
         forget(server, run)
-    return first.run
+    return finished[0].run if finished else None
 
 
 def abandoned(run: Run) -> bool:

@@ -83,11 +83,12 @@ def test_a_run_that_nobody_will_finish_is_begun_again(uri: str, tmp_path: Path, 
     assert states(uri) == [("FINISHED", 2), *([] if gone else [("RUNNING", 1)])]
 
 
-def test_push_removes_what_was_left_of_a_result_that_is_known(uri: str, tmp_path: Path) -> None:
-    here = folder(tmp_path)
-    log(result(), here, uri)
+@pytest.mark.parametrize("how", ["log", "push"])
+def test_what_was_left_of_a_result_that_is_known_is_removed(uri: str, tmp_path: Path, how: str) -> None:
+    log(result(), folder(tmp_path / "theirs"), uri)
     begun(uri, f"999999999.1-{MACHINE}")
-    push(here, uri, print)
+    here = folder(tmp_path / "here")
+    log(result(), here, uri) if how == "log" else push(here, uri, print)
     assert states(uri) == [("FINISHED", 2)]
 
 
