@@ -1,151 +1,119 @@
-"""Runs in trouble: ``nverbench run`` killed at random moments, and two at once; what was lost, wrong, hung or left behind.
+"""Runs in trouble: ``nverbench run`` and its workers killed at random moments, and several at once; what was lost, wrong, hung or left behind.
 
-    python benchmarks/reliability.py [--count 50] [--seed 0] [--write]
+    PYTHONPATH=. python benchmarks/reliability.py [--count 50] [--seed 0] [--keep FILE] [--only KIND]... [--write]
 
-Every case is a world of its own: 24 short tones, two fusions, an MLflow database. ``--write`` puts the table into RELIABILITY.md.
+Every case is a world of its own: 24 short tones, two fusions, two kinds of folds, an MLflow database; its moments hang on the seed and its number
+alone. ``--keep`` adds outcomes to a file and passes over those that are there, so that the work can be cut in parts; ``--write`` puts the table of
+all of them into RELIABILITY.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import reliability_left
-from reliability_world import BATCH, CLIPS, FOLDS, STAGES, World, made
+from reliability_cases import Calm, Outcome, killed, together, undisturbed, worker_killed
+from reliability_world import STAGES, made
 
-PATIENCE = 240.0
-"""Seconds after which a run counts as hung."""
-SHORTEST = 0.02
-"""Seconds that any stage is taken to last: a moment within it is drawn from them."""
-
-
-@dataclass
-class Outcome:
-    """One case, and what went wrong in it: nothing, one hopes."""
-
-    what: str
-    killed: bool = False
-    lost: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    hung: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-
-    @property
-    def troubles(self) -> list[str]:
-        """All of it."""
-        return self.lost + self.wrong + self.hung + self.left
+Case = Callable[[Path, random.Random, int], Outcome]
+TROUBLES = ("lost", "wrong", "hung", "left")
 
 
-def undisturbed(world: World) -> list[float]:
-    """Run a world to its end; the seconds of every stage.
+def kinds(root: Path) -> dict[str, tuple[float, Case]]:
+    """What is injected -> how often for every kill of a run, and one case of it, in a folder of its own."""
+    import reliability_talk
 
-    Raises:
-        RuntimeError: it failed: there is nothing to compare with.
-    """
-    process, began = world.start(), [0.0] * len(STAGES)
-    while process.poll() is None:
-        for i in range(world.stage()):
-            began[i] = began[i] or time.monotonic()
-        time.sleep(0.005)
-    if process.returncode:
-        raise RuntimeError((world.root / "said").read_text())
-    ends = [*began[1:], time.monotonic()]
-    return [max(SHORTEST, end - begin) for begin, end in zip(began, ends, strict=True)]
+    found: list[Calm] = []
 
+    def calm() -> Calm:
+        if not found:
+            database = reliability_left.empty_database(root / "empty" / "mlflow.db")
+            world = made(root / "calm", database=database)
+            found.append(Calm(database, undisturbed(world), world.digests()))
+        return found[0]
 
-def killed(world: World, stage: str, delay: float, expected: dict[str, str]) -> Outcome:
-    """Kill a run ``delay`` seconds after a stage began, run it again, and look."""
-    outcome, process = Outcome(f"killed in {stage}"), world.start()
-    deadline = time.monotonic() + PATIENCE
-    while world.stage() <= STAGES.index(stage) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    outcome.killed = process.wait() == -signal.SIGKILL
-    outcome.left += reliability_left.processes(world.root / "home")  # workers end with their parent
-    kept, heard, built = world.kept(), world.count("heard"), world.count("built")
-    ended(world, outcome, world.start())
-    now = world.kept()
-    outcome.lost += [f"{name} was computed again" for name, content in kept.items() if now.get(name) != content]
-    if world.count("heard") > CLIPS + BATCH:
-        outcome.lost.append(f"{world.count('heard')} clips were heard, {heard} of them before the kill")
-    if world.count("built") - built > FOLDS * (len(expected) - len(kept)):
-        outcome.lost.append(f"{world.count('built') - built} trainings after the kill")
-    looked(world, outcome, expected)
-    return outcome
+    def kill(place: Path, chance: random.Random, number: int) -> Outcome:
+        many = number % 4 == 3
+        stage = STAGES[number % len(STAGES)] if not many else chance.choice(STAGES)
+        world = made(place, fit="processes" if many else "one", database=None if number % 5 == 4 else calm().database)
+        return killed(world, stage, chance.uniform(0.0, calm().seconds[STAGES.index(stage)]), calm().digests)
 
+    def tell(place: Path, chance: random.Random, number: int) -> Outcome:
+        return killed(made(place, database=calm().database), "tell", chance.uniform(0.0, calm().seconds[-1]), calm().digests)
 
-def together(world: World, expected: dict[str, str]) -> Outcome:
-    """Two runs at once on one cache, one folder of results and one database."""
-    outcome = Outcome("two runs at once", killed=True)
-    for process in [world.start(), world.start()]:
-        ended(world, outcome, process)
-    looked(world, outcome, expected)
-    return outcome
+    def worker(place: Path, chance: random.Random, number: int) -> Outcome:
+        return worker_killed(made(place, fit="processes", database=calm().database), chance, calm())
+
+    def drivers(count: int, *, victim: bool, server: bool = False, folders: bool = False) -> Case:
+        def case(place: Path, chance: random.Random, number: int) -> Outcome:
+            world = made(place, database=calm().database)
+            return together(world, count, calm(), chance if victim else None, server=server, folders=folders)
+
+        return case
+
+    def talk(place: Path, chance: random.Random, number: int) -> Outcome:
+        return reliability_talk.killed(root / "talk", chance, number)
+
+    return {
+        "kill": (1.0, kill), "tell": (0.2, tell), "worker": (0.2, worker), "talk": (0.2, talk),
+        "two": (0.1, drivers(2, victim=False)), "two-kill": (0.1, drivers(2, victim=True)), "three": (0.1, drivers(3, victim=False)),
+        "folders": (0.1, drivers(3, victim=False, folders=True)), "server": (0.1, drivers(3, victim=False, server=True, folders=True)),
+        "server-kill": (0.1, drivers(3, victim=True, server=True, folders=True)),
+    }  # fmt: skip
 
 
-def ended(world: World, outcome: Outcome, process: subprocess.Popen[str]) -> None:
-    """Wait for a run that must succeed."""
-    try:
-        if process.wait(timeout=PATIENCE):
-            outcome.wrong.append(f"exit code {process.returncode}: {(world.root / 'said').read_text()[-600:]}")
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        outcome.hung.append(f"a run took more than {PATIENCE:.0f} s")
+def carried_out(asked: argparse.Namespace, root: Path) -> list[Outcome]:
+    """Every case that was asked for, but for those that are kept already, in front of which they stand."""
+    known = read(asked.keep)
+    for kind, (share, case) in kinds(root).items():
+        for number in range(max(1, round(share * asked.count)) if not asked.only or kind in asked.only else 0):
+            name = f"{kind} {number} of seed {asked.seed}"
+            if name in known:
+                continue
+            place = root / f"{kind}-{number}"
+            known[name] = case(place, random.Random(name), number)
+            print(f"{name}: {known[name].what}: {'; '.join(known[name].troubles) or 'as undisturbed'}", file=sys.stderr, flush=True)
+            shutil.rmtree(place, ignore_errors=True)
+            if asked.keep:
+                with asked.keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"name": name, **asdict(known[name])}) + "\n")
+    return list(known.values())
 
 
-def looked(world: World, outcome: Outcome, expected: dict[str, str]) -> None:
-    """What a world must be once its runs are over."""
-    if world.digests() != expected:
-        outcome.wrong.append(f"digests {world.digests()}, expected {expected}")
-    outcome.wrong += reliability_left.told(world.root / "mlflow.db", expected.values(), FOLDS)
-    outcome.left += reliability_left.files(world.root) + reliability_left.locks(world.root) + reliability_left.processes(world.root / "home")
-
-
-def cases(root: Path, count: int, seed: int) -> list[Outcome]:
-    """``count`` kills, spread over the stages at random moments, and a pair of runs for every ten of them."""
-    database = reliability_left.empty_database(root / "empty" / "mlflow.db")
-    calm = made(root / "calm", database=database)
-    seconds, chance, found = undisturbed(calm), random.Random(seed), []
-    for number in range(count + max(1, count // 10)):
-        world = made(root / f"{number}", fit="processes" if number % 4 == 3 else "one", database=None if number % 5 == 4 else database)
-        stage = STAGES[number % len(STAGES)] if number % 4 != 3 else chance.choice(STAGES)
-        delay = chance.uniform(0.0, seconds[STAGES.index(stage)])
-        pair = number >= count
-        found.append(together(world, calm.digests()) if pair else killed(world, stage, delay, calm.digests()))
-        print(f"{number + 1:4} {found[-1].what} (+{delay:.2f} s): {'; '.join(found[-1].troubles) or 'as undisturbed'}", file=sys.stderr, flush=True)
-        shutil.rmtree(world.root)
-    return found
+def read(kept: Path | None) -> dict[str, Outcome]:
+    """Outcomes of before, by name."""
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept and kept.exists() else []
+    return {record.pop("name"): Outcome(**record) for record in map(json.loads, lines)}
 
 
 def table(found: list[Outcome]) -> str:
-    """Markdown: a row for every kind of trouble."""
+    """Markdown: a row for every kind of trouble that came about."""
     lines = ["| injected | times | lost | wrong | hung | left behind |", "|---|---|---|---|---|---|"]
-    for what, times in Counter(o.what for o in found if o.killed).items():
-        own = [o for o in found if o.what == what and o.killed]
-        lines.append(f"| {what} | {times} | {' | '.join(str(sum(bool(getattr(o, n)) for o in own)) for n in ('lost', 'wrong', 'hung', 'left'))} |")
+    for what in dict.fromkeys(o.what for o in found if o.happened):
+        own = [o for o in found if o.what == what and o.happened]
+        lines.append(f"| {what} | {len(own)} | {' | '.join(str(sum(bool(getattr(o, n)) for o in own)) for n in TROUBLES)} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Print the table; exit code 1 when anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=50, help="Kills.")
+    parser.add_argument("--count", type=int, default=50, help="Kills of a run; other troubles in proportion.")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="A file of outcomes, added to.")
+    parser.add_argument("--only", action="append", help="A kind of trouble, by the name that its cases are shown with.")
     parser.add_argument("--write", action="store_true", help="Put the table into benchmarks/RELIABILITY.md.")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = cases(Path(folder), asked.count, asked.seed)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        found = carried_out(asked, Path(folder))
     print(table(found))
     if asked.write:
         reliability_left.written(Path(__file__).with_name("RELIABILITY.md"), table(found))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-LOCKS = ("*.lock", ".telling", ".*.creating")
+from nverbench.serving import mlflow_ui
+
+LOCKS = ("*.lock", ".*.lock", ".telling")
 BETWEEN = ("<!-- kills -->", "<!-- /kills -->")
 """The lines of the report between which its table stands."""
 
@@ -23,6 +26,29 @@ def processes(home: Path, patience: float = 20.0) -> list[str]:
     while (found := _marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return [f"process {number} lives on" for number in found]
+
+
+def children(parent: int, mark: bytes) -> list[int]:
+    """The children of a process whose command line holds a word."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            mother = int((place / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            if mother == parent and mark in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+    return sorted(found)
+
+
+@contextmanager
+def tracking(root: Path, *, server: bool) -> Iterator[str]:
+    """The address of a world's database; with ``server`` of an MLflow server on loopback that keeps it."""
+    if not server:
+        yield "sqlite:///mlflow.db"
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with mlflow_ui(f"sqlite:///{root}/mlflow.db", root / "artifacts", port) as (address, _):
+        yield address.rstrip("/")
 
 
 def _marked(mark: bytes) -> list[str]:

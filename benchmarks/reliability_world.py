@@ -78,7 +78,7 @@ protocols:
           patience: 5, optimizer: adam, lr: 0.05, batch: 8, epochs: 2, replicates: 1}
 """
 WORDS = ("run", "--backbone", "ears", "--fusion", "one", "--fusion", "other", "--dataset", "tones", "--protocol", "quick", "--device", "cpu",
-         "--registry", "quick.yaml", "--plugin", "plugin.py", "--tracking-uri", "sqlite:///mlflow.db")  # fmt: skip
+         "--registry", "quick.yaml", "--plugin", "plugin.py")  # fmt: skip
 
 
 @dataclass
@@ -88,17 +88,18 @@ class World:
     root: Path
     fit: str = "one"
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, out: str = "nverbench-runs", uri: str = "sqlite:///mlflow.db") -> subprocess.Popen[str]:
         """The run, in a process of its own."""
         own = {"NVERBENCH_HOME": str(self.root / "home"), "TMPDIR": str(self.root / "tmp"), "NVERBENCH_FIT": self.fit}
         path = os.pathsep.join([str(ROOT), str(ROOT / "plugins"), os.environ.get("PYTHONPATH", "")])
+        words = [sys.executable, "-m", "nverbench", *WORDS, "--out", out, "--tracking-uri", uri]
         environment = {**os.environ, **own, "PYTHONPATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
         with (self.root / "said").open("ab") as said:
-            return subprocess.Popen([sys.executable, "-m", "nverbench", *WORDS], cwd=self.root, env=environment, stdout=said, stderr=said, text=True)
+            return subprocess.Popen(words, cwd=self.root, env=environment, stdout=said, stderr=said, text=True)
 
     def stage(self) -> int:
         """How far runs here have come: 0 nothing yet, else the number of the last stage begun."""
-        reached = [self.count("heard") > 0, self.count("built") > 0, any(self.results.glob("*.npz")), any(self.results.glob("*.json"))]
+        reached = [self.count("heard") > 0, self.count("built") > 0, *(any(self.root.glob(f"*runs*/results/*.{end}")) for end in ("npz", "json"))]
         return max((i for i, there in enumerate(reached, 1) if there), default=0)
 
     def count(self, what: str) -> int:
@@ -106,18 +107,13 @@ class World:
         path = self.root / "home" / what
         return path.stat().st_size if path.exists() else 0
 
-    @property
-    def results(self) -> Path:
-        """The folder of results."""
-        return self.root / "nverbench-runs" / "results"
-
-    def kept(self) -> dict[str, bytes]:
+    def kept(self, out: str = "nverbench-runs") -> dict[str, bytes]:
         """Finished results, to the byte."""
-        return {path.name: path.read_bytes() for path in self.results.glob("*.json")}
+        return {path.name: path.read_bytes() for path in (self.root / out / "results").glob("*.json")}
 
-    def digests(self) -> dict[str, str]:
+    def digests(self, out: str = "nverbench-runs") -> dict[str, str]:
         """What must be the same whatever happened."""
-        return {name: json.loads(content)["result_digest"] for name, content in self.kept().items()}
+        return {name: json.loads(content)["result_digest"] for name, content in self.kept(out).items()}
 
 
 def made(root: Path, *, fit: str = "one", database: Path | None = None) -> World:

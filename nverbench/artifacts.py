@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nverbench import home
+from nverbench import home, litter
 from nverbench.digests import digest_of, path_digest
 from nverbench.errors import ArtifactError
 from nverbench.options import Reference
@@ -121,13 +120,14 @@ def check_new(backbone: Backbone, path: Path, pin: Source | None, *, replace: bo
 def keep(backbone: Backbone, path: Path, digest: str) -> Path:
     """Copy verified weights into this machine's store and remember their digest; what was there before is replaced whole."""
     folder = home.weights_folder(backbone.name)
-    staging = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix=".adding-"))
     try:
-        _copy(backbone, path, staging)
-        shutil.rmtree(folder, ignore_errors=True)
-        staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        with litter.passing_folder(_made(folder.parent), ".adding-") as passing:
+            staging = _made(passing / "weights")
+            _copy(backbone, path, staging)
+            shutil.rmtree(folder, ignore_errors=True)
+            staging.rename(folder)
+    except OSError as error:
+        raise home.cannot_write(folder, error) from error
     home.note("lock", "weights", backbone.name, digest)
     return folder
 

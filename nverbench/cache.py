@@ -114,7 +114,7 @@ class Store:
         np.lib.format.write_array_header_1_0(header, {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": array.shape})
         flat, digest = array.reshape(-1), hashlib.sha256()
         pieces = (flat[i : i + PIECE].astype(kind, copy=False).tobytes() for i in range(0, flat.size, PIECE))
-        with whole(self.path(key)) as file:
+        with whole(self.path(key), self.root) as file:
             file.write(bytes(32))
             for piece in itertools.chain((samples.to_bytes(8, "little"), header.getvalue()), pieces):
                 digest.update(piece)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nverbench import home
+from nverbench import home, litter
 from nverbench.artifacts import missing_corpus
 from nverbench.digests import digest_of, file_digests
-from nverbench.errors import ArtifactError, DatasetError, NverbenchError, UsageError, short
+from nverbench.errors import ArtifactError, DatasetError, UsageError, short
 from nverbench.options import Reference, possible, resolve
 from nverbench.parts import Clip, Dataset, Misfit
 
@@ -199,14 +197,14 @@ def _made(dataset: Dataset) -> Path:
     folder = home.corpus_folder(f"{dataset.corpus}-{dataset.revision}")
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
-        dataset.make(making)
-        making.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with litter.passing_folder(folder.parent, ".making-") as passing:
+            making = passing / "corpus"
+            making.mkdir()
+            dataset.make(making)
+            making.rename(folder)
     except OSError as error:
         if not folder.is_dir():  # otherwise another process was first, with the same bytes
-            raise NverbenchError(f"corpus {dataset.corpus} cannot be made in {folder}: {error}") from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+            raise home.cannot_write(folder, error) from error
     return folder

@@ -6,10 +6,13 @@ seconds per clip hang on how long a corpus's clips are. Nothing here enters a di
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from nverbench import home
 from nverbench.artifacts import Planned
 from nverbench.digests import digest_of
 from nverbench.entries import embedding_identity
+from nverbench.errors import DiskError
 from nverbench.extraction import Extraction
 
 
@@ -25,9 +28,10 @@ def complete(found: Extraction, planned: Planned, corpus: str, device: str, dtyp
     if found.forward_passes:
         found.per_clip = found.seconds / found.forward_passes
         found.real_time_factor = found.seconds / found.computed_audio if found.computed_audio else None
-        home.note("costs", "parameters", network, found.parameters)
-        if found.forward_passes >= notes.get("speed", {}).get(speed, {}).get("passes", 0):  # a handful of clips says little
-            home.note("costs", "speed", speed, {"passes": found.forward_passes, "clip": found.per_clip, "real_time": found.real_time_factor})
+        with suppress(DiskError):  # the next run that finds everything in the cache does not know; what is computed stands
+            home.note("costs", "parameters", network, found.parameters)
+            if found.forward_passes >= notes.get("speed", {}).get(speed, {}).get("passes", 0):  # a handful of clips says little
+                home.note("costs", "speed", speed, {"passes": found.forward_passes, "clip": found.per_clip, "real_time": found.real_time_factor})
         return
     remembered = {k: v for k, v in notes.get("speed", {}).get(speed, {}).items() if isinstance(v, int | float)}
     found.parameters = notes.get("parameters", {}).get(network)

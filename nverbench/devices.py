@@ -12,6 +12,8 @@ from nverbench.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "bfloat16", "float16")
+FULL = ("not enough memory", "can't allocate memory")
+"""What torch's CPU allocator says in a plain RuntimeError."""
 
 
 @functools.cache
@@ -49,3 +51,10 @@ def check_dtype(dtype: str) -> str:
     if dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r} is unknown; expected one of {', '.join(DTYPES)}")
     return dtype
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of the device, or of the machine, does not suffice."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in FULL)

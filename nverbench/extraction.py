@@ -12,6 +12,7 @@ import numpy as np
 
 from nverbench.artifacts import UNTRAINED_SEED, Planned
 from nverbench.decoding import Decoded, ahead, plan_batches, unchanging
+from nverbench.devices import is_out_of_memory
 from nverbench.errors import AudioError, PartError
 from nverbench.exchange import Encoder, LoadContext
 from nverbench.parts import Backbone, Clip
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-FULL = ("not enough memory", "can't allocate memory")
-"""What torch's CPU allocator says in a plain RuntimeError."""
 Tick = Callable[[int], None]
 
 
@@ -162,7 +161,7 @@ def encode_within_memory(
     try:
         return encode(encoder, part, waves, torch.from_numpy(batch.lengths), device=device, dtype=dtype), 0
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         if len(waves) == 1:
             seconds = int(batch.lengths[0]) / part.sample_rate
@@ -241,9 +240,3 @@ def _usable(batches: Iterator[Decoded], wanted: set[str], cost: Extraction) -> I
         cost.decoding += batch.seconds
         if wanted & {c.id for c in batch.clips}:  # else what is wanted of it cannot be used, and its mates are in the store
             yield batch
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in FULL)

@@ -52,16 +52,20 @@ def corpus_folder(name: str) -> Path:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
+def whole(path: Path, within: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write, which other processes see under its name once it is whole, or never; it takes no lock.
+
+    Args:
+        within: the folder that it lies in until then, where not its own: what dead processes left is looked for in one folder of a large store.
 
     Raises:
         DiskError: it cannot be written; nothing of it is left.
     """
-    writing = path.parent / litter.writing()
+    folder = within or path.parent
+    writing = folder / litter.writing()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        litter.sweep(path.parent)
+        litter.sweep(folder)
         with writing.open("xb") as file:
             yield file
         writing.replace(path)

@@ -1,7 +1,7 @@
 """What a process that is killed leaves behind: files that are not whole yet, and how the next process knows them.
 
-A name holds the machine and the process that writes. On the same machine the end of that process is certain, so that its litter goes at once; what
-another machine left in a shared folder goes after a day.
+A name holds the process that writes and its machine. On the same machine the end of that process is certain, so that its litter goes at once; what
+another machine left in a shared folder goes after a day. A living writer's file is never taken, except by a machine whose clock is a day off.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import os
 import platform
 import secrets
 import shutil
+import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,33 +25,74 @@ WRITING = ".writing-"
 PASSING = "nverbench-passing-"
 """Begins the name of a temporary folder; its maker follows."""
 DAY = 86_400
+DEAD = "dead"
 
-_swept: set[tuple[int, Path]] = set()
+_swept: set[tuple[int, str, str]] = set()
+
+
+def writer() -> str:
+    """This process as others may know it: ``ID.START-MACHINE``; START tells it from a later one that is given the same id."""
+    return _writer(os.getpid())
 
 
 def writing() -> str:
-    """A new name for a file that is not whole yet: ``.writing-PROCESS-MACHINE-RANDOM``."""
-    return f"{WRITING}{os.getpid()}-{_machine()}-{secrets.token_hex(8)}"
+    """A new name for a file that is not whole yet: ``.writing-ID.START-MACHINE-RANDOM``."""
+    return f"{WRITING}{writer()}-{secrets.token_hex(8)}"
 
 
 @contextmanager
-def passing_folder() -> Iterator[Path]:
-    """A temporary folder, removed at the end; one that a killed process left is removed by the next one made here."""
-    root = Path(tempfile.gettempdir())
-    sweep(root, PASSING)
-    with tempfile.TemporaryDirectory(prefix=f"{PASSING}{os.getpid()}-{_machine()}-", dir=root) as folder:
+def passing_folder(within: Path | None = None, begins: str = PASSING) -> Iterator[Path]:
+    """A temporary folder (the system's, or ``within`` another), removed at the end; a killed process's goes with the next one made there."""
+    root = within or Path(tempfile.gettempdir())
+    sweep(root, begins)
+    with tempfile.TemporaryDirectory(prefix=f"{begins}{writer()}-", dir=root, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def sweep(folder: Path, begins: str = WRITING) -> None:
     """Clear a folder, once in a process, of what dead processes left; what cannot be removed (somebody else's) stays."""
-    if (os.getpid(), folder) in _swept:
+    asked = os.getpid(), str(folder), begins
+    if asked in _swept:
         return
-    _swept.add((os.getpid(), folder))
-    for left in folder.glob(f"{begins}*"):
-        with suppress(OSError):  # gone: its writer finished, or another process cleared it
-            if _abandoned(left, left.name.removeprefix(begins)):
-                _remove(left)
+    _swept.add(asked)
+    with suppress(OSError), os.scandir(folder) as entries:
+        left = [entry.name for entry in entries if entry.name.startswith(begins)]
+        for name in left:
+            with suppress(OSError):  # gone: its writer finished, or another process cleared it
+                if abandoned(name.removeprefix(begins), time.time() - (folder / name).lstat().st_mtime):
+                    _remove(folder / name)
+
+
+def abandoned(maker: str, age: float, *, patience: float = DAY) -> bool:
+    """Whether what a ``writer()`` began ``age`` seconds ago will never be finished: it died on this machine, or is elsewhere and silent too long."""
+    process, _, rest = maker.partition("-")
+    if rest.partition("-")[0] == _machine():
+        return not lives(process)
+    return age > patience
+
+
+def lives(process: str) -> bool:
+    """Whether the process ``ID`` or ``ID.START`` runs on this machine; a name that is no id belongs to nobody."""
+    number, _, start = process.partition(".")
+    if not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it runs, as somebody else
+        return True
+    now = _start(int(number))
+    return now is None or now == start or (start in ("", "0") and now != DEAD)
+
+
+def _start(process: int) -> str | None:
+    """When a process began, in ticks since the boot; ``DEAD`` where it only waits for its parent to notice; None: not known here."""
+    try:
+        words = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return DEAD if words[0] in (b"Z", b"X") else words[19].decode()
 
 
 def _remove(left: Path) -> None:
@@ -59,30 +102,19 @@ def _remove(left: Path) -> None:
         left.unlink()
 
 
-def _abandoned(left: Path, maker: str) -> bool:
-    process, _, rest = maker.partition("-")
-    here = rest.partition("-")[0] == _machine()
-    return not lives(process) and (here or time.time() - left.stat().st_mtime > DAY)
-
-
-def lives(process: str) -> bool:
-    """Whether a process of that id runs on this machine; a name that is no id belongs to nobody."""
-    if not process.isdecimal():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # it runs, as somebody else
-        return True
-    return True
+@functools.cache
+def _writer(process: int) -> str:
+    return f"{process}.{_start(process) or 0}-{_machine()}"
 
 
 @functools.cache
 def _machine() -> str:
-    """This boot of this kernel and this numbering of processes (a container has its own); elsewhere than on Linux the host's name."""
-    try:
-        known = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii") + str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        known = platform.node()
-    return hashlib.sha256(known.encode()).hexdigest()[:12]
+    """This boot of this kernel, and this numbering of processes (a container has its own)."""
+    if sys.platform == "linux":
+        try:
+            known = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii") + str(Path("/proc/self/ns/pid").readlink())
+        except OSError:  # who shares our numbering cannot be told: nobody's end is certain
+            known = secrets.token_hex(16)
+    else:
+        known = f"{uuid.getnode():x}"
+    return hashlib.sha256(f"{known} {platform.node()}".encode()).hexdigest()[:12]

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from nverbench import litter as litter_of
 from nverbench.cache import PIECE, Store
 from nverbench.litter import DAY, WRITING
 
@@ -123,39 +124,26 @@ def test_a_process_killed_in_the_middle_of_a_write_leaves_whole_entries_and_the_
 # litter
 
 
-def left(store: Store, process: int | str, age: float) -> Path:
-    """What a writer of that id left unfinished, so many seconds ago, beside KEY's entry."""
-    path = store.path(KEY).parent / f"{WRITING}{process}-0123"
-    path.parent.mkdir(parents=True, exist_ok=True)
+@pytest.mark.parametrize(("age", "kept"), [(2 * DAY, False), (60, True)], ids=["old", "young"])
+def test_only_what_another_machine_left_more_than_a_day_ago_is_cleared(tmp_path: Path, age: float, kept: bool) -> None:
+    store = Store(tmp_path / "store")
+    path = store.root / f"{WRITING}1-elsewhere-0123"
+    path.parent.mkdir()
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age, time.time() - age))
-    return path
-
-
-def dead() -> int:
-    """The id of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-@pytest.mark.parametrize(
-    ("alive", "age", "kept"), [(False, 2 * DAY, False), (False, 60, True), (True, 2 * DAY, True), (True, 60, True)],
-    ids=["dead and old", "dead and young", "alive and old", "alive and young"],
-)  # fmt: skip
-def test_only_what_a_dead_writer_left_more_than_a_day_ago_is_cleared(tmp_path: Path, alive: bool, age: float, kept: bool) -> None:
-    store = Store(tmp_path / "store")
-    path = left(store, os.getpid() if alive else dead(), age)
     store.put(KEY, np.zeros(3), 1)
     assert path.exists() is kept
     assert store.get(KEY) is not None
 
 
-def test_old_litter_of_an_unknown_name_is_cleared_and_another_users_process_counts_as_alive(tmp_path: Path) -> None:
+def test_a_put_looks_for_litter_in_one_folder_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    scan = os.scandir
+    monkeypatch.setattr(litter_of.os, "scandir", lambda path: looked.append(str(path)) or scan(path))
     store = Store(tmp_path / "store")
-    unknown, init = left(store, "from-an-older-version", 2 * DAY), left(store, 1, 2 * DAY)
-    store.put(KEY, np.zeros(3), 1)
-    assert (unknown.exists(), init.exists()) == (False, True)
+    for first in range(10):
+        store.put(f"{first:02x}{KEY}", np.zeros(3), 1)
+    assert looked == [str(store.root)]
 
 
 def test_a_folder_that_is_deleted_meanwhile_is_made_again(tmp_path: Path) -> None:

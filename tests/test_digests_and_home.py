@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nverbench import digests, home
 from nverbench.digests import digest_of, file_digests, path_digest
-from nverbench.errors import ArtifactError
+from nverbench.errors import ArtifactError, DiskError
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
 THINGS = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4), max_leaves=10)
@@ -197,8 +197,14 @@ def test_what_is_written_is_what_is_read_and_nothing_lies_beside_it(tmp_path: Pa
     assert (path.read_bytes(), [p.name for p in path.parent.iterdir()]) == (content, ["a"])
 
 
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full disk", "interrupted"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException):
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [(OSError(28, "No space left on device"), DiskError), (KeyboardInterrupt(), KeyboardInterrupt)],
+    ids=["full disk", "interrupted"],
+)
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, raised: type[BaseException]
+):
     path = file(tmp_path)
 
     def fail(self: Path, target: Path) -> Path:
@@ -206,9 +212,25 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
 
     with monkeypatch.context() as broken:
         broken.setattr(Path, "replace", fail)
-        with pytest.raises(type(failure)):
+        with pytest.raises(raised):
             home.write_atomically(path, b"two")
     assert (path.read_bytes(), [p.name for p in tmp_path.iterdir()]) == (b"one", ["a"])
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["in its own folder", "in another until it is whole"])
+def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, within: bool):
+    path = file(tmp_path)
+
+    def half() -> None:
+        with home.whole(path, tmp_path / "there" if within else None) as written:
+            written.write(b"tw")
+            raise OSError(28, "No space left on device")
+
+    (tmp_path / "there").mkdir()
+    with pytest.raises(DiskError, match=r"a: cannot be written \(No space left on device\); make room"):
+        half()
+    assert path.read_bytes() == b"one"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "there"]
 
 
 def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path):

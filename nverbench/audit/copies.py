@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from nverbench.audit import pool, signals
 from nverbench.audit.records import Copies, Group, Pair, Relation
 from nverbench.errors import NverbenchError
+from nverbench.litter import passing_folder
 from nverbench.parts import Clip
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Signals:
 @contextmanager
 def signal_store() -> Generator[Signals, None, None]:
     """An empty store, deleted at the end however it comes."""
-    with tempfile.TemporaryDirectory(prefix="nverbench-audit-") as folder, (Path(folder) / "signals").open("wb") as file:
+    with passing_folder() as folder, (folder / "signals").open("wb") as file:
         yield Signals(file)
 
 

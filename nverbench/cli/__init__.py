@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a job failed, 2 the input was wrong or nothing could run, 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -17,6 +18,9 @@ from nverbench.visible import visible
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
 CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""A system that has no room or gives no permission: no bug of anybody's."""
 
 app = typer.Typer(
     name="nverbench",
@@ -88,6 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # a bug of ours or of a plugin
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in DISK:
+            advice = "make room or mend the permission, then the same command goes on from here"
+            sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror}; {advice}", 2))
         sys.exit(_say(f"{type(error).__name__}: {' '.join(str(error).split())} (a bug of nverbench or of a plugin; --debug shows where)", 1))
     if code == 130:  # typer turns ctrl-C into this code
         sys.exit(_say("interrupted: finished jobs and embeddings are kept; the same command goes on from here", 130))

@@ -36,7 +36,7 @@ def export(
     """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can compute."""
     import numpy as np
 
-    from nverbench import cached, licences
+    from nverbench import cached, home, licences
     from nverbench.publishing import keys, public_text
 
     if output.suffix != ".npz":
@@ -50,8 +50,8 @@ def export(
     name, data = public_text(planned.reference, planned.weights.digest), public_text(corpus.reference, corpus.digest)
     own = licences.of_weights(planned.part.licence, untrained=planned.reference.untrained, own=planned.reference.weights is not None)
     licence = licences.combined({name: own, data: corpus.dataset.licence})
-    output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(output, embeddings=matrix[order], ids=ids[order], licence=licence, dataset=data, digest=corpus.digest, backbone=name)
+    with home.whole(output) as file:
+        np.savez(file, embeddings=matrix[order], ids=ids[order], licence=licence, dataset=data, digest=corpus.digest, backbone=name)
     tell(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
 
 

@@ -97,6 +97,7 @@ def embed(
     from nverbench import artifacts, devices
     from nverbench.cli.progress import watching
     from nverbench.embed import embed_files
+    from nverbench.home import whole
     from nverbench.options import resolve, split
 
     words = [w for w in (f"weights={weights_path}" if weights_path else "", "untrained" if untrained else "") if w]
@@ -117,11 +118,11 @@ def embed(
     if not rows:
         raise DatasetError(f"none of {len(files)} files could be used; give audio that libsndfile decodes (wav, flac, ogg, mp3)")
     names = np.array([str(f) for f in files if str(f) not in bad])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if frames:
-        np.savez(output, embeddings=np.concatenate(rows), lengths=np.array([len(r) for r in rows]), files=names)
-    else:
-        np.savez(output, embeddings=np.stack(rows), files=names)
+    with whole(output) as file:
+        if frames:
+            np.savez(file, embeddings=np.concatenate(rows), lengths=np.array([len(r) for r in rows]), files=names)
+        else:
+            np.savez(file, embeddings=np.stack(rows), files=names)
     tell(f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}")
     return 2 if bad else 0
 

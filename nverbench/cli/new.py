@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from nverbench import catalog
 from nverbench.cli.common import tell
 from nverbench.errors import UsageError, nearest, short
+from nverbench.litter import passing_folder
 from nverbench.parts import NAME
 
 KINDS = {"backbone": "backbones", "dataset": "datasets", "fusion": "fusions", "loss": "losses"}
@@ -45,9 +47,9 @@ def new(
     if folder.exists():
         raise UsageError(f"{folder} is already there; choose another name, or say --to FOLDER")
     test = words["MODULE"].replace("nverbench_", "tests/test_", 1)
-    for target, template in {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}.items():
-        text = files("nverbench").joinpath("template", f"{template}.txt").read_text(encoding="utf-8")
-        _write(folder / target, filled(text, words))
+    wanted = {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}
+    texts = {name: files("nverbench").joinpath("template", f"{template}.txt").read_text(encoding="utf-8") for name, template in wanted.items()}
+    _write(folder, {name: filled(text, words) for name, text in texts.items()})
     tell(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
     tell(f"try it:  nverbench list {KINDS[kind]} --plugin {folder / words['MODULE']}.py")
     tell(f"then:    pip install -e {folder} && nverbench check {name} --kind {kind}")
@@ -89,9 +91,15 @@ def _check_free(name: str, module: str) -> None:
         raise UsageError(f"a module {module} is already installed; choose another name than {name}")
 
 
-def _write(path: Path, text: str) -> None:
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """The whole package, or nothing of it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with passing_folder(folder.parent, ".making-") as passing:
+            for name, text in texts.items():
+                path = passing / "package" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            (passing / "package").rename(folder)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); give another folder with --to FOLDER") from error
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); give another folder with --to FOLDER") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nverbench.errors import UsageError
+from nverbench.home import whole
 from nverbench.visible import visible
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -46,7 +47,7 @@ def save(figure: Any, path: Path) -> None:
 
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "nverbench", "pdf.fonttype": 42}):
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")  # a script that the font lacks shows as boxes
-        figure.savefig(path, dpi=DPI, metadata=UNDATED[path.suffix.lower()])
+        with whole(path) as file:
+            figure.savefig(file, format=path.suffix[1:].lower(), dpi=DPI, metadata=UNDATED[path.suffix.lower()])

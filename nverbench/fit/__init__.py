@@ -20,7 +20,7 @@ from nverbench.fit import joint, spoken
 from nverbench.fit.loop import Run, train
 from nverbench.fit.material import Material, Pooled, full_batches
 from nverbench.fit.processes import Handed, Task, Workers
-from nverbench.fit.records import Fitted, Training
+from nverbench.fit.records import Fitted, Training, within_memory
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
 from nverbench.scaling import Scaler, project
@@ -111,7 +111,7 @@ def _separately(training: Training, streams: Data, target: NDArray[np.int64], ta
 
 def fit_fold(training: Training, streams: Data, target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
     """Train on one fold and predict its test part; arguments and errors as :func:`begin_folds`."""
-    with one_thread(), forked(training.device):
+    with one_thread(), forked(training.device), within_memory(training, fold.name):
         labels = _labels(training, target)
         return train(Run(training, prepared(training, streams, labels, fold, replicate), labels, fold, replicate))
 
@@ -133,7 +133,7 @@ def _jointly(training: Training, streams: Data, target: NDArray[np.int64], folds
         runs = [Run(training, own, labels, fold, r) for r in range(replicates) for fold, own in zip(folds, data, strict=True)]
         try:
             return joint.train_jointly(runs)
-        except joint.Refused:
+        except joint.Refused:  # also where they do not fit the memory all at once
             return None
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nverbench.errors import DiskError
 from nverbench.home import write_atomically
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool)
     }  # fmt: skip
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(path, sealed(buffer.getvalue()))
+    with suppress(DiskError):  # a full disk costs the epochs of a process that dies later, not the training now
+        write_atomically(path, sealed(buffer.getvalue()))
 
 
 def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:

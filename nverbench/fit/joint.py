@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from nverbench.devices import is_out_of_memory
 from nverbench.errors import NverbenchError
 from nverbench.exchange import Batch
 from nverbench.fit.dropout import Call, given, recorded
@@ -36,8 +37,17 @@ def train_jointly(runs: Sequence[Run]) -> list[Fitted]:
     """All runs, each until its own patience runs out.
 
     Raises:
-        Refused: before the first step, where the module or loss does not allow it.
+        Refused: before the first step, where the module or loss does not allow it; or once all runs together do not fit the memory.
     """
+    try:
+        return _trained(runs)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise Refused("the runs together do not fit the memory") from None
+
+
+def _trained(runs: Sequence[Run]) -> list[Fitted]:
     began, joint = time.perf_counter(), _Joint(runs)
     active = list(range(len(runs)))
     for epoch in range(1, runs[0].training.epochs + 1):

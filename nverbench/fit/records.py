@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nverbench.devices import is_out_of_memory
+from nverbench.errors import FitError
 from nverbench.parts import Fusion, Loss, Recipe
 from nverbench.registry import Protocol
 
@@ -73,3 +76,15 @@ class Fitted:
     parameters: int
     """Trained ones."""
     seconds: float
+
+
+@contextmanager
+def within_memory(training: Training, fold: str) -> Iterator[None]:
+    """What does not fit the memory inside is a FitError that says what to do."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        smaller = "take narrower features (BACKBONE:project=D), a smaller option of the fusion, or a device with more memory (--device cpu)"
+        raise FitError(f"fold {fold}: training {training.fusion.name} does not fit the memory of {training.device}; {smaller}") from error

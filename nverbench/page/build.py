@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import UsageError
+from nverbench.home import write_atomically
 from nverbench.leaderboard.rows import Row
 from nverbench.options import split
 from nverbench.page.content import content, public
@@ -145,7 +146,6 @@ def _sweep(folder: Path, keep: set[str]) -> None:
 
 
 def _write(path: Path, text: str) -> int:
-    path.parent.mkdir(exist_ok=True)
     written = text.encode("utf-8", errors="replace")  # a lone surrogate in a foreign text must not end the build
-    path.write_bytes(written)
+    write_atomically(path, written)
     return len(written)

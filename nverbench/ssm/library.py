@@ -13,10 +13,9 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from nverbench import home
+from nverbench import home, litter
 
 SOURCES = Path(__file__).parent / "c"
 EVERYWHERE = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
@@ -83,8 +82,8 @@ def _built(found: str, flags: tuple[str, ...]) -> Path:
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".building-") as folder:
-        made = Path(folder) / place.name
+    with litter.passing_folder(place.parent, ".building-") as folder:
+        made = folder / place.name
         sources = [str(p) for p in sorted(SOURCES.glob("*.c"))]
         command = [found, *EVERYWHERE, *flags, *sources, "-o", str(made), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
+from nverbench import home, litter
 from nverbench.errors import ResultError, UsageError
 from nverbench.folder import Folder, read
 from nverbench.home import write_atomically
@@ -53,14 +52,13 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     target = to / result.id
     if target.exists() or target.is_symlink():
         raise ResultError(f"{target} is there already; delete it to submit the result again")
-    to.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=to, prefix=".making-"))
     try:
-        write(making, result, public, submitter)
-        making.chmod(0o755)  # mkdtemp's folders are their owner's only
-        making.rename(target)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+        to.mkdir(parents=True, exist_ok=True)
+        with litter.passing_folder(to, ".making-") as passing:
+            write(passing / "bundle", result, public, submitter)
+            (passing / "bundle").rename(target)
+    except OSError as error:
+        raise home.cannot_write(target, error) from error
     return target
 
 

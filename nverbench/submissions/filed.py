@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from pydantic import TypeAdapter
 
 from nverbench import catalog, home, registry
 from nverbench.digests import digest_of, file_digests
-from nverbench.errors import ResultError
+from nverbench.errors import DiskError, ResultError
 from nverbench.leaderboard.rows import Field, Filed, Level, field_of
 from nverbench.predictions import Predictions
 from nverbench.results import Result
@@ -90,7 +91,8 @@ def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
             remembered[key], fresh = asdict(found[folder]), True
     if fresh:
         kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
-        home.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
+        with suppress(DiskError):  # a memory: what cannot be remembered is checked again
+            home.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from nverbench.fit import Workers
 from nverbench.folder import Folder
 from nverbench.frames import FrameEmbeddings
 from nverbench.jobs import Job, Plan
+from nverbench.litter import passing_folder
 from nverbench.metrics import NAMES
 from nverbench.plan import plan
 from nverbench.publishing import join
@@ -54,8 +54,8 @@ def reproduce(
     """
     job = planned(bundle, registry, catalog, device)
     recorded = bundle.result.provenance.embedding_digests
-    with tempfile.TemporaryDirectory(prefix="nverbench-reproduce-") as empty:
-        store = cache.Store(home.embeddings_folder() if source == "embeddings" else Path(empty), say)
+    with passing_folder() as empty:
+        store = cache.Store(home.embeddings_folder() if source == "embeddings" else empty, say)
         if source == "embeddings":
             check_cached(job, store)
         shared = Shared(store, Workers(say=say))

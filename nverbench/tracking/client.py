@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from nverbench.digests import digest_of
 from nverbench.errors import TrackingError
-from nverbench.tracking import view
+from nverbench.tracking import patience, view
 from nverbench.tracking.addresses import address, database_of, shown
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -45,6 +45,7 @@ class Told:
     """A run as the server tells it: text of somebody else, to be checked."""
 
     run: str
+    experiment: str
     status: str
     artifacts: str
     tags: Mapping[str, str]
@@ -55,7 +56,7 @@ class Server:
     """One tracking server; experiments are looked up once."""
 
     def __init__(self, client: Any, uri: str, beside: Path | None) -> None:
-        self.uri, self._client, self._beside = uri, client, beside
+        self.uri, self._client, self._beside = uri, patience.Timed(client), beside
         self._experiments: dict[str, str] = {}
 
     def experiment(self, name: str, note: str) -> str:
@@ -109,9 +110,11 @@ class Server:
         """Give every file of a folder to a run."""
         self._client.log_artifacts(run, str(folder))
 
-    def end(self, run: str, when: int) -> None:
-        """The run is finished (milliseconds since 1970)."""
+    def end(self, run: str, when: int, *, without: str | None = None) -> None:
+        """The run is finished (milliseconds since 1970); a tag that only an unfinished one needs is taken from it."""
         self._client.set_terminated(run, end_time=when)
+        if without is not None:
+            self._client.delete_tag(run, without)
 
     def runs(self, wanted: str, experiments: Sequence[str]) -> Iterator[Told]:
         """Every active run that a filter matches, page by page, newest first."""
@@ -120,7 +123,7 @@ class Server:
             while True:
                 page = self._client.search_runs(list(experiments[start : start + 100]), wanted, max_results=500, page_token=token)
                 for run in page:
-                    yield Told(run.info.run_id, run.info.status, run.info.artifact_uri or "", run.data.tags, run.data.metrics)
+                    yield Told(run.info.run_id, run.info.experiment_id, run.info.status, run.info.artifact_uri or "", run.data.tags, run.data.metrics)
                 token = page.token
                 if not token:
                     break
@@ -159,6 +162,7 @@ def connect(uri: str) -> Server:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "9")
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "9")
     database = database_of(uri)
     return _connected(address(uri) if database is None else f"sqlite:///{database}", database)
 
@@ -168,23 +172,37 @@ def _connected(uri: str, database: Path | None) -> Server:
     from mlflow.tracking import MlflowClient
 
     if database is None:
+        patience.check_listening(uri)
         return Server(MlflowClient(tracking_uri=uri), uri, None)
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(database.with_name(f".{database.name}.creating"), timeout=120):
-        if not database.exists():
-            _make(database)
+    with _alone(database):
+        _open(database)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)  # the first call creates and migrates the tables
     return Server(client, uri, database.parent)
 
 
-def _make(database: Path) -> None:
-    """An empty database with a write-ahead log: a commit waits for one disk write instead of three, and who reads waits for nobody."""
-    made = sqlite3.connect(database)
+@contextlib.contextmanager
+def _alone(database: Path | None) -> Iterator[None]:
+    """One process at a time writes to a SQLite file: of two that read, then write, SQLite tells one at once that it is locked."""
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(database.with_name(f".{database.name}.lock"), timeout=120, is_singleton=True):  # singleton: it may be taken again inside
+        yield
+
+
+def _open(database: Path) -> None:
+    """Raise at once where a database cannot be opened: MLflow would try again for a hundred seconds.
+
+    A new one has a write-ahead log: a commit waits for one disk write instead of three, and who reads waits for nobody.
+    """
+    new = not database.exists()
+    opened = sqlite3.connect(database)
     try:
-        made.execute("PRAGMA journal_mode = WAL")
+        opened.execute("PRAGMA journal_mode = WAL" if new else "SELECT count(*) FROM sqlite_master")
     finally:
-        made.close()
+        opened.close()
 
 
 def away(error: BaseException | None) -> bool:
@@ -205,7 +223,7 @@ def away(error: BaseException | None) -> bool:
 def speaking(uri: str, safe: str) -> Iterator[None]:
     """Whatever MLflow, its store or the network raises becomes one line that ends with what is safe and what to do."""
     try:
-        with _quiet():
+        with _quiet(), _alone(database_of(uri)):
             yield
     except TrackingError:
         raise

@@ -7,7 +7,6 @@ match its digest and its predictions the result, and a result that is here alrea
 from __future__ import annotations
 
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from nverbench.errors import ResultError, TrackingError
 from nverbench.folder import Folder, read
+from nverbench.litter import passing_folder
 from nverbench.predictions import Predictions
 from nverbench.publishing import KEY, publish
 from nverbench.results import Result
@@ -64,8 +64,8 @@ def _one(server: Server, told: Told, folder: Folder, done: Pulled, say: Callable
         done.here += 1
         _mention_another(told, job, folder, say)
         return
-    with tempfile.TemporaryDirectory() as passing:
-        arrived = Folder(Path(passing))
+    with passing_folder() as passing:
+        arrived = Folder(passing)
         arrived.root.mkdir()
         _fetch(server, told, arrived.path(job), LARGEST_JSON)
         _fetch(server, told, arrived.predictions_path(job), LARGEST_ARRAYS)

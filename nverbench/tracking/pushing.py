@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nverbench import gaps
 from nverbench.errors import ResultError
 from nverbench.folder import Folder, read
 from nverbench.publishing import publish
 from nverbench.results import Result
-from nverbench.tracking.client import DIGEST, FINISHED, connect, speaking
+from nverbench.tracking.client import DIGEST, TOLD, Server, connect, speaking
+from nverbench.tracking.client import Told as Run
 from nverbench.tracking.ranking import log_gap
-from nverbench.tracking.telling import tell
+from nverbench.tracking.telling import WRITER, cleared, tell
 from nverbench.tracking.told import Told, telling
 
 
@@ -40,11 +41,12 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
     safe = f"results are safe in {folder.root}, the same command goes on from here"
     with speaking(uri, safe):
         server = connect(uri)
-        there = {run.tags.get(DIGEST): run.run for run in server.runs(FINISHED, server.experiments())}
+        there = _there(server)
     for path in sorted(folder.root.glob("*.json")):
         try:
             result = read(path)
-            memory, run = Told(folder, result.id, uri), there.get(result.result_digest)
+            memory, known = Told(folder, result.id, uri), there.get(result.result_digest, [])
+            run = known[0].run if known else None
             if run is None:
                 public, predictions = publish(result, folder.predictions(result))
         except ResultError as error:
@@ -56,9 +58,22 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
                 run, _ = tell(server, public, predictions)
             done.told += 1
         else:
+            with speaking(uri, safe):
+                run = cleared(server, known) or run
             done.known += 1
         memory.note(result=result.result_digest, run=run)
         done.results.append(result.model_copy(update={"per_fold": []}))
     for gap in gaps.find(done.results, folder.predictions, say):
         log_gap(gap, folder, uri)
     return done
+
+
+def _there(server: Server) -> dict[str, list[Run]]:
+    """What a server knows, by digest: the finished run first, then what ought not to be there, doubles and what dead processes left."""
+    found: dict[str, list[Run]] = {}
+    for run in server.runs(TOLD, server.experiments()):
+        bare = replace(run, tags={WRITER: run.tags.get(WRITER, "")}, metrics={})
+        found.setdefault(run.tags.get(DIGEST, ""), []).append(bare)
+    for runs in found.values():
+        runs.sort(key=lambda run: (run.status != "FINISHED", run.run))
+    return {digest: runs for digest, runs in found.items() if runs[0].status == "FINISHED"}

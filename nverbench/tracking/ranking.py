@@ -12,6 +12,7 @@ from nverbench.folder import Folder
 from nverbench.gaps import Gap
 from nverbench.results import Result
 from nverbench.stats import Interval
+from nverbench.tracking import patience
 from nverbench.tracking.client import DIGEST, FINISHED, Point, connect, speaking
 from nverbench.tracking.client import Told as Run
 from nverbench.tracking.plain import key, plain
@@ -54,9 +55,9 @@ def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
     for own, other in ((gap.disjoint, gap.random), (gap.random, gap.disjoint)):
         told = Told(folder, own, uri)
         run, what = told.get("run"), digest_of([other, values])
-        if run is None or told.get("gap") == what:
+        if run is None or told.get("gap") == what or patience.paused(uri):
             continue
-        with speaking(uri, f"the gap is safe in {folder.root.parent / 'gaps'}"):
+        with patience.hurried(uri), speaking(uri, f"the gap is safe in {folder.root.parent / 'gaps'}"):
             connect(uri).write(run, values, tags={"speaker_gap_with": other})
         told.note(gap=what)
 
@@ -75,7 +76,9 @@ def log_ranks(rows: Iterable[Ranked], uri: str) -> int:
     """
     rows, changed = list(rows), 0
     by_digest = {row.result.result_digest: row for row in rows}
-    with speaking(uri, "results are safe on disk; ranks are told by the next nverbench leaderboard push"):
+    if patience.paused(uri):
+        return 0
+    with patience.hurried(uri), speaking(uri, "results are safe on disk; ranks are told by the next nverbench leaderboard push"):
         server = connect(uri)
         everywhere = server.experiments()
         for run in [run for wanted in _wanted(rows) for run in server.runs(wanted, everywhere)]:

@@ -1,37 +1,45 @@
 """A finished result, told to a tracking server: a parent run per job, a nested run per fold.
 
 A server may be anybody's, so only the published form is told (``publishing``): no name of a file, a clip or a person. The parent is marked finished
-last: one that is not was begun by a process that died, and is begun again.
+last, and until then it says which process tells it: one whose process died is begun again, one that is still told by somebody else is left alone.
+Who finishes looks around once more, so that of a result told by two at once one run stays.
 """
 
 from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 
+from nverbench import litter
 from nverbench.folder import Folder
-from nverbench.litter import passing_folder
 from nverbench.predictions import Predictions
 from nverbench.publishing import publish
 from nverbench.results import Result
-from nverbench.tracking import curves, facts
+from nverbench.tracking import curves, facts, patience
 from nverbench.tracking.client import DIGEST, Server, connect, speaking
+from nverbench.tracking.client import Told as Run
 from nverbench.tracking.description import NOT, description
 from nverbench.tracking.plain import markdown, plain
 from nverbench.tracking.told import Told, telling
 
+WRITER = "nverbench.writer"
+"""Of a run that is not finished: which process tells it, since when."""
+HOUR = 3600.0
+"""After which a run that a process of another machine began, and did not finish, is begun again."""
+
 
 def log(result: Result, folder: Folder, uri: str) -> bool:
-    """Tell MLflow of a result, once per tracking server; False when it already knows.
+    """Tell MLflow of a result, once per tracking server; False when it already knows, or is left alone for now.
 
     Raises:
         TrackingError: the server cannot be reached or written; the result on disk is safe, and ``nverbench leaderboard push`` tells it later.
     """
     told = Told(folder, result.id, uri)
-    if told.get("result") == result.result_digest:
+    if told.get("result") == result.result_digest or patience.paused(uri):
         return False
     safe = f"the result is safe in {folder.path(result.id)}, nverbench leaderboard push tells it later"
-    with speaking(uri, safe), telling(folder):
+    with patience.hurried(uri), speaking(uri, safe), telling(folder):
         if told.get("result") == result.result_digest:  # another process was first
             return False
         public, predictions = publish(result, folder.predictions(result))
@@ -44,33 +52,57 @@ def tell(server: Server, result: Result, predictions: Predictions) -> tuple[str,
     """The run of a result in its published form, and whether the server did not know it yet."""
     name = f"{plain(result.protocol)} / {plain(result.entry.dataset)}"
     experiment = server.experiment(name[:400], f"{markdown(name)}. {NOT}")
-    for known in list(server.runs(f"tags.`{DIGEST}` = '{result.digest()}'", [experiment])):
-        if known.status == "FINISHED":
-            return known.run, False
-        _forget(server, known.run, experiment)
-    return _tell(server, experiment, result, predictions), True
+    known = cleared(server, _known(server, experiment, result))
+    if known is not None:
+        return known, False
+    own = _tell(server, experiment, result, predictions)
+    kept = cleared(server, _known(server, experiment, result)) or own
+    return kept, kept == own
 
 
-def _forget(server: Server, parent: str, experiment: str) -> None:
-    """Remove what a process left behind that died while it told."""
-    for child in list(server.runs(f"tags.`mlflow.parentRunId` = '{parent}'", [experiment])):
+def _known(server: Server, experiment: str, result: Result) -> list[Run]:
+    return list(server.runs(f"tags.`{DIGEST}` = '{result.digest()}'", [experiment]))
+
+
+def cleared(server: Server, known: Sequence[Run]) -> str | None:
+    """The one run of a result that stays, of those that are finished: whoever finishes last sees all, and everybody chooses the same.
+
+    The others are removed, and what nobody will finish; runs that a living process still tells are left alone.
+    """
+    finished = sorted((run for run in known if run.status == "FINISHED"), key=lambda run: run.run)
+    for run in [*filter(abandoned, known), *finished[1:]]:
+        forget(server, run)
+    return finished[0].run if finished else None
+
+
+def abandoned(run: Run) -> bool:
+    """Whether nobody will finish a run: its process died, is this one, or is elsewhere and silent for an hour."""
+    maker, _, since = run.tags.get(WRITER, "").partition(" ")
+    age = abs(time.time() - int(since)) if since.isdecimal() and len(since) < 12 else 2 * HOUR
+    return run.status != "FINISHED" and (maker == litter.writer() or litter.abandoned(maker, age, patience=HOUR))
+
+
+def forget(server: Server, parent: Run) -> None:
+    """Remove a run with its folds: what a process left behind that died while it told, or what another told too."""
+    for child in list(server.runs(f"tags.`mlflow.parentRunId` = '{parent.run}'", [parent.experiment])):
         server.forget(child.run)
-    server.forget(parent)
+    server.forget(parent.run)
 
 
 def _tell(server: Server, experiment: str, result: Result, predictions: Predictions) -> str:
     start, end = _times(result)
     name = f"{result.entry.fusion}: {' + '.join(result.entry.backbones)} / {result.folds.kind}"  # the table cuts its end off
-    parent = server.begin(experiment, plain(name), facts.tags(result) | {"mlflow.note.content": description(result)}, start)
+    tags = facts.tags(result) | {"mlflow.note.content": description(result), WRITER: f"{litter.writer()} {int(time.time())}"}
+    parent = server.begin(experiment, plain(name), tags, start)
     server.write(parent, facts.points(result) + curves.mean(result.per_fold), facts.params(result), when=end)
     server.dataset(parent, **facts.dataset(result))
     for name in dict.fromkeys(fold.fold for fold in result.per_fold):
         _tell_fold(server, experiment, parent, result, name, (start, end))
-    with passing_folder() as passing:
+    with litter.passing_folder() as passing:
         public = Folder(passing)
         public.write(result, predictions)
         server.attach(parent, public.root)
-    server.end(parent, end)
+    server.end(parent, end, without=WRITER)
     return parent
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from nverbench import plan, tracking
 from nverbench.fit import Workers, fit_folds, processes
@@ -181,6 +183,35 @@ def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old
     clip.write_bytes(content)
     world.backbones = [world.backbone("tiny-spectrum", batch=1)]
     assert digest(world.job("--json")) == straight(world, monkeypatch)
+
+
+def test_a_file_that_changes_between_embedding_and_training_is_another_row_next_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = straight(world, monkeypatch)
+    clip, build, changed = world.corpus / "spk0" / "high-0.wav", world.fusions[0].build, list[Path]()
+
+    def changing(dims: Any, classes: int) -> Any:
+        if not changed:
+            changed.append(clip)
+            quieter(clip)
+        return build(dims, classes)
+
+    world.fusions[0] = replace(world.fusions[0], build=changing)
+    world.run("data", "add", "tiny-bursts", world.corpus)
+    monkeypatch.setenv("NVERBENCH_FIT", "one")
+    assert digest(world.job("--json")) == before  # of the content that was embedded, whose digest it carries
+    assert changed == [clip]
+    assert digest(world.job("--json")) != before
+
+
+def test_a_fusion_that_does_not_fit_the_memory_fails_its_job_and_the_rest_goes_on(world: Any) -> None:
+    def hungry(dims: Any, classes: int) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    world.fusions[0] = replace(world.fusions[0], build=hungry)
+    ran = world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
+    assert ran.code == 1
+    assert "does not fit the memory of cpu; take narrower features" in ran.err
+    assert "1 finished, 0 already finished, 1 failed" in ran.err
 
 
 def quieter(clip: Path) -> None:

@@ -72,6 +72,14 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_checkpoint_that_cannot_be_written_costs_no_training(tree: Path) -> None:
+    (tree / "full").mkdir()
+    (tree / "full" / "checkpoints").write_text("a file where a folder is needed: nothing can be written into it")
+    ended(begun(tree, "full"))
+    assert epochs(tree, "full") == list(range(1, EPOCHS + 1))
+    assert result(tree, "full")
+
+
 def test_a_killed_job_goes_on_at_its_last_epoch_to_the_same_result(tree: Path) -> None:
     process = begun(tree, "killed", pause=PAUSE_AFTER + 1)
     while epochs(tree, "killed")[-1:] != [PAUSE_AFTER + 1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from torch import Tensor
 from nverbench import doctor
 from nverbench.catalog import discover
 from nverbench.ssm import compiled, engines, kernel, library, selective_scan
+from tests.faulty import disk
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
 
@@ -72,6 +74,16 @@ def test_without_a_compiler_the_torch_loop_computes_the_same(monkeypatch: pytest
 FAILS = "echo 'cannot find stdint.h' >&2; exit 1"
 GIVES_NOTHING = "exit 0"
 GIVES_NONSENSE = 'for last; do :; done; case "$last" in *.so) echo nonsense > "$last";; esac'
+
+
+@needs_compiler
+@pytest.mark.parametrize("how", ["_built mkdir", "_built rename"])
+def test_a_full_disk_costs_speed_only_and_leaves_nothing(how: str) -> None:
+    with disk(f"nverbench/ssm/library.py {how}", errno.ENOSPC) as watched:
+        assert used() == engines.LOOP
+        assert "could not build it: [Errno 28] No space left on device" in library.load()[1]
+    assert watched.seen[f"nverbench/ssm/library.py {how}"] > 0
+    assert not library.home.engines_folder().exists() or list(library.home.engines_folder().iterdir()) == []
 
 
 @pytest.mark.parametrize("does", [FAILS, GIVES_NOTHING, GIVES_NONSENSE])

@@ -177,7 +177,7 @@ def test_a_server_cannot_name_a_folder_of_this_machine(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("private")
     server = Server(None, "https://tracking.example", None)
     with pytest.raises(TrackingError, match="artifacts lie in a folder of the server"):
-        server.fetch(Told("run", "FINISHED", tmp_path.as_uri(), {}, {}), "x", tmp_path / "y")
+        server.fetch(Told("run", "1", "FINISHED", tmp_path.as_uri(), {}, {}), "x", tmp_path / "y")
     assert not (tmp_path / "y").exists()
 
 
