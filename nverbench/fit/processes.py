@@ -14,7 +14,7 @@ import pickle
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,19 +22,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench import plugin_files
-from nverbench.fit.records import Fitted, Training
+from nverbench import plugin_files, shards
+from nverbench.extraction import Extraction
+from nverbench.fit.records import Training
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
 from nverbench.isolation import alone
 from nverbench.litter import passing_folder
+from nverbench.parts import Clip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Data = Sequence["NDArray[np.float32]"] | Spoken
+"""What a job trains on: a matrix per backbone, or frames on disk."""
 Task = tuple[Fold, int]
 """A fold and a replicate."""
-FitFold = Callable[[Training, Any, Any, Fold, int], Fitted]
+Tasks = Sequence[Task] | Sequence[tuple[tuple[Fold, ...], int]]
+"""Or, of a whole job, all folds and how many replicates."""
+Work = Callable[..., Any]
+"""``(training, streams, target, *task)``: ``fit_fold``, or ``fit_job``."""
 WORTH_STARTING = 10.0
 """Seconds of work left from which workers are started."""
 PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
@@ -48,7 +55,7 @@ class Workers:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS cannot tell
         self.number, self.say = number or cores, say
         self._pool: ProcessPoolExecutor | None = None
-        self._handed: list[Future[Fitted]] = []
+        self._handed: list[Future[Any]] = []
 
     def __enter__(self) -> Workers:
         return self
@@ -60,17 +67,25 @@ class Workers:
         """Whether that much work is worth handing out: always, once processes run."""
         return self.number > 1 and (self._pool is not None or seconds > WORTH_STARTING)
 
+    def takes_jobs(self, device: str) -> bool:
+        """Never: they share this machine's processors."""
+        return False
+
+    def listen(self, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
+        """Embedding needs all threads of this process, and no other."""
+        return shards.here(ask, clips, wanted, cost)
+
     @property
     def hungry(self) -> bool:
         """Whether processes run that will soon have nothing to do."""
         self._handed = [f for f in self._handed if not f.done()]
         return self._pool is not None and len(self._handed) < 2 * self.number
 
-    def hand(self, fit_fold: FitFold, training: Training, streams: Sequence[NDArray[np.float32]] | Spoken, target: NDArray[np.int64],
-             tasks: Sequence[Task], tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
+    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+             tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
         """Trainings under way; None where the parts cannot travel or a worker died."""
         try:
-            packed = pickle.dumps((fit_fold, training, streams if isinstance(streams, Spoken) else None))
+            packed = pickle.dumps((work, training, streams if isinstance(streams, Spoken) else None))
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
         files = contextlib.ExitStack()
@@ -81,7 +96,7 @@ class Workers:
             return None
         try:
             with _environment(PAGES):  # processes start when there is something to do
-                futures = [self._started().submit(_work, packed, paths, fold, replicate) for fold, replicate in tasks]
+                futures = [self._started().submit(_work, packed, paths, task) for task in tasks]
         except BrokenProcessPool:
             files.close()
             self.bury()
@@ -119,11 +134,11 @@ class Handed:
     """The trainings of a job, handed to workers."""
 
     workers: Workers
-    futures: Sequence[Future[Fitted]]
+    futures: Sequence[Future[Any]]
     files: contextlib.ExitStack
     """The data they read, removed when they end."""
 
-    def results(self) -> list[Fitted] | None:
+    def results(self) -> list[Any] | None:
         """Wait for them, in their order; None when a worker died (then nothing is lost but time)."""
         with self.files:
             try:
@@ -176,13 +191,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(packed: bytes, paths: tuple[str, ...], fold: Fold, replicate: int) -> Fitted:
+def _work(packed: bytes, paths: tuple[str, ...], task: tuple[Any, int]) -> Any:
     # Reading it imports plugins: here too, what they print must not reach the parent's standard output, nor what they set other jobs.
     parts: Any = alone(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the parent a moment ago, never read from disk
-    fit_fold, training, on_disk = parts
+    work, training, on_disk = parts
     *streams, target = _arrays(paths)
-    fitted: Fitted = fit_fold(training, streams if on_disk is None else on_disk, target, fold, replicate)
-    return fitted
+    return work(training, streams if on_disk is None else on_disk, target, *task)
 
 
 @functools.lru_cache(maxsize=1)
