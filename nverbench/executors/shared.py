@@ -14,7 +14,7 @@ from typing import Protocol
 from nverbench import cache, costs, embed, frames
 from nverbench.artifacts import Planned
 from nverbench.digests import file_digests
-from nverbench.errors import DatasetError
+from nverbench.errors import ClusterGone, DatasetError
 from nverbench.extraction import Extraction
 from nverbench.fit import Crew as Trainers
 from nverbench.fit import Workers
@@ -74,6 +74,8 @@ class Shared:
                         self.heard(job, planned, watch)
                     except Exception as error:
                         self._failed[key] = error
+                        if isinstance(error, ClusterGone):  # nobody is left to embed the rest
+                            return
 
     def heard(self, job: Job, planned: Planned, watch: Watch) -> Embedded:
         """What a job's fusion wants of one backbone: frames, or an embedding per clip.

@@ -48,6 +48,11 @@ PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1
 """For a worker's start: glibc would give every large gradient back to the system at every step and take it again page by page."""
 
 
+def own_settings() -> dict[str, str]:
+    """``PAGES``, but for what the user set."""
+    return {name: value for name, value in PAGES.items() if name not in os.environ}
+
+
 class Workers:
     """Processes that train; none is started before there is work worth it. Use as a context manager."""
 
@@ -90,12 +95,12 @@ class Workers:
             return None
         files = contextlib.ExitStack()
         try:
-            paths = files.enter_context(_laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
+            paths = files.enter_context(laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
         except OSError as error:
             self.say(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}), so that folds are trained one by one; TMPDIR moves it")
             return None
         try:
-            with _environment(PAGES):  # processes start when there is something to do
+            with environment(own_settings()):  # processes start when there is something to do
                 futures = [self._started().submit(_work, packed, paths, task) for task in tasks]
         except BrokenProcessPool:
             files.close()
@@ -124,7 +129,7 @@ class Workers:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.number, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(plugin_files.running(),)
+                self.number, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker, initargs=(plugin_files.running(),)
             )
         return self._pool
 
@@ -153,7 +158,7 @@ class Handed:
 
 
 @contextlib.contextmanager
-def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
+def laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
     """The arrays as files that workers map into memory, instead of a copy for each."""
     with passing_folder() as folder:
         paths = [str(folder / f"{i}.npy") for i in range(len(arrays))]
@@ -163,18 +168,19 @@ def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
 
 
 @contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables that processes started inside will have; what the user set stays."""
-    own = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(own)
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started inside will have."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        for name in own:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _begin(files: Sequence[plugin_files.Code]) -> None:
+def begin_worker(files: Sequence[plugin_files.Code]) -> None:
+    """The start of a process that works for this one, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     plugin_files.adopt(files)
