@@ -6,13 +6,14 @@ at most ``RETRIES`` times, and the attempt that comes back is the one that count
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from nverbench import devices, plugin_files, shards
-from nverbench.errors import UsageError
+from nverbench.errors import ClusterGone, UsageError
 from nverbench.executors import connecting, handing, software
 from nverbench.executors.depot import Depot, Fetcher, offered_entries, offers
 from nverbench.executors.nodes import Nodes
@@ -57,6 +58,9 @@ class Cluster:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._ray is not None and error[0] is None and not self._nodes.gone:
+            with contextlib.suppress(ClusterGone):  # the work is done
+                self._nodes.look(at_once=True)
         self.close()
 
     def resolve(self, asked: str) -> str:
@@ -79,16 +83,18 @@ class Cluster:
         if self.address is None or not plan.jobs:
             return
         self._start()
-        probe = self._ray.remote(software.prober()).options(num_cpus=0)
+        probe = self._ray.remote(software.prober())
         names = [name for name in self._wanted if name != "python"]
-        asked = {i: probe.options(scheduling_strategy=connecting.on_node(i)).remote(names) for i in self._nodes.alive}
+        asked = {i: probe.options(num_cpus=0, scheduling_strategy=connecting.on_node(i)).remote(names) for i in self._nodes.alive}
         for node, ref in asked.items():
+            name = self._nodes.name(node)
             try:
                 have = self._ray.get(ref, timeout=120)
             except self._ray.exceptions.RayError as error:
-                reason = connecting.text(error)
-                raise UsageError(f"node {self._nodes.name(node)} does not answer ({reason}); mend it, or take it off the cluster") from error
-            software.compare(self._nodes.name(node), self._wanted, have)
+                if self._nodes.leaves(node):  # it died a moment ago
+                    continue
+                raise UsageError(f"node {name} does not answer ({connecting.text(error)}); mend it, or take it off the cluster") from error
+            software.compare(name, self._wanted, have)
 
     def worth(self, seconds: float) -> bool:
         """Always: whoever asks for Ray wants it used."""

@@ -6,8 +6,7 @@ import contextlib
 import importlib.util
 import os
 import socket
-import subprocess
-import sys
+import time
 from typing import Any
 
 from nverbench.errors import UsageError
@@ -15,8 +14,10 @@ from nverbench.errors import UsageError
 ANSWER = 15.0
 """Seconds in which a cluster must say that it is there; Ray itself tries for over a minute."""
 GONE = 10.0
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_task_oom_retries": "3"}
-"""Of Ray in this process: it reports to nobody, is quiet, and ends a task that filled a machine's memory again and again."""
+"""Seconds that a cluster is given which does not answer any more."""
+SETTINGS_FRAME = 4
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": "3"}
+"""Of Ray in this process: it reports to nobody, and ends a task that filled a machine's memory again and again."""
 FORWARDED = ("CUBLAS_WORKSPACE_CONFIG", "HF_HUB_OFFLINE", "MKL_CBWR", "OMP_WAIT_POLICY", "TOKENIZERS_PARALLELISM")
 """Variables that workers are given as they are set here: numbers and waiting hang on them."""
 
@@ -49,7 +50,9 @@ def connected(address: str | None, threads: int) -> Any:
         ray.init(**how)
     except (Exception, SystemExit) as error:
         where = "Ray cannot be started here" if address is None else f"--address {address}: nobody of a Ray cluster answers there"
-        raise UsageError(f"{where} ({text(error)}); {'ray start --head' if address else 'see docs/cluster.md'}") from error
+        raise UsageError(f"{where} ({text(error)}); see docs/cluster.md") from error
+    # Ray writes of every lost worker to standard output, which is for results, and has no option against it. What matters is said by us.
+    vars(ray._private.worker)["print_to_stdstream"] = lambda *said, **how: None
     return ray
 
 
@@ -64,14 +67,7 @@ def _found(address: str) -> str:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(f"--address {address}: expected HOST:PORT, as ray start --head prints it, or auto")
-    check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-    try:
-        with socket.create_connection((host, int(port)), timeout=5):
-            pass
-        healthy = subprocess.run(check, capture_output=True, timeout=ANSWER, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        healthy = False
-    if not healthy:
+    if not serves(host, int(port), ANSWER):
         raise UsageError(f"--address {address}: no Ray cluster answers there; start one with ray start --head, or leave --address out")
     return address
 
@@ -79,10 +75,23 @@ def _found(address: str) -> str:
 def answers(ray: Any) -> bool:
     """Whether the cluster's head is still there; it is given ten seconds."""
     host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
-    for _ in range(int(GONE)):
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-            return True
-    return False
+    ends = time.monotonic() + GONE
+    while not serves(host, int(port), GONE):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def serves(host: str, port: int, seconds: float) -> bool:
+    """Whether somebody there answers as a gRPC server does: with its settings, after HTTP/2's greeting (RFC 9113, section 3.4)."""
+    try:
+        with socket.create_connection((host, port), timeout=seconds) as link:
+            link.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, SETTINGS_FRAME, 0, 0, 0, 0, 0)))
+            begins = link.recv(9)
+    except OSError:
+        return False
+    return len(begins) > 3 and begins[3] == SETTINGS_FRAME
 
 
 def alive(ray: Any) -> dict[str, dict[str, Any]]:

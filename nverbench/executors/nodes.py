@@ -11,6 +11,7 @@ from nverbench.executors import connecting
 
 LOOK = 2.0
 """Seconds between two looks."""
+NOTICED = 30.0
 PATIENCE = 600.0
 """Seconds that a run waits for a machine with a processor, before it ends."""
 ON_DISK = "what was finished is on disk, and the same command goes on from there"
@@ -45,14 +46,22 @@ class Nodes:
         """Its address."""
         return str(self.alive[node]["NodeManagerAddress"])
 
-    def look(self) -> None:
-        """Say which nodes came and went; every two seconds at most.
+    def leaves(self, node: str) -> bool:
+        """Whether a node is lost now, or within some seconds: Ray takes a while to notice."""
+        ends = time.monotonic() + NOTICED
+        while node in self.alive and time.monotonic() < ends:
+            time.sleep(0.5)
+            self.look(at_once=True)
+        return node not in self.alive
+
+    def look(self, *, at_once: bool = False) -> None:
+        """Say which nodes came and went; every two seconds at most, or at once.
 
         Raises:
             ClusterGone: the cluster does not answer any more, or nobody that could take tasks came back.
         """
         now = time.monotonic()
-        if not self.gone and now - self._looked > LOOK:
+        if not self.gone and (at_once or now - self._looked > LOOK):
             self._looked = now
             self.gone = self._gone(now)
         if self.gone:
