@@ -42,6 +42,7 @@ def connected(address: str | None, threads: int) -> Any:
     own = {name: os.environ[name] for name in FORWARDED if name in os.environ}
     how: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(threads)} | own}}
     if address is None:
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "30")  # so long its helpers outlive a run that was killed
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
         how |= {"address": "local", "include_dashboard": False, "num_cpus": cores}
     else:

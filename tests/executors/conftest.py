@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +89,17 @@ def nverbench_losses():
 '''
 
 
+@contextlib.contextmanager
+def at_home(root: Path) -> Iterator[None]:
+    """What is started inside has that nverbench home, and reports to nobody."""
+    before = os.environ.get("NVERBENCH_HOME")
+    os.environ |= {"NVERBENCH_HOME": str(root), "RAY_USAGE_STATS_ENABLED": "0"}
+    try:
+        yield
+    finally:
+        os.environ.pop("NVERBENCH_HOME") if before is None else os.environ.update(NVERBENCH_HOME=before)
+
+
 @dataclass
 class Boxes:
     """The cluster."""
@@ -100,10 +113,11 @@ class Boxes:
         """Where its head answers."""
         return str(self.cluster.address)
 
-    def grow(self, **resources: Any) -> None:
+    def grow(self) -> None:
         """Two nodes beside the head, whoever died before."""
-        while len(self.nodes) < 2:
-            self.nodes.append(self.cluster.add_node(**{"num_cpus": 1, **resources}))
+        with at_home(self.home):
+            while len(self.nodes) < 2:
+                self.nodes.append(self.cluster.add_node(num_cpus=1))
 
     def kill(self, node_id: str) -> bool:
         """Kill a node (never the head) while a run goes on; whether it was one."""
@@ -126,14 +140,10 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boxes]:
     from ray.cluster_utils import Cluster
 
     root = tmp_path_factory.mktemp("nodes")
-    before = os.environ.get("NVERBENCH_HOME")
-    os.environ |= {"NVERBENCH_HOME": str(root), "RAY_USAGE_STATS_ENABLED": "0"}
-    try:
+    with at_home(root):
         made = Boxes(Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}), root)
-        made.grow()
-        made.cluster.wait_for_nodes()
-    finally:
-        os.environ.pop("NVERBENCH_HOME") if before is None else os.environ.update(NVERBENCH_HOME=before)
+    made.grow()
+    made.cluster.wait_for_nodes()
     yield made
     made.cluster.shutdown()
 
@@ -162,8 +172,6 @@ class Bench:
 
     def forget(self) -> None:
         """Empty the cache of embeddings."""
-        import shutil
-
         shutil.rmtree(Path(os.environ["NVERBENCH_HOME"]) / "embeddings", ignore_errors=True)
 
     def hold(self, what: str) -> None:
