@@ -47,6 +47,7 @@ class Cluster:
         self._wanted: dict[str, str] = {}
         self._ray: Any = None
         self._depot: Any = None
+        self._setting: Any = None
         self._refs: dict[Future[Answer], Any] = {}
         self._nodes: Nodes
         self._device = "cpu"
@@ -115,6 +116,8 @@ class Cluster:
     def listen(self, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
         """Shards as tasks: a GPU's share each, or as many processors as this process has threads, because bits may depend on that."""
         self._start()
+        if not ask.device.startswith("cuda"):
+            self._fewer_threads()
         return handing.listen(self, ask, clips, wanted, cost)
 
     def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
@@ -167,7 +170,7 @@ class Cluster:
 
         self.cancel(list(self._refs))
         connecting.leave(self._ray, self._depot)
-        self._ray = self._depot = None
+        self._ray = self._depot = self._setting = None
         torch.set_num_threads(self._threads or torch.get_num_threads())
 
     def _start(self) -> None:
@@ -179,12 +182,9 @@ class Cluster:
         self._threads = torch.get_num_threads()
         self._ray = connecting.connected(self.address, self._threads)
         self._nodes = Nodes(self._ray, self.say)
-        self._fewer_threads()
         if self.address is not None:
             self._depot = self._ray.remote(Depot).options(num_cpus=0, scheduling_strategy=connecting.on_node(self._nodes.own)).remote()
         self._task = self._ray.remote(_task)
-        code = plugin_files.running()
-        self._setting = self._ray.put(Setting(code, self._wanted if self.address is not None else {}, torch.get_num_threads()))
 
     def _fewer_threads(self) -> None:
         """Embeddings take the threads of this process; where the smallest node has fewer processors, this process says so and takes as few."""
@@ -204,6 +204,11 @@ class Cluster:
         return {"CPU": torch.get_num_threads() if what == "listen" else 1}
 
     def _begun(self, what: str, device: str, *arguments: Any) -> Future[Answer]:
+        import torch
+
+        if self._setting is None:  # not before: by now the run's plugins are known, and what its plan needs everywhere
+            wanted = self._wanted if self.address is not None else {}
+            self._setting = self._ray.put(Setting(plugin_files.running(), wanted, torch.get_num_threads()))
         needs = self._needs(what, device)
         if not self.slots(what, device) and not self._refs:
             raise UsageError(f"no node of the Ray cluster has {' and '.join(f'{n:g} {kind}' for kind, n in needs.items())} for a task; add one")

@@ -19,7 +19,7 @@ import numpy as np
 
 from nverbench import shards
 from nverbench.entries import expected_bytes
-from nverbench.errors import ClusterError, PartError
+from nverbench.errors import ClusterError
 from nverbench.executors.depot import offer_folder
 from nverbench.executors.work import Answer, Shard
 from nverbench.extraction import Extraction, needed
@@ -42,6 +42,10 @@ LOOK = 1.0
 
 class Lanes(Protocol):
     """Processes that take tasks."""
+
+    @property
+    def say(self) -> Callable[[str], None]:
+        """Told of what the user should know."""
 
     def slots(self, what: str, device: str) -> int:
         """How many tasks can run at once; ``what``: listen or fit."""
@@ -76,7 +80,9 @@ def listen(lanes: Lanes, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str
         weights = replace(weights, path=weights.path.absolute())
     packed = _packed(replace(ask, planned=replace(ask.planned, weights=weights), sha256={}, pooled=frozenset()))
     if packed is None:
-        raise PartError(f"backbone {ask.planned} cannot be sent to other processes; its author must define what it consists of in a module")
+        lanes.say(f"backbone {ask.planned} cannot be sent to other processes (what it consists of must be defined in a module): it listens here")
+        yield from shards.here(ask, clips, wanted, cost)
+        return
     batches = needed(ask.planned, clips, wanted, cost)
     queue = deque(cut(batches, ask.planned.part.batch, max(1, lanes.slots("listen", ask.device))))
     lanes.offer(ask, [c for batch in batches for c in batch])
