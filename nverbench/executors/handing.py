@@ -147,14 +147,13 @@ class Handed:
             ClusterError: one was lost with its process or machine more often than is tried again.
         """
         try:
-            left = set(self.futures)
-            while left:
-                self.lanes.look()
-                ended = concurrent.futures.wait(left, LOOK, concurrent.futures.FIRST_COMPLETED)
-                for future in ended.done:
-                    future.result().get()  # the first that failed ends the job
-                left = ended.not_done
-            return [future.result().get() for future in self.futures]
+            found = []
+            for future in self.futures:  # in their order: of several that fail, the same one is named every time
+                while not future.done():
+                    self.lanes.look()
+                    concurrent.futures.wait([future], LOOK)
+                found.append(future.result().get())
+            return found
         except BaseException:  # one failed, or ctrl-C: the others need not begin
             self.lanes.cancel([f for f in self.futures if not f.done()])
             raise
