@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench import cache
+from nverbench import cache, shards
 from nverbench.artifacts import Planned
 from nverbench.decoding import pad_short, plan_batches
 from nverbench.digests import digest_of
-from nverbench.entries import embedding_identity, entry_of, expected_bytes, key_of, pool
+from nverbench.entries import embedding_identity, expected_bytes, key_of, pool
 from nverbench.errors import AudioError, PartError, UsageError
 from nverbench.extraction import Extraction, Tick, compute, forward, load_encoder, no_tick
 from nverbench.frames import FrameEmbeddings, embed_frames
 from nverbench.options import Reference
 from nverbench.parts import Clip
+from nverbench.shards import Ask, Listen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,9 +71,9 @@ class Embeddings(Extraction):
 
 def embed(
     planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store,
-    *, device: str, dtype: str = "float32", tick: Tick = no_tick,
+    *, device: str, dtype: str = "float32", tick: Tick = no_tick, listen: Listen = shards.here,
 ) -> Embeddings:  # fmt: skip
-    """Pooled embeddings of ``clips``, from the store where it has them.
+    """Pooled embeddings of ``clips``, from the store where it has them; ``listen`` computes the others.
 
     Returns:
         Embeddings in the order of ``clips``, without the clips that cannot be used (they are in ``bad``).
@@ -94,10 +95,10 @@ def embed(
             tick(1)
     result = Embeddings((), np.zeros((0, planned.part.dim), np.float32))
     if len(rows) < len(clips):
-        with closing(compute(planned, clips, set(keys) - set(rows), result, device=device, dtype=dtype)) as computed:
-            for heard in computed:
-                rows[heard.clip.id], lengths[heard.clip.id] = entry_of(heard.frames, heard.layers, planned.part), heard.samples
-                store.put(keys[heard.clip.id], rows[heard.clip.id], heard.samples)
+        with closing(listen(Ask(planned, device, dtype, sha256), clips, set(keys) - set(rows), result)) as computed:
+            for entry in computed:
+                rows[entry.clip], lengths[entry.clip] = entry.array, entry.samples
+                store.put(keys[entry.clip], entry.array, entry.samples)
                 tick(1)
     result.padded = sum(n < planned.part.min_samples for n in lengths.values())
     result.ids = tuple(c.id for c in clips if c.id in rows)

@@ -64,6 +64,14 @@ class DiskError(NverbenchError):
     """A file cannot be written: the disk is full, or the permission is gone. Nothing of it is under its name."""
 
 
+class ClusterError(NverbenchError):
+    """Processes or machines that work for a run were lost more often than is tried again."""
+
+
+class ClusterGone(ClusterError):
+    """All of them are gone: nothing more of this run can be done. What was finished is on disk."""
+
+
 class ConformanceError(NverbenchError):
     """A plugin's part breaks a rule of the conformance kit (``nverbench.testing``)."""
 

@@ -84,18 +84,33 @@ class Heard:
 def compute(
     planned: Planned, clips: Sequence[Clip], wanted: set[str], cost: Extraction, *, device: str, dtype: str, layer: int | None = None
 ) -> Generator[Heard, None, None]:
-    """Each wanted clip with its valid frames; counts passes, seconds and bad clips in ``cost``. Close it, so that its threads end.
+    """Each wanted clip with its valid frames; counts passes, seconds and bad clips in ``cost``. Close it, so that its threads end."""
+    batches = needed(planned, clips, wanted, cost)
+    return hear(planned, batches, wanted, cost, device=device, dtype=dtype,
+                load=lambda: load_encoder(planned, device=device, dtype=dtype, layer=layer))  # fmt: skip
 
-    Batches are planned from the full list of clips and taken whole, so that a resumed run computes in the same company.
-    """
+
+def needed(planned: Planned, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> list[list[Clip]]:
+    """The planned batches that hold a wanted clip. They are planned from the full list of clips and taken whole, so that a resumed run computes in
+    the same company; clips of which not even a length can be read go to ``cost.bad``."""
+    return [b for b in plan_batches(clips, planned.part.batch, cost.bad) if wanted & {c.id for c in b}]
+
+
+def hear(
+    planned: Planned, batches: Sequence[Sequence[Clip]], wanted: set[str], cost: Extraction, *, device: str, dtype: str,
+    load: Callable[[], Encoder], decoders: int | None = None,
+) -> Generator[Heard, None, None]:  # fmt: skip
+    """Each wanted clip of planned batches with its valid frames, as :func:`compute`; ``decoders``: how many threads decode."""
     encoder: Encoder | None = None  # loaded once a clip could be decoded
-    batches = [b for b in plan_batches(clips, planned.part.batch, cost.bad) if wanted & {c.id for c in b}]
     began, loading = time.perf_counter(), 0.0
-    with closing(ahead(batches, planned.part)) as decoded, closing(staged(_usable(unchanging(decoded, batches), wanted, cost), device)) as ready:
+    with (
+        closing(ahead(batches, planned.part, workers=decoders)) as decoded,
+        closing(staged(_usable(unchanging(decoded, batches), wanted, cost), device)) as ready,
+    ):
         for batch, waves in ready:
             if encoder is None:
                 started = time.perf_counter()
-                encoder = load_encoder(planned, device=device, dtype=dtype, layer=layer)
+                encoder = load()
                 cost.parameters, loading = count_parameters(encoder), time.perf_counter() - started
             started = time.perf_counter()
             encoded, halvings = encode_within_memory(encoder, planned.part, batch, waves, device=device, dtype=dtype)

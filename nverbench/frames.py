@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench import cache
+from nverbench import cache, shards
 from nverbench.artifacts import Planned
 from nverbench.digests import digest_of
-from nverbench.entries import STORAGES, check_storage, entry_of, frames_key_of, key_of, layer_of
+from nverbench.entries import STORAGES, frames_key_of, key_of, layer_of
 from nverbench.errors import ArtifactError, UsageError
-from nverbench.extraction import Extraction, Heard, Tick, compute, no_tick
+from nverbench.extraction import Extraction, Tick, no_tick
 from nverbench.options import Reference
 from nverbench.parts import Clip
+from nverbench.shards import Ask, Listen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,10 +67,12 @@ class FrameEmbeddings(Extraction):
 def embed_frames(
     planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store,
     *, layer: int | None = None, device: str, dtype: str = "float32", storage: str = "float32", tick: Tick = no_tick,
+    listen: Listen = shards.here,
 ) -> FrameEmbeddings:  # fmt: skip
     """Frames of ``clips``, from the store where it has them; a pass over the last layer leaves the pooled embedding there too.
 
     Args:
+        listen: computes those that the store does not have.
         layer: 0 to L - 1 of a backbone that has layers; None: the one that the reference names, else the last.
         storage: float32, or float16 (half the disk; each number within 2^-11 of itself, or 3e-8 of it near zero).
 
@@ -90,13 +93,14 @@ def embed_frames(
             tick(1)
     cost, missing = Extraction(), set(keys) - set(found)
     if missing:
-        with closing(compute(planned, clips, missing, cost, device=device, dtype=dtype, layer=wanted)) as computed:
-            for heard in computed:
-                check_storage(part, heard.frames, storage)
-                store.put(keys[heard.clip.id], heard.frames, heard.samples, dtype=storage)
-                if wanted is None:
-                    _keep_pooled(planned, heard, sha256[heard.clip.id], store, dtype)
-                found[heard.clip.id] = len(heard.frames), heard.samples
+        pooled = _pooled_keys(planned, [c for c in clips if c.id in missing], sha256, store, dtype) if wanted is None else {}
+        ask = Ask(planned, device, dtype, sha256, frames=True, layer=wanted, storage=storage, pooled=frozenset(pooled))
+        with closing(listen(ask, clips, missing, cost)) as computed:
+            for entry in computed:
+                store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
+                if entry.pooled is not None:
+                    store.put(pooled[entry.clip], entry.pooled, entry.samples)
+                found[entry.clip] = len(entry.array), entry.samples
                 tick(1)
     cost.padded = sum(samples < part.min_samples for _, samples in found.values())
     cost.seconds = time.perf_counter() - began
@@ -112,8 +116,7 @@ def _check(planned: Planned, storage: str) -> None:
         raise UsageError(f"backbone {planned} holds one stored vector per clip and has no frames; name one that can listen")
 
 
-def _keep_pooled(planned: Planned, heard: Heard, sha256: str, store: cache.Store, dtype: str) -> None:
-    """Store the pooled embedding that a pass over the last layer gives for nothing, where it is missing."""
-    key = key_of(planned, heard.clip, sha256, dtype, planned.part.pool)
-    if not store.path(key).exists():
-        store.put(key, entry_of(heard.frames, heard.layers, planned.part), heard.samples)
+def _pooled_keys(planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store, dtype: str) -> dict[str, str]:
+    """Clip id -> key of the pooled embedding, where the store has none: a pass over the last layer gives it for nothing."""
+    keys = {c.id: key_of(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
+    return {clip: key for clip, key in keys.items() if not store.path(key).exists()}

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nverbench import cache, gaps, home, litter, tracking
-from nverbench.errors import DiskError, FitError, NverbenchError, PartError
+from nverbench.errors import ClusterError, ClusterGone, DiskError, FitError, NverbenchError, PartError
 from nverbench.executors import local
-from nverbench.executors.shared import Shared, Watch, unwatched
-from nverbench.fit import Workers
+from nverbench.executors.shared import Crew, Shared, Watch, unwatched
 from nverbench.folder import Folder
 from nverbench.jobs import Job, Plan
 from nverbench.predictions import Predictions
@@ -51,23 +50,36 @@ class Summary:
 
 
 def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: Watch = unwatched,
-        rerun: bool = False, debug: bool = False) -> Summary:  # fmt: skip
-    """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done."""
+        rerun: bool = False, debug: bool = False, crew: Crew | None = None) -> Summary:  # fmt: skip
+    """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done.
+
+    ``crew``: who embeds and trains; None: this machine, as fits its devices. They end with the run.
+    """
     folder, summary = Folder(out), Summary(plan)
     for place in (folder.root, home.home()):  # what a killed run left there, also where this one will write nothing
         litter.sweep(place)
-    shared = Shared(cache.Store(home.embeddings_folder(), say), Workers(say=say), out / "checkpoints")
-    begun: deque[_Begun] = deque()
-    with shared.workers:
-        shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
-        for number, job in enumerate(plan.jobs, 1):
-            begun.append(_begin(job, f"[{number}/{len(plan.jobs)}] {job}", folder, shared, watch, rerun=rerun))
-            while begun and not shared.workers.hungry:  # the next job is begun before this one ends: no worker waits for it
-                _end(begun.popleft(), summary, folder, uri, say, debug=debug)
-        while begun:
-            _end(begun.popleft(), summary, folder, uri, say, debug=debug)
+    crew = crew or local.crew({job.selection.device for job in plan.jobs}, say)
+    shared = Shared(cache.Store(home.embeddings_folder(), say), crew, out / "checkpoints")
+    with crew:
+        try:
+            _jobs(plan, summary, folder, uri, shared, say=say, watch=watch, rerun=rerun, debug=debug)
+        except ClusterGone:  # said, as the failure of the job that met it first
+            say("the other jobs were not tried")
     summary.gaps = _gaps(summary, folder, uri, say)
     return summary
+
+
+def _jobs(plan: Plan, summary: Summary, folder: Folder, uri: str, shared: Shared, *, say: Callable[[str], None], watch: Watch,
+          rerun: bool, debug: bool) -> None:  # fmt: skip
+    """One job after the other, each begun before the one before it ends: no worker waits for it."""
+    begun: deque[_Begun] = deque()
+    shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
+    for number, job in enumerate(plan.jobs, 1):
+        begun.append(_begin(job, f"[{number}/{len(plan.jobs)}] {job}", folder, shared, watch, rerun=rerun))
+        while begun and not shared.workers.hungry:
+            _end(begun.popleft(), summary, folder, uri, say, debug=debug)
+    while begun:
+        _end(begun.popleft(), summary, folder, uri, say, debug=debug)
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,8 @@ def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callabl
         say(f"{place}: failed: {failure.reason}")
         facts = {"job": str(job), "reason": failure.reason, "users_mistake": failure.users_mistake}
         _safely(say, lambda: folder.note_failure(job.id, facts))
+        if isinstance(error, ClusterGone):
+            raise
         return
     _safely(say, lambda: folder.forget_failure(job.id))
     _safely(say, lambda: tracking.log(result, folder, uri))
@@ -168,7 +182,7 @@ def note_speeds(job: Job, result: Result) -> None:
 
 def _failure(job: Job, error: Exception) -> Failure:
     if isinstance(error, NverbenchError):
-        return Failure(job, " ".join(str(error).split()), not isinstance(error, DiskError | FitError | PartError))
+        return Failure(job, " ".join(str(error).split()), not isinstance(error, ClusterError | DiskError | FitError | PartError))
     place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno}; --debug shows all"
-    return Failure(job, f"{type(error).__name__}: {' '.join(str(error).split())} ({where})", False)
+    where = getattr(error, "happened_at", f"{Path(place.filename).name}:{place.lineno}")  # in a process elsewhere, or here
+    return Failure(job, f"{type(error).__name__}: {' '.join(str(error).split())} ({where}; --debug shows all)", False)

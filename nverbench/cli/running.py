@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -28,6 +29,7 @@ from nverbench.cli.needs import check_room, say_dry_run
 
 if TYPE_CHECKING:
     from nverbench.catalog import Catalog
+    from nverbench.executors.cluster import Cluster
     from nverbench.jobs import Plan
     from nverbench.registry import Registry
     from nverbench.run import Summary
@@ -53,6 +55,9 @@ def run(
     download: Annotated[bool, typer.Option("--download", help="Fetch missing weights.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable clips out (unofficial).")] = False,
     train: Annotated[str | None, typer.Option(help="shuffle=none, intra, inter-speaker or inter: turns of training conversations.")] = None,
+    executor: Annotated[str, typer.Option(help="local, or ray: tasks of Ray on this machine or a cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster that runs: HOST:PORT or auto; without it Ray starts here.")] = None,
+    gpus_per_job: Annotated[float | None, typer.Option(help="Of Ray's tasks: a share of a GPU, as 0.25, or a whole number; default 1.")] = None,
     storage: Annotated[str, typer.Option(help="float32; float16 halves the disk that frames take (unofficial).")] = "float32",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print jobs, forward passes, disk and minutes; run nothing.")] = False,
     rerun: Annotated[bool, typer.Option("--rerun", help="Compute finished jobs again.")] = False,
@@ -68,24 +73,44 @@ def run(
     from nverbench.selection import Selection
 
     _check_selection(selection)
-    asked = Selection(
-        backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=_label_sets(dataset, exclude_label),
-        folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=devices.resolve(device),
-        dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
-        shuffle=_shuffle(train), storage=_one_of("storage", storage, ("float32", "float16")),
-    )  # fmt: skip
-    rules, parts = loaded(registry), installed(no_plugin, plugin)
-    planned = plan.plan(rules, parts, asked)
-    if download and planned.missing:
-        planned = _fetched(planned, rules, parts, asked)
-    say_plan(planned)
-    if dry_run:
-        return say_dry_run(planned)
-    check_room(planned)
-    if not planned.jobs:
-        say("nothing could run")
-        return 2
-    return _carry_out(planned, out, tracking_uri, as_json=as_json, rerun=rerun, debug=bool(ctx.find_root().params.get("debug")))
+    cluster = _cluster(executor, address, gpus_per_job)
+    with cluster or contextlib.nullcontext():
+        asked = Selection(
+            backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=_label_sets(dataset, exclude_label),
+            folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=(cluster or devices).resolve(device),
+            dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
+            shuffle=_shuffle(train), storage=_one_of("storage", storage, ("float32", "float16")),
+        )  # fmt: skip
+        rules, parts = loaded(registry), installed(no_plugin, plugin)
+        planned = plan.plan(rules, parts, asked)
+        if download and planned.missing:
+            planned = _fetched(planned, rules, parts, asked)
+        say_plan(planned)
+        if dry_run:
+            return say_dry_run(planned)
+        check_room(planned)
+        if not planned.jobs:
+            say("nothing could run")
+            return 2
+        debug = bool(ctx.find_root().params.get("debug"))
+        return _carry_out(planned, out, tracking_uri, cluster, as_json=as_json, rerun=rerun, debug=debug)
+
+
+def _cluster(executor: str, address: str | None, gpus_per_job: float | None) -> Cluster | None:
+    """Ray's crew, where it is asked for; not connected yet."""
+    from nverbench.errors import UsageError
+
+    if _one_of("executor", executor, ("local", "ray")) == "ray":
+        from nverbench.executors.connecting import check_installed
+
+        check_installed()
+        from nverbench.executors.cluster import Cluster
+
+        return Cluster(address, 1.0 if gpus_per_job is None else gpus_per_job, say)
+    for option, value in (("--address", address), ("--gpus-per-job", gpus_per_job)):
+        if value is not None:
+            raise UsageError(f"{option} says something of Ray; add --executor ray")
+    return None
 
 
 def _fetched(planned: Plan, rules: Registry, parts: Catalog, asked: Selection) -> Plan:
@@ -97,15 +122,17 @@ def _fetched(planned: Plan, rules: Registry, parts: Catalog, asked: Selection) -
     return plan.plan(rules, parts, asked)
 
 
-def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
+def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, cluster: Cluster | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
     from nverbench import tracking
     from nverbench.cli.progress import watching
     from nverbench.cli.ranks import tell_ranks
     from nverbench.run import run as run_plan
 
     uri = tracking_uri or tracking.DEFAULT_URI
+    if cluster is not None:
+        cluster.check(planned)
     with watching() as watch:
-        summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug)
+        summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug, crew=cluster)
     say_summary(summary, out, uri, as_json=as_json)
     tell_ranks(summary.finished, out, uri)
     return summary.exit_code

@@ -1,1 +1,1 @@
-"""Who carries out planned jobs: this process (``local``)."""
+"""Who carries out planned jobs: this machine (``local``, with one process per GPU where there are several) or Ray (``cluster``)."""

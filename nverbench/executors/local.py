@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from nverbench import embed, folds, licences, publishing, scoring
 from nverbench.cutting import by_protocol
 from nverbench.executors import provenance
-from nverbench.executors.shared import Embedded, Shared, Watch, unwatched
-from nverbench.fit import Fitted, Spoken, Training, begin_folds
+from nverbench.executors.gpus import Gpus, visible
+from nverbench.executors.shared import Crew, Embedded, Shared, Watch, unwatched
+from nverbench.fit import Fitted, Spoken, Training, Workers, begin_folds
 from nverbench.fit.spoken import Stream
 from nverbench.frames import FrameEmbeddings
 from nverbench.jobs import Job
@@ -24,6 +25,12 @@ from nverbench.standing import heard_in_pretraining
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def crew(used: Collection[str], say: Callable[[str], None]) -> Crew:
+    """Who embeds and trains on this machine: a process per GPU where there are two or more, else this one, with processes for trainings."""
+    ids = visible() if "cuda" in used else []
+    return Gpus(ids, say) if len(ids) > 1 else Workers(say=say)
 
 
 def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tuple[Result, Predictions]]:

@@ -66,5 +66,5 @@ def device_name(device: str) -> str:
     if device == "cuda":
         import torch
 
-        return str(torch.cuda.get_device_name())
+        return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "cuda, on other machines"
     return platform.processor() or platform.machine()

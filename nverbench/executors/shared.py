@@ -9,19 +9,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Protocol
 
 from nverbench import cache, costs, embed, frames
 from nverbench.artifacts import Planned
 from nverbench.digests import file_digests
-from nverbench.errors import DatasetError
+from nverbench.errors import ClusterGone, DatasetError
 from nverbench.extraction import Extraction
+from nverbench.fit import Crew as Trainers
 from nverbench.fit import Workers
 from nverbench.jobs import Job
+from nverbench.shards import Listen
 
 Embedded = embed.Embeddings | frames.FrameEmbeddings
 MOST_BYTES = 4_000_000_000
 Watch = Callable[[str, int], embed.Tick]
 """Told of a stage and its size; gives what to call after each step of it."""
+
+
+class Crew(Trainers, Protocol):
+    """Who listens and who trains, here or elsewhere; what they give is written by this process alone. A context manager, so that it ends."""
+
+    @property
+    def listen(self) -> Listen:
+        """Computes the store's entries that are missing."""
+
+    def __enter__(self) -> object:
+        """Nothing is started before there is work."""
+
+    def __exit__(self, *error: object) -> None:
+        """Everybody is sent home."""
 
 
 def unwatched(stage: str, total: int) -> embed.Tick:
@@ -34,8 +51,8 @@ class Shared:
     """Embeddings and workers of one run."""
 
     store: cache.Store
-    workers: Workers = field(default_factory=Workers)
-    """Processes for trainings; nothing is started before a job is worth it."""
+    workers: Crew = field(default_factory=Workers)
+    """Who embeds and trains; nothing is started before a job is worth it."""
     checkpoints: Path | None = None
     """Where trainings of conversations keep their last epoch, a folder per job."""
     _held: dict[str, embed.Embeddings] = field(default_factory=dict)
@@ -57,6 +74,8 @@ class Shared:
                         self.heard(job, planned, watch)
                     except Exception as error:
                         self._failed[key] = error
+                        if isinstance(error, ClusterGone):  # nobody is left to embed the rest
+                            return
 
     def heard(self, job: Job, planned: Planned, watch: Watch) -> Embedded:
         """What a job's fusion wants of one backbone: frames, or an embedding per clip.
@@ -75,8 +94,9 @@ class Shared:
             unchanged(job)
             tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
             found = embed.embed(
-                planned, job.corpus.clips, job.corpus.sha256, self.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick
-            )
+                planned, job.corpus.clips, job.corpus.sha256, self.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick,
+                listen=self.workers.listen,
+            )  # fmt: skip
             costs.complete(found, planned, job.corpus.digest, job.selection.device, job.selection.dtype)
             for name in (f.name for f in fields(Extraction)):
                 setattr(found, name, getattr(self._costs.setdefault(key, found), name))
@@ -90,8 +110,9 @@ class Shared:
             asked = job.selection
             tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
             found = frames.embed_frames(
-                planned, job.heard, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick
-            )
+                planned, job.heard, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick,
+                listen=self.workers.listen,
+            )  # fmt: skip
             costs.complete(found, planned, job.corpus.digest, asked.device, asked.dtype)
             self._frames[key] = found
         return self._frames[key]

@@ -1,7 +1,8 @@
 """Folds and replicates of one job: a fusion trained on frozen embeddings, and its predictions of the test parts (protocol nver-1, "Training").
 
 Which way they are trained is an execution detail: one by one, in processes beside each other, or jointly as one batched model (``NVERBENCH_FIT``
-chooses: one, processes, joint). Every training runs on one thread on the CPU, so that all ways give the same numbers.
+chooses: one, processes, joint). Every training runs on one thread on the CPU, so that all ways give the same numbers. Who trains beside this process
+is a :class:`Crew`: processes of this machine, or of several.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -19,7 +20,7 @@ from nverbench.errors import UsageError
 from nverbench.fit import joint, spoken
 from nverbench.fit.loop import Run, train
 from nverbench.fit.material import Material, Pooled, full_batches
-from nverbench.fit.processes import Handed, Task, Workers
+from nverbench.fit.processes import Data, Task, Tasks, Work, Workers
 from nverbench.fit.records import Fitted, Training, within_memory
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
@@ -31,22 +32,45 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Fitted", "Spoken", "Training", "Workers", "begin_folds", "fit_fold", "fit_folds", "full_batches", "seed_of"]
+__all__ = ["Crew", "Data", "Fitted", "Spoken", "Training", "UnderWay", "Workers", "begin_folds", "fit_fold", "fit_folds", "full_batches", "seed_of"]
 
-Data = Sequence["NDArray[np.float32]"] | Spoken
-"""What a job trains on: a matrix per backbone, or frames on disk."""
 WAYS = ("auto", "one", "processes", "joint")
 
 
+class UnderWay(Protocol):
+    """Trainings that were handed out."""
+
+    def results(self) -> list[Any] | None:
+        """Wait for what each task gave, in their order; None: they have to be done here after all. What one of them raised is raised."""
+
+
+class Crew(Protocol):
+    """Who trains beside this process."""
+
+    def worth(self, seconds: float) -> bool:
+        """Whether that much work is worth handing out."""
+
+    def takes_jobs(self, device: str) -> bool:
+        """Whether a job whose folds are trained as one model on that device is handed out whole."""
+
+    @property
+    def hungry(self) -> bool:
+        """Whether somebody will soon have nothing to do."""
+
+    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+             tick: Callable[[int], None]) -> UnderWay | None:  # fmt: skip
+        """``work(training, streams, target, *task)`` for every task, under way; ticked once for each. None: not possible, to be done here."""
+
+
 def fit_folds(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
-              tick: Callable[[int], None] = lambda n: None, workers: Workers | None = None) -> list[list[Fitted]]:  # fmt: skip
+              tick: Callable[[int], None] = lambda n: None, workers: Crew | None = None) -> list[list[Fitted]]:  # fmt: skip
     """Every fold of every replicate: ``[replicate][fold]``; arguments and errors as :func:`begin_folds`."""
     return begin_folds(training, streams, target, folds, replicates, tick, workers)()
 
 
 def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
                 tick: Callable[[int], None] = lambda n: None,
-                workers: Workers | None = None) -> Callable[[], list[list[Fitted]]]:  # fmt: skip
+                workers: Crew | None = None) -> Callable[[], list[list[Fitted]]]:  # fmt: skip
     """Train every fold of every replicate; call what comes back for the results. Until then workers may still be busy with them.
 
     Args:
@@ -57,7 +81,7 @@ def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], fo
         folds: training, validation and test rows.
         replicates: other seeds, the same folds.
         tick: told how many trainings ended.
-        workers: processes to use where that is faster; None: none.
+        workers: who trains beside this process, where that is faster; None: nobody.
 
     Raises (here or when called back):
         FoldError: selection is ``inner`` and a fold has no validation part.
@@ -66,6 +90,10 @@ def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], fo
     """
     tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
     way = chosen(training.device)
+    if way == "joint" and workers is not None and workers.takes_jobs(training.device):
+        whole = workers.hand(fit_job, training, streams, target, [(tuple(folds), replicates)], lambda n: tick(len(tasks)))
+        if whole is not None:
+            return lambda: found[0] if (found := whole.results()) is not None else fit_folds(training, streams, target, folds, replicates)
     together = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
     if together is not None:
         tick(len(tasks))
@@ -82,7 +110,7 @@ def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], fo
 
 
 def _separately(training: Training, streams: Data, target: NDArray[np.int64], tasks: Sequence[Task],
-                tick: Callable[[int], None], workers: Workers | None, *, at_once: bool) -> Callable[[], list[Fitted]]:  # fmt: skip
+                tick: Callable[[int], None], workers: Crew | None, *, at_once: bool) -> Callable[[], list[Fitted]]:  # fmt: skip
     """Each task as a training of its own; once the first has shown how long they take, the rest in processes where that pays."""
 
     def here(some: Sequence[Task]) -> list[Fitted]:
@@ -92,7 +120,7 @@ def _separately(training: Training, streams: Data, target: NDArray[np.int64], ta
             tick(1)
         return found
 
-    def handed(some: Sequence[Task]) -> Handed | None:
+    def handed(some: Sequence[Task]) -> UnderWay | None:
         return workers.hand(fit_fold, training, streams, target, some, tick) if workers is not None and some else None
 
     first: list[Fitted] = []
@@ -114,6 +142,11 @@ def fit_fold(training: Training, streams: Data, target: NDArray[np.int64], fold:
     with one_thread(), forked(training.device), within_memory(training, fold.name):
         labels = _labels(training, target)
         return train(Run(training, prepared(training, streams, labels, fold, replicate), labels, fold, replicate))
+
+
+def fit_job(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int) -> list[list[Fitted]]:
+    """Every fold of every replicate, here: what a whole job is handed out as."""
+    return fit_folds(training, streams, target, folds, replicates)
 
 
 def chosen(device: str) -> str:

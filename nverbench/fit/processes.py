@@ -14,7 +14,7 @@ import pickle
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,23 +22,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench import plugin_files
-from nverbench.fit.records import Fitted, Training
+from nverbench import plugin_files, shards
+from nverbench.extraction import Extraction
+from nverbench.fit.records import Training
 from nverbench.fit.spoken import Spoken
 from nverbench.folds import Fold
 from nverbench.isolation import alone
 from nverbench.litter import passing_folder
+from nverbench.parts import Clip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Data = Sequence["NDArray[np.float32]"] | Spoken
+"""What a job trains on: a matrix per backbone, or frames on disk."""
 Task = tuple[Fold, int]
 """A fold and a replicate."""
-FitFold = Callable[[Training, Any, Any, Fold, int], Fitted]
+Tasks = Sequence[Task] | Sequence[tuple[tuple[Fold, ...], int]]
+"""Or, of a whole job, all folds and how many replicates."""
+Work = Callable[..., Any]
+"""``(training, streams, target, *task)``: ``fit_fold``, or ``fit_job``."""
 WORTH_STARTING = 10.0
 """Seconds of work left from which workers are started."""
 PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 """For a worker's start: glibc would give every large gradient back to the system at every step and take it again page by page."""
+
+
+def own_settings() -> dict[str, str]:
+    """``PAGES``, but for what the user set."""
+    return {name: value for name, value in PAGES.items() if name not in os.environ}
 
 
 class Workers:
@@ -48,7 +60,7 @@ class Workers:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS cannot tell
         self.number, self.say = number or cores, say
         self._pool: ProcessPoolExecutor | None = None
-        self._handed: list[Future[Fitted]] = []
+        self._handed: list[Future[Any]] = []
 
     def __enter__(self) -> Workers:
         return self
@@ -60,28 +72,36 @@ class Workers:
         """Whether that much work is worth handing out: always, once processes run."""
         return self.number > 1 and (self._pool is not None or seconds > WORTH_STARTING)
 
+    def takes_jobs(self, device: str) -> bool:
+        """Never: they share this machine's processors."""
+        return False
+
+    def listen(self, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
+        """Embedding needs all threads of this process, and no other."""
+        return shards.here(ask, clips, wanted, cost)
+
     @property
     def hungry(self) -> bool:
         """Whether processes run that will soon have nothing to do."""
         self._handed = [f for f in self._handed if not f.done()]
         return self._pool is not None and len(self._handed) < 2 * self.number
 
-    def hand(self, fit_fold: FitFold, training: Training, streams: Sequence[NDArray[np.float32]] | Spoken, target: NDArray[np.int64],
-             tasks: Sequence[Task], tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
+    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+             tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
         """Trainings under way; None where the parts cannot travel or a worker died."""
         try:
-            packed = pickle.dumps((fit_fold, training, streams if isinstance(streams, Spoken) else None))
+            packed = pickle.dumps((work, training, streams if isinstance(streams, Spoken) else None))
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
         files = contextlib.ExitStack()
         try:
-            paths = files.enter_context(_laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
+            paths = files.enter_context(laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
         except OSError as error:
             self.say(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}), so that folds are trained one by one; TMPDIR moves it")
             return None
         try:
-            with _environment(PAGES):  # processes start when there is something to do
-                futures = [self._started().submit(_work, packed, paths, fold, replicate) for fold, replicate in tasks]
+            with environment(own_settings()):  # processes start when there is something to do
+                futures = [self._started().submit(_work, packed, paths, task) for task in tasks]
         except BrokenProcessPool:
             files.close()
             self.bury()
@@ -109,7 +129,7 @@ class Workers:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.number, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(plugin_files.running(),)
+                self.number, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker, initargs=(plugin_files.running(),)
             )
         return self._pool
 
@@ -119,11 +139,11 @@ class Handed:
     """The trainings of a job, handed to workers."""
 
     workers: Workers
-    futures: Sequence[Future[Fitted]]
+    futures: Sequence[Future[Any]]
     files: contextlib.ExitStack
     """The data they read, removed when they end."""
 
-    def results(self) -> list[Fitted] | None:
+    def results(self) -> list[Any] | None:
         """Wait for them, in their order; None when a worker died (then nothing is lost but time)."""
         with self.files:
             try:
@@ -138,7 +158,7 @@ class Handed:
 
 
 @contextlib.contextmanager
-def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
+def laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
     """The arrays as files that workers map into memory, instead of a copy for each."""
     with passing_folder() as folder:
         paths = [str(folder / f"{i}.npy") for i in range(len(arrays))]
@@ -148,18 +168,19 @@ def _laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
 
 
 @contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables that processes started inside will have; what the user set stays."""
-    own = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(own)
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started inside will have."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        for name in own:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _begin(files: Sequence[plugin_files.Code]) -> None:
+def begin_worker(files: Sequence[plugin_files.Code]) -> None:
+    """The start of a process that works for this one, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     plugin_files.adopt(files)
@@ -176,13 +197,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(packed: bytes, paths: tuple[str, ...], fold: Fold, replicate: int) -> Fitted:
+def _work(packed: bytes, paths: tuple[str, ...], task: tuple[Any, int]) -> Any:
     # Reading it imports plugins: here too, what they print must not reach the parent's standard output, nor what they set other jobs.
     parts: Any = alone(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the parent a moment ago, never read from disk
-    fit_fold, training, on_disk = parts
+    work, training, on_disk = parts
     *streams, target = _arrays(paths)
-    fitted: Fitted = fit_fold(training, streams if on_disk is None else on_disk, target, fold, replicate)
-    return fitted
+    return work(training, streams if on_disk is None else on_disk, target, *task)
 
 
 @functools.lru_cache(maxsize=1)

@@ -24,6 +24,7 @@ from nverbench.predictions import Predictions
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
     ("nverbench/fit/processes.py", "pickle.loads"),  # from the parent process to its worker, through a pipe; never a file
+    ("nverbench/executors/work.py", "pickle.loads"),  # between a run and the processes that it gave its own code to; never a file
     ("nverbench/yaml_files.py", "yaml.load"),  # a SafeLoader that also refuses a key given twice
     ("nverbench/plugin_files.py", "exec"),  # a file that the user named with --plugin: running it is what was asked for
 }
