@@ -13,7 +13,7 @@ from nverbench import embed, folds, licences, publishing, scoring
 from nverbench.cutting import by_protocol
 from nverbench.executors import provenance
 from nverbench.executors.gpus import Gpus, visible
-from nverbench.executors.shared import Crew, Embedded, Shared, Watch, unwatched
+from nverbench.executors.shared import Crew, Embedded, Shared, Watch, unchanged, unwatched
 from nverbench.fit import Fitted, Spoken, Training, Workers, begin_folds
 from nverbench.fit.spoken import Stream
 from nverbench.frames import FrameEmbeddings
@@ -42,6 +42,7 @@ def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tu
         PartError, FitError: a part broke its contract, a loss was not finite.
     """
     found = _embedded(job, shared, watch)
+    unchanged(job)  # hours may lie between its embedding and its turn
     clips, streams = usable(job, found), _frames(job, found, shared) if job.fusion.wants == "frames" else _vectors(job, found)
     cut = job.cut if len(clips) == len(job.corpus.clips) else by_protocol(clips, job.cut.kind, job.protocol)  # --skip-bad left some out
     index = {label: i for i, label in enumerate(job.corpus.labels)}

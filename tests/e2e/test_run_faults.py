@@ -15,6 +15,7 @@ import soundfile
 import torch
 
 from nverbench import plan, tracking
+from nverbench.executors.shared import Shared
 from nverbench.fit import Workers, fit_folds, processes
 from nverbench.folds import Fold
 from tests.fitting import CLASSES, ENTROPY, LINEAR, QUICK, Training, data
@@ -185,7 +186,24 @@ def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old
     assert digest(world.job("--json")) == straight(world, monkeypatch)
 
 
-def test_a_file_that_changes_between_embedding_and_training_is_another_row_next_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_between_embedding_and_training_fails_the_job_by_name(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = straight(world, monkeypatch)
+    clip, prepare = world.corpus / "spk0" / "high-0.wav", Shared.prepare
+    world.run("data", "add", "tiny-bursts", world.corpus)
+
+    def changing(*words: Any) -> None:
+        prepare(*words)
+        quieter(clip)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Shared, "prepare", changing)
+        ran = world.job()
+    assert (ran.code, world.results) == (2, [])
+    assert f"{clip}: the file changed while the job was running; run it again" in ran.err
+    assert digest(world.job("--json")) != before
+
+
+def test_a_file_that_changes_once_training_has_begun_is_another_row_next_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = straight(world, monkeypatch)
     clip, build, changed = world.corpus / "spk0" / "high-0.wav", world.fusions[0].build, list[Path]()
 
