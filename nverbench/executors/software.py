@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import platform
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from nverbench import plugin_files
 from nverbench.errors import UsageError
@@ -23,12 +20,25 @@ def wanted(jobs: Iterable[Job]) -> dict[str, str]:
 
 
 def found(names: Iterable[str]) -> dict[str, str]:
-    """The versions in this process: of Python, then of these distributions."""
-    return {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"} | {name: _version(name) for name in names}
+    """The versions in this process: of Python, then of these distributions; of nverbench also its source, because two checkouts have one version."""
+    return prober()(list(names))
 
 
 def prober() -> Callable[[list[str]], dict[str, str]]:
     """``found`` as a function that needs nothing of ours where it runs: it travels by value, also to machines that have no nverbench."""
+
+    def source(name: str) -> str:
+        from hashlib import sha256
+        from importlib.util import find_spec
+        from pathlib import Path
+
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            return ""
+        folder, content = Path(spec.origin).parent, sha256()
+        for path in sorted(folder.rglob("*.py")):
+            content.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        return f", source {content.hexdigest()[:8]}"
 
     def probe(names: list[str]) -> dict[str, str]:
         import sys
@@ -37,7 +47,7 @@ def prober() -> Callable[[list[str]], dict[str, str]]:
         versions = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
         for name in names:
             try:
-                versions[name] = version(name)
+                versions[name] = version(name) + (source(name) if name == "nverbench" else "")
             except PackageNotFoundError:
                 versions[name] = "none"
         return versions
@@ -55,11 +65,3 @@ def compare(node: str, wanted: Mapping[str, str], have: Mapping[str, str]) -> No
     other = [f"{name} {have.get(name, ABSENT)} (expected {expected})" for name, expected in wanted.items() if have.get(name, ABSENT) != expected]
     if other:
         raise UsageError(f"node {node} has {', '.join(other)}; numbers may depend on it: install on every node what this machine has")
-
-
-@functools.cache
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ABSENT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -161,7 +162,18 @@ def test_another_version_is_named_with_what_is_expected() -> None:
     software.check({})
     with pytest.raises(UsageError, match=r"node box has numpy 1\.0 \(expected 2\.0\), scipy none \(expected 1\)"):
         software.compare("box", {"python": "3.11", "numpy": "2.0", "scipy": "1"}, {"python": "3.11", "numpy": "1.0"})
-    assert software.prober()(["numpy", "no-such"]) == software.found(["numpy", "no-such"])
+    assert software.found(["numpy", "no-such"])["no-such"] == "none"
+
+
+def test_two_checkouts_of_one_version_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = software.found(["nverbench"])["nverbench"]
+    copy = tmp_path / "nverbench"
+    shutil.copytree(Path(software.__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    spec = importlib.util.spec_from_file_location("nverbench", copy / "__init__.py")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    assert software.found(["nverbench"])["nverbench"] == before
+    (copy / "seeds.py").write_text("# another\n")
+    assert software.found(["nverbench"])["nverbench"] != before
 
 
 class Odd(Exception):
