@@ -67,20 +67,28 @@ def planning(clips: int, *, again: bool) -> float:
 
 
 def storing(clips: int, dim: int, *, again: bool) -> float:
-    """Seconds of writing a vector per clip into the store, or (``again``) of reading them all into one matrix."""
+    """Seconds of writing a vector per clip into the store, or (``again``) of reading them all back as a run does."""
     import numpy as np
 
+    from nverbench import embed
+    from nverbench.artifacts import Planned, Weights
     from nverbench.cache import Store
-    from nverbench.digests import digest_of
+    from nverbench.options import Reference
+    from nverbench.parts import Backbone, Clip
 
+    part = Backbone(name="wide", family="features", frame_dim=dim, dim=dim, load=print)
+    planned, vector = Planned(part, Reference("wide"), Weights(None, "", pinned=False)), np.ones(dim, np.float32)
+    listed = [Clip(f"{i:08d}", Path(f"{i}.wav"), None) for i in range(clips)]
+    digests = {c.id: c.id * 8 for c in listed}
     with tempfile.TemporaryDirectory() as folder:
-        store, vector, keys = Store(Path(folder)), np.ones(dim, np.float32), [digest_of(i) for i in range(clips)]
+        store = Store(Path(folder))
         began = time.perf_counter()
-        for key in keys:
-            store.put(key, vector, 16_000)
+        for clip in listed:
+            store.put(embed.key_of(planned, clip, digests[clip.id], "float32", part.pool), vector, 16_000)
         if again:
             began = time.perf_counter()
-            np.stack([found[0] for key in keys if (found := store.get(key)) is not None])
+            found = embed.embed(planned, listed, digests, store, device="cpu")
+            assert len(found.ids) == clips
         seconds = time.perf_counter() - began
         if not again:
             blocks = sum(path.stat().st_blocks * 512 for path in Path(folder).rglob("*.embedding"))

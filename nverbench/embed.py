@@ -86,28 +86,50 @@ def embed(
     if planned.part.lookup is not None:
         return _looked_up(planned, clips)
     keys = {c.id: key_of(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
-    rows: dict[str, NDArray[np.float32]] = {}
-    lengths: dict[str, int] = {}
+    rows, lengths = _Rows(tuple(keys)), dict[str, int]()
     for clip in clips:
         stored = store.get(keys[clip.id])
         if stored is not None:
-            rows[clip.id], lengths[clip.id] = stored
+            rows.put(clip.id, stored[0])
+            lengths[clip.id] = stored[1]
             tick(1)
     result = Embeddings((), np.zeros((0, planned.part.dim), np.float32))
-    if len(rows) < len(clips):
-        with closing(listen(Ask(planned, device, dtype, sha256), clips, set(keys) - set(rows), result)) as computed:
+    if len(lengths) < len(clips):
+        with closing(listen(Ask(planned, device, dtype, sha256), clips, set(keys) - set(lengths), result)) as computed:
             for entry in computed:
-                rows[entry.clip], lengths[entry.clip] = entry.array, entry.samples
+                rows.put(entry.clip, entry.array)
+                lengths[entry.clip] = entry.samples
                 store.put(keys[entry.clip], entry.array, entry.samples)
                 tick(1)
     result.padded = sum(n < planned.part.min_samples for n in lengths.values())
-    result.ids = tuple(c.id for c in clips if c.id in rows)
+    result.ids = tuple(c.id for c in clips if c.id in lengths)
     if result.ids:
-        entries = np.stack([rows[i] for i in result.ids])  # (n, d) or (n, L, d)
+        entries = rows.taken(result.ids)  # (n, d) or (n, L, d)
         result.layers = entries if planned.part.layers else None
         result.matrix = np.ascontiguousarray(entries[:, -1]) if planned.part.layers else entries
     result.seconds = time.perf_counter() - began
     return result
+
+
+class _Rows:
+    """Rows of clips, each put into its place as it comes: millions of vectors stand in memory once."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.place = {clip_id: i for i, clip_id in enumerate(ids)}
+        self.array: NDArray[np.float32] | None = None
+
+    def put(self, clip_id: str, row: NDArray[np.float32]) -> None:
+        """The row (d,) or (L, d) of a clip; all are of one shape."""
+        if self.array is None:
+            self.array = np.empty((len(self.place), *row.shape), np.float32)
+        if row.shape != self.array.shape[1:]:
+            raise PartError(f"the embedding of {clip_id} is {row.shape}, that of others {self.array.shape[1:]}; nverbench cache verify finds out why")
+        self.array[self.place[clip_id]] = row
+
+    def taken(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """The rows of those clips, which were put, in their order: the array itself where these are all."""
+        assert self.array is not None  # the caller has seen one
+        return self.array if len(ids) == len(self.place) else self.array[[self.place[i] for i in ids]]
 
 
 def check_usable(bad: Mapping[str, str], name: str) -> None:
