@@ -4,8 +4,9 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# Two files of tests at a time; a file's own tests stay in order (the README's lines build on each other). TESTS= runs one after the other.
-TESTS ?= -n 2 --dist loadfile
+# Two files of tests at a time, the long ones first (tests/conftest.py); a file's own tests stay in order (the README's lines build on each other).
+# TESTS= runs one after the other.
+TESTS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check lint bench clean
 

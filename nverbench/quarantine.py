@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nverbench.errors import ArtifactError, UsageError
+from nverbench.errors import ArtifactError, DiskError, UsageError
 
 SECONDS = 20.0
 """How long the import of a plugin may take, hooks included, numpy and torch not: ours, for a cold disk on a busy machine; waited for only once."""
@@ -62,7 +62,7 @@ def too_slow(handle: str, version: str, module: str | None, seconds: float) -> s
         return f"{said}; {VARIABLE}={6 * seconds:g} gives it longer"
     from nverbench import home
 
-    with contextlib.suppress(OSError, ArtifactError):  # a home that cannot be written: the next command waits again
+    with contextlib.suppress(ArtifactError, DiskError):  # a home that cannot be written: the next command waits again
         home.note(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
     return f"{said}; it is not tried again before it changes; {_way_out(seconds)}"
 

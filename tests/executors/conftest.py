@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))  # pytest's importlib mode leaves that folder off the path
 
@@ -195,8 +196,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:  # noqa: F811
-    """The tiny world with ``ears.py``; trainings are handed out where somebody takes them."""
+def bench(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:  # noqa: F811
+    """The tiny world with ``ears.py``; trainings are handed out where somebody takes them. One thread, as many as the nodes have processors."""
     (tmp_path / "ears.py").write_text(PLUGIN.format(place=str(tmp_path)))
     monkeypatch.setenv("NVERBENCH_FIT", "auto")
-    return Bench(world, tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Bench(world, tmp_path)
+    torch.set_num_threads(threads)
