@@ -34,6 +34,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fold_digests.py --check
 	$(BIN)/python benchmarks/transport.py
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/sizing.py
+	$(BIN)/python benchmarks/throughput.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
