@@ -7,6 +7,7 @@ import importlib.util
 import os
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from nverbench.errors import UsageError
@@ -48,13 +49,30 @@ def connected(address: str | None, threads: int) -> Any:
     else:
         how["address"] = _found(address)
     try:
-        ray.init(**how)
+        with _loopback() if address is None else contextlib.nullcontext():
+            ray.init(**how)
     except (Exception, SystemExit) as error:
         where = "Ray cannot be started here" if address is None else f"--address {address}: nobody of a Ray cluster answers there"
         raise UsageError(f"{where} ({text(error)}); see docs/cluster.md") from error
     # Ray writes of every lost worker to standard output, which is for results, and has no option against it. What matters is said by us.
     vars(ray._private.worker)["print_to_stdstream"] = lambda *said, **how: None
     return ray
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """Ray that is started inside listens on the loopback address only: it has no secrets. On Windows and macOS that is its habit; elsewhere it is
+    told so by its own switch, which its processes read from the environment."""
+    from ray._private import ray_constants
+
+    switch, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    said = os.environ.get(switch)
+    os.environ[switch], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(switch) if said is None else os.environ.update({switch: said})
 
 
 def _found(address: str) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def running(world: reliability_world.World) -> dict[int, str]:
     return found
 
 
+def exposed(world: reliability_world.World) -> list[str]:
+    """Sockets of that world's processes that another machine could reach: their addresses, as the kernel writes them."""
+    listening = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":
+                listening[f"socket:[{words[9]}]"] = words[1].partition(":")[0]
+    found = []
+    for process in running(world):
+        with suppress(OSError):  # it ended meanwhile
+            found += [listening[link] for file in Path(f"/proc/{process}/fd").iterdir() if (link := str(file.readlink())) in listening]
+    assert found  # Ray does listen
+    return [address for address in found if not address.endswith("0100007F") and address != "0" * 24 + "01000000"]
+
+
 def test_nothing_of_ray_is_left_and_the_next_run_goes_on(tmp_path: Path) -> None:
     # Ray's processes wait long for each other, and cost nothing meanwhile: the three ends are tried beside each other.
     with ThreadPoolExecutor() as pool:
@@ -56,6 +73,7 @@ def ends(world: reliability_world.World, how: str) -> None:
     while not world.count("heard") and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
+    assert exposed(world) == []
     if how == "driver killed":
         process.kill()
     elif how == "ctrl-C":
