@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # files are tested beside each other: threads of two processes on the same cores wait for each other
 
 import hypothesis
 import pytest  # the environment above must be set before anything imports mlflow or transformers

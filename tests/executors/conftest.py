@@ -134,9 +134,9 @@ class Boxes:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boxes]:
-    """Started once for all tests; its nodes have a home of their own."""
+    """Started once for the tests of a file; its nodes have a home of their own."""
     pytest.importorskip("ray", reason="ray is not installed")
     from ray.cluster_utils import Cluster
 
