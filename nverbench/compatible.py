@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nverbench import early_stopping
 from nverbench.artifacts import Planned
 from nverbench.corpora import Corpus
 from nverbench.parts import Fusion, Loss
 
-HONOURED = {"optimizer": ("adam", "radam-schedule-free"), "select": ("cross-entropy", "weighted-f1"), "unit": ("clip", "conversation")}
+HONOURED = {"optimizer": ("adam", "radam-schedule-free"), "select": tuple(early_stopping.WATCHED), "unit": ("clip", "conversation")}
 """What this version trains with; a recipe that asks for anything else is skipped, never trained in another way than its paper's."""
 
 

@@ -137,6 +137,12 @@ def resolve(part: Part, text: str) -> Reference:
     return Reference(name, changed, values, positional, local, untrained, weights, **clip_set, **read_out)
 
 
+def canonical(parts: Mapping[str, Any], text: str) -> str:
+    """A reference in canonical text; as it is where its part is not among ``parts`` (name -> part)."""
+    part = parts.get(split(text)[0])
+    return str(resolve(part, text)) if part is not None else text
+
+
 def _clip_set(part: Dataset, raw: dict[str, str]) -> dict[str, Any]:
     """What every dataset takes, out of ``raw``: ``test=NAME``, and ``exclude=A+B`` (by common names where two datasets are crossed).
 

@@ -20,11 +20,11 @@ from nverbench.digests import digest_of
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.jobs import Job, Plan, Skip
 from nverbench.once import Once
-from nverbench.options import Reference, resolve, split
+from nverbench.options import Reference, canonical, resolve, split
 from nverbench.parts import Backbone, Dataset, Fusion, Loss, Part
 from nverbench.registry import Entry, Protocol, Registry
 from nverbench.selection import Selection, check_names, matching
-from nverbench.standing import judge
+from nverbench.standing import Conditions, judge, overrides
 
 
 def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
@@ -164,8 +164,12 @@ class _Desk:
             return (wanted,)
         return self.once(("kinds", id(corpus)), lambda: self._default_kinds(corpus))
 
+    def _default_kind(self, corpus: Corpus) -> str:
+        return self.once(("default kind", id(corpus)), lambda: folds.default_kind(corpus.clips, corpus.dataset.folds))
+
     def _default_kinds(self, corpus: Corpus) -> tuple[str, ...]:
-        kind = folds.default_kind(corpus.clips, corpus.dataset.folds)
+        """The default kind of folds, with a note where it is not the dataset's first."""
+        kind = self._default_kind(corpus)
         if kind != corpus.dataset.folds[0]:
             known = all(c.unit is not None for c in corpus.clips)
             why = f"fewer than {folds.FEWEST_GROUPS} {corpus.dataset.group}s" if known else f"not every clip has a {corpus.dataset.group}"
@@ -210,7 +214,7 @@ class _Desk:
         identity |= {"train": {"shuffle": asked.shuffle}} if asked.shuffle != "none" else {}
         identity |= {"storage": asked.storage} if fusion.wants == "frames" else {}
         standing = judge(entry, self.registry, name, backbones, corpus, cut, self.lock,
-                         overridden=self._overridden(entry, fusion_reference, loss_reference, corpus, cut), seeds=asked.seeds,
+                         overridden=self._overrides(entry, fusion, loss_reference, corpus, cut), seeds=asked.seeds,
                          transductive=fusion.transductive(fusion_reference.full),
                          plugins=identity["plugins"])  # fmt: skip
         return Job(digest_of(identity)[:16], entry, backbones, fusion, fusion_reference, loss, loss_reference, corpus, cut,
@@ -223,23 +227,11 @@ class _Desk:
         origins += [c.datasets.origins[side.dataset.name] for side in corpus.sides or (corpus,)]
         return dict(sorted({o.distribution: o.version for o in origins}.items()))
 
-    def _overridden(self, entry: Entry, fusion: Reference, loss: Reference, corpus: Corpus, cut: folds.Cut) -> list[str]:
-        """What was asked for on the command line that the registered entry does not say."""
-        asked = self.selection
-        said = []
-        if entry.loss is None and asked.losses and loss.name != self.catalog.fusions.parts[fusion.name].default_loss:
-            said.append(f"loss {loss}")
-        own = corpus.dataset.folds[0]
-        if asked.folds and not corpus.sides and cut.kind != (entry.folds or self._protocol(entry).folds or own):
-            said.append(f"folds {cut.kind}")
-        if asked.selection and asked.selection != self._protocol(entry).selection:
-            said.append(f"selection {asked.selection}")
-        if asked.dtype != "float32":
-            said.append(f"dtype {asked.dtype}")
-        if asked.skip_bad:
-            said.append("--skip-bad")
-        if asked.shuffle != "none":
-            said.append(f"train shuffle={asked.shuffle}")
-        if asked.storage != "float32":
-            said.append(f"frames stored as {asked.storage}")
-        return said
+    def _overrides(self, entry: Entry, fusion: Fusion, loss: Reference, corpus: Corpus, cut: folds.Cut) -> list[str]:
+        """What the command line changes that the registered entry does not say."""
+        asked, protocol = self.selection, self._protocol(entry)
+        run = Conditions(cut.kind, asked.selection or protocol.selection, asked.dtype, asked.storage if fusion.wants == "frames" else "float32",
+                         asked.shuffle, asked.skip_bad)  # fmt: skip
+        default_loss = self.once(("default loss", fusion.name), lambda: canonical(self.catalog.losses.parts, fusion.default_loss))
+        usual = self._default_kind(corpus)
+        return overrides(entry, protocol, run, loss=loss, default_loss=default_loss, usual_folds=usual)

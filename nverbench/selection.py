@@ -14,7 +14,7 @@ from typing import Any
 from nverbench.catalog import Catalog
 from nverbench.errors import UsageError, nearest
 from nverbench.once import Once
-from nverbench.options import Reference, resolve, split
+from nverbench.options import Reference, canonical, resolve, split
 from nverbench.registry import Entry, Registry
 
 
@@ -83,9 +83,7 @@ def _canonical(entry: Entry, catalog: Catalog) -> tuple[str, str, str]:
     """Fusion, dataset and loss in one spelling: defaults that were written out read like those that were not."""
     fusion: Any = catalog.fusions.parts.get(split(entry.fusion)[0])
     loss = entry.loss or (fusion.default_loss if fusion else "")
-    shelves: tuple[tuple[str, Any], ...] = ((entry.fusion, catalog.fusions), (entry.dataset, catalog.datasets), (loss, catalog.losses))
-    texts = [str(resolve(shelf.parts[split(t)[0]], t)) if split(t)[0] in shelf.parts else t for t, shelf in shelves]
-    return texts[0], texts[1], texts[2]
+    return canonical(catalog.fusions.parts, entry.fusion), canonical(catalog.datasets.parts, entry.dataset), canonical(catalog.losses.parts, loss)
 
 
 def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a row is worth: official, provisional or unofficial, and why (HOUSE, "What entry points say and what the registry says")."""
+"""The status of a row: official, provisional or unofficial, and why (docs/protocol.md, "Status of a row")."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 from nverbench.artifacts import Planned
 from nverbench.corpora import Corpus
+from nverbench.crossing import KIND as CROSS
 from nverbench.folds import Cut
+from nverbench.options import Reference
 from nverbench.parts import Dataset
 from nverbench.plugin_files import FILE, is_file
-from nverbench.registry import DEFAULT_PROTOCOL, Entry, Registry
+from nverbench.registry import DEFAULT_PROTOCOL, Entry, Protocol, Registry
 
 OFFICIAL, PROVISIONAL, UNOFFICIAL = "official", "provisional", "unofficial"
 
@@ -23,6 +25,51 @@ class Standing:
 
     level: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a row was run, apart from its parts: what a command line may change."""
+
+    folds: str
+    """Kind of folds; the published form of ``holdout=GROUP`` is ``holdout``."""
+    selection: str
+    dtype: str = "float32"
+    storage: str = "float32"
+    shuffle: str = "none"
+    skip_bad: bool = False
+
+
+def overrides(
+    entry: Entry, protocol: Protocol, run: Conditions, *, loss: Reference, default_loss: str, usual_folds: str | None
+) -> list[str]:  # fmt: skip
+    """What a row was run with that its registered entry does not say: each makes it unofficial. The plan and the verifier both decide here.
+
+    Args:
+        entry: the registered entry, or the one named in full.
+        protocol: as the registry has it.
+        run: how the row was run.
+        loss: the loss it was trained with.
+        default_loss: the loss that its fusion has by default, in canonical text.
+        usual_folds: the kind of folds that a plan takes where neither entry nor protocol names one; None: not known.
+    """
+    found = []
+    if entry.loss is None and str(loss) != default_loss:
+        found.append(f"loss {loss}")
+    expected = entry.folds or protocol.folds or usual_folds
+    if expected and run.folds != CROSS and not _same_kind(run.folds, expected):  # two corpora can be crossed in one way only
+        found.append(f"folds {run.folds}")
+    if run.selection != protocol.selection:
+        found.append(f"selection {run.selection}")
+    found += [f"dtype {run.dtype}"] if run.dtype != "float32" else []
+    found += ["--skip-bad"] if run.skip_bad else []
+    found += [f"train shuffle={run.shuffle}"] if run.shuffle != "none" else []
+    return found + ([f"frames stored as {run.storage}"] if run.storage != "float32" else [])
+
+
+def _same_kind(kind: str, expected: str) -> bool:
+    """Whether a kind of folds is the expected one; a published kind does not name its group."""
+    return kind == expected or ("=" not in kind and kind == expected.partition("=")[0])
 
 
 def judge(

@@ -19,8 +19,8 @@ from nverbench.visible import visible
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
 CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-"""A system that has no room or gives no permission: no bug of anybody's."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk or a quota that is full."""
 
 app = typer.Typer(
     name="nverbench",
@@ -85,16 +85,14 @@ def main(arguments: list[str] | None = None) -> None:
         code = 130
     except CommandLineError as error:
         sys.exit(_say_usage(error))
-    except OSError as error:  # a file that may not be read, a name that is too long: whoever asked for it knows best
+    except OSError as error:  # a full disk, a file that may not be read, a name that is too long: not a bug
         if debug:
             raise
-        sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror or error}; mend the path, or its permission", 2))
-    except Exception as error:  # a bug of ours or of a plugin
+        advice = "make room, then the same command goes on from here" if error.errno in FULL else "correct the path, or its permission"
+        sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror or error}; {advice}", 2))
+    except Exception as error:  # a bug of nverbench or of a plugin
         if debug:
             raise
-        if isinstance(error, OSError) and error.errno in DISK:
-            advice = "make room or mend the permission, then the same command goes on from here"
-            sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror}; {advice}", 2))
         sys.exit(_say(f"{type(error).__name__}: {' '.join(str(error).split())} (a bug of nverbench or of a plugin; --debug shows where)", 1))
     if code == 130:  # typer turns ctrl-C into this code
         sys.exit(_say("interrupted: finished jobs and embeddings are kept; the same command goes on from here", 130))

@@ -63,8 +63,8 @@ def check_name(path: Path) -> None:
 def counterpart(contextual: Result, out: Path, catalog: Catalog) -> Filed:
     """The result of the single-utterance model in the folder; the UsageError says the command that makes it."""
     from nverbench.cli.board import filed
+    from nverbench.command import command
     from nverbench.leaderboard import turns
-    from nverbench.page.command import command
 
     turns.check_kind(contextual, catalog, whole=True)
     found = turns.counterpart(contextual, filed(out)[0], catalog)

@@ -35,7 +35,7 @@ def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool)
     run.kept = run.seconds
     state = {
         "epoch": epoch, "ended": ended, "module": run.module.state_dict(), "optimizer": optimizer.state_dict(), "curves": list(run.curves),
-        "best": run.best, "best_epoch": run.best_epoch, "best_state": run.best_state, "order": run.order.get_state(),
+        "best_epoch": run.best_epoch, "best_state": run.best_state, "order": run.order.get_state(),
         "dropout": run.dropout.get_state(), "global": torch.get_rng_state(), "seconds": run.seconds,
     }  # fmt: skip
     buffer = io.BytesIO()
@@ -52,7 +52,7 @@ def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
         return 0, False
     run.module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
-    run.curves, run.best, run.best_epoch = list(state["curves"]), state["best"], state["best_epoch"]
+    run.curves, run.best_epoch = list(state["curves"]), state["best_epoch"]
     run.best_state, run.seconds_before, run.kept = state["best_state"], state["seconds"], state["seconds"]
     run.order.set_state(state["order"])
     run.dropout.set_state(state["dropout"])

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nverbench import metrics
+from nverbench.early_stopping import best_epoch, out_of_patience
 from nverbench.errors import FitError, FoldError, PartError
 from nverbench.exchange import Batch, Losses, Output
 from nverbench.fit import checkpoints
@@ -58,7 +59,6 @@ class Run:
         sow(training.device, seed("dropout"))  # for modules that draw random numbers in a way of their own
         self.curves: list[Mapping[str, float]] = []
         self.best_epoch = 0
-        self.best = math.inf
         self.best_state: dict[str, Tensor] = {}
         self.seconds_before = self.kept = 0.0  # kept: when its last epoch was written
         self._began = time.perf_counter()
@@ -81,14 +81,10 @@ class Run:
         self.curves.append(curve)
         if not len(self.watch):
             self.best_epoch = epoch
-        elif (score := self._score(curve)) < self.best:
-            self.best, self.best_epoch = score, epoch
+        elif best_epoch(self.curves, self.training.select) == epoch:
+            self.best_epoch = epoch
             self.best_state = {name: value.clone() for name, value in self.module.state_dict().items()}
-        return len(self.watch) > 0 and epoch - self.best_epoch >= self.training.patience
-
-    def _score(self, curve: Mapping[str, float]) -> float:
-        """What stopping watches; lower is better."""
-        return -curve["watched_weighted_f1"] if self.training.select == "weighted-f1" else curve["watched_cross_entropy"]
+        return len(self.watch) > 0 and out_of_patience(epoch, self.best_epoch, self.training.patience)
 
     def fitted(self) -> Fitted:
         """The test predictions of the best epoch's weights."""

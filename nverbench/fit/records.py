@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.devices import is_out_of_memory
+from nverbench.early_stopping import CROSS_ENTROPY
 from nverbench.errors import FitError
 from nverbench.parts import Fusion, Loss, Recipe
 from nverbench.registry import Protocol
@@ -56,7 +57,7 @@ class Training:
     @property
     def select(self) -> str:
         """What early stopping watches: cross-entropy or weighted-f1."""
-        return self.recipe.select or "cross-entropy"
+        return self.recipe.select or CROSS_ENTROPY
 
     @property
     def batch(self) -> int:

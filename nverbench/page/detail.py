@@ -6,11 +6,11 @@ from collections.abc import Collection
 from typing import Any
 
 from nverbench.chance import HOW, chance
+from nverbench.command import command
 from nverbench.leaderboard.rows import Row
 from nverbench.leaderboard.text import score_text
 from nverbench.metrics import NAMES
 from nverbench.options import split
-from nverbench.page.command import command
 from nverbench.page.content import interval, kind, notes, total
 from nverbench.page.knowledge import Knowledge
 from nverbench.references import TERMS

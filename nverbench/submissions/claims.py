@@ -16,7 +16,7 @@ from nverbench.options import Reference, resolve, split
 from nverbench.parts import SHARES, Dataset, Fusion
 from nverbench.registry import Entry, Registry
 from nverbench.results import Result
-from nverbench.standing import OFFICIAL, PROVISIONAL, UNOFFICIAL, heard_in_pretraining, judge
+from nverbench.standing import OFFICIAL, PROVISIONAL, UNOFFICIAL, Conditions, heard_in_pretraining, judge, overrides
 from nverbench.submissions.parts import Named, pair_record, pinned_digest, seeded_digest
 from nverbench.submissions.reading import Bundle
 from nverbench.submissions.records import Identity, assignment, environment, folds_file, probabilities_digest, quoted
@@ -189,7 +189,7 @@ def _standing(result: Result, identity: Identity, named: Named, registry: Regist
         return
     corpus = Corpus(pair_record(named), named.dataset_reference, (), tuple(result.labels), {}, result.provenance.dataset_digest, {}, (), (), False)
     cut = Cut(result.folds.kind, (), result.folds.digest, ())
-    overridden = _overridden(result, identity, named, known, registry)
+    overridden = _overrides(result, identity, named, known, registry)
     judged = judge(known, registry, result.protocol, named.backbones, corpus, cut, lock, overridden=overridden, seeds=result.seeds,
                    transductive=named.fusion.transductive(named.fusion_reference.full), plugins=identity.plugins)  # fmt: skip
     if LEVELS.index(result.standing) > LEVELS.index(judged.level):
@@ -222,17 +222,9 @@ def _spelled(entry: Entry, named: Named) -> bool:
     return entry.loss is None or (split(entry.loss)[0] == named.loss.name and str(resolve(named.loss, entry.loss)) == str(named.loss_reference))
 
 
-def _overridden(result: Result, identity: Identity, named: Named, entry: Entry, registry: Registry) -> list[str]:
-    """What was asked for that the entry does not say, as a plan would put it."""
-    protocol = registry.protocols[result.protocol]
-    wanted = entry.folds or protocol.folds
-    said = []
-    if entry.loss is None and str(named.loss_reference) != named.fusion.default_loss:
-        said.append(f"loss {named.loss_reference}")
-    few = wanted is None and result.counts.groups < FEWEST_GROUPS  # then a plan takes what the groups allow
-    if len(named.sides) == 1 and not few and result.folds.kind != (wanted or named.dataset.folds[0]).partition("=")[0]:
-        said.append(f"folds {result.folds.kind}")
-    if result.selection != protocol.selection:
-        said.append(f"selection {result.selection}")
-    said += [f"dtype {identity.dtype}"] if identity.dtype != "float32" else []
-    return said + (["--skip-bad"] if identity.skip_bad else [])
+def _overrides(result: Result, identity: Identity, named: Named, entry: Entry, registry: Registry) -> list[str]:
+    """What the row was run with that its entry does not say, from the row's identity."""
+    few = result.counts.groups < FEWEST_GROUPS  # of few groups a plan takes the kind that they allow
+    run = Conditions(result.folds.kind, result.selection, identity.dtype, identity.storage, identity.train.get("shuffle", "none"), identity.skip_bad)
+    return overrides(entry, registry.protocols[result.protocol], run, loss=named.loss_reference, default_loss=named.default_loss,
+                     usual_folds=None if few and named.dataset.folds[0] == "speaker" else named.dataset.folds[0])  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from nverbench import metrics, scoring, stats
+from nverbench import early_stopping, metrics, scoring, stats
 from nverbench.predictions import Predictions
 from nverbench.pseudonyms import numbered
 from nverbench.results import FoldScore, Result, Score
@@ -22,17 +22,18 @@ WATCHED = ("accuracy", "macro_f1")
 NAMED_FOLDS = ("leave-one-group-out", "holdout")
 
 
-def check(result: Result, known: Predictions, seed: int) -> Iterator[str]:
+def check(result: Result, known: Predictions, seed: int, select: str | None) -> Iterator[str]:
     """What of a result does not follow from its predictions, bootstrap intervals aside.
 
     Args:
         result: in its published form.
         known: its predictions with labels and groups, rows in the order of their keys, groups under their published names.
         seed: the protocol's.
+        select: what the fusion's recipe selects the epoch by; None: the fusion is not installed here, and any known rule may hold.
     """
     yield from _sizes(result, known)
     yield from _names(result, known)
-    problems = list(_folds(result, known))
+    problems = list(_folds(result, known, select))
     yield from problems
     if problems:  # scores of folds that are not there cannot be computed
         return
@@ -116,7 +117,7 @@ def _names(result: Result, known: Predictions) -> Iterator[str]:
             yield f"{result.folds.kind} folds: a group is in more than one fold, or a clip in no group"
 
 
-def _folds(result: Result, known: Predictions) -> Iterator[str]:
+def _folds(result: Result, known: Predictions, select: str | None) -> Iterator[str]:
     sizes = Counter(known.folds)
     have = [(f.replicate, f.fold) for f in result.per_fold]
     expected = [(r, fold) for r in range(result.seeds) for fold in sorted(sizes)]
@@ -132,31 +133,27 @@ def _folds(result: Result, known: Predictions) -> Iterator[str]:
             yield f"fold {quoted(f.fold)} tests {f.test} clips; the predictions hold {sizes[f.fold]}"
         if result.folds.kind in ("speaker", "random", "leave-one-group-out") and f.train + f.validation + f.test != result.counts.clips:
             yield f"fold {quoted(f.fold)} has {f.train} + {f.validation} + {f.test} clips of {result.counts.clips}"
-        yield from _training(f, result)
+        yield from _training(f, result, select)
     if any(len(s) > 1 for s in of_fold.values()):
         yield "replicates of one fold have other sizes"
 
 
-def _training(f: FoldScore, result: Result) -> Iterator[str]:
-    """The curves of one training: as many as epochs, and the best epoch is the one its watched part says."""
+def _training(f: FoldScore, result: Result, select: str | None) -> Iterator[str]:
+    """The curves of one training: as many as epochs, and the best epoch is the one that early stopping takes from them."""
     where = f"fold {quoted(f.fold)} replicate {f.replicate}"
     if not 1 <= f.best_epoch <= f.epochs or f.epochs != len(f.curves):
         yield f"{where}: best epoch {f.best_epoch} of {f.epochs}, with curves of {len(f.curves)}"
         return
     if (result.selection == "inner") != (f.validation > 0):
         yield f"{where}: selection {quoted(result.selection)} with {f.validation} clips to select on"
-    watched = [curve.get("watched_cross_entropy") for curve in f.curves]
-    numbers = [w for w in watched if w is not None]
-    if result.selection == "last":
-        best = f.epochs
-    elif len(numbers) == f.epochs:
-        best = numbers.index(min(numbers)) + 1
-    else:
+    rules = [rule for rule in ([select] if select else early_stopping.WATCHED) if all(early_stopping.WATCHED[rule] in curve for curve in f.curves)]
+    best = {f.epochs} if result.selection == "last" else {early_stopping.best_epoch(f.curves, rule) for rule in rules}
+    if not best:
         yield f"{where}: the curves do not say what selection watched"
         return
-    if f.best_epoch != best:
-        yield f"{where}: the best epoch is {f.best_epoch}; its curves give {best}"
-    elif result.selection == "test" and any(abs(f.curves[best - 1].get(f"watched_{m}", -1) - getattr(f, m)) > 1e-6 for m in WATCHED):
+    if f.best_epoch not in best:
+        yield f"{where}: the best epoch is {f.best_epoch}; its curves give {' or '.join(map(str, sorted(best)))}"
+    elif result.selection == "test" and any(abs(f.curves[f.best_epoch - 1].get(f"watched_{m}", -1) - getattr(f, m)) > 1e-6 for m in WATCHED):
         yield f"{where}: selection watched the test part, and its curves give another score there"
 
 

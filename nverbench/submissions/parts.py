@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nverbench import artifacts, crossing
+from nverbench import artifacts, crossing, early_stopping
 from nverbench.artifacts import Planned, Weights
 from nverbench.catalog import Catalog
 from nverbench.errors import NverbenchError
-from nverbench.options import Reference, resolve, split
+from nverbench.options import Reference, canonical, resolve, split
 from nverbench.parts import Backbone, Dataset, Fusion, Loss
 from nverbench.registry import Registry
 from nverbench.results import Result
@@ -26,6 +26,8 @@ class Named:
     fusion_reference: Reference
     loss: Loss
     loss_reference: Reference
+    default_loss: str
+    """The fusion's default loss, in canonical text."""
     dataset: Dataset
     """Of a crossed one: the record of the pair."""
     dataset_reference: Reference
@@ -75,10 +77,11 @@ def _named(result: Result, identity: Identity, registry: Registry, catalog: Cata
     if reference.test is not None:
         tested = catalog.dataset(reference.test)
         sides = [(crossing.training_side(reference), dataset), (resolve(tested, reference.test), tested)]
+    default_loss = canonical(catalog.losses.parts, fusion.default_loss)
     origins = [catalog.backbones.origins[b.part.name] for b in backbones]
     origins += [catalog.fusions.origins[fusion.name], catalog.losses.origins[loss.name], *(catalog.datasets.origins[d.name] for _, d in sides)]
     return Named(
-        tuple(backbones), fusion, resolve(fusion, e.fusion), loss, resolve(loss, e.loss), dataset, reference, tuple(sides),
+        tuple(backbones), fusion, resolve(fusion, e.fusion), loss, resolve(loss, e.loss), default_loss, dataset, reference, tuple(sides),
         {o.distribution: o.version for o in origins},
     )  # fmt: skip
 
@@ -125,6 +128,11 @@ def seeded_digest(backbone: Planned, result: Result, version: Callable[[str], st
         return None
     found = artifacts.find_weights(backbone.part, backbone.reference, None)
     return found.digest if isinstance(found, Weights) else None
+
+
+def selected_by(named: Named) -> str:
+    """What the fusion's recipe selects the epoch by, with the options of the result."""
+    return named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
 
 
 def pair_record(named: Named) -> Dataset:

@@ -20,7 +20,7 @@ from nverbench.predictions import Predictions
 from nverbench.publishing import join
 from nverbench.registry import Registry
 from nverbench.submissions import claims, copies, numbers
-from nverbench.submissions.parts import Named, look_up
+from nverbench.submissions.parts import Named, look_up, selected_by
 from nverbench.submissions.reading import Bundle, Incomplete, read
 from nverbench.submissions.records import Identity, quoted
 
@@ -111,18 +111,19 @@ class Verifier:
         seed = identity.protocol.get("seed")
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             return [*reasons, f"protocol seed {quoted(seed)} is none"], missing, notes
+        select = selected_by(named) if named is not None else None
         corpus = self.copies.of(named) if named is not None else "its dataset is not installed here"
         if isinstance(corpus, Corpus):
-            reasons += self._with_copy(bundle, identity, corpus, seed)
+            reasons += self._with_copy(bundle, identity, corpus, seed, select)
         elif len(bundle.predictions.target):
-            said = [*numbers.check(result, bundle.predictions, seed)]
+            said = [*numbers.check(result, bundle.predictions, seed, select)]
             reasons += said or numbers.check_bootstrap_roughly(result, bundle.predictions, seed)
             notes.append(f"labels and folds were not checked against the corpus: {corpus}")
         else:
             missing.append(f"its labels are not published, and {corpus}")
         return reasons, missing, notes
 
-    def _with_copy(self, bundle: Bundle, identity: Identity, corpus: Corpus, seed: int) -> Iterable[str]:
+    def _with_copy(self, bundle: Bundle, identity: Identity, corpus: Corpus, seed: int, select: str | None) -> Iterable[str]:
         """All that a copy of the corpus allows to check."""
         result = bundle.result
         try:
@@ -133,7 +134,7 @@ class Verifier:
         said = [*copies.check_columns(bundle.predictions, joined)]
         protocol = self.registry.protocols.get(result.protocol)
         said += copies.check(result, identity, joined, corpus, protocol) if protocol is not None else ()
-        said += numbers.check(result, own, seed)
+        said += numbers.check(result, own, seed, select)
         return [*said, *(numbers.check_bootstrap(result, joined, seed) if not said else ())]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
+from nverbench.command import command
 from nverbench.metrics import SHOWN
 from nverbench.references import TERMS, reported
-from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results import Result
 from nverbench.tracking.plain import fenced, markdown
 
@@ -27,7 +25,7 @@ def description(result: Result) -> str:
         _table(result),
         _worth(result),
         f"Licence: {markdown(result.licence)}.",
-        "Run it again:\n\n" + fenced(command(result)),
+        "Run it again:\n\n" + fenced(" ".join(command(result))),
         NOT,
         f"Result {markdown(result.id)}, digest {markdown(result.result_digest[:16])}. Its JSON and its predictions are among the artifacts; "
         "learning curves here are means over the folds below, as far as all of them trained.",
@@ -64,21 +62,3 @@ def _worth(result: Result) -> str:
     reasons = f" ({markdown('; '.join(result.standing_reasons))})" if result.standing_reasons else ""
     return f"This row is {'; '.join([*filter(None, warnings), markdown(result.standing) + reasons])}."
 
-
-def command(result: Result) -> str:
-    """The command that makes this row again; where a digest stands for a file of somebody's, that file is needed."""
-    e, identity = result.entry, result.provenance.identity
-    words = ["nverbench", "run"]
-    for name in e.backbones:
-        words += ["--backbone", name]
-    words += ["--fusion", e.fusion, "--loss", e.loss, "--dataset", e.dataset, "--folds", result.folds.kind]
-    words += ["--protocol", result.protocol] if result.protocol != DEFAULT_PROTOCOL else []
-    protocol = identity.get("protocol")
-    own = protocol.get("selection") if isinstance(protocol, dict) else None
-    words += ["--selection", result.selection] if result.selection != own else []
-    words += ["--seeds", str(result.seeds)]
-    for option in ("device", "dtype"):
-        if isinstance(identity.get(option), str):
-            words += [f"--{option}", identity[option]]
-    words += ["--skip-bad"] if identity.get("skip_bad") is True else []
-    return shlex.join(words)

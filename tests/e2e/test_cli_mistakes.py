@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -168,3 +170,16 @@ def test_a_stranger_whose_dataset_raises_anything_is_one_sentence(world: Any) ->
     ran = world.job()
     assert ran.code in (1, 2)
     assert "the stranger forgot something" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.ENOSPC, "make room, then the same command goes on from here"), (errno.EACCES, "correct the path, or its permission")],
+)
+def test_an_error_of_the_system_is_one_line_that_says_what_to_do(world: Any, monkeypatch: pytest.MonkeyPatch, code: int, advice: str) -> None:
+    def fails(*words: Any) -> None:
+        raise OSError(code, os.strerror(code), "some/file")
+
+    monkeypatch.setattr("nverbench.cli.app", lambda *words, **options: fails())
+    ran = world.run("list")
+    assert (ran.code, ran.err) == (2, f"nverbench: some/file: {os.strerror(code)}; {advice}\n")

@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from filing import board, identity, result, row
 
+from nverbench.command import command
 from nverbench.errors import UsageError
 from nverbench.page import Knowledge, build
 from nverbench.page.build import FOLDER, HERE, anchor, embedded
-from nverbench.page.command import command
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> javascript:alert(3) =cmd|'/c'!A1 \u202egnirts\u2028\u2029&lt;"
 

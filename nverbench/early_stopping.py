@@ -1,0 +1,45 @@
+"""Early stopping: how an epoch is judged, which epoch is best, and when patience has run out (protocol nver-1, "Selection").
+
+The training loop and the verifier of submissions both decide here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+CROSS_ENTROPY, WEIGHTED_F1 = "cross-entropy", "weighted-f1"
+WATCHED = {CROSS_ENTROPY: "watched_cross_entropy", WEIGHTED_F1: "watched_weighted_f1"}
+"""What a recipe may select by, and the name of its learning curve."""
+
+
+def badness(curve: Mapping[str, float], select: str) -> float:
+    """The number that early stopping minimises, of one epoch.
+
+    Args:
+        curve: the values of one epoch by name.
+        select: ``cross-entropy`` (the lowest is best) or ``weighted-f1`` (the highest is best).
+
+    Raises:
+        KeyError: the curve does not hold what ``select`` watches.
+    """
+    value = curve[WATCHED[select]]
+    return -value if select == WEIGHTED_F1 else value
+
+
+def best_epoch(curves: Sequence[Mapping[str, float]], select: str) -> int:
+    """The best epoch, counted from 1: of equals the first. 0 when no epoch has a finite value.
+
+    Raises:
+        KeyError: a curve does not hold what ``select`` watches.
+    """
+    best, epoch = math.inf, 0
+    for number, curve in enumerate(curves, 1):
+        if (value := badness(curve, select)) < best:
+            best, epoch = value, number
+    return epoch
+
+
+def out_of_patience(epoch: int, best: int, patience: int) -> bool:
+    """Whether ``patience`` epochs have passed since the best one without an improvement."""
+    return epoch - best >= patience
