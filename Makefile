@@ -26,17 +26,17 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/heads.py
-	$(BIN)/python benchmarks/waiting.py
-	$(BIN)/python benchmarks/reno_norm.py
-	$(BIN)/python benchmarks/backbones.py
-	$(BIN)/python benchmarks/fold_digests.py --check
-	$(BIN)/python benchmarks/transport.py
-	$(BIN)/python benchmarks/fit.py
-	$(BIN)/python benchmarks/scale.py
-	$(BIN)/python benchmarks/sizing.py
-	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/speed/startup.py
+	$(BIN)/python benchmarks/speed/heads.py
+	$(BIN)/python benchmarks/speed/waiting.py
+	$(BIN)/python benchmarks/science/reno_norm.py
+	$(BIN)/python benchmarks/speed/backbones.py
+	$(BIN)/python benchmarks/science/fold_digests.py --check
+	$(BIN)/python benchmarks/science/transport.py
+	$(BIN)/python benchmarks/speed/fit.py
+	$(BIN)/python benchmarks/scale/scale.py
+	$(BIN)/python benchmarks/scale/sizing.py
+	$(BIN)/python benchmarks/speed/throughput.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

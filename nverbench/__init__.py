@@ -8,15 +8,15 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from nverbench.api import api_version
+from nverbench.data.torchaudio_guard import import_torchaudio
 from nverbench.errors import ArtifactError, DatasetError, NverbenchError, PartError, UsageError
-from nverbench.exchange import UNSCORED, Batch, Encoder, Frames, LoadContext, Losses, Output
-from nverbench.hookspecs import hookimpl
-from nverbench.parts import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Misfit, Recipe, Source
-from nverbench.torchaudio_guard import import_torchaudio
+from nverbench.plugin.hooks import hookimpl
+from nverbench.plugin.records import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Misfit, Recipe, Source
+from nverbench.plugin.types import UNSCORED, Batch, Encoder, Frames, LoadContext, Losses, Output
+from nverbench.plugin.version import api_version
 
 if TYPE_CHECKING:
-    from nverbench.evaluation import evaluate
+    from nverbench.pipeline.evaluation import evaluate
 
 try:
     __version__ = version("nverbench")
@@ -55,7 +55,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "evaluate":  # numpy and torch are only imported when a notebook asks for it
-        from nverbench.evaluation import evaluate
+        from nverbench.pipeline.evaluation import evaluate
 
         return evaluate
     raise AttributeError(f"module 'nverbench' has no attribute {name!r}")

@@ -13,13 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nverbench import yaml_files
+from nverbench._io import paths, strict_yaml
 from nverbench.errors import RegistryError, UsageError, nearest, short
-from nverbench.options import split
-from nverbench.parts import Source
+from nverbench.plugin.options import split
+from nverbench.plugin.records import Source
 
-HERE = Path(__file__).parent
-PACKAGED = HERE / "registry.yaml" if (HERE / "registry.yaml").exists() else HERE.parent / "registry.yaml"
+PACKAGED = paths.packaged("registry.yaml")
 DEFAULT_PROTOCOL = "nver-1"
 
 MOST_SAID = 8
@@ -222,7 +221,7 @@ def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -
 
 def _read(path: Path) -> RegistryFile:
     try:
-        content = yaml_files.content(path)
+        content = strict_yaml.content(path)
     except OSError as error:
         raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
     except ValueError as error:

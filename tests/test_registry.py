@@ -10,9 +10,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nverbench import catalog
 from nverbench.errors import RegistryError, UsageError
-from nverbench.options import resolve, split
+from nverbench.plugin import discovery
+from nverbench.plugin.options import resolve, split
 from nverbench.registry import PACKAGED, Registry, load
 
 RENO_GRIDS = ("reno-table-1", "reno-table-2", "reno-without-loss")
@@ -100,16 +100,16 @@ def test_every_reno_entry_is_held_to_nver_1(packaged: Registry):
 
 
 def test_every_backbone_and_dataset_of_an_entry_is_pinned(packaged: Registry):
-    weightless = {name for name, part in catalog.discover().backbones.parts.items() if part.weights is None}
+    weightless = {name for name, part in discovery.discover().backbones.parts.items() if part.weights is None}
     assert {split(b)[0] for e in packaged.entries for b in e.backbones} <= set(packaged.weights) | weightless
-    parts = catalog.discover().datasets.parts
+    parts = discovery.discover().datasets.parts
     references = [resolve(parts[split(e.dataset)[0]], e.dataset) for e in packaged.entries if split(e.dataset)[0] in parts]
     assert {name for r in references for name in (r.name, r.test) if name} <= set(packaged.datasets)
     assert {e.dataset for e in packaged.entries} - {str(r) for r in references} <= set(packaged.datasets)
 
 
 def test_every_backbone_of_an_entry_is_installed_with_the_options_it_names(packaged: Registry):
-    parts = catalog.discover().backbones
+    parts = discovery.discover().backbones
     texts = {b for e in packaged.entries for b in e.backbones}
     assert {b: str(resolve(parts.parts[split(b)[0]], b)) for b in texts} == {b: b for b in texts}
 

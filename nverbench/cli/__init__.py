@@ -12,9 +12,12 @@ from typing import Any
 
 import typer
 
-from nverbench.cli import atmosphere, auditing, board, caching, checking, comparing, data, figures, files, getting, look, new, running, submitting
+from nverbench._io.text import visible
+from nverbench.cli import cache, check, compare, figure, list_show, new, run, weights
+from nverbench.cli import context as atmosphere
+from nverbench.cli.data import add, audit, get
+from nverbench.cli.leaderboard import show, submit
 from nverbench.errors import NverbenchError, one_line
-from nverbench.visible import visible
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
 CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -30,26 +33,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("run")(running.run)
-app.command("list")(look.list_parts)
-app.command("show")(look.show)
-app.command("embed")(files.embed)
-data.data.command("get")(getting.data_get)
-data.data.command("audit")(auditing.audit)
-app.add_typer(data.data, name="data")
-app.add_typer(files.weights, name="weights")
-app.add_typer(board.leaderboard, name="leaderboard")
-app.add_typer(caching.cache, name="cache")
-app.command("compare")(comparing.compare)
-app.command("score")(comparing.score)
-app.command("figure")(figures.figure)
+app.command("run")(run.run)
+app.command("list")(list_show.list_parts)
+app.command("show")(list_show.show)
+app.command("embed")(weights.embed)
+add.data.command("get")(get.data_get)
+add.data.command("audit")(audit.audit)
+app.add_typer(add.data, name="data")
+app.add_typer(weights.weights, name="weights")
+app.add_typer(show.leaderboard, name="leaderboard")
+app.add_typer(cache.cache, name="cache")
+app.command("compare")(compare.compare)
+app.command("score")(compare.score)
+app.command("figure")(figure.figure)
 app.command("atmosphere")(atmosphere.atmosphere)
-app.command("check")(checking.check)
-app.command("doctor")(look.doctor)
+app.command("check")(check.check)
+app.command("doctor")(list_show.doctor)
 app.command("new")(new.new)
-app.command("reproduce")(submitting.reproduce)
-board.leaderboard.command("submit")(submitting.submit)
-board.leaderboard.command("verify")(submitting.verify)
+app.command("reproduce")(submit.reproduce)
+show.leaderboard.command("submit")(submit.submit)
+show.leaderboard.command("verify")(submit.verify)
 
 
 def _print_version(wanted: bool) -> None:
@@ -70,7 +73,7 @@ def common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding twice as slow (benchmarks/waiting.py).
+    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding twice as slow (benchmarks/speed/waiting.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words

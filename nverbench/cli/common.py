@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench import catalog, plugin_files, registry
-from nverbench.visible import visible
+from nverbench import registry
+from nverbench._io.text import visible
+from nverbench.plugin import discovery, single_file
 
 if TYPE_CHECKING:
-    from nverbench.results import Result
+    from nverbench.results.record import Result
 
 OUT = Path("nverbench-runs")
 
@@ -40,12 +41,12 @@ def tell(line: str) -> None:
     typer.echo(visible(line))
 
 
-def installed(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> catalog.Catalog:
+def installed(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> discovery.Catalog:
     """The catalog, with the parts of single files; what is broken or refused is said once, and an error where it is one of these files."""
-    files = plugin_files.read(plugin or ())
-    found = catalog.discover(no_plugin or (), files)
-    plugin_files.check(found, [origin for origin, _ in files])
-    plugin_files.stamp(found)
+    files = single_file.read(plugin or ())
+    found = discovery.discover(no_plugin or (), files)
+    single_file.check(found, [origin for origin, _ in files])
+    single_file.stamp(found)
     for q in found.quarantine:
         say(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
     for clash in found.clashes:

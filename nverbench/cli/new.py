@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from nverbench import catalog
+from nverbench._io.tempfiles import passing_folder
 from nverbench.cli.common import tell
 from nverbench.errors import UsageError, nearest, short
-from nverbench.litter import passing_folder
-from nverbench.parts import NAME
+from nverbench.plugin import discovery
+from nverbench.plugin.records import NAME
 
 KINDS = {"backbone": "backbones", "dataset": "datasets", "fusion": "fusions", "loss": "losses"}
 RUN = {
@@ -48,7 +48,7 @@ def new(
         raise UsageError(f"{folder} is already there; choose another name, or say --to FOLDER")
     test = words["MODULE"].replace("nverbench_", "tests/test_", 1)
     wanted = {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}
-    texts = {name: files("nverbench").joinpath("template", f"{template}.txt").read_text(encoding="utf-8") for name, template in wanted.items()}
+    texts = {name: files("nverbench.cli").joinpath("template", f"{template}.txt").read_text(encoding="utf-8") for name, template in wanted.items()}
     _write(folder, {name: filled(text, words) for name, text in texts.items()})
     tell(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
     tell(f"try it:  nverbench list {KINDS[kind]} --plugin {folder / words['MODULE']}.py")
@@ -81,7 +81,7 @@ def _words(kind: str, name: str) -> dict[str, str]:
 
 def _check_free(name: str, module: str) -> None:
     """Raise when a part or a module of that name is here already."""
-    found = catalog.discover()
+    found = discovery.discover()
     for shelf in (found.backbones, found.datasets, found.fusions, found.losses):
         if name in shelf.parts:
             raise UsageError(f"{shelf.kind} {name} is already here, brought by {shelf.origins[name]}; choose another name")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nverbench.visible import visible
+from nverbench._io.text import visible
 
 SLOW = 15.0
 """Seconds between plain lines."""

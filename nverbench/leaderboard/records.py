@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from nverbench.chance import chance
-from nverbench.gaps import Gap
 from nverbench.leaderboard.rows import Row
-from nverbench.leaderboard.text import differences
-from nverbench.references import TERMS, Published, reported
-from nverbench.results import Result
+from nverbench.leaderboard.tables.wording import differences
+from nverbench.metrics.chance import chance
+from nverbench.results.published import TERMS, Published, reported
+from nverbench.results.record import Result
+from nverbench.results.speaker_gap import Gap
 
 
 def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:

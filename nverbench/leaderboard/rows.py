@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from nverbench.comparisons import Comparison, compare, rank_groups
 from nverbench.errors import ResultError
-from nverbench.gaps import Gap
-from nverbench.metrics import PRIMARY
-from nverbench.predictions import Predictions
-from nverbench.references import Published, reported
-from nverbench.results import Result
-from nverbench.stats import FEWEST
-from nverbench.stats import Predictions as Decisions
+from nverbench.metrics.jackknife import FEWEST
+from nverbench.metrics.jackknife import Predictions as Decisions
+from nverbench.metrics.scores import PRIMARY
+from nverbench.metrics.significance import Comparison, compare, rank_groups
+from nverbench.results.predictions import Predictions
+from nverbench.results.published import Published, reported
+from nverbench.results.record import Result
+from nverbench.results.speaker_gap import Gap
 
 Level = Literal["own", "self-consistent", "rerun", "reproduced"]
 """own: made on this machine. self-consistent: submitted, and every number follows from the predictions, which could still be invented.

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from nverbench import home, litter
+from nverbench._io import paths, tempfiles
 
 SOURCES = Path(__file__).parent / "c"
 EVERYWHERE = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
@@ -82,7 +82,7 @@ def _built(found: str, flags: tuple[str, ...]) -> Path:
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    with litter.passing_folder(place.parent, ".building-") as folder:
+    with tempfiles.passing_folder(place.parent, ".building-") as folder:
         made = folder / place.name
         sources = [str(p) for p in sorted(SOURCES.glob("*.c"))]
         command = [found, *EVERYWHERE, *flags, *sources, "-o", str(made), "-lm"]
@@ -96,7 +96,7 @@ def _place(found: str, flags: tuple[str, ...]) -> Path:
     for path in sorted(SOURCES.iterdir()):
         made_from.update(path.read_bytes())
     made_from.update(repr((EVERYWHERE, flags, _compiler_version(found), _processor())).encode())
-    return home.engines_folder() / f"scan-{made_from.hexdigest()[:16]}.so"
+    return paths.engines_folder() / f"scan-{made_from.hexdigest()[:16]}.so"
 
 
 @functools.cache

@@ -91,7 +91,7 @@ def _in_tiles(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor) 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One torch thread inside: a step is too small to share. Two would wait for each other at each of thousands of steps, which beside a busy
-    process costs many times the work itself (benchmarks/waiting.py)."""
+    process costs many times the work itself (benchmarks/speed/waiting.py)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

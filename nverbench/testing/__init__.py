@@ -12,19 +12,19 @@ from nverbench.testing.check import Check, Pass, Skip
 from nverbench.testing.kit import Trial, checks, rules_of, subject_of, trials
 
 if TYPE_CHECKING:
-    from nverbench.testing.backbones import backbone_checks
-    from nverbench.testing.subject import Subject
+    from nverbench.testing.backbones.rules import backbone_checks
+    from nverbench.testing.backbones.subject import Subject
 
 __all__ = ["Check", "ConformanceError", "Pass", "Skip", "Subject", "Trial", "backbone_checks", "checks", "rules_of", "subject_of", "trials"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Subject":  # torch is only imported when somebody asks for these
-        from nverbench.testing.subject import Subject
+        from nverbench.testing.backbones.subject import Subject
 
         return Subject
     if name == "backbone_checks":
-        from nverbench.testing.backbones import backbone_checks
+        from nverbench.testing.backbones.rules import backbone_checks
 
         return backbone_checks
     raise AttributeError(f"module 'nverbench.testing' has no attribute {name!r}")

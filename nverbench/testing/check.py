@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from nverbench.errors import ConformanceError, NverbenchError
 
 if TYPE_CHECKING:
-    from nverbench.testing.subject import Subject
+    from nverbench.testing.backbones.subject import Subject
 
 S = TypeVar("S")
 """What is checked: a backbone, dataset, fusion or loss as a subject."""

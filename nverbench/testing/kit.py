@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nverbench import catalog as catalogs
 from nverbench.errors import ConformanceError, NverbenchError, UsageError, nearest
-from nverbench.options import resolve, split
-from nverbench.parts import Backbone, Dataset, Fusion, Loss, Part
+from nverbench.plugin import discovery as catalogs
+from nverbench.plugin.options import resolve, split
+from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss, Part
 from nverbench.testing.check import Check, Pass, Skip, told
 
 KINDS: dict[str, type] = {"backbone": Backbone, "dataset": Dataset, "fusion": Fusion, "loss": Loss}
@@ -109,18 +109,18 @@ def find(catalog: catalogs.Catalog, name: str, kind: str | None = None) -> Part:
 def rules_of(part: Part, *, slow: bool = False) -> tuple[Check[Any], ...]:
     """The rules of its kind."""
     if isinstance(part, Backbone):
-        from nverbench.testing.backbones import backbone_checks
+        from nverbench.testing.backbones.rules import backbone_checks
 
         return backbone_checks(slow=slow)
     if isinstance(part, Dataset):
-        from nverbench.testing.datasets import dataset_checks
+        from nverbench.testing.datasets.rules import dataset_checks
 
         return dataset_checks()
     if isinstance(part, Fusion):
-        from nverbench.testing.fusions import fusion_checks
+        from nverbench.testing.fusions.rules import fusion_checks
 
         return fusion_checks()
-    from nverbench.testing.losses import loss_checks
+    from nverbench.testing.losses.rules import loss_checks
 
     return loss_checks()
 
@@ -128,17 +128,17 @@ def rules_of(part: Part, *, slow: bool = False) -> tuple[Check[Any], ...]:
 def subject_of(part: Part, text: str = "") -> Any:
     """The part as its rules take it."""
     if isinstance(part, Backbone):
-        from nverbench.testing.subject import Subject
+        from nverbench.testing.backbones.subject import Subject
 
         return Subject(part, text)
     if isinstance(part, Dataset):
-        from nverbench.testing.dataset_subject import DatasetSubject
+        from nverbench.testing.datasets.subject import DatasetSubject
 
         return DatasetSubject(part, text)
     if isinstance(part, Fusion):
-        from nverbench.testing.fusion_subject import FusionSubject
+        from nverbench.testing.fusions.subject import FusionSubject
 
         return FusionSubject(part, text)
-    from nverbench.testing.loss_subject import LossSubject
+    from nverbench.testing.losses.subject import LossSubject
 
     return LossSubject(part, text)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from nverbench.testing.backbones import backbone_checks
+from nverbench.testing.backbones.rules import backbone_checks
+from nverbench.testing.backbones.subject import Subject
 from nverbench.testing.check import Check, Skip
-from nverbench.testing.subject import Subject
 
 
 def items(*subjects: Subject, slow: bool = False) -> list[Any]:

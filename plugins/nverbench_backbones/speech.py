@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nverbench_backbones.speech_network import SpeechEncoder
 
 BATCH = 8
-"""Clips per planned batch: 4, 8 and 16 are within 6 % of each other on two cores, 1 is a fifth slower (benchmarks/speech_batching.py)."""
+"""Clips per planned batch: 4, 8 and 16 are within 6 % of each other on two cores, 1 is a fifth slower (benchmarks/speed/speech_batching.py)."""
 REVISION = "2"
 """1 ran clip by clip through plain transformers; 2 rounds differently (the same numbers to 1e-5)."""
 

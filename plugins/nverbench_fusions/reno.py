@@ -13,7 +13,7 @@ Where the paper is open, and what we do:
 - Whether branches share weights: not said; separate (ours), since their input sizes differ anyway. Dropout: dense layers only (ours).
 - Order of residual and LayerNorm (re-impl says both, not the order): ``norm=pre`` reads x + attention(LN(x)), ``norm=post`` LN(x + attention(x)).
   It decides whether RENO trains at the paper's Adam 1e-3. With post the training loss stayed at chance in 3 of 8 runs on separable synthetic
-  features, with pre in none (benchmarks/reno_norm.py); on byol-s + untrained audio-mamba-tiny and emogator-10, post stayed near chance in most
+  features, with pre in none (benchmarks/science/reno_norm.py); on byol-s + untrained audio-mamba-tiny and emogator-10, post stayed near chance in most
   folds (accuracy 16 %, pre 41 %; benchmarks/RESULTS.md). Normalised tokens into the wide ``align`` layer make every Adam step large, the views grow
   alike for all clips, and the second LayerNorm then hides the clip. The default is the reading that trains (ours): a strawman would be worth nothing.
 Where the paper cannot be met: it counts 1.3-1.5 M parameters. These layers have 19.5 M at (3840, 768) with 6 classes, 81 % of them in the linear

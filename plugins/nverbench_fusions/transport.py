@@ -9,7 +9,7 @@ depends on which others it is transported with. Three readings:
 - ``bank`` (ours, default): 31 training rows are remembered, and in evaluation each clip is transported in its own batch of 32, itself and the bank.
   A prediction then depends on its own clip. Training is as in ``batch``, on batches of the same size.
 - ``batch`` (re-impl): the batch itself, in evaluation too. Transductive: a prediction changes with the size of its batch, and more with a test set
-  sorted by class, where the other clips tell of the label (benchmarks/transport.py).
+  sorted by class, where the other clips tell of the label (benchmarks/science/transport.py).
 - ``literal``: the paper's letters, R_p->q = Gamma R_p and R_q->p = Gamma^T R_q, as ``batch`` is. Gamma's rows sum to 1 / B: transported features
   are smaller than the others by that factor; and Gamma mixes p's rows by the masses that belong to q's.
 The plan carries no gradient unless ``plan_gradient`` (re-impl: none); features do, through the barycentres.

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench import corpora
-from nverbench.options import Reference
-from nverbench.publishing import keys
+from nverbench.data import corpus as corpora
+from nverbench.plugin.options import Reference
+from nverbench.results.publishing import keys
 
 
 def shared(world: Any, share: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nverbench.home import note
+from nverbench._io.paths import note
 
 
 def tables(world: Any, *words: object) -> list[dict[str, Any]]:

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from nverbench import Source, artifacts, home
-from nverbench.downloads import corpora as corpus_downloads
-from nverbench.downloads import transfer
-
-from ..http_server import Fault, Shelf, serving  # noqa: TID252  # tests are no package with a name
+from nverbench import Source
+from nverbench._io import download, paths
+from nverbench.data import artifacts
+from nverbench.data import download as corpus_downloads
+from support.http_server import Fault, Shelf, serving
 
 
 def packed(corpus: Path, below: str = "bursts-1.0/") -> bytes:
@@ -36,8 +36,8 @@ def packed(corpus: Path, below: str = "bursts-1.0/") -> bytes:
 @pytest.fixture
 def shelf(world: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     """The corpus is not on this machine, but on that one."""
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
-    (home.home() / "corpora.json").unlink()
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    (paths.home() / "corpora.json").unlink()
     with serving(**{"bursts.zip": packed(world.corpus)}) as found:
         declare(world, found)
         yield found
@@ -50,13 +50,13 @@ def declare(world: Any, shelf: Shelf, *, licence: str = "CC BY 4.0", **facts: An
 
 
 def place() -> Path:
-    return home.corpus_folder("tiny-bursts")
+    return paths.corpus_folder("tiny-bursts")
 
 
 def left() -> list[str]:
     """What lies under downloads and corpora beside the corpus itself and locks."""
-    found = [*(home.home() / "downloads").rglob("*"), *(home.home() / "corpora").glob("*")]
-    return sorted(p.name for p in found if p.suffix != ".lock" and p not in (place(), home.home() / "downloads" / "corpora"))
+    found = [*(paths.home() / "downloads").rglob("*"), *(paths.home() / "corpora").glob("*")]
+    return sorted(p.name for p in found if p.suffix != ".lock" and p not in (place(), paths.home() / "downloads" / "corpora"))
 
 
 def sha(shelf: Shelf) -> str:
@@ -79,7 +79,7 @@ def test_get_fetches_unpacks_registers_and_the_corpus_runs(world: Any, shelf: Sh
 
 def test_the_digest_is_that_of_the_folder_it_was_packed_from(world: Any, shelf: Shelf) -> None:
     got = re.search(r"digest (\w+)", world.run("data", "get", "tiny-bursts").out)
-    (home.home() / "corpora.json").unlink()
+    (paths.home() / "corpora.json").unlink()
     added = re.search(r"digest (\w+)", world.run("data", "add", "tiny-bursts", world.corpus).out)
     assert got is not None
     assert added is not None
@@ -165,7 +165,7 @@ def test_an_acceptance_is_remembered_with_its_text_and_date_until_the_text_chang
     declare(world, shelf, licence=NC)
     shelf.faults = [Fault(status=404)]
     assert world.run("data", "get", "tiny-bursts", "--accept-licence").code == 2
-    ((licence, date),) = home.read_notes("accepted")["tiny-bursts"].items()
+    ((licence, date),) = paths.read_notes("accepted")["tiny-bursts"].items()
     assert licence == NC
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
     declare(world, shelf, licence=NC + " and no derivatives")
@@ -233,7 +233,7 @@ def test_the_first_archive_seen_is_enforced(world: Any, shelf: Shelf) -> None:
     assert (place().exists(), left()) == (False, [])
     line = re.search(r"delete the line (\S+) in", ran.err)
     assert line is not None
-    lock = home.home() / "lock.json"
+    lock = paths.home() / "lock.json"
     notes = json.loads(lock.read_text())
     del notes["archives"][line[1]]
     lock.write_text(json.dumps(notes))
@@ -247,7 +247,7 @@ def test_a_host_that_packs_anew_is_not_held_to_its_bytes(world: Any, shelf: Shel
     lose_corpus()
     shelf.files["/bursts.zip"] = packed(world.corpus, "bursts-1.1/")
     assert world.run("data", "get", "tiny-bursts").code == 0
-    assert "archives" not in home.read_notes("lock")
+    assert "archives" not in paths.read_notes("lock")
 
 
 # --- what goes wrong
@@ -275,7 +275,7 @@ def test_a_wrong_archive_is_one_line_and_nothing_is_remembered(world: Any, shelf
     assert words in ran.err
     assert ran.err.count("\n") == 1
     assert (place().exists(), left()) == (False, [])
-    assert (home.read_notes("corpora"), home.read_notes("lock")) == ({}, {})
+    assert (paths.read_notes("corpora"), paths.read_notes("lock")) == ({}, {})
     shelf.files["/bursts.zip"] = good
     assert world.run("data", "get", "tiny-bursts").code == 0
 
@@ -288,16 +288,16 @@ def test_a_download_that_failed_is_resumed_by_the_same_command(world: Any, shelf
     assert "the same command goes on from there" in ran.err
     shelf.served = 0
     assert world.run("data", "get", "tiny-bursts").code == 0
-    assert shelf.served < total // 2 + transfer.CHUNK
+    assert shelf.served < total // 2 + download.CHUNK
     assert left() == []
 
 
 STEPS = {
-    "while unpacking": ("nverbench.downloads.archives._copy", 5),
-    "while loading": ("nverbench.corpora.load", 1),
+    "while unpacking": ("nverbench._io.archive._copy", 5),
+    "while loading": ("nverbench.data.corpus.load", 1),
     "before it is in its place": ("pathlib.Path.rename", 2),
-    "before the archive is remembered": ("nverbench.home.note", 1),
-    "before the corpus is remembered": ("nverbench.home.note", 2),
+    "before the archive is remembered": ("nverbench._io.paths.note", 1),
+    "before the corpus is remembered": ("nverbench._io.paths.note", 2),
 }
 
 
@@ -323,7 +323,7 @@ def test_cut_off_at_any_step_the_same_command_goes_on(
         dying.setattr(where, dies)
         assert world.run("data", "get", "tiny-bursts").code == (130 if kill is KeyboardInterrupt else 1)
     assert calls == count
-    assert "corpora" not in home.read_notes("corpora").get("paths", {})
+    assert "corpora" not in paths.read_notes("corpora").get("paths", {})
     shelf.asked.clear()
     assert world.run("data", "get", "tiny-bursts").code == 0
     assert len(list(place().rglob("*.wav"))) == 48
@@ -331,10 +331,10 @@ def test_cut_off_at_any_step_the_same_command_goes_on(
 
 
 def test_what_a_killed_process_left_is_cleaned(world: Any, shelf: Shelf) -> None:
-    half = home.corpus_folder(".getting-tiny-bursts") / ".unpacking-x" / "tree"
+    half = paths.corpus_folder(".getting-tiny-bursts") / ".unpacking-x" / "tree"
     half.mkdir(parents=True)
-    older = home.home() / "downloads" / "corpora" / "tiny-bursts-0123456789ab"
-    other = home.home() / "downloads" / "corpora" / "tiny-bursts-10-0123456789ab"
+    older = paths.home() / "downloads" / "corpora" / "tiny-bursts-0123456789ab"
+    other = paths.home() / "downloads" / "corpora" / "tiny-bursts-10-0123456789ab"
     older.mkdir(parents=True)
     other.mkdir(parents=True)
     assert world.run("data", "get", "tiny-bursts").code == 0
@@ -354,7 +354,7 @@ GET = """
 import sys
 from pathlib import Path
 from nverbench import Clip, Dataset, LabelCard, Source
-from nverbench.downloads.corpora import get_corpus
+from nverbench.data.download import get_corpus
 def load(root):
     return [Clip(f"{p.parent.name}/{p.stem}", p, p.stem.partition("-")[0], p.parent.name) for p in sorted(root.glob("spk*/*.wav"))]
 card = LabelCard(kind="portrayed", setting="synthetic")

@@ -151,10 +151,10 @@ def test_a_word_the_parser_does_not_know_is_one_sentence_and_exit_2(world: Any, 
 
 
 def test_weights_that_only_a_person_can_fetch_are_not_downloaded(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nverbench.downloads import transfer
+    from nverbench._io import download
 
     tried: list[object] = []
-    monkeypatch.setattr(transfer, "fetch", lambda *a, **k: tried.append(a) or (_ for _ in ()).throw(OSError("no network in tests")))
+    monkeypatch.setattr(download, "fetch", lambda *a, **k: tried.append(a) or (_ for _ in ()).throw(OSError("no network in tests")))
     ran = world.run("weights", "get", "audio-mamba-tiny")
     assert (ran.code, tried) == (2, [])
     assert "nverbench weights add audio-mamba-tiny PATH" in ran.err

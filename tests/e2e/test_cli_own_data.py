@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from nverbench.evaluation import evaluate
+from nverbench.pipeline.evaluation import evaluate
 
 
 def wavs(world: Any) -> list[Path]:

@@ -16,10 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nverbench import ArtifactError, LoadContext, Source
-from nverbench.downloads import transfer
-from nverbench.home import home, weights_folder
-
-from ..http_server import Fault, serving  # noqa: TID252  # tests are no package with a name
+from nverbench._io import download
+from nverbench._io.paths import home, weights_folder
+from support.http_server import Fault, serving
 
 BYTES = b"scale 2.0 " * 50
 
@@ -40,7 +39,7 @@ class Shelf(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     shelf = ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
     thread = threading.Thread(target=partial(shelf.serve_forever, poll_interval=0.01), daemon=True)
     thread.start()
@@ -105,8 +104,8 @@ def test_a_download_that_is_not_the_file_is_refused_in_one_line(world: Any, serv
 
 
 def test_a_download_that_was_cut_off_is_resumed_by_the_next_command(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
-    monkeypatch.setattr(transfer, "CHUNK", 10)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "CHUNK", 10)
     with serving(**{"tiny.bin": BYTES}) as shelf:
         bring(world, f"{shelf.address}/tiny.bin", RIGHT)
         shelf.faults = [Fault(cut=250)] + [Fault(status=503)] * 4

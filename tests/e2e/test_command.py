@@ -13,9 +13,9 @@ import pytest
 import typer
 
 from nverbench.cli import app
-from nverbench.command import command
-from nverbench.results import Result
-from nverbench.tracking.description import description
+from nverbench.results.command import command
+from nverbench.results.record import Result
+from nverbench.results.tracking.description import description
 
 NAMED = {"backbone": "tiny-spectrum", "fusion": "tiny-linear", "dataset": "tiny-bursts", "protocol": "quick"}
 CHANGES = {
@@ -108,17 +108,13 @@ def test_every_option_of_run_is_tried_here_or_named_as_no_part_of_a_row() -> Non
 
 def test_a_row_of_shuffled_half_precision_frames_is_planned_again(world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Options that only conversations have."""
-    import sys
-
-    from nverbench import catalog
-    from nverbench.fit import processes
-    from nverbench.home import note
-
-    sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
-    from iemocap_tree import write_tree
+    from nverbench._io.paths import note
+    from nverbench.plugin import discovery
+    from nverbench.training import processes
+    from support.iemocap_tree import write_tree
 
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
-    mamba = catalog.discover().fusions.parts["erc-mamba"]
+    mamba = discovery.discover().fusions.parts["erc-mamba"]
     world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=2)))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)
     note("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from nverbench import catalog, registry
-from nverbench.options import resolve, split
-from nverbench.selection import Selection, matching
+from nverbench import registry
+from nverbench.pipeline.selection import Selection, matching
+from nverbench.plugin import discovery
+from nverbench.plugin.options import resolve, split
 
 SYSTEM = ("--backbone", "wavlm-large:layer=21", "--fusion", "erc-mamba", "--dataset", "iemocap-6")
 FUSIONS = ("erc-mamba", "erc-mamba:context=utterance", "erc-transformer", "erc-gru", "erc-mean", "erc-prior")
@@ -35,7 +36,7 @@ def test_every_conversation_fusion_is_registered_for_both_protocols(folds: str) 
 
 
 def test_registered_options_are_those_of_the_fusions_and_of_the_datasets() -> None:
-    parts = catalog.discover()
+    parts = discovery.discover()
     entries = [e for e in registry.load().entries if split(e.fusion)[0].startswith("erc-")]
     assert len(entries) == 2 * len(FUSIONS) + 3
     for entry in entries:
@@ -45,6 +46,6 @@ def test_registered_options_are_those_of_the_fusions_and_of_the_datasets() -> No
 
 
 def test_the_small_demo_entries_run_only_where_conversations_are_asked_for() -> None:
-    found = matching(registry.load(), catalog.discover(), Selection(fusions=("erc-mamba",)))
+    found = matching(registry.load(), discovery.discover(), Selection(fusions=("erc-mamba",)))
     assert {e.dataset for e in found if e.demo} == {"conversation-demo"}
-    assert not [e for e in matching(registry.load(), catalog.discover(), Selection(fusions=("reno",))) if e.dataset.startswith("conversation")]
+    assert not [e for e in matching(registry.load(), discovery.discover(), Selection(fusions=("reno",))) if e.dataset.startswith("conversation")]

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_new import lines_of_code
+from support.paths import ROOT
+from support.source import lines_of_code
 
-ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
 LINES = [line.removeprefix("$ ") for block in CONSOLE for line in block.splitlines() if line.startswith("$ ")]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench import home
+from nverbench._io import paths
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_figure_names_nobody(world: Any, finished: str) -> None:
 
 
 def test_embeddings_that_are_gone_name_the_command_that_makes_them(world: Any, finished: str) -> None:
-    shutil.rmtree(home.embeddings_folder())
+    shutil.rmtree(paths.embeddings_folder())
     ran = world.run("figure", "reno-2", finished, "-o", "map.png")
     assert ran.code == 2
     assert "48 of 48 clips of tiny-bursts are not in the cache for tiny-spectrum" in ran.err

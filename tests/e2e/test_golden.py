@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,18 +26,15 @@ import typer.testing
 
 import nverbench
 import nverbench.testing
-from nverbench import catalog
+from nverbench._io.paths import note
 from nverbench.cli import app
-from nverbench.fit import processes
-from nverbench.home import note
-from nverbench.results import Result
-from nverbench.tracking import facts
+from nverbench.plugin import discovery
+from nverbench.results.record import Result
+from nverbench.results.tracking import fields
+from nverbench.training import processes
+from support.iemocap_tree import write_tree
+from support.paths import GOLDEN
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))  # pytest's importlib mode leaves that folder off the path
-
-from iemocap_tree import write_tree
-
-GOLDEN = Path(__file__).parents[1] / "golden"
 LIBRARIES = ("torch", "numpy", "transformers", "scipy", "soundfile", "pydantic")
 PROTOCOL = ("--protocol", "quick", "--registry", "tiny.yaml")
 BURSTS = ("--dataset", "tiny-bursts", *PROTOCOL)
@@ -75,7 +71,7 @@ def processor() -> str:
 def jobs(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The tiny world with a second corpus, dialogues, features of one's own, and a conversation fusion of six epochs; trained in this process."""
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
-    mamba = catalog.discover().fusions.parts["erc-mamba"]
+    mamba = discovery.discover().fusions.parts["erc-mamba"]
     world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=6, lr=0.03)))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)
     note("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
@@ -120,9 +116,9 @@ def test_a_job_keeps_its_id_and_its_result_its_digest(name: str, jobs: Any) -> N
 def test_mlflow_tags_params_and_metrics_keep_their_names(jobs: Any) -> None:
     result = one(jobs, JOBS["pair"])
     found = {
-        "tags": sorted(facts.tags(result)),
-        "params": sorted(facts.params(result)),
-        "metrics": sorted({name for name, _, _ in facts.points(result)} - {"resources/embed_seconds_per_clip"}),  # not known on every machine
+        "tags": sorted(fields.tags(result)),
+        "params": sorted(fields.params(result)),
+        "metrics": sorted({name for name, _, _ in fields.points(result)} - {"resources/embed_seconds_per_clip"}),  # not known on every machine
     }
     assert found == recorded("mlflow", found)
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nverbench import catalog
-from nverbench.fit import processes
-from nverbench.home import note
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))  # pytest's importlib mode leaves that folder off the path
-
-from iemocap_tree import write_tree
+from nverbench._io.paths import note
+from nverbench.plugin import discovery
+from nverbench.training import processes
+from support.iemocap_tree import write_tree
 
 MAMBA = "quick-mamba:dim=8,hidden=8,layers=1"
 HELD, LEFT_OUT = "holdout=Ses05", "leave-one-group-out"
@@ -26,7 +21,7 @@ QUICK = ("--backbone", "logmel-stats", "--dataset", "iemocap-6", "--json")
 @pytest.fixture
 def iemocap(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A tree of 15 dialogues, and erc-mamba in six epochs instead of sixty, trained in this process: another imports torch for longer."""
-    mamba = catalog.discover().fusions.parts["erc-mamba"]
+    mamba = discovery.discover().fusions.parts["erc-mamba"]
     world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=6, lr=0.03)))
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
     written = write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from nverbench.crossing import here
-from nverbench.home import note
-from nverbench.predictions import Predictions
-from nverbench.publishing import join, publish
-from nverbench.results import Result
+from nverbench._io.paths import note
+from nverbench.data.cross_corpus import here
+from nverbench.results.predictions import Predictions
+from nverbench.results.publishing import join, publish
+from nverbench.results.record import Result
 
 CLIPS, OTHERS = 48, 20
 GRID = """\

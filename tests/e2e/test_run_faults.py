@@ -14,11 +14,13 @@ import pytest
 import soundfile
 import torch
 
-from nverbench import plan, tracking
-from nverbench.executors.shared import Shared
-from nverbench.fit import Workers, fit_folds, processes
-from nverbench.folds import Fold
-from tests.fitting import CLASSES, ENTROPY, LINEAR, QUICK, Training, data
+from nverbench.data.folds.assign import Fold
+from nverbench.pipeline import plan
+from nverbench.pipeline.embeddings import Shared
+from nverbench.results import tracking
+from nverbench.training import processes
+from nverbench.training.folds import Workers, fit_folds
+from support.training import CLASSES, ENTROPY, LINEAR, QUICK, Training, data
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 FULL, REFUSED = errno.ENOSPC, errno.EACCES

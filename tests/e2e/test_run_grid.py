@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nverbench.executors import shared
-from nverbench.folder import read
+from nverbench.pipeline import embeddings
+from nverbench.results.store import read
 
 CLIPS = 48
 
@@ -48,7 +48,7 @@ def test_each_backbone_hears_each_clip_once_however_many_fusions_there_are(world
 
 
 def test_embeddings_given_up_for_memory_are_read_again_and_results_say_what_they_cost(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "MOST_BYTES", 1)
+    monkeypatch.setattr(embeddings, "MOST_BYTES", 1)
     grid(world)
     assert world.passes == 2 * CLIPS
     assert {passes for path in world.results for passes in read(path).counts.forward_passes.values()} == {CLIPS}

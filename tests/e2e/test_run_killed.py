@@ -13,18 +13,15 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))  # pytest's importlib mode leaves that folder off the path
-
-from iemocap_tree import write_tree
-
-from nverbench.home import note
+from nverbench._io.paths import note
+from support.iemocap_tree import write_tree
 
 EPOCHS, PAUSE_AFTER = 60, 20
 """Of erc-mean's recipe; and the epoch after which the process to be killed waits for it."""
 COMMAND = """
 import json, sys, time
-from nverbench import tracking
-from nverbench.fit import checkpoints, loop
+from nverbench.results import tracking
+from nverbench.training.folds import checkpoints, loop
 from nverbench.cli import main
 
 tracking.log, checkpoints.SECONDS = (lambda *a: True), 0.0

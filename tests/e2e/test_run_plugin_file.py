@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench import plugin_files
 from nverbench.cli.common import installed
-from nverbench.fit import Workers, fit_folds
-from nverbench.folds import Fold
-from tests.fitting import CLASSES, ENTROPY, QUICK, Training, data
+from nverbench.data.folds.assign import Fold
+from nverbench.plugin import single_file
+from nverbench.training.folds import Workers, fit_folds
+from support.training import CLASSES, ENTROPY, QUICK, Training, data
 
 FUSION = """
 import os, pathlib
@@ -191,5 +191,5 @@ def test_a_class_of_the_file_can_be_pickled(file: Path) -> None:
     import pickle
 
     file.write_text("import dataclasses\n\n@dataclasses.dataclass\nclass Point:\n    x: int\n" + FUSION)
-    ((_, module),) = plugin_files.read([file])
+    ((_, module),) = single_file.read([file])
     assert pickle.loads(pickle.dumps(module.Point(1))) == module.Point(1)  # noqa: S301  # pickled on this line

@@ -39,7 +39,7 @@ def test_halvings_are_recorded_and_do_not_change_the_digest(world: Any, monkeypa
 
     monkeypatch.setattr(world, "encode", narrow)
     monkeypatch.setenv("NVERBENCH_HOME", str(world.root / "another"))
-    from nverbench.home import note
+    from nverbench._io.paths import note
 
     note("corpora", "paths", "tiny-bursts", str(world.corpus))
     halved = result_of(world, "--rerun")
@@ -58,7 +58,7 @@ def test_what_a_backbone_costs_is_still_known_when_everything_comes_from_the_cac
 
 
 def test_a_cost_that_was_never_measured_here_is_not_invented(world: Any) -> None:
-    from nverbench.home import home
+    from nverbench._io.paths import home
 
     first = result_of(world)
     (home() / "costs.json").unlink()

@@ -1,15 +1,11 @@
-"""A run that is killed at any moment goes on, and two runs at once do not disturb each other; benchmarks/reliability.py does it more often."""
+"""A run that is killed at any moment goes on, and two runs at once do not disturb each other; benchmarks/reliability/reliability.py does it more often."""
 
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # pytest's importlib mode leaves that folder off the path
-
 import reliability
 import reliability_cases
 import reliability_left

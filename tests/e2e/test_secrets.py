@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nverbench import tracking
-from nverbench.home import home
+from nverbench._io.paths import home
+from nverbench.results import tracking
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 # As in test_tracking.py: MLflow's and SQLAlchemy's own warnings.

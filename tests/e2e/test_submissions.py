@@ -76,10 +76,10 @@ def test_what_the_maintainers_submit_and_rerun_says_so_and_names_no_other_party(
 
 
 def test_embeddings_that_are_not_here_are_not_computed_in_passing(world: Any, submitted: Path) -> None:
-    from nverbench import home
+    from nverbench._io import paths
 
     world.passes = 0
-    for path in home.embeddings_folder().glob("*/*.embedding"):
+    for path in paths.embeddings_folder().glob("*/*.embedding"):
         path.unlink()
     ran = world.run("reproduce", submitted, "--as", "Bob", *REGISTRY)
     assert (ran.code, world.passes) == (2, 0)

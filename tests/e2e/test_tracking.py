@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import nverbench
-from nverbench import tracking
-from nverbench.cli import ranks
+from nverbench.cli.leaderboard import ranks
 from nverbench.errors import TrackingError
-from nverbench.folder import Folder, read
-from nverbench.results import Result
-from nverbench.tracking import telling
+from nverbench.results import tracking
+from nverbench.results.record import Result
+from nverbench.results.store import Folder, read
+from nverbench.results.tracking import log_results as telling
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench import Clip, tracking
-from nverbench.folder import read
-from nverbench.home import note
-from nverbench.predictions import Predictions
-from nverbench.tracking import telling
+from nverbench import Clip
+from nverbench._io.paths import note
+from nverbench.results import tracking
+from nverbench.results.predictions import Predictions
+from nverbench.results.store import read
+from nverbench.results.tracking import log_results as telling
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nverbench import catalog
-from nverbench.fit import processes
-from nverbench.home import note
-from nverbench.results import Result
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))  # pytest's importlib mode leaves that folder off the path
-
-from iemocap_tree import write_tree
+from nverbench._io.paths import note
+from nverbench.plugin import discovery
+from nverbench.results.record import Result
+from nverbench.training import processes
+from support.iemocap_tree import write_tree
 
 WORDS = ("run", "--backbone", "logmel-stats", "--fusion", "quick-gru:dim=8,hidden=8,layers=1", "--dataset", "iemocap-6", "--json")
 
@@ -25,7 +21,7 @@ WORDS = ("run", "--backbone", "logmel-stats", "--fusion", "quick-gru:dim=8,hidde
 @pytest.fixture
 def dialogues(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A tree of dialogues, and erc-gru in twelve epochs at a rate at which the lowest cross-entropy and the highest weighted F1 are apart."""
-    gru = catalog.discover().fusions.parts["erc-gru"]
+    gru = discovery.discover().fusions.parts["erc-gru"]
     world.fusions.append(replace(gru, name="quick-gru", recipe=lambda options: replace(gru.recipe_for(options), epochs=12, lr=0.02)))
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=6)

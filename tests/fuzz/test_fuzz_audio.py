@@ -12,9 +12,9 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import lawful, often, spoilt_bytes
 
-from nverbench import audio
+from nverbench.data import audio
+from support.foreign_text import lawful, often, spoilt_bytes
 
 RATE = 16000
 TONE = 0.3 * np.sin(np.arange(4000) / 5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +17,18 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
-
-from strange import TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
-from tiny_spectrogram import PATCH
-from tiny_speech import TINY
-
 from nverbench import LoadContext
-from nverbench.fit import checkpoints
+from nverbench.training import checkpoints
 from nverbench_backbones import audio_mamba, byol_s, speech, ssast
 from nverbench_backbones.byol_s_network import AudioNTT2020
 from nverbench_backbones.speech_loading import untrained
 from nverbench_backbones.ssast_network import SpectrogramViT
+from support.foreign_text import TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
+from support.paths import GOLDEN
+from support.tiny_spectrogram import PATCH
+from support.tiny_speech import TINY
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "audio-mamba"
+AUDIO_MAMBA = GOLDEN / "audio-mamba"
 Reader = Callable[[Path], Any]
 
 
@@ -39,7 +36,7 @@ def state_of(name: str) -> dict[str, Tensor]:
     """A state dict that the reader of that name takes."""
     torch.manual_seed(1)
     if name == "audio-mamba":
-        return load_file(GOLDEN / "micro_state_dict.safetensors")
+        return load_file(AUDIO_MAMBA / "micro_state_dict.safetensors")
     if name == "byol-s":
         return AudioNTT2020().state_dict()
     return {f"module.v.{key}": value for key, value in SpectrogramViT(PATCH).state_dict().items()}

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import TALLY, TEXTS, Hung, check_line, lawful, often
 
 from nverbench import cli
+from support.foreign_text import TALLY, TEXTS, Hung, check_line, lawful, often
 
 ARGUED = TEXTS.map(lambda text: text.replace("\x00", "").encode("utf-8", "replace").decode())  # what a shell can hand over
 NAMES = ["logmel-stats", "audio-mamba-base", "npz:x.npz", "folder:.", "folder:nothing", "table:x.csv", "table:.", "vocal-demo", "jnv", "emogator",

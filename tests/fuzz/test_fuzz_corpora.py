@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import TEXTS, lawful, often, spoilt_bytes
 
-from nverbench import catalog, corpora, home
-from nverbench.options import resolve
-from nverbench.parts import Clip, Dataset, Misfit
+from nverbench._io import paths as home
+from nverbench.data import corpus as corpora
+from nverbench.plugin import discovery
+from nverbench.plugin.options import resolve
+from nverbench.plugin.records import Clip, Dataset, Misfit
+from support.foreign_text import TEXTS, lawful, often, spoilt_bytes
 
-DATASETS = {name: part for name, part in catalog.discover().datasets.parts.items() if part.sample is not None}
+DATASETS = {name: part for name, part in discovery.discover().datasets.parts.items() if part.sample is not None}
 PARTS = st.sampled_from(["1001", "DFA", "ANG", "XX", "03-01-05-01-02-01-12", "16a01Wa", "Ses01F_impro01", "F000", "angry", "Session1", "01", "001",
                          "anger", "_", "-", ".",
                          "é", "e\u0301", "\u202e", "\n", "\t", " ", "\x1b[2J", "\udcff", "\ud83d", "%s", "a" * 100, "MixedSpeech",
@@ -158,6 +160,6 @@ def test_folders_of_ones_own_are_read_or_refused(room: Path, trees: dict[str, Pa
         (root / label / "ann").mkdir(parents=True)
         (root / label / "ann" / "a.wav").write_bytes(b"RIFF" + label.encode())
     disturbed(root, data)
-    part = catalog.discover().datasets.parts["folder"]
+    part = discovery.discover().datasets.parts["folder"]
     found = lawful("corpora: folder", lambda: corpora.load(part, resolve(part, f"folder:{root}"), None), "folder")
     assert found is None or found.clips

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import NUMBERS, TEXTS, lawful, often
 
-from nverbench import Clip, catalog, folds, registry
-from nverbench.catalog import Catalog
-from nverbench.digests import digest_of
-from nverbench.options import resolve
-from nverbench.plan import plan
+from nverbench import Clip, registry
+from nverbench._io.digests import digest_of
+from nverbench.data.folds import assign
+from nverbench.pipeline.plan import plan
+from nverbench.pipeline.selection import Selection, check_names, matching
+from nverbench.plugin import discovery
+from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.options import resolve
 from nverbench.registry import Registry
-from nverbench.selection import Selection, check_names, matching
+from support.foreign_text import NUMBERS, TEXTS, lawful, often
 
 WORDS = st.sampled_from([",", "=", ":", ";", "+", " ", "untrained", "untrained=no", "weights=", "weights=/x", "layer=0", "layer=-1", "layer=1e3",
                          "layers=weighted",
@@ -29,7 +31,7 @@ OPTIONS = st.one_of(st.lists(st.one_of(WORDS, TEXTS), max_size=5).map("".join), 
 
 @pytest.fixture(scope="module")
 def installed() -> Catalog:
-    return catalog.discover()
+    return discovery.discover()
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +57,18 @@ def test_options_are_resolved_or_refused(installed: Catalog, data: st.DataObject
             assert (str(again), again.identity()) == (str(found), found.identity())
 
 
-KINDS = st.one_of(st.sampled_from([*folds.KINDS, "holdout=a", "holdout=", "speaker=2", "random=1", "official", "cross=x", "=", "holdout=\ud800"]),
+KINDS = st.one_of(st.sampled_from([*assign.KINDS, "holdout=a", "holdout=", "speaker=2", "random=1", "official", "cross=x", "=", "holdout=\ud800"]),
                   TEXTS)
 UNITS = st.one_of(st.none(), st.sampled_from("abcdefg"), TEXTS)
 CLIPS = st.lists(st.tuples(st.sampled_from("xyz"), UNITS, st.sampled_from([None, "train", "test", "1", "2"])), max_size=30)
-INNER = st.one_of(st.none(), st.builds(folds.Inner, st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.integers(1, 5)))
+INNER = st.one_of(st.none(), st.builds(assign.Inner, st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.integers(1, 5)))
 
 
 @given(CLIPS, KINDS, st.integers(2, 6), INNER)
 @often(150)
-def test_clips_are_cut_or_refused(clips: list[tuple[str, str | None, str | None]], kind: str, k: int, inner: folds.Inner | None) -> None:
+def test_clips_are_cut_or_refused(clips: list[tuple[str, str | None, str | None]], kind: str, k: int, inner: assign.Inner | None) -> None:
     own = [Clip(f"{i:02d}", Path("x.wav"), label, unit, split=split) for i, (label, unit, split) in enumerate(clips)]
-    cut = lawful("folds: kinds, holdout=GROUP", lambda: folds.cut(own, kind, k=k, seed=1, inner=inner))
+    cut = lawful("folds: kinds, holdout=GROUP", lambda: assign.cut(own, kind, k=k, seed=1, inner=inner))
     for fold in cut.folds if cut is not None else ():
         assert not set(fold.train) & set(fold.test) | set(fold.validation) & set(fold.test) | set(fold.train) & set(fold.validation)
         assert fold.test

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import TEXTS, VALUES, check_line, lawful, often
 
-from nverbench import Backbone, Dataset, Fusion, LabelCard, Loss, Source, catalog, hookimpl
-from nverbench.catalog import Catalog, Origin
-from nverbench.cli.look import _facts, _plain, _rows
+from nverbench import Backbone, Dataset, Fusion, LabelCard, Loss, Source, hookimpl
+from nverbench.cli.list_show import _facts, _plain, _rows
 from nverbench.cli.new import new
+from nverbench.plugin import discovery
+from nverbench.plugin.discovery import Catalog, Origin
 from nverbench.registry import Registry
+from support.foreign_text import TEXTS, VALUES, check_line, lawful, often
 
 
 def load(ctx: Any, *, size: int = 1) -> Any:
@@ -42,7 +43,7 @@ def found(kind: str, hook: Any, plugin: str = "toys", distribution: str = "toy-p
     module = ModuleType("toys")
     hook.__name__ = f"nverbench_{kind}"
     setattr(module, hook.__name__, hookimpl(hook))
-    return catalog.discover(disabled=["nverbench"], extra=[(Origin(plugin, distribution, version), module)])
+    return discovery.discover(disabled=["nverbench"], extra=[(Origin(plugin, distribution, version), module)])
 
 
 def check(kind: str, one: Catalog) -> None:

@@ -9,13 +9,15 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
 
-from nverbench import catalog, claims, registry
-from nverbench.catalog import Catalog
-from nverbench.digests import digest_of
-from nverbench.plan import plan
-from nverbench.selection import Selection
+from nverbench import registry
+from nverbench._io.digests import digest_of
+from nverbench.leaderboard.claims import spec as claims
+from nverbench.pipeline.plan import plan
+from nverbench.pipeline.selection import Selection
+from nverbench.plugin import discovery
+from nverbench.plugin.discovery import Catalog
+from support.foreign_text import TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
 
 OVERLAY: dict[str, Any] = {
     "protocols": {"mine": {"summary": "s", "seed": 1, "k": 5, "scaling": "z-score", "selection": "inner", "inner_share": 0.1, "inner_most": 0.2,
@@ -120,7 +122,7 @@ def test_a_registry_that_is_no_file_costs_a_line(path: str) -> None:
 
 @pytest.fixture(scope="module")
 def installed() -> Catalog:
-    return catalog.discover()
+    return discovery.discover()
 
 
 NAMES = st.one_of(st.sampled_from(["logmel-stats", "vocal-demo", "linear", "reno", "cross-entropy", "logmel-stats:x=1", "vocal-demo:exclude=a",

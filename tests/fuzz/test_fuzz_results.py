@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,18 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from finishing import finished, predictions
-from strange import NUMBERS, TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
-
-from nverbench import home
-from nverbench.folder import Folder, predictions_of, read
-from nverbench.predictions import Predictions
-from nverbench.results import Result
-from nverbench.submissions.filed import Checked, _from_record
-from nverbench.submissions.verify import Verdict
-from nverbench.tracking.told import Told
+from nverbench._io import paths
+from nverbench.leaderboard.submissions.entries import Checked, _from_record
+from nverbench.leaderboard.submissions.verify import Verdict
+from nverbench.results.predictions import Predictions
+from nverbench.results.record import Result
+from nverbench.results.store import Folder, predictions_of, read
+from nverbench.results.tracking.upload_state import Told
+from support.foreign_text import NUMBERS, TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
+from support.results import finished, predictions
 
 CONTENT = json.loads(finished().model_dump_json())
 JSON = json.dumps(CONTENT).encode()
@@ -114,25 +110,25 @@ def test_predictions_that_unpack_to_more_than_they_should_are_refused(room: Path
                  spoilt_bytes(b'{"paths": {"a": 1}}')))
 @often(60)
 def test_notes_of_this_machine_are_read_or_refused(content: bytes) -> None:
-    home.home().mkdir(parents=True, exist_ok=True)
-    (home.home() / "lock.json").write_bytes(content)
-    found = lawful("notes: lock, corpora, costs", lambda: home.read_notes("lock"), "lock.json")
+    paths.home().mkdir(parents=True, exist_ok=True)
+    (paths.home() / "lock.json").write_bytes(content)
+    found = lawful("notes: lock, corpora, costs", lambda: paths.read_notes("lock"), "lock.json")
     assert found is None or all(isinstance(section, dict) for section in found.values())
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 10_000, "", "null", "\x00"])
 def test_notes_of_a_shape_that_hurts_are_refused(text: str) -> None:
-    home.home().mkdir(parents=True, exist_ok=True)
-    (home.home() / "lock.json").write_text(text)
-    assert lawful("notes: lock, corpora, costs", lambda: home.read_notes("lock"), "lock.json") is None
+    paths.home().mkdir(parents=True, exist_ok=True)
+    (paths.home() / "lock.json").write_text(text)
+    assert lawful("notes: lock, corpora, costs", lambda: paths.read_notes("lock"), "lock.json") is None
 
 
 @given(st.dictionaries(st.text(max_size=4), st.one_of(st.text(max_size=4), NUMBERS.filter(lambda n: n == n)), max_size=3))
 @often(20)
 def test_notes_are_read_as_they_were_written(values: dict[str, Any]) -> None:
     for key, value in values.items():
-        home.note("fuzz", "section", key, value)
-    kept = home.read_notes("fuzz").get("section", {})
+        paths.note("fuzz", "section", key, value)
+    kept = paths.read_notes("fuzz").get("section", {})
     assert {k: kept[k] for k in values} == values
 
 

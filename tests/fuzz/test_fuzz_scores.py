@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from finishing import finished
-from strange import NUMBERS, TEXTS, lawful, often, spoilt_bytes
-
-from nverbench import atmosphere_text, reference_files, references, scored
-from nverbench.leaderboard import comparing, scoring
+from nverbench.leaderboard import compare
+from nverbench.leaderboard.context import report as context_report
+from nverbench.leaderboard.score_csv import read as scored
+from nverbench.leaderboard.score_csv import report
+from nverbench.results import published, published_files
 from nverbench_datasets import table
+from support.foreign_text import NUMBERS, TEXTS, lawful, often, spoilt_bytes
+from support.results import finished
 
 CELLS = st.one_of(TEXTS, NUMBERS.map(lambda n: repr(n) if not isinstance(n, int) or n.bit_length() < 200 else "9" * 400))
 GOOD: list[list[str]] = [["id", "label", "prediction", "speaker", "fold", "replicate"], ["a", "x", "x", "s", "1", "1"], ["b", "y", "x", "t", "2",
@@ -65,7 +64,7 @@ HARD = {"a long cell": b"id,label,prediction\na,b," + b"x" * 200_000, "a long qu
 def score(path: Path) -> list[str]:
     """What ``nverbench score`` does."""
     read = scored.read(path)
-    return [*scoring.lines(read), *comparing.lines(scoring.pair(read, read))]
+    return [*report.lines(read), *compare.lines(report.pair(read, read))]
 
 
 @given(st.one_of(tables(GOOD), tables(PROBABLE)))
@@ -92,7 +91,7 @@ def test_a_table_of_a_shape_that_hurts_is_refused(room: Path, name: str) -> None
     (room / "p.csv").write_bytes(HARD[name])
     assert lawful("score: PREDICTIONS.csv", lambda: score(room / "p.csv"), "p.csv") is None
     assert lawful("corpora: table", lambda: list(table.load(None, path=str(room / "p.csv"))), "p.csv") is None
-    assert lawful("references: a paper's table", lambda: reference_files.read(room / "p.csv", reference_files.Row), "p.csv") is None
+    assert lawful("references: a paper's table", lambda: published_files.read(room / "p.csv", published_files.Row), "p.csv") is None
 
 
 @given(tables(CLIPS))
@@ -114,7 +113,7 @@ def test_a_table_that_is_no_file_costs_a_line(room: Path, path: str) -> None:
     assert lawful("corpora: table", lambda: list(table.load(None, path=str(room / "long.csv"), audio=path)), "table") is None
 
 
-FOLDER = references.FOLDER
+FOLDER = published.FOLDER
 FILES = {name: (FOLDER / name).read_bytes() for name in ("papers.csv", "reno.csv", "erc.csv")}
 
 
@@ -126,8 +125,8 @@ def test_papers_scores_are_read_or_refused(tmp_path_factory: pytest.TempPathFact
         (folder / path.name).write_bytes(path.read_bytes())
     lines = list(csv.reader(FILES[name].decode().splitlines()))
     (folder / name).write_bytes(data.draw(tables(lines[:1] + lines[1:4]) | spoilt_bytes(FILES[name])))
-    lawful("references: a paper's table", lambda: references.reported(finished(), folder), name, "references")
-    lawful("references: a paper's table", lambda: [references.cells(source, folder) for source in ("reno", "erc")], name, "references")
+    lawful("references: a paper's table", lambda: published.reported(finished(), folder), name, "references")
+    lawful("references: a paper's table", lambda: [published.cells(source, folder) for source in ("reno", "erc")], name, "references")
 
 
 TABLE4 = (FOLDER / "erc_table4.csv").read_bytes()
@@ -137,4 +136,4 @@ TABLE4 = (FOLDER / "erc_table4.csv").read_bytes()
 @often(40)
 def test_the_published_table_of_gains_is_read_or_refused(room: Path, content: bytes) -> None:
     (room / "erc_table4.csv").write_bytes(content)
-    lawful("references: gains by conversation", lambda: atmosphere_text.published(room / "erc_table4.csv"), "erc_table4.csv")
+    lawful("references: gains by conversation", lambda: context_report.published(room / "erc_table4.csv"), "erc_table4.csv")

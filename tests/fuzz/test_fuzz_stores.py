@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strange import TEXTS, lawful, often, spoilt_bytes
 
-from nverbench import cache, digests, home
+from nverbench._io import digests, paths
+from nverbench.embedding import cache
 from nverbench_backbones import npz
+from support.foreign_text import TEXTS, lawful, often, spoilt_bytes
 
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
 SHAPES = st.lists(st.integers(0, 4), max_size=3).map(tuple)
@@ -108,7 +109,7 @@ ROWS = st.sampled_from([(None, None, None, None), (b"x", "y", "z", 5), ("text", 
 @given(st.one_of(GARBAGE, st.tuples(SCHEMAS, ROWS)), st.data())
 @often(40)
 def test_a_damaged_memory_of_digests_is_begun_again(room: Path, content: Any, data: st.DataObject) -> None:
-    place = home.home() / "file-digests.sqlite"
+    place = paths.home() / "file-digests.sqlite"
     place.parent.mkdir(parents=True, exist_ok=True)
     for stale in place.parent.glob("file-digests.sqlite*"):
         stale.unlink()

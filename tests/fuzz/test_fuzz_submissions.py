@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "submissions"))
-
-from making import Desk
-from strange import TALLY, TEXTS, VALUES, check_line, lawful, often, spoilt, spoilt_bytes
-
-from nverbench.digests import digest_of
-from nverbench.folder import Folder
-from nverbench.results import Result
-from nverbench.submissions import Verifier, reading
-from nverbench.submissions.records import Environment, FoldsFile, Submitter
-from nverbench.tracking import pulling
+from nverbench._io.digests import digest_of
+from nverbench.leaderboard.submissions import Verifier, read
+from nverbench.leaderboard.submissions.records import Environment, FoldsFile, Submitter
+from nverbench.results.record import Result
+from nverbench.results.store import Folder
+from nverbench.results.tracking import pull_results
+from support.foreign_text import TALLY, TEXTS, VALUES, check_line, lawful, often, spoilt, spoilt_bytes
+from support.submissions import Desk
 
 WHAT = "submissions: folders"
 
@@ -145,7 +141,7 @@ def test_a_folder_of_anything_gets_a_verdict(table: Table, room: Path, data: st.
 @often(30)
 def test_records_of_a_submission_are_read_or_refused(room: Path, model: Any, value: Any) -> None:
     (room / "r.json").write_text(json.dumps(value))
-    lawful("submissions: records", lambda: reading.parsed(model, room / "r.json"), "r.json")
+    lawful("submissions: records", lambda: read.parsed(model, room / "r.json"), "r.json")
 
 
 @given(st.data())
@@ -162,5 +158,5 @@ def test_what_a_server_sends_is_taken_whole_or_refused(table: Table, room: Path,
     if chosen == "result.json":
         own = st.one_of(own, spoilt(table.result).map(lambda r: json.dumps(r).encode()))
     names[chosen].write_bytes(data.draw(own))
-    found = lawful("tracking: pulled artifacts", lambda: pulling._checked(arrived, job))
+    found = lawful("tracking: pulled artifacts", lambda: pull_results._checked(arrived, job))
     assert found is None or found[0].id == job

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +9,10 @@ import pytest
 
 from nverbench.errors import ResultError
 from nverbench.leaderboard.rows import NOT_RERUN, Filed, Row, rows
-from nverbench.metrics import NAMES
-from nverbench.predictions import Predictions
-from nverbench.results import Counts, Folds, Result, Score
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # pytest's importlib mode leaves that folder off the path
-
-from finishing import finished
+from nverbench.metrics.scores import NAMES
+from nverbench.results.predictions import Predictions
+from nverbench.results.record import Counts, Folds, Result, Score
+from support.results import finished
 
 SPEAKERS, EACH = 8, 12
 FEW = Counts(clips=96, groups=4, per_class={"anger": 96}, left_out={}, misfits=0, padded={}, forward_passes={})

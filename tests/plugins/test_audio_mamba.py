@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,16 +13,17 @@ from nverbench import PartError
 from nverbench_backbones import audio_mamba, audio_mamba_network, nverbench_backbones
 from nverbench_backbones.audio_mamba_checkpoint import expected_shapes, read_checkpoint
 from nverbench_backbones.audio_mamba_network import AudioMamba, AudioMambaEncoder, encoder_from_state_dict, sincos_positions
+from support.paths import GOLDEN
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "audio-mamba"
-WEIGHTS = GOLDEN / "micro_state_dict.safetensors"
+AUDIO_MAMBA = GOLDEN / "audio-mamba"
+WEIGHTS = AUDIO_MAMBA / "micro_state_dict.safetensors"
 EDGES = (201, 640, 31839, 31840, 31999, 63840)
 LENGTHS = (201, 800, 11200, 31680, 31839, 31840, 31999, 32000, 63840, 84800)
 
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, Tensor]:
-    return load_file(GOLDEN / "micro_golden.safetensors")
+    return load_file(AUDIO_MAMBA / "micro_golden.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_tokens_are_those_of_the_published_code(micro: AudioMamba, golden: dict[
 
 @pytest.mark.parametrize("samples", EDGES)
 def test_clips_at_the_edges_of_a_chunk_are_those_of_the_published_code(micro: AudioMamba, golden: dict[str, Tensor], samples: int) -> None:
-    meta = json.loads((GOLDEN / "micro_meta.json").read_text())[f"edge_{samples}"]
+    meta = json.loads((AUDIO_MAMBA / "micro_meta.json").read_text())[f"edge_{samples}"]
     (got,) = rows(micro, golden["w5p3.wave"][:samples])
     assert list(got.shape) == meta["features"]
     close(got.mean(0), golden[f"edge{samples}.scene"], 1e-5)

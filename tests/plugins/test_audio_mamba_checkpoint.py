@@ -15,14 +15,15 @@ from nverbench import ArtifactError, LoadContext, UsageError
 from nverbench_backbones import audio_mamba
 from nverbench_backbones.audio_mamba_checkpoint import check_state, read_checkpoint
 from nverbench_backbones.audio_mamba_network import AudioMamba, encoder_from_state_dict, untrained_encoder
+from support.paths import GOLDEN
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "audio-mamba"
-WEIGHTS = GOLDEN / "micro_state_dict.safetensors"
+AUDIO_MAMBA = GOLDEN / "audio-mamba"
+WEIGHTS = AUDIO_MAMBA / "micro_state_dict.safetensors"
 
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, Tensor]:
-    return load_file(GOLDEN / "micro_golden.safetensors")
+    return load_file(AUDIO_MAMBA / "micro_golden.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,14 @@ def small_depth(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_depth")
 @pytest.mark.parametrize("file", ["micro_state_dict.safetensors", "checkpoint-99.pth"])
 def test_both_checkpoint_layouts_give_the_golden_embedding(golden: dict[str, Tensor], file: str) -> None:
-    backbone = audio_mamba.load("micro", LoadContext("cpu", weights=GOLDEN / file))
+    backbone = audio_mamba.load("micro", LoadContext("cpu", weights=AUDIO_MAMBA / file))
     torch.testing.assert_close(rows(backbone, golden["w0p7.wave"]).mean(0), golden["w0p7.scene"], rtol=0, atol=1e-5)
     assert not backbone.training
     assert not any(p.requires_grad for p in backbone.parameters())
 
 
 def test_both_checkpoint_layouts_hold_the_same_bits(state: dict[str, Tensor]) -> None:
-    official = read_checkpoint(GOLDEN / "checkpoint-99.pth")
+    official = read_checkpoint(AUDIO_MAMBA / "checkpoint-99.pth")
     assert official.keys() == state.keys()
     assert all(torch.equal(official[key], state[key]) for key in state)
 
@@ -145,7 +146,7 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_does_not_run(tmp_path: P
 
 
 def truncated(folder: Path, name: str) -> Path:
-    data = (GOLDEN / name).read_bytes()
+    data = (AUDIO_MAMBA / name).read_bytes()
     (folder / name).write_bytes(data[: len(data) // 2])
     return folder / name
 

@@ -15,8 +15,9 @@ from torch.nn import functional
 from nverbench import ArtifactError, LoadContext, PartError
 from nverbench_backbones.byol_s import BYOL_S, load
 from nverbench_backbones.byol_s_network import AudioNTT2020, ByolS
+from support.paths import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared" / "weights" / "byol-s"
+SHARED = SHARED / "weights" / "byol-s"
 REAL = SHARED / "default512_BYOLAs64x96-2107281850-e100-bs256-lr0003-rs42.pth"
 needs_real = pytest.mark.skipif(not REAL.is_file(), reason="the real checkpoint is not in ../shared/weights/byol-s")
 LENGTHS = (1120, 1279, 1280, 11200, 32000)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nverbench import registry
-from nverbench.corpora import add
-from nverbench.crossing import here
-from nverbench.options import resolve, split
+from nverbench.data.corpus import add
+from nverbench.data.cross_corpus import here
+from nverbench.plugin.options import resolve, split
 from nverbench_datasets import nverbench_datasets
 from nverbench_datasets.common import COMMON
 from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +11,8 @@ from nverbench import Backbone, LoadContext
 from nverbench.testing import Check, Subject
 from nverbench.testing.pytest_items import items, run
 from nverbench_backbones import nverbench_backbones
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from tiny_spectrogram import tiny_spectrogram
-from tiny_speech import tiny_speech
+from support.tiny_spectrogram import tiny_spectrogram
+from support.tiny_speech import tiny_speech
 
 FIRST_PARTY = {part.name: part for part in nverbench_backbones()}
 UNLOADED = ("record", "lazy-import")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from nverbench.testing import Trial, rules_of, subject_of
 from nverbench_datasets import nverbench_datasets
 from nverbench_fusions import nverbench_fusions
 from nverbench_losses import nverbench_losses
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "testing"))  # pytest's importlib mode leaves that folder off the path
-from tiny_parts import write
+from support.tiny_parts import write
 
 SAME_CODE = {"asvp-esd-12", "asvp-esd-babies", "conversation-demo-order", "conversation-demo-plain"}
 """Datasets of one loader and one sample with another, in other words only."""

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nverbench import Clip, corpora, folds
-from nverbench.options import Reference
+from nverbench import Clip
+from nverbench.data import corpus as corpora
+from nverbench.data.folds import assign
+from nverbench.plugin.options import Reference
 from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 from nverbench_datasets.conversation_design import (
     ATMOSPHERE,
@@ -239,7 +241,7 @@ def test_turns_come_in_order_with_speaker_session_and_onset(corpus: Path):
 @pytest.mark.parametrize(("kind", "names"), [("leave-one-group-out", [f"ses{n}" for n in range(1, 6)]), ("holdout=ses5", ["ses5"])])
 def test_sessions_are_left_out_and_no_speaker_or_conversation_is_on_both_sides(scored: list[Clip], kind: str, names: list[str]):
     rows = sorted(scored, key=lambda c: c.id)
-    cut = folds.cut(rows, kind, k=5, seed=1, inner=None)
+    cut = assign.cut(rows, kind, k=5, seed=1, inner=None)
     assert [fold.name for fold in cut.folds] == names
     for fold in cut.folds:
         assert not {rows[i].speaker for i in fold.train} & {rows[i].speaker for i in fold.test}

@@ -17,8 +17,9 @@ from nverbench import Clip, Dataset
 from nverbench_datasets import emogator
 from nverbench_datasets.emogator import CATEGORIES, EMOGATOR, EMOGATOR_10, EMOGATOR_41, TEN, manifest, parse, pin
 from nverbench_datasets.named_files import Said
+from support.paths import SHARED
 
-PART = Path(__file__).parents[3] / "shared" / "data" / "EmoGator"
+PART = SHARED / "data" / "EmoGator"
 needs_part = pytest.mark.skipif(not PART.is_dir(), reason=f"{PART} (the shared part of EmoGator) is not on this machine")
 
 

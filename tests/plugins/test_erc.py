@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from nverbench import Batch
-from nverbench.fit.dropout import drawn
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from erc_cases import ALONG, CLASSES, FUSIONS, ORDER_FREE, SIZES, built, clips, conversation, frames, gradients, spoken, takes
+from nverbench.training.dropout import drawn
+from support.erc_cases import ALONG, CLASSES, FUSIONS, ORDER_FREE, SIZES, built, clips, conversation, frames, gradients, spoken, takes
 
 NEAR = {"rtol": 1e-9, "atol": 1e-12}
 every_fusion = pytest.mark.parametrize("name", FUSIONS)

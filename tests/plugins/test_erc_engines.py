@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ import torch
 from torch import Tensor
 
 from nverbench import Batch
-from nverbench.fit import Fitted, Spoken, Training, fit_folds
-from nverbench.fit.dropout import drawn
 from nverbench.ssm import engines, kernel, library
-from tests.fitting import ENTROPY, QUICK
-from tests.test_fit_spoken import FOLD, OTHER, corpus
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from erc_cases import CLASSES, DIM, FUSIONS, built, conversation, ranges
+from nverbench.training.dropout import drawn
+from nverbench.training.folds import Fitted, Spoken, Training, fit_folds
+from support.erc_cases import CLASSES, DIM, FUSIONS, built, conversation, ranges
+from support.sequences import FOLD, OTHER, corpus
+from support.training import ENTROPY, QUICK
 
 STEPS, RATE = 50, 1e-2
 """A hundred times the paper's learning rate: schedule-free RAdam hardly moves in its first steps, and what differs shall have room to grow."""

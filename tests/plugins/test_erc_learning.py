@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 
 from nverbench import UNSCORED, Batch
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from erc_cases import ALONG, CLASSES, DIM, ORDER_FREE, built, conversation
+from support.erc_cases import ALONG, CLASSES, DIM, ORDER_FREE, built, conversation
 
 TURNS = 12
 STEPS = {"before": 120, "after": 120, "mood": 250}

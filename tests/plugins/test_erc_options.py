@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from nverbench import PartError, Recipe, UsageError
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from erc_cases import ALONG, FUSIONS, ORDER_FREE, built, takes
+from support.erc_cases import ALONG, FUSIONS, ORDER_FREE, built, takes
 
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
 WAVLM_LARGE, LABELS = 1024, 6

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from nverbench import Batch
-from nverbench.fit.dropout import drawn
 from nverbench.ssm import engines, library, mamba, reference
+from nverbench.training.dropout import drawn
 from nverbench_fusions import erc_sequences
 from nverbench_fusions.erc_blocks import EncoderBlock, angles, rotated
 from nverbench_fusions.erc_sequences import BothWays, alike, along
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from erc_cases import ALONG, DIM, FUSIONS, built, clips, conversation, frames, gradients, spoken
+from support.erc_cases import ALONG, DIM, FUSIONS, built, clips, conversation, frames, gradients, spoken
 
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
 SIZES = (40, 3, 17, 1, 25)

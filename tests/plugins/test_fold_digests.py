@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from nverbench import registry
 from nverbench_datasets import crema_d, nverbench_datasets
+from support.paths import ROOT
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fold_digests.py"
+SCRIPT = ROOT / "benchmarks" / "science" / "fold_digests.py"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +15,7 @@ from torch import nn
 from nverbench import Batch, Output, PartError, UsageError
 from nverbench_fusions.conv import stage
 from nverbench_fusions.reno import SelfAttention
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from fusion_cases import FUSIONS, HEADS, MANY, TRANSPORTING, VIEWS, built, clips, dims_of, objective, prepared, takes
+from support.fusion_cases import FUSIONS, HEADS, MANY, TRANSPORTING, VIEWS, built, clips, dims_of, objective, prepared, takes
 
 MULTIHEAD = {"qkv.weight": "in_proj_weight", "qkv.bias": "in_proj_bias", "out.weight": "out_proj.weight", "out.bias": "out_proj.bias"}
 every_fusion = pytest.mark.parametrize("name", FUSIONS)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
 
 from nverbench import Recipe
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from fusion_cases import FUSIONS, HEADS, MANY, TRANSPORTING, parameters
+from support.fusion_cases import FUSIONS, HEADS, MANY, TRANSPORTING, parameters
 
 MIXED, WIDE = (768, 960), (768, 3840)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nverbench import Batch, Output
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from fusion_cases import FUSIONS, LOSSES, SMALL, VIEWS, built, clips, dims_of, objective, prepared, takes
+from support.fusion_cases import FUSIONS, LOSSES, SMALL, VIEWS, built, clips, dims_of, objective, prepared, takes
 
 COPIES = 3
 TARGET = torch.arange(12) % 6

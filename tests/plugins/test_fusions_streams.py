@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from nverbench import Batch
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from fusion_cases import MANY, SMALL, TRANSPORTING, built, clips, prepared
+from support.fusion_cases import MANY, SMALL, TRANSPORTING, built, clips, prepared
 
 FIXED = {"parrot": SMALL["width"], "parrot-hadamard": SMALL["width"], "gated": SMALL["align_dim"]}
 """Leading columns of the first dense layer that read what all streams make together; the rest is one block per stream."""

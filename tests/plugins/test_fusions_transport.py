@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import Batch, Recipe
-from nverbench.fit import fit_fold
+from nverbench.training.folds import fit_fold
 from nverbench_fusions.parrot import hadamard
 from nverbench_fusions.sinkhorn import sinkhorn
 from nverbench_fusions.transport import BANK, CHUNK, Plan, Transport, beside, exchanged, received
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path,
-sys.path.insert(0, str(Path(__file__).parents[1]))  # and this one
-from fitting import FOLD, data, garbage, training
-from fusion_cases import FUSIONS, SMALL, TRANSPORTING, built, clips, prepared, takes
+from support.fusion_cases import FUSIONS, SMALL, TRANSPORTING, built, clips, prepared, takes
+from support.training import FOLD, data, garbage, training
 
 DIMS = (20, 13)
 every = pytest.mark.parametrize("name", TRANSPORTING)

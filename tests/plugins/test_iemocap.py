@@ -9,8 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nverbench import Clip, DatasetError, Misfit, corpora, folds
-from nverbench.options import Reference
+from nverbench import Clip, DatasetError, Misfit
+from nverbench.data import corpus as corpora
+from nverbench.data.folds import assign
+from nverbench.plugin.options import Reference
 from nverbench_datasets import iemocap
 from nverbench_datasets.iemocap import FOUR, IEMOCAP_4, IEMOCAP_6, SIX, UNSCORED, Turn, parse
 
@@ -73,7 +75,7 @@ def test_the_counts_are_the_published_ones():
 
 def test_sessions_are_left_out_one_at_a_time_and_no_speaker_is_on_both_sides(tree: Path):
     scored = sorted((c for c in IEMOCAP_6.load(tree) if c.label is not None), key=lambda c: c.id)
-    cut = folds.cut(scored, IEMOCAP_6.folds[0], k=5, seed=1, inner=None)
+    cut = assign.cut(scored, IEMOCAP_6.folds[0], k=5, seed=1, inner=None)
     assert [fold.name for fold in cut.folds] == [f"Ses0{n}" for n in range(1, 6)]
     assert all(not {scored[i].speaker for i in fold.train} & {scored[i].speaker for i in fold.test} for fold in cut.folds)
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from nverbench import Clip, Misfit, audio, corpora, folds
-from nverbench.options import Reference
+from nverbench import Clip, Misfit
+from nverbench.data import audio
+from nverbench.data import corpus as corpora
+from nverbench.data.folds import assign
+from nverbench.plugin.options import Reference
 from nverbench_datasets.iemocap import IEMOCAP_4, IEMOCAP_6, SIX
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from iemocap_tree import SCORED, Written, write_tree
+from support.iemocap_tree import SCORED, Written, write_tree
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def test_every_session_has_every_scored_label_so_that_any_can_be_left_out(clips:
 @pytest.mark.parametrize("kind", ["leave-one-group-out", "holdout=Ses05"])
 def test_no_conversation_is_on_both_sides_of_a_fold(clips: list[Clip], kind: str):
     scored = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
-    for fold in folds.cut(scored, kind, k=5, seed=1, inner=None).folds:
+    for fold in assign.cut(scored, kind, k=5, seed=1, inner=None).folds:
         assert not {scored[i].conversation for i in fold.train} & {scored[i].conversation for i in fold.test}
 
 

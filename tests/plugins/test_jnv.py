@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench import corpora, folds
+from nverbench.data import corpus as corpora
+from nverbench.data.folds import assign
 from nverbench.errors import FoldError
-from nverbench.options import Reference
+from nverbench.plugin.options import Reference
 from nverbench_datasets.jnv import EMOTIONS, JNV, KINDS, SPEAKERS, parse, sample
 from nverbench_datasets.named_files import Said
 
@@ -18,9 +19,9 @@ from nverbench_datasets.named_files import Said
 def test_four_speakers_are_left_out_one_at_a_time_and_cannot_fill_five_folds(tmp_path: Path):
     sample(tmp_path)
     clips = list(JNV.load(tmp_path))
-    assert [name for name, _ in folds.assign(clips, JNV.folds[0], k=5, seed=1)] == list(SPEAKERS)
+    assert [name for name, _ in assign.assign(clips, JNV.folds[0], k=5, seed=1)] == list(SPEAKERS)
     with pytest.raises(FoldError, match="leave-one-group-out and random can"):
-        folds.assign(clips, "speaker", k=5, seed=1)
+        assign.assign(clips, "speaker", k=5, seed=1)
 
 
 def test_a_copy_with_fewer_clips_than_105_per_speaker_is_said_to_be_partial(tmp_path: Path):

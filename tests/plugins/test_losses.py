@@ -13,7 +13,7 @@ from torch import Tensor
 
 import nverbench_losses
 from nverbench import Output, PartError, UsageError
-from nverbench.exchange import UNSCORED
+from nverbench.plugin.types import UNSCORED
 from nverbench_losses import build_cross_entropy, build_renyi
 from nverbench_losses.cross_entropy import inverse_frequency
 from nverbench_losses.renyi import at_equality, gap_bound, renyi_divergence, renyi_gap

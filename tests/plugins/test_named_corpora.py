@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nverbench import Clip, DatasetError, Misfit, folds, registry
+from nverbench import Clip, DatasetError, Misfit, registry
+from nverbench.data.folds import assign
 from nverbench_datasets import nverbench_datasets, vocalsound
 from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 from nverbench_datasets.named_files import Said
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from named_corpora import CASES, NAMED, Case
-from wrong_names import mutated
+from support.named_corpora import CASES, NAMED, Case
+from support.wrong_names import mutated
 
 MADE = {"vocal-demo", *(dataset.name for dataset in CONVERSATION_DEMOS)}
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.dataset.name)
@@ -129,7 +126,7 @@ def heard(root: Path) -> list[Clip]:
 @pytest.mark.parametrize("below", ["", "audio_16k"])
 def test_vocalsound_gives_the_official_split_and_it_can_be_cut(sounds: Path, below: str):
     found = heard(sounds / below)
-    cut = folds.cut(found, "official", k=5, seed=1, inner=None)
+    cut = assign.cut(found, "official", k=5, seed=1, inner=None)
     assert [sum(c.split == split for c in found) for split in ("train", "valid", "test")] == [16, 4, 4]
     assert [[found[i].split for i in fold.test] for fold in cut.folds] == [["test"] * 4]
 
@@ -137,8 +134,8 @@ def test_vocalsound_gives_the_official_split_and_it_can_be_cut(sounds: Path, bel
 def test_vocalsound_without_its_split_still_loads_and_says_so_when_cut(sounds: Path):
     shutil.rmtree(sounds / "datafiles")
     assert {c.split for c in heard(sounds)} == {None}
-    with pytest.raises(folds.FoldError, match="no official split"):
-        folds.cut(heard(sounds), "official", k=5, seed=1, inner=None)
+    with pytest.raises(assign.FoldError, match="no official split"):
+        assign.cut(heard(sounds), "official", k=5, seed=1, inner=None)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 1}', '{"data": [{}]}', '{"data": [{"wav": 1}]}', "[" * 100_000, "\x00"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import unicodedata
 from collections.abc import Callable
@@ -16,16 +15,15 @@ import soundfile
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nverbench import Clip, Dataset, DatasetError, Misfit, corpora, folds
+from nverbench import Clip, Dataset, DatasetError, Misfit
+from nverbench._io.paths import read_notes
 from nverbench.cli import main
-from nverbench.home import read_notes
-from nverbench.options import Reference
+from nverbench.data import corpus as corpora
+from nverbench.data.folds import assign
+from nverbench.plugin.options import Reference
 from nverbench_datasets import crema_d, donate_a_cry, jnv, mesd
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from named_corpora import CASES, Case
-from wrong_names import mutated
+from support.named_corpora import CASES, Case
+from support.wrong_names import mutated
 
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.dataset.name)
 Tree = Callable[[Case], Path]
@@ -108,9 +106,9 @@ def test_one_changed_sample_changes_the_digest(case: Case, tree: Tree, copy: Pat
 @each
 def test_no_group_and_no_clip_of_the_tiny_tree_lies_in_two_folds(case: Case, tree: Tree):
     found = sorted((c for c in clips(case.dataset, tree(case)) if c.label is not None), key=lambda c: c.id)
-    kind = folds.default_kind(found, case.dataset.folds)
+    kind = assign.default_kind(found, case.dataset.folds)
     assert kind == case.dataset.folds[0]
-    cut = folds.cut(found, kind, k=5, seed=1, inner=None)
+    cut = assign.cut(found, kind, k=5, seed=1, inner=None)
     assert sorted(i for fold in cut.folds for i in fold.test) == list(range(len(found)))
     if kind != "random":
         assert all(not {found[i].unit for i in fold.train} & {found[i].unit for i in fold.test} for fold in cut.folds)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +16,7 @@ from nverbench_backbones.ast_audioset import BASE
 from nverbench_backbones.ssast import FRAME, PATCH
 from nverbench_backbones.ssast_network import SpectrogramViT
 from nverbench_backbones.whisper import SMALL
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_spectrogram import tiny_spectrogram
+from support.tiny_spectrogram import tiny_spectrogram
 
 TINY = {record.name: record for record in tiny_spectrogram()}
 PUBLISHED = {record.name: record for record in nverbench_backbones()}

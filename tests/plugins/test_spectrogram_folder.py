@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,7 @@ from torch import Tensor
 
 from nverbench import ArtifactError, LoadContext
 from nverbench_backbones.spectrogram_folder import quiet
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_spectrogram import AST, WHISPER, tiny_spectrogram
+from support.tiny_spectrogram import AST, WHISPER, tiny_spectrogram
 
 TINY = {record.name: record for record in tiny_spectrogram()}
 NAMES = ("tiny-whisper-small", "tiny-ast-audioset")

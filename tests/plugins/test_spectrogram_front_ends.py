@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +16,7 @@ from nverbench_backbones.ast_audioset_network import hidden_states
 from nverbench_backbones.ast_patches import Grid, PatchFrames, frame_count
 from nverbench_backbones.logmel_stats_network import LogMelFrames
 from nverbench_backbones.whisper_network import LogMel
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_spectrogram import tiny_spectrogram
+from support.tiny_spectrogram import tiny_spectrogram
 
 TINY = {record.name: record for record in tiny_spectrogram()}
 SECONDS = (1 / 16000, 0.05, 0.7, 1.98, 30.0)

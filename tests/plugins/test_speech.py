@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,7 @@ from nverbench_backbones import speech
 from nverbench_backbones.speech_checkpoints import CHECKPOINTS, VOC125, Checkpoint
 from nverbench_backbones.speech_loading import quiet, transformers_class, untrained
 from nverbench_backbones.speech_network import SpeechEncoder
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_speech import TINY
+from support.tiny_speech import TINY
 
 BY_NAME = {c.name: c for c in CHECKPOINTS}
 RECORD = {b.name: b for b in speech.backbones()}

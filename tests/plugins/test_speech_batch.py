@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -14,14 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_speech import TINY, tiny_speech
-
 from nverbench import Frames, LoadContext, PartError
 from nverbench_backbones import speech, speech_front, speech_network
 from nverbench_backbones.speech_checkpoints import Checkpoint
 from nverbench_backbones.speech_loading import untrained
 from nverbench_backbones.speech_network import SpeechEncoder, within_budget
+from support.tiny_speech import TINY, tiny_speech
 
 every_architecture = pytest.mark.parametrize("checkpoint", TINY.values(), ids=list(TINY))
 LENGTHS = {

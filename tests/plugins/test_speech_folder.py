@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,7 @@ from nverbench_backbones import speech
 from nverbench_backbones.speech_checkpoints import Checkpoint
 from nverbench_backbones.speech_loading import pretrained, transformers_class, untrained
 from nverbench_backbones.speech_network import SpeechEncoder
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_speech import TINY
+from support.tiny_speech import TINY
 
 every_checkpoint = pytest.mark.parametrize("checkpoint", TINY.values(), ids=list(TINY))
 HEADS = {"codevector_dim": 8, "proj_codevector_dim": 8, "num_codevectors_per_group": 4, "num_clusters": 5}

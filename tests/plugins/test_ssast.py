@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,7 @@ from nverbench import ArtifactError, LoadContext
 from nverbench_backbones import ssast
 from nverbench_backbones.ssast import Architecture
 from nverbench_backbones.ssast_network import SpectrogramViT
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from tiny_spectrogram import FRAME, PATCH
+from support.tiny_spectrogram import FRAME, PATCH
 
 both = pytest.mark.parametrize("architecture", [PATCH, FRAME], ids=["patch", "frame"])
 

@@ -16,17 +16,18 @@ import numpy as np
 import pytest
 import torch
 
-from nverbench import claims, registry
+from nverbench import registry
 from nverbench.errors import NverbenchError
-from nverbench.fit import checkpoints
-from nverbench.predictions import Predictions
+from nverbench.leaderboard.claims import spec as claims
+from nverbench.results.predictions import Predictions
+from nverbench.training import checkpoints
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
-    ("nverbench/fit/processes.py", "pickle.loads"),  # from the parent process to its worker, through a pipe; never a file
-    ("nverbench/executors/work.py", "pickle.loads"),  # between a run and the processes that it gave its own code to; never a file
-    ("nverbench/yaml_files.py", "yaml.load"),  # a SafeLoader that also refuses a key given twice
-    ("nverbench/plugin_files.py", "exec"),  # a file that the user named with --plugin: running it is what was asked for
+    ("nverbench/training/processes.py", "pickle.loads"),  # from the parent process to its worker, through a pipe; never a file
+    ("nverbench/pipeline/executors/worker.py", "pickle.loads"),  # between a run and the processes that it gave its own code to; never a file
+    ("nverbench/_io/strict_yaml.py", "yaml.load"),  # a SafeLoader that also refuses a key given twice
+    ("nverbench/plugin/single_file.py", "exec"),  # a file that the user named with --plugin: running it is what was asked for
 }
 NEVER = {
     *("eval", "exec", "os.system", "os.popen", "runpy.run_path", "torch.hub.load", "torch.jit.load"),

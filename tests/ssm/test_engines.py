@@ -14,14 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from nverbench import doctor
-from nverbench.catalog import discover
+from nverbench.cli import doctor_report
+from nverbench.plugin.discovery import discover
 from nverbench.ssm import compiled, engines, kernel, library, selective_scan
-from tests.faulty import disk
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from problems import arguments, relative
+from support.disk_faults import disk
+from support.scan_problems import arguments, relative
 
 needs_compiler = pytest.mark.skipif(library.compiler() is None, reason="no C compiler on this machine")
 CACHES = (library.load, compiled._trusted, kernel.load)
@@ -125,7 +122,7 @@ def test_float64_has_a_library_of_its_own_that_float32_does_not_wait_for() -> No
 
 
 def test_doctor_names_every_engine_and_builds_none() -> None:
-    said = doctor.examine(discover(), Path("nowhere"))["scan engines"]
+    said = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
     assert set(said) == set(engines.NAMES)
     assert not library.home.engines_folder().exists()
 

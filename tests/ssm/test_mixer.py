@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn import functional
 
 from nverbench.ssm import MambaMixer, engines
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from problems import relative, written_out
+from support.scan_problems import relative, written_out
 
 
 def test_the_mixer_is_causal() -> None:

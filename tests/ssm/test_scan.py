@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,10 +12,7 @@ from torch import Tensor
 
 from nverbench import UsageError
 from nverbench.ssm import causal_conv, compiled, engines, library, reference, selective_scan
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-
-from problems import E, L, N, arguments, relative, written_out
+from support.scan_problems import E, L, N, arguments, relative, written_out
 
 needs_compiler = pytest.mark.skipif(library.compiler() is None, reason="no C compiler on this machine")
 SHAPES = {

@@ -13,10 +13,8 @@ import torch
 
 from nverbench import Backbone, Encoder, LoadContext, Source, UsageError
 from nverbench.testing import Pass, Skip, Subject, backbone_checks
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from judging import CHECKS, assert_fails_only, failures, outcomes
-from tiny_backbone import BIBTEX, DIM, HOP, LAYERS, Tiny, altered, changed_layers, network, tiny_backbone
+from support.conformance import CHECKS, assert_fails_only, failures, outcomes
+from support.tiny_backbone import BIBTEX, DIM, HOP, LAYERS, Tiny, altered, changed_layers, network, tiny_backbone
 
 # --- a well-behaved backbone
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +10,8 @@ from torch import Tensor, nn
 
 from nverbench import Encoder, Frames, LoadContext
 from nverbench.testing import ConformanceError, Subject
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from judging import CHECKS, assert_fails_only, failures
-from tiny_backbone import HOP, LAYERS, LEAST, altered, changed, changed_layers, network, tiny_backbone
+from support.conformance import CHECKS, assert_fails_only, failures
+from support.tiny_backbone import HOP, LAYERS, LEAST, altered, changed, changed_layers, network, tiny_backbone
 
 
 def at_most_100(given: Frames, waves: Tensor, lengths: Tensor) -> Frames:
@@ -118,7 +114,7 @@ def test_a_clip_that_is_too_short_is_refused_in_words_or_taken(change: Any, word
 def test_a_decoder_that_takes_one_channel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import soundfile
 
-    monkeypatch.setattr("nverbench.audio.read", lambda path, rate: soundfile.read(path, dtype="float32", always_2d=True)[0][:, 0])
+    monkeypatch.setattr("nverbench.data.audio.read", lambda path, rate: soundfile.read(path, dtype="float32", always_2d=True)[0][:, 0])
     assert_fails_only(tiny_backbone(), {"stereo"}, "the frames of the mono file")
 
 

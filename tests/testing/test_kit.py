@@ -12,15 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from nverbench import catalog, cli
+from nverbench import cli
 from nverbench.errors import ConformanceError, UsageError
+from nverbench.plugin import discovery
 from nverbench.testing import Check, Skip, Trial, checks, rules_of, subject_of, trials
-from nverbench.testing.fusion_subject import FusionSubject
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-import broken_backbones
-import broken_losses
-from tiny_parts import Case, builds, tiny_dataset, tiny_fusion, tiny_loss
+from nverbench.testing.fusions.subject import FusionSubject
+from support import broken_backbones, broken_losses
+from support.tiny_parts import Case, builds, tiny_dataset, tiny_fusion, tiny_loss
 
 # --- checks(name): the whole test of a plugin
 
@@ -66,7 +64,7 @@ def test_a_name_or_kind_or_option_that_is_not_there_is_refused(arguments: tuple[
 
 
 def test_a_name_of_two_kinds_needs_the_kind() -> None:
-    found = catalog.discover()
+    found = discovery.discover()
     origin = found.losses.origins["cross-entropy"]
     assert found.fusions.add(tiny_fusion(name="cross-entropy"), origin) is None
     with pytest.raises(UsageError, match="is the name of a fusion and of a loss; say which with --kind"):
@@ -144,9 +142,9 @@ def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, 
 
 
 def with_broken(monkeypatch: pytest.MonkeyPatch, part: Any) -> None:
-    found = catalog.Catalog()
-    found.losses.add(part, catalog.Origin("tiny", "nverbench-tiny", "1"))
-    monkeypatch.setattr("nverbench.cli.checking.installed", lambda *given: found)
+    found = discovery.Catalog()
+    found.losses.add(part, discovery.Origin("tiny", "nverbench-tiny", "1"))
+    monkeypatch.setattr("nverbench.cli.check.installed", lambda *given: found)
 
 
 def test_the_command_prints_a_line_per_rule_and_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:

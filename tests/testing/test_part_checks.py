@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,8 @@ from typing import Any
 import pytest
 
 from nverbench.testing import ConformanceError, Skip, Trial, rules_of, subject_of
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-import broken_datasets
-import broken_fusions
-import broken_losses
-from tiny_parts import FRAMES, TALKS, Case, aligned, tiny_dataset, tiny_fusion, tiny_loss
+from support import broken_datasets, broken_fusions, broken_losses
+from support.tiny_parts import FRAMES, TALKS, Case, aligned, tiny_dataset, tiny_fusion, tiny_loss
 
 CASES = (*broken_datasets.CASES, *broken_fusions.CASES, *broken_losses.CASES)
 ELSEWHERE = {"lazy-import", "device"}

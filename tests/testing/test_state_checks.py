@@ -18,20 +18,18 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import Backbone, Encoder, Frames, LoadContext
-from nverbench.testing import ConformanceError, Pass, Subject, process
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves this folder off the path
-from judging import CHECKS, assert_fails_only, failures
-from tiny_backbone import DIM, Tiny, altered, changed, network, tiny_backbone
+from nverbench.testing import ConformanceError, Pass, Subject, process_report
+from support.conformance import CHECKS, assert_fails_only, failures
+from support.tiny_backbone import DIM, Tiny, altered, changed, network, tiny_backbone
 
 
 @pytest.fixture(autouse=True)
 def _random_states_put_back() -> Iterator[None]:
     """What a broken backbone does to the random states ends with its test."""
-    states = process.random_states("cpu")
-    before = process.read(states)
+    states = process_report.random_states("cpu")
+    before = process_report.read(states)
     yield
-    process.put_back(states, before)
+    process_report.put_back(states, before)
 
 
 # --- determinism

@@ -1,0 +1,112 @@
+"""``nverbench atmosphere``: what the context of a conversation gives, by dominant emotion, against the model that hears single utterances."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, installed, say, tell
+from nverbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from nverbench.leaderboard.context.analysis import Atmosphere
+    from nverbench.leaderboard.rows import Filed
+    from nverbench.plugin.discovery import Catalog
+    from nverbench.results.record import Result
+
+TABLE_4 = "iemocap-6"
+"""The corpus of the paper, whose table by conversation stands beside ours."""
+
+
+def atmosphere(
+    contextual: Annotated[str, typer.Argument(metavar="CONTEXTUAL", help="A result of a model that hears whole conversations: its id, a beginning of "
+                                              "it that no other has, or its file.")],
+    single: Annotated[str | None, typer.Argument(metavar="SINGLE", help="Likewise, of a model that hears single utterances; default: the same "
+                                                 "fusion with context=utterance, among the results.")] = None,
+    as_json: Json = False,
+    picture: Annotated[Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")] = None,
+    out: OutFolder = OUT,
+    no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
+) -> None:  # fmt: skip
+    """Who gains from context where one emotion dominates a conversation, and are predictions pulled towards it.
+
+    Per conversation: its labels, the dominant one (of more than half of
+    the scored turns), and the accuracy of the contextual model relative to
+    that of the single-utterance model. The corpus must be on this machine.
+    """
+    from nverbench.cli.compare import filed
+
+    if picture is not None:
+        check_name(picture)
+    catalog = installed(no_plugin, plugin)
+    one = filed(contextual, out)
+    other = filed(single, out) if single is not None else counterpart(one.result, out, catalog)
+    found = analysed(one, other, catalog)
+    if picture is not None:
+        draw(found, one.result, other.result, picture)
+        say(f"figure: {picture}")
+    show(found, one.result, other.result, as_json=as_json)
+
+
+def check_name(path: Path) -> None:
+    """UsageError for the name of a picture that nothing can be written as."""
+    from nverbench.leaderboard.figures import FORMATS
+
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
+
+
+def counterpart(contextual: Result, out: Path, catalog: Catalog) -> Filed:
+    """The result of the single-utterance model in the folder; the UsageError says the command that makes it."""
+    from nverbench.cli.leaderboard.show import filed
+    from nverbench.leaderboard.context import turns
+    from nverbench.results.command import command
+
+    turns.check_kind(contextual, catalog, whole=True)
+    found = turns.counterpart(contextual, filed(out)[0], catalog)
+    if found is None:
+        wanted = turns.alone(contextual, catalog)
+        alike = contextual.model_copy(update={"entry": contextual.entry.model_copy(update={"fusion": wanted})})
+        makes = " ".join(command(alike, shuffle="none"))
+        raise UsageError(f"no result of {wanted} is in {out / 'results'} in the field of {contextual.id}; this makes it: {makes}")
+    say(f"single utterances: {found.result.entry.fusion}, result {found.result.id}")
+    return found
+
+
+def analysed(contextual: Filed, single: Filed, catalog: Catalog) -> Atmosphere:
+    """The analysis of two results."""
+    from nverbench.leaderboard.context.analysis import analyse
+    from nverbench.leaderboard.context.turns import turns
+
+    return analyse(turns(contextual, single, catalog))
+
+
+def draw(found: Atmosphere, contextual: Result, single: Result, path: Path) -> None:
+    """Write the picture."""
+    from nverbench.leaderboard import figures
+
+    e = contextual.entry
+    title = f"{' + '.join(e.backbones)}, {e.dataset}, {contextual.folds.kind}\n{e.fusion} against {single.entry.fusion}"
+    figures.save(figures.draw_atmosphere(found, title=title), path)
+
+
+def show(found: Atmosphere, contextual: Result, single: Result, *, as_json: bool) -> None:
+    """Print the numbers; the paper's beside them where the corpus is the paper's."""
+    from nverbench.leaderboard.compare import name
+    from nverbench.leaderboard.context import report
+
+    theirs = report.published() if contextual.entry.dataset == TABLE_4 else None
+    if as_json:
+        sides: dict[str, Any] = {"contextual": contextual.id, "single": single.id}
+        field = {"dataset": contextual.entry.dataset, "folds": contextual.folds.kind}
+        tell(json.dumps({**sides, **field, **report.record(found, published=theirs)}))
+        return
+    for side, result in (("contextual", contextual), ("single utterance", single)):
+        shuffled = f", trained with shuffle={result.shuffle}" if result.shuffle != "none" else ""
+        tell(f"{side}: {name(result)} ({result.id}{shuffled})")
+    for line in report.text(found, published=theirs):
+        tell(line)

@@ -1,0 +1,1 @@
+"""``nverbench data``: get, add, check, audit and cut corpora."""

@@ -1,0 +1,100 @@
+"""``nverbench figure``: the papers' figures from a finished result, as PNG, SVG or PDF, with their numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nverbench.leaderboard.figures import Panel
+    from nverbench.leaderboard.rows import Filed
+    from nverbench.plugin.discovery import Catalog
+    from nverbench.registry import Registry
+    from nverbench.results.record import Result
+
+FIGURES = {
+    "reno-2": "a map of a result's embeddings (t-SNE) by emotion and by speaker",
+    "reno-3": "a result's confusion matrix, as shares of the true class",
+    "ricoh-3": "the labels of each conversation, and what context gains there over single utterances",
+}
+
+
+def figure(
+    name: Annotated[str, typer.Argument(help="; ".join(f"{name}: {what}" for name, what in FIGURES.items()) + ".")],
+    result: Annotated[str, typer.Argument(help="A result: its id, a beginning of it that no other has, or its file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")],
+    as_json: Json = False,
+    out: OutFolder = OUT,
+    registry: RegistryFiles = None,
+    no_plugin: NoPlugin = None,
+    plugin: PluginFiles = None,
+) -> None:
+    """Draw a paper's figure from one of your results, and print the numbers it shows."""
+    from nverbench.cli.compare import filed
+    from nverbench.cli.context import check_name
+
+    if name not in FIGURES:
+        raise UsageError(f"there is no figure {name!r}; {nearest(name, FIGURES)}")
+    check_name(output)
+    found = filed(result, out)
+    if name == "ricoh-3":
+        _conversations(found, output, out, installed(no_plugin, plugin), as_json=as_json)
+    elif name == "reno-3":
+        _confusion(found.result, output, as_json=as_json)
+    else:
+        _maps(found.result, output, installed(no_plugin, plugin), loaded(registry), as_json=as_json)
+    say(f"{name}: {output}")
+
+
+def _conversations(contextual: Filed, output: Path, out: Path, catalog: Catalog, *, as_json: bool) -> None:
+    """``nverbench atmosphere`` against the single-utterance model among the results."""
+    from nverbench.cli import context
+
+    single = context.counterpart(contextual.result, out, catalog)
+    found = context.analysed(contextual, single, catalog)
+    context.draw(found, contextual.result, single.result, output)
+    context.show(found, contextual.result, single.result, as_json=as_json)
+
+
+def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
+    from nverbench._io.text import visible
+    from nverbench.leaderboard import figures
+
+    figures.save(figures.draw_confusion(result), output)
+    numbers = figures.confusion_numbers(result)
+    if as_json:
+        tell(json.dumps(numbers))
+        return
+    width = max(len("% of the true class"), *(len(visible(label)) for label in result.labels))
+    tell(f"{'% of the true class':{width}} " + " ".join(f"{visible(label)[:7]:>7}" for label in result.labels))
+    for label, row in zip(result.labels, numbers["percent"], strict=True):
+        tell(f"{visible(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
+
+
+def _maps(result: Result, output: Path, catalog: Catalog, rules: Registry, *, as_json: bool) -> None:
+    from nverbench.leaderboard import figures
+
+    panels = figures.panels(figures.stored(result, catalog, rules, say))
+    figures.save(figures.draw_maps(panels), output)
+    for line in [json.dumps(figures.map_numbers(panels))] if as_json else _lines(panels):
+        tell(line)
+
+
+def _lines(panels: Sequence[Panel]) -> list[str]:
+    from nverbench._io.text import visible
+
+    shown = []
+    for p in panels:
+        s = p.structure
+        levels = ", ".join(f"{what} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
+                           for what, x in (("10-NN purity", s.purity), ("silhouette", s.silhouette)))  # fmt: skip
+        shown.append(visible(f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips): {levels}"))
+    return shown

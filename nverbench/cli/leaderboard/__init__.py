@@ -1,0 +1,1 @@
+"""``nverbench leaderboard``: show, build, serve, submit, verify, pull, push."""

@@ -1,0 +1,122 @@
+"""Frames of clips (t, d), for fusions that use time: in the store, memory-mapped, so that a corpus larger than the memory can be trained on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nverbench._io.digests import digest_of
+from nverbench.data.artifacts import Planned
+from nverbench.embedding import cache, shards
+from nverbench.embedding.extract import Extraction, Tick, no_tick
+from nverbench.embedding.keys import STORAGES, frames_key_of, key_of, layer_of
+from nverbench.embedding.shards import Ask, Listen
+from nverbench.errors import ArtifactError, UsageError
+from nverbench.plugin.options import Reference
+from nverbench.plugin.records import Clip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass
+class FrameEmbeddings(Extraction):
+    """Frames of clips on disk, and what they cost. ``frames[i]`` is clip ``ids[i]``."""
+
+    ids: tuple[str, ...]
+    lengths: NDArray[np.int64]
+    """(n,) frames of each clip."""
+    dim: int
+    storage: str
+    keys: tuple[str, ...]
+    store: cache.Store
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> NDArray[np.float32] | NDArray[np.float16]:
+        """The frames (t, d) of a clip, as stored: memory-mapped, read-only.
+
+        Mapped anew each time and let go with the array, because every living map holds a file open: keep a batch, not a corpus.
+        """
+        found = self.store.open(self.keys[row])
+        if found is None:
+            raise ArtifactError(f"the frames of {self.ids[row]} left the cache ({self.store.path(self.keys[row])}) while in use; run again")
+        return found[0]
+
+    @property
+    def bytes(self) -> int:
+        """What all frames take."""
+        return int(self.lengths.sum()) * self.dim * np.dtype(self.storage).itemsize
+
+    @property
+    def digest(self) -> str:
+        """Digest of ids and numbers, from the digests that the entries carry."""
+        return digest_of([list(self.ids), [self.store.digest(k) for k in self.keys]])
+
+    def read_out_digest(self, reference: Reference) -> str:
+        """The digest of what a fusion is given: all of it."""
+        return self.digest
+
+
+def embed_frames(
+    planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store,
+    *, layer: int | None = None, device: str, dtype: str = "float32", storage: str = "float32", tick: Tick = no_tick,
+    listen: Listen = shards.here,
+) -> FrameEmbeddings:  # fmt: skip
+    """Frames of ``clips``, from the store where it has them; a pass over the last layer leaves the pooled embedding there too.
+
+    Args:
+        listen: computes those that the store does not have.
+        layer: 0 to L - 1 of a backbone that has layers; None: the one that the reference names, else the last.
+        storage: float32, or float16 (half the disk; each number within 2^-11 of itself, or 3e-8 of it near zero).
+
+    Raises:
+        UsageError: no such layer or storage, stored features that have no frames, or numbers beyond float16.
+        PartError: the backbone gives what its record does not promise.
+        AudioError: a clip is too long for the device's memory.
+    """
+    began = time.perf_counter()
+    part, wanted = planned.part, layer_of(planned, planned.reference.layer if layer is None else layer)
+    _check(planned, storage)
+    keys = {c.id: frames_key_of(planned, c, sha256[c.id], dtype, layer=wanted, storage=storage) for c in clips}
+    found: dict[str, tuple[int, int]] = {}  # clip id -> frames, samples
+    for clip in clips:
+        stored = store.open(keys[clip.id])
+        if stored is not None:
+            found[clip.id] = len(stored[0]), stored[1]
+            tick(1)
+    cost, missing = Extraction(), set(keys) - set(found)
+    if missing:
+        pooled = _pooled_keys(planned, [c for c in clips if c.id in missing], sha256, store, dtype) if wanted is None else {}
+        ask = Ask(planned, device, dtype, sha256, frames=True, layer=wanted, storage=storage, pooled=frozenset(pooled))
+        with closing(listen(ask, clips, missing, cost)) as computed:
+            for entry in computed:
+                store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
+                if entry.pooled is not None:
+                    store.put(pooled[entry.clip], entry.pooled, entry.samples)
+                found[entry.clip] = len(entry.array), entry.samples
+                tick(1)
+    cost.padded = sum(samples < part.min_samples for _, samples in found.values())
+    cost.seconds = time.perf_counter() - began
+    ids = tuple(c.id for c in clips if c.id in found)
+    lengths = np.array([found[i][0] for i in ids], dtype=np.int64)
+    return FrameEmbeddings(ids, lengths, part.frame_dim, storage, tuple(keys[i] for i in ids), store, **vars(cost))
+
+
+def _check(planned: Planned, storage: str) -> None:
+    if storage not in STORAGES:
+        raise UsageError(f"frames are stored as {' or '.join(STORAGES)}, not as {storage}")
+    if planned.part.lookup is not None:
+        raise UsageError(f"backbone {planned} holds one stored vector per clip and has no frames; name one that can listen")
+
+
+def _pooled_keys(planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store, dtype: str) -> dict[str, str]:
+    """Clip id -> key of the pooled embedding, where the store has none: a pass over the last layer gives it for nothing."""
+    keys = {c.id: key_of(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
+    return {clip: key for clip, key in keys.items() if not store.path(key).exists()}

@@ -1,0 +1,109 @@
+"""What the store keeps of a clip: under which key, in which form, in how many bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nverbench.data import audio
+from nverbench.data.artifacts import Planned
+from nverbench.embedding import cache
+from nverbench.errors import AudioError, UsageError
+from nverbench.plugin.options import Reference
+from nverbench.plugin.records import Backbone, Clip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AFTER_THE_PASS = ("layer", "layers", "project")
+"""What a reference asks of embeddings that are already there: it does not enter their keys."""
+STORAGES = ("float32", "float16")
+LARGEST = 65504.0
+"""The largest number of float16."""
+OVERHEAD = 200
+"""Bytes of an entry beside its numbers (digest, length, header), rounded up."""
+
+
+def embedding_identity(reference: Reference) -> dict[str, Any]:
+    """What of a backbone's reference could change an embedding's numbers."""
+    return {k: v for k, v in reference.identity().items() if k not in AFTER_THE_PASS}
+
+
+def key_of(planned: Planned, clip: Clip, sha256: str, dtype: str, pooling: str, **more: Any) -> str:
+    """The store's key: everything that could change the numbers, and nothing that could not (no dataset, no file name)."""
+    part = planned.part
+    return cache.key_of(
+        {
+            "audio": audio.REVISION,
+            "file": sha256,
+            "segment": [clip.start, clip.end],
+            "rate": part.sample_rate,
+            "backbone": embedding_identity(planned.reference),
+            "weights": planned.weights.digest,
+            "revision": part.revision,
+            "layers": part.layers,
+            "pooling": pooling,
+            "dtype": dtype,
+            **more,
+        }
+    )
+
+
+def frames_key_of(planned: Planned, clip: Clip, sha256: str, dtype: str, *, layer: int | None, storage: str) -> str:
+    """The key of a clip's frames; ``layer`` as ``layer_of`` gives it."""
+    return key_of(planned, clip, sha256, dtype, "none", kind="frames", layer=layer, storage=storage)
+
+
+def layer_of(planned: Planned, layer: int | None) -> int | None:
+    """The layer whose frames are wanted, None for the last; UsageError when the backbone does not have it."""
+    layers = planned.part.layers
+    if layer is None:
+        return None
+    if not 0 <= layer < layers:
+        have = f"it has layers 0 to {layers - 1}" if layers else "it gives one only"
+        raise UsageError(f"backbone {planned} has no layer {layer}; {have}")
+    return None if layer == layers - 1 else layer
+
+
+def entry_of(frames: NDArray[np.float32], layers: NDArray[np.float32] | None, part: Backbone) -> NDArray[np.float32]:
+    """The pooled frames of a clip (d,), or its layers' means (L, d) with the last of them pooled here."""
+    pooled = pool(frames, part.pool)
+    return pooled if layers is None else np.concatenate([layers[:-1], pooled[None]])
+
+
+def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+    """One vector from valid frames (t, d): their mean, mean + max (summed), or mean and standard deviation side by side (2 d)."""
+    wide = frames.astype(np.float64)
+    pooled: NDArray[np.float64] = wide.mean(axis=0)
+    if how == "mean+max":
+        pooled = pooled + wide.max(axis=0)
+    elif how == "stats":
+        pooled = np.concatenate([pooled, wide.std(axis=0)])
+    return pooled.astype(np.float32)
+
+
+def check_storage(part: Backbone, frames: NDArray[np.float32], storage: str) -> None:
+    """Raise when frames reach beyond what the storage holds: float16 keeps 11 bits of numbers up to 65,504."""
+    largest = float(np.abs(frames).max())
+    if storage == "float16" and largest > LARGEST:
+        raise UsageError(f"{part.name} frames reach {largest:.3g}, and float16 holds at most {LARGEST:.0f}; store them as float32")
+
+
+def expected_bytes(part: Backbone, clips: Sequence[Clip], *, frames: bool = False, storage: str = "float32") -> int | None:
+    """Bytes of disk that embeddings of these clips take, before any is computed; None when the backbone does not declare its frame rate."""
+    if not frames:
+        return len(clips) * (4 * part.dim * max(1, part.layers) + OVERHEAD)
+    if not part.frame_rate:
+        return None
+    counts = [math.ceil(max(_seconds(clip), part.min_samples / part.sample_rate) * part.frame_rate) for clip in clips]
+    return sum(counts) * part.frame_dim * np.dtype(storage).itemsize + len(clips) * OVERHEAD
+
+
+def _seconds(clip: Clip) -> float:
+    try:
+        return audio.duration(clip.path, clip.start, clip.end)
+    except AudioError:  # it will be named when it is decoded
+        return 0.0

@@ -1,0 +1,62 @@
+"""Embeddings that this machine's cache already holds, clip by clip. Nothing is computed here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nverbench._io import paths
+from nverbench.data import artifacts
+from nverbench.data.artifacts import Planned
+from nverbench.embedding.cache import Store
+from nverbench.embedding.keys import key_of
+from nverbench.errors import ArtifactError, UsageError
+from nverbench.plugin.options import resolve, split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from nverbench.data.corpus import Corpus
+    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.records import Clip
+    from nverbench.registry import Registry
+
+
+def planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
+    """A backbone with the weights that it would run with here.
+
+    Raises:
+        UsageError: it holds stored features, which the cache has none of; or an option mixes layers with the head.
+        ArtifactError: its weights are not here, or are others than the pin's.
+    """
+    part = catalog.backbone(split(text)[0])
+    reference = resolve(part, text)
+    if part.load is None:
+        raise UsageError(f"backbone {part.name} holds stored features, and the cache has none of them; name one that listens")
+    if reference.weighted:
+        raise UsageError(f"{reference}: the mixture of layers is trained with the head, and the cache has none; name one layer=N")
+    pin = rules.weights.get(part.name)
+    found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
+    if isinstance(found, artifacts.Missing):
+        raise ArtifactError(str(found))
+    return Planned(part, reference, found)
+
+
+def matrix(backbone: Planned, corpus: Corpus, clips: Sequence[Clip], say: Callable[[str], None]) -> NDArray[np.float32]:
+    """What a backbone heard of clips of a corpus: (n, d), of the layer that its reference names.
+
+    Raises:
+        ArtifactError: some were never computed; names the command that does.
+    """
+    store = Store(paths.embeddings_folder(), say)
+    found = [store.get(key_of(backbone, clip, corpus.sha256[clip.id], "float32", backbone.part.pool)) for clip in clips]
+    missing = sum(entry is None for entry in found)
+    if missing:
+        run = f"nverbench run --backbone {backbone} --fusion linear --dataset {corpus.reference}"
+        raise ArtifactError(f"{missing} of {len(found)} clips of {corpus.reference} are not in the cache for {backbone}; this computes them: {run}")
+    entries = np.stack([entry[0] for entry in found if entry is not None])  # (n, d) or (n, L, d)
+    layer = backbone.reference.layer
+    return entries if entries.ndim == 2 else entries[:, -1 if layer is None else layer]

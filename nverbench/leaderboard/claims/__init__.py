@@ -1,0 +1,1 @@
+"""Claims of papers, and what the rows say about them."""

@@ -1,0 +1,192 @@
+"""Papers' claims as pre-registered contrasts: the strict mirror of leaderboard/claims.yaml, and which cells a contrast sets against each other.
+
+Judged on the papers' own tables here (a sign and a size: no predictions, so no interval), on our rows by ``nverbench.leaderboard.claims.verdict``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nverbench._io import paths, strict_yaml
+from nverbench.errors import ResultError, short
+from nverbench.results import published as references
+from nverbench.results.published import FOLDER
+
+FILE = paths.packaged("leaderboard/claims.yaml")
+METRIC = "accuracy"
+"""Claims are judged by the metric that every paper's table prints."""
+HOLDS, FAILS, CANNOT_TELL, NOT_MEASURED = "holds", "fails", "cannot tell", "not measured"
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Strict(BaseModel):
+    """A mapping of claims.yaml: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Selector(Strict):
+    """Which cells belong to a side: those that fit everything said; nothing said about a column means any."""
+
+    fusions: Annotated[list[Text], Field(min_length=1)]
+    """In canonical text, or as the paper's table names them; ``erc-mamba (shuffle=intra)`` is one trained on turns out of order."""
+    losses: list[Text] = []
+    backbones: list[Text] = []
+    """``wavlm-base``, or a pair joined by ``+`` in its order."""
+    families: list[Text] = []
+    """Every backbone is of one of these."""
+    streams: Literal["", "single", "fusion"] = ""
+    pair: Literal["", "mixed", "same-family", "twice", "different"] = ""
+    """Of two families, of one, or the same backbone twice (a control, and no same-family pair); different: mixed or same-family."""
+
+
+class Contrast(Strict):
+    """Side a minus side b."""
+
+    says: Text
+    a: Selector
+    b: Selector
+    against: Literal["mean", "same-backbones", "best-single", "best"]
+
+
+class Claim(Strict):
+    """A sentence of a paper, in our words, and what would have to be true."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    paper: Text
+    source: Literal["reno", "parrot", "mata", "erc"]
+    corpora: Annotated[list[Text], Field(min_length=1)]
+    """Those of the paper."""
+    sentence: Text
+    contrast: Contrast
+    controls: list[Contrast] = []
+
+
+class Claims(Strict):
+    """The file."""
+
+    worth: Annotated[float, Field(gt=0)]
+    """Points below which a published difference is not called."""
+    families: dict[Text, Text]
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Claims:
+        ids = [claim.id for claim in self.claims]
+        if len(set(ids)) != len(ids):
+            raise ValueError("a claim's id is given twice")
+        return self
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score of a combination on a corpus, ours or published."""
+
+    backbones: tuple[str, ...]
+    families: tuple[str, ...]
+    fusion: str
+    loss: str
+    dataset: str
+    score: float
+    id: str = ""
+    """Of the result; empty for a published one."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A contrast on a paper's own table; values as fractions."""
+
+    verdict: str
+    value: float
+    a: float
+    b: float
+    cells: tuple[int, int]
+    """How many of each side."""
+    note: str
+
+
+def load(path: Path = FILE) -> Claims:
+    """The claims in a file.
+
+    Raises:
+        ResultError: it cannot be read or does not follow the schema.
+    """
+    try:
+        return Claims.model_validate(strict_yaml.content(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(step) for step in problem["loc"])
+        raise ResultError(f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got {short(problem['input'], 80)}; mend it") from error
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: not readable claims ({' '.join(str(error).split())[:160]}); restore the file") from error
+
+
+def matches(selector: Selector, cell: Cell) -> bool:
+    """Whether a cell belongs to a side."""
+    streams = "fusion" if len(cell.backbones) > 1 else "single"
+    twice = len(cell.backbones) > 1 and len(set(cell.backbones)) == 1
+    pair = "" if streams == "single" else "twice" if twice else "mixed" if len(set(cell.families)) > 1 else "same-family"
+    pairs = ("", pair, "different") if pair in ("mixed", "same-family") else ("", pair)
+    return (
+        cell.fusion in selector.fusions
+        and (not selector.losses or cell.loss in selector.losses)
+        and (not selector.backbones or "+".join(cell.backbones) in selector.backbones)
+        and (not selector.families or set(cell.families) <= set(selector.families))
+        and selector.streams in ("", streams)
+        and selector.pair in pairs
+    )
+
+
+def opposed(contrast: Contrast, cells: Sequence[Cell]) -> list[tuple[Cell, list[Cell]]]:
+    """Each cell of side a with the cells of side b it is set against, on one corpus; cells of a that have no counterpart are left out."""
+    ours, theirs = ([c for c in cells if matches(side, c)] for side in (contrast.a, contrast.b))
+    found = []
+    for cell in ours:
+        others = [other for other in theirs if other != cell]
+        if contrast.against == "same-backbones":
+            others = [other for other in others if other.backbones == cell.backbones]
+        elif contrast.against == "best-single":
+            others = [other for other in others if other.backbones[0] in cell.backbones and len(other.backbones) == 1]
+            others = others if {other.backbones[0] for other in others} == set(cell.backbones) else []
+        if contrast.against.startswith("best"):
+            others = [max(others, key=lambda other: other.score)] if others else []
+        found += [(cell, others)] if others else []
+    return found
+
+
+def published(contrast: Contrast, source: str, corpus: str, known: Claims, folder: Path = FOLDER) -> Published | None:
+    """A contrast on the paper's table; None where the table has no such cells."""
+    pairs = opposed(contrast, [cell for cell in table(source, known.families, folder) if cell.dataset == corpus])
+    if not pairs:
+        return None
+    a, b = sides(pairs, lambda cell: cell.score)
+    value = a - b
+    if abs(value) < known.worth / 100:
+        note = f"smaller than {known.worth:g} point{'s' if known.worth != 1 else ''}, and without intervals"
+        return Published(CANNOT_TELL, value, a, b, counted(pairs), note)
+    return Published(HOLDS if value > 0 else FAILS, value, a, b, counted(pairs), "")
+
+
+def sides(pairs: Sequence[tuple[Cell, Sequence[Cell]]], value: Callable[[Cell], float]) -> tuple[float, float]:
+    """Mean value over the cells of a, and over what they are set against."""
+    a = [value(cell) for cell, _ in pairs]
+    b = [sum(map(value, others)) / len(others) for _, others in pairs]
+    return sum(a) / len(a), sum(b) / len(b)
+
+
+def counted(pairs: Sequence[tuple[Cell, Sequence[Cell]]]) -> tuple[int, int]:
+    """How many cells of each side."""
+    return len(pairs), len({other for _, others in pairs for other in others})
+
+
+def table(source: str, families: Mapping[str, str], folder: Path = FOLDER) -> list[Cell]:
+    """The cells of a paper's table."""
+    return [
+        Cell(c.backbones, tuple(families.get(b, b) for b in c.backbones), c.fusion, c.loss, c.dataset, c.scores[METRIC])
+        for c in references.cells(source, folder)
+    ]

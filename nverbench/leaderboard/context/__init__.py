@@ -1,0 +1,1 @@
+"""What the context of a conversation contributes to a prediction."""

@@ -1,0 +1,11 @@
+"""Figures of papers, made again from a finished result, each with the numbers it shows: RENO's Figures 2 and 3, Ricoh's Figure 3."""
+
+from nverbench.leaderboard.figures.canvas import FORMATS, save
+from nverbench.leaderboard.figures.confusion import confusion_numbers, draw_confusion
+from nverbench.leaderboard.figures.context import draw_atmosphere
+from nverbench.leaderboard.figures.embedding_map import Panel, draw_maps, map_numbers, panels
+from nverbench.leaderboard.figures.embeddings import Stored, stored
+
+__all__ = [
+    "FORMATS", "Panel", "Stored", "confusion_numbers", "draw_atmosphere", "draw_confusion", "draw_maps", "map_numbers", "panels", "save", "stored",
+]  # fmt: skip

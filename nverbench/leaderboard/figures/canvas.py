@@ -1,0 +1,53 @@
+"""What all figures share: an Agg canvas without pyplot, colours that colour-blind eyes can tell apart, plain text, files without dates."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from nverbench._io.paths import whole
+from nverbench._io.text import visible
+from nverbench.errors import UsageError
+
+FORMATS = (".png", ".svg", ".pdf")
+DPI = 200
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
+"""Okabe and Ito (2008)."""
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+"""Beyond eight labels the marker changes too."""
+UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+
+def canvas(width: float, height: float) -> Any:
+    """A figure of that size in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def short(text: str, most: int = 24) -> str:
+    """A name that leaves room for the picture; nothing in it is mathematics, turns text around or cannot be seen."""
+    shown = visible(text)
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return shown.replace("$", r"\$")
+
+
+def style(number: int) -> tuple[str, str]:
+    """Colour and marker of the label of that number."""
+    return COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, SVG or PDF, the same bytes every time; UsageError for another suffix."""
+    import matplotlib
+
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "nverbench", "pdf.fonttype": 42}):
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")  # a script that the font lacks shows as boxes
+        with whole(path) as file:
+            figure.savefig(file, format=path.suffix[1:].lower(), dpi=DPI, metadata=UNDATED[path.suffix.lower()])

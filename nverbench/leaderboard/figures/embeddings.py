@@ -1,0 +1,80 @@
+"""The cached embeddings behind a finished result, clip by clip, with emotion and speaker. Nothing is computed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nverbench.data import corpus as corpora
+from nverbench.embedding import lookup
+from nverbench.errors import ArtifactError
+from nverbench.plugin.options import split
+from nverbench.results.pseudonyms import numbered
+from nverbench.results.publishing import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nverbench.data.corpus import Corpus
+    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.records import Clip
+    from nverbench.registry import Registry
+    from nverbench.results.record import Result
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What one backbone heard of a result's clips."""
+
+    backbone: str
+    matrix: NDArray[np.float32]
+    """(n, d)"""
+    labels: tuple[str, ...]
+    """(n,) as they are displayed"""
+    groups: tuple[str, ...]
+    """(n,) pseudonyms, as in the published result; empty where the corpus names nobody"""
+    unit: str
+    """What a group is: speaker, session, ..."""
+
+
+def stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str], None]) -> list[Stored]:
+    """The embeddings of every backbone of a result, from this machine's cache.
+
+    Raises:
+        ArtifactError: the corpus, the weights or embeddings are not here, or are others than the result's.
+        UsageError: a backbone's embeddings are no fixed vectors of the cache.
+    """
+    dataset = catalog.dataset(split(result.entry.dataset)[0])
+    corpus = corpora.here(dataset, result.entry.dataset)
+    if corpus.digest != result.provenance.dataset_digest:
+        raise ArtifactError(f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result {result.id} was made on "
+                            f"{result.provenance.dataset_digest[:12]}; nverbench data check {dataset.name} says how it differs")  # fmt: skip
+    clips = [clip for clip in corpus.clips if clip.id not in result.counts.left_out]
+    labels = tuple(result.display.get(str(clip.label), str(clip.label)) for clip in clips)
+    names = dict.fromkeys(result.entry.backbones)  # the same backbone twice is drawn once
+    groups = _pseudonyms(corpus, clips)
+    return [Stored(name, _matrix(name, result, corpus, clips, catalog, rules, say), labels, groups, dataset.group) for name in names]
+
+
+def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
+    """The group of each clip, numbered in the order of the clips' keys, as ``publishing.names`` does: a figure is for others."""
+    units = [clip.unit for clip in clips]
+    if not all(units) or len(set(units)) < 2:
+        return ()
+    by_key = [unit for _, unit in sorted(zip(keys(corpus, clips), map(str, units), strict=True))]
+    known = numbered(corpus.dataset.group, by_key)
+    return tuple(known[str(unit)] for unit in units)
+
+
+def _matrix(
+    name: str, result: Result, corpus: Corpus, clips: Sequence[Clip], catalog: Catalog, rules: Registry, say: Callable[[str], None]
+) -> NDArray[np.float32]:
+    planned = lookup.planned(catalog, rules, name)
+    expected = result.provenance.weights_digests.get(name)
+    if expected not in (None, planned.weights.digest):
+        raise ArtifactError(f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result {result.id} was made with "
+                            f"{expected[:12]}; add those with nverbench weights add")  # fmt: skip
+    return lookup.matrix(planned, corpus, clips, say)

@@ -1,0 +1,8 @@
+"""Rows of the leaderboard -> a static page that opens from disk: one strict record (``content``), templates (``build``), pictures (``embedding``)."""
+
+from nverbench.leaderboard.page.build import Built, build
+from nverbench.leaderboard.page.content import content
+from nverbench.leaderboard.page.embedding_map import from_store
+from nverbench.leaderboard.page.part_info import Knowledge, known
+
+__all__ = ["Built", "Knowledge", "build", "content", "from_store", "known"]

@@ -1,0 +1,134 @@
+"""One result -> its own page: what is told in words, and the numbers its charts are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from nverbench.leaderboard.page.content import interval, kind, notes, total
+from nverbench.leaderboard.page.part_info import Knowledge
+from nverbench.leaderboard.rows import Row
+from nverbench.metrics.chance import HOW, chance
+from nverbench.metrics.scores import NAMES
+from nverbench.plugin.options import split
+from nverbench.results.command import command
+from nverbench.results.published import TERMS
+from nverbench.results.record import FoldScore, Result
+from nverbench.results.scoring import score_text
+
+HEADINGS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "uar": "UAR", "weighted_f1": "weighted F1"}
+LEVELS = {
+    "own": "made on the machine that built this page",
+    "self-consistent": "submitted: every number follows from its predictions, which nobody has made again yet, so it is not ranked",
+    "rerun": "submitted by the maintainers of this leaderboard: heads retrained from pinned embeddings by the maintainers, and by no other party yet",
+    "reproduced": "submitted, and made again by another party",
+}
+DECIMALS = 4
+"""Of a point of a chart."""
+
+
+def words(row: Row, r: Result, knowledge: Knowledge, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
+    """What the page says: every value is text or a number, for a template that escapes them.
+
+    Args:
+        r: the published form of the row's result.
+        knowledge: of the catalogue.
+        pictures: embedding digests that have points.
+        pages: ids of the results that have a page.
+    """
+    e, p = r.entry, r.provenance
+    return {
+        "r": r,
+        "system": " + ".join(e.backbones),
+        "kind": kind(e.families),
+        "notes": notes(r),
+        "rank": row.rank,
+        "unranked": row.unranked,
+        "behind": row.behind,
+        "level": row.filed.level,
+        "level_means": LEVELS[row.filed.level],
+        "attested_by": row.filed.attested_by,
+        "submitter": row.filed.submitter,
+        "citation": row.filed.citation,
+        "scores": [_score(name, r) for name in NAMES if name in r.scores],
+        "published": _published(row, r),
+        "gap": row.gap.values.get("macro_f1") if row.gap else None,
+        "gap_with": next((i for i in (row.gap.random, row.gap.disjoint) if i != r.id and i in pages), None) if row.gap else None,
+        "chance": [(HOW[how], values) for how, values in chance(r.counts.per_class).items()],
+        "frozen": total(p.parameters_frozen.get(name) for name in p.embedding_digests),
+        "seconds": total(r.timings.embed_per_clip.get(name) for name in p.embedding_digests),
+        "command": command(r),
+        "cited": knowledge.cited(e),
+        "sheet": knowledge.sheets.get(split(e.dataset)[0], {}),
+        "provenance": _provenance(r),
+        "pictures": [digest for digest in dict.fromkeys(p.embedding_digests.values()) if digest in pictures],
+    }
+
+
+def charts(r: Result) -> dict[str, Any]:
+    """The numbers behind the charts of a published result: folds, confusion counts, learning curves, and which picture belongs to which backbone."""
+    return {
+        "labels": [r.display.get(label, label) for label in r.labels],
+        "confusion": r.confusion,
+        "recall": [round(r.per_class_recall.get(label, 0.0), DECIMALS) for label in r.labels],
+        "folds": [_fold(f) for f in r.per_fold],
+        "metrics": [HEADINGS[name] for name in NAMES],
+        "pooled": [interval(r.scores.get(name)) for name in NAMES],
+        "curves": _curves(r.per_fold),
+        "embeddings": list(r.provenance.embedding_digests.items()),
+    }
+
+
+def _fold(f: FoldScore) -> list[Any]:
+    return [f.fold, f.replicate, *(round(getattr(f, name), DECIMALS) for name in NAMES), f.best_epoch, f.epochs, f.test]
+
+
+def _curves(folds: list[FoldScore]) -> dict[str, Any]:
+    """Every recorded number per epoch: name -> one list per fold and replicate, in the order of the folds; None where an epoch lacks it."""
+    names = list(dict.fromkeys(name for fold in folds for epoch in fold.curves for name in epoch))
+    shown = [n for n in names if n != "train_loss" or any(e.get(n) != e.get("train_cross_entropy") for f in folds for e in f.curves)]
+    return {name: [[None if name not in epoch else round(epoch[name], DECIMALS) for epoch in fold.curves] for fold in folds] for name in shown}
+
+
+def _score(name: str, r: Result) -> dict[str, Any]:
+    s = r.scores[name]
+    return {
+        "heading": HEADINGS[name],
+        "text": score_text(s),
+        "score": s,
+        "bootstrap": f"[{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else "none",
+        "folds": f"{100 * s.fold_mean:.1f} ± {100 * s.fold_sd:.1f}",
+        "seeds": "one replicate" if s.seed_sd is None else f"± {100 * s.seed_sd:.1f}",
+    }
+
+
+def _published(row: Row, r: Result) -> dict[str, Any] | None:
+    """The paper's numbers, and ours minus theirs in points."""
+    if row.published is None:
+        return None
+    values = [
+        {"heading": HEADINGS[name], "theirs": f"{100 * value:.1f}", "difference": r.scores[name].value - value}
+        for name, value in row.published.scores.items()
+    ]
+    return {"source": str(row.published), "terms": TERMS, "values": values, "headline": values[-1]}
+
+
+def _provenance(r: Result) -> list[tuple[str, str]]:
+    """Headings and texts of where the result came from."""
+    p, f = r.provenance, r.folds
+    licences = "; ".join(f"{name}: {text}" for name, text in p.licences.items())
+    return [
+        ("result", f"{r.id}, digest {r.result_digest}"),
+        ("made", r.created),
+        ("registered in", f"{r.entry.grid}: {r.entry.paper}" if r.entry.grid else "not registered"),
+        ("protocol", f"{r.protocol}, selection {r.selection}, {r.seeds} replicate{'s' if r.seeds != 1 else ''}"),
+        ("folds", f"{f.number} {f.kind}, digest {f.digest}"),
+        ("dataset", f"{r.entry.dataset}, digest {p.dataset_digest}"),
+        *((f"embedding of {name}", digest) for name, digest in p.embedding_digests.items()),
+        *((f"weights of {name}", digest) for name, digest in p.weights_digests.items()),
+        ("plugins", ", ".join(f"{k} {v}" for k, v in p.plugins.items())),
+        ("libraries", ", ".join(f"{k} {v}" for k, v in p.libraries.items())),
+        ("machine", ", ".join(f"{k} {v}" for k, v in r.machine.items()) + f", {p.threads} thread{'s' if p.threads != 1 else ''}"),
+        ("time", f"fit {r.timings.fit:.1f} s, embed {sum(r.timings.embed.values()):.1f} s, peak memory {r.timings.peak_memory / 1e6:,.0f} MB"),
+        ("licences", licences),
+    ]

@@ -1,0 +1,146 @@
+"""RENO's Figure 2: the embeddings of a corpus in two dimensions, by class and by speaker, from what the local store already holds.
+
+Nothing is computed by a backbone here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and Hinton 2008), both seeded; a picture is kept
+in the store under the digest of the embedding it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nverbench.data import artifacts
+from nverbench.data import corpus as corpora
+from nverbench.data.artifacts import Planned, Weights
+from nverbench.data.corpus import Corpus
+from nverbench.embedding.cache import Store, key_of
+from nverbench.embedding.keys import key_of as embedding_key
+from nverbench.embedding.pooled import Embeddings
+from nverbench.errors import NverbenchError, ResultError
+from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.options import resolve, split
+from nverbench.registry import Registry
+from nverbench.results.record import Result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SEED, PERPLEXITY, COMPONENTS, ITERATIONS = 0, 30.0, 50, 1000
+MOST = 2000
+"""Clips in a picture: more hide each other, and take minutes."""
+REVISION = "1"
+DECIMALS = 3
+
+
+@dataclass
+class Shelves:
+    """Where embeddings of this machine are looked for."""
+
+    catalog: Catalog
+    registry: Registry
+    store: Store
+
+
+def from_store(results: Iterable[Result], shelves: Shelves, say: Callable[[str], None]) -> dict[str, Any]:
+    """Embedding digest -> picture, for every embedding of the results that lies in the store whole; what is not there is said, and left out.
+
+    A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and ``people``), ``unit``, ``clips`` and ``shown``. Only of
+    datasets whose results may be published with labels (``share: open``); people are numbered, as in every published result.
+    """
+    found: dict[str, Any] = {}
+    told: dict[str, str] = {}
+    for result in results:
+        for name, digest in result.provenance.embedding_digests.items():
+            if digest in found or digest in told:
+                continue
+            try:
+                found[digest] = _picture(result, name, digest, shelves)
+            except NverbenchError as error:
+                told[digest] = f"no picture of {name} on {result.entry.dataset}: {error}"
+    for line in dict.fromkeys(told.values()):
+        say(line)
+    return found
+
+
+def points(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two coordinates (n, 2) for the rows of (n, d): z-scored, PCA to at most 50 dimensions, t-SNE; the same every time on one machine."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    wide = matrix.reshape(len(matrix), -1).astype(np.float64)
+    sd = wide.std(0)
+    scaled = (wide - wide.mean(0)) / np.where(sd < 1e-8, 1.0, sd)
+    reduced = PCA(min(COMPONENTS, *scaled.shape), random_state=SEED).fit_transform(scaled)
+    perplexity = min(PERPLEXITY, (len(matrix) - 1) / 3)
+    made: NDArray[np.float32] = TSNE(perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=SEED, n_jobs=1).fit_transform(reduced)
+    return made
+
+
+def _picture(result: Result, name: str, digest: str, shelves: Shelves) -> dict[str, Any]:
+    if result.share != "open":
+        raise ResultError(f"its labels may not be published (share: {result.share})")
+    corpus = _corpus(result, shelves)
+    matrix = _matrix(result, name, corpus, shelves)
+    chosen = np.arange(len(matrix))
+    if len(matrix) > MOST:
+        chosen = np.sort(np.random.default_rng(SEED).choice(len(matrix), MOST, replace=False))
+    key = key_of({"picture": REVISION, "embedding": digest, "seed": SEED, "perplexity": PERPLEXITY, "components": COMPONENTS, "most": MOST})
+    kept = shelves.store.get(key)
+    if kept is None:
+        xy = points(matrix[chosen])
+        shelves.store.put(key, xy, 0)
+    else:
+        xy = kept[0]
+    return _described(result, corpus, chosen, xy)
+
+
+def _described(result: Result, corpus: Corpus, chosen: NDArray[np.int64], xy: NDArray[np.float32]) -> dict[str, Any]:
+    """A picture with its classes and its people; people by their published names."""
+    clips = [corpus.clips[i] for i in chosen]
+    hidden = result.names.groups if result.names else {}
+    people = sorted({hidden.get(c.unit or "", "unknown") for c in clips})
+    return {
+        "xy": np.round(xy.astype(np.float64), DECIMALS).tolist(),
+        "classes": [result.display.get(label, label) for label in result.labels],
+        "people": people,
+        "labels": [result.labels.index(str(c.label)) for c in clips],
+        "groups": [people.index(hidden.get(c.unit or "", "unknown")) for c in clips],
+        "unit": corpus.dataset.group,
+        "clips": len(corpus.clips),
+        "shown": len(clips),
+    }
+
+
+def _corpus(result: Result, shelves: Shelves) -> Corpus:
+    reference = result.entry.dataset
+    corpus = corpora.here(shelves.catalog.dataset(split(reference)[0]), reference)
+    if corpus.digest != result.provenance.dataset_digest:
+        raise ResultError(f"the local copy is another one (digest {corpus.digest[:12]}, the result says {result.provenance.dataset_digest[:12]})")
+    return corpus
+
+
+def _matrix(result: Result, name: str, corpus: Corpus, shelves: Shelves) -> NDArray[np.float32]:
+    """What the fusion was trained on, (n, d), from the store."""
+    part = shelves.catalog.backbone(split(name)[0])
+    reference = resolve(part, name.partition("#")[0])
+    pin = shelves.registry.weights.get(part.name)
+    weights = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
+    if part.lookup is not None or not isinstance(weights, Weights):
+        raise ResultError("its weights are not on this machine")
+    if weights.digest != result.provenance.weights_digests.get(name):
+        raise ResultError("the weights on this machine are others")
+    planned, dtype = Planned(part, reference, weights), str(result.provenance.identity.get("dtype", "float32"))
+    rows = []
+    for clip in corpus.clips:
+        stored = shelves.store.get(embedding_key(planned, clip, corpus.sha256[clip.id], dtype, part.pool))
+        if stored is None:
+            raise ResultError("its embeddings are not in the local store")
+        rows.append(stored[0])
+    entries = np.stack(rows)  # (n, d) or (n, L, d)
+    found = Embeddings(tuple(c.id for c in corpus.clips), entries[:, -1] if part.layers else entries, entries if part.layers else None)
+    if found.read_out_digest(reference) != result.provenance.embedding_digests[name]:
+        raise ResultError("the embeddings in the local store are others than the result's")
+    return found.read_out(reference)

@@ -1,0 +1,1 @@
+"""Predictions of any system in a CSV file: read, checked and scored."""

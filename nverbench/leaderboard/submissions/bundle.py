@@ -1,0 +1,81 @@
+"""A finished result -> the folder that is submitted: ``<id>/`` with result, predictions, folds and environment, in their published forms."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nverbench._io import paths, tempfiles
+from nverbench._io.paths import write_atomically
+from nverbench.errors import ResultError, UsageError
+from nverbench.leaderboard.submissions.records import MACHINE, Submitter, environment, folds_file
+from nverbench.results.predictions import Predictions
+from nverbench.results.publishing import publish
+from nverbench.results.record import Result
+from nverbench.results.store import Folder, read
+
+ENTRIES = Path("leaderboard") / "entries"
+"""Where committed submissions lie in a checkout of the repository."""
+ELSEWHERE = Path("submission")
+
+
+def find(text: str, out: Path) -> Path:
+    """The file of a finished result: its path, its id, or the beginning of its id where that is one result's only.
+
+    Raises:
+        UsageError: nothing, or more than one result, is meant.
+    """
+    path = Path(text)
+    if path.suffix == ".json" and path.is_file():
+        return path
+    root = Folder(out).root
+    found = sorted(p for p in root.glob("*.json") if text and p.stem.startswith(text))
+    exact = [p for p in found if p.stem == text]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if found:
+        raise UsageError(f"{text!r} begins {len(found)} results of {root}: {', '.join(p.stem for p in found[:4])}; give more of the id")
+    raise UsageError(f"no result of {root} has an id that begins with {text!r}; nverbench leaderboard show lists them, or give the path of its .json")
+
+
+def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
+    """Write the folder of the result at ``path`` under ``to``.
+
+    Raises:
+        ResultError: the result or its predictions are damaged, or cannot be published; or another folder of that id is there already.
+    """
+    local = read(path)
+    predictions = Predictions.read(path.with_name(f"{path.stem}.predictions.npz"))
+    result, public = publish(local, predictions)
+    result = result.model_copy(update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}})
+    _check_notes(local, result)
+    target = to / result.id
+    if target.exists() or target.is_symlink():
+        raise ResultError(f"{target} is there already; delete it to submit the result again")
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        with tempfiles.passing_folder(to, ".making-") as passing:
+            write(passing / "bundle", result, public, submitter)
+            (passing / "bundle").rename(target)
+    except OSError as error:
+        raise paths.cannot_write(target, error) from error
+    return target
+
+
+def _check_notes(local: Result, published: Result) -> None:
+    """Results that were made before notes were published without names still hold them."""
+    private = local.names.folds if local.names is not None else {}
+    tails = [tail for note in published.folds.notes if (tail := note.partition(" folds (")[2])]
+    told = {name for name in private for tail in tails if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", tail)}
+    if told:
+        raise ResultError(f"result {local.id}: a note on its folds names {len(told)} groups, which may be people; "
+                          "run the job with --rerun: its notes are then published without names")  # fmt: skip
+
+
+def write(folder: Path, result: Result, predictions: Predictions, submitter: Submitter | None = None) -> None:
+    """The files of a submission, from the published form of a result."""
+    records = {"result": result, "folds": folds_file(result, predictions), "environment": environment(result)}
+    records |= {"submitter": submitter} if submitter is not None else {}
+    write_atomically(folder / "predictions.npz", predictions.to_bytes())
+    for name, record in records.items():
+        write_atomically(folder / f"{name}.json", (record.model_dump_json(indent=1) + "\n").encode())

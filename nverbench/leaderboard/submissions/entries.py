@@ -1,0 +1,185 @@
+"""The entries folder -> what stands on the leaderboard: checked submissions with their levels.
+
+Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the plugins and the corpora of this machine: a second look
+at ten thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed;
+then delete ``submissions.json`` in nverbench's home.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from nverbench import registry
+from nverbench._io import paths
+from nverbench._io.digests import digest_of, file_digests
+from nverbench.errors import DiskError, ResultError
+from nverbench.leaderboard.rows import Field, Filed, Level, field_of
+from nverbench.leaderboard.submissions import read as reading
+from nverbench.leaderboard.submissions.attest import accepted
+from nverbench.leaderboard.submissions.checks import identity_of
+from nverbench.leaderboard.submissions.parts import look_up
+from nverbench.leaderboard.submissions.records import assignment
+from nverbench.leaderboard.submissions.verify import CONSISTENT, Verdict, Verifier, known
+from nverbench.plugin import discovery
+from nverbench.results.predictions import Predictions
+from nverbench.results.record import Result
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A folder's verdict, and what a leaderboard needs of it."""
+
+    verdict: Verdict
+    attested_by: tuple[str, ...] = ()
+    """The other parties who reproduced it."""
+    rerun: bool = False
+    """Its submitters are the maintainers, and they reran it."""
+    doubts: tuple[str, ...] = ()
+    """Attestations that do not count, and why."""
+    assignment: str = ""
+    submitter: str = ""
+    citation: str = ""
+
+    @property
+    def level(self) -> Level:
+        """What the row is worth, given that it is self-consistent."""
+        return "reproduced" if self.attested_by else "rerun" if self.rerun else "self-consistent"
+
+
+CHECKED: TypeAdapter[Checked] = TypeAdapter(Checked)
+
+
+def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed], list[str]]:
+    """The submissions of a folder that do not contradict themselves, and a line on each other one and on attestations that do not count.
+
+    Args:
+        entries: a folder of submissions; one that is not there is empty.
+    """
+    verifier = verifier or Verifier(registry.load(), discovery.discover())
+    folders = sorted(p for p in entries.iterdir() if not p.name.startswith(".") and (p.is_dir() or p.is_symlink())) if entries.is_dir() else []
+    checked = _checked(folders, verifier)
+    problems = [str(c.verdict) for c in checked.values() if c.verdict.verdict != CONSISTENT]
+    problems += [f"{folder.name}: attestation {doubt}" for folder, c in checked.items() for doubt in c.doubts]
+    results = {folder: _result(folder).without_curves() for folder, c in checked.items() if c.verdict.verdict == CONSISTENT}
+    odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
+    problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
+    found = [
+        Filed(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation, partial(_result, f))
+        for f, r in results.items()
+        if f not in odd and (c := checked[f])
+    ]
+    return found, problems
+
+
+def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
+    """Every folder's verdict, remembered or new."""
+    remembered, context = _remembered(verifier)
+    digests = _digests(folders)
+    found, fresh = {}, False
+    for folder in folders:
+        key = digests.get(folder)
+        known = _from_record(remembered.get(key)) if key is not None else None
+        found[folder] = known or check(folder, verifier)
+        if key is not None and known is None:
+            remembered[key], fresh = asdict(found[folder]), True
+    if fresh:
+        kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
+        with suppress(DiskError):  # a memory: what cannot be remembered is checked again
+            paths.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
+    return found
+
+
+def check(folder: Path, verifier: Verifier) -> Checked:
+    """The verdict on a folder with its attestations."""
+    verdict, bundle = verifier.judge(folder)
+    if bundle is None or verdict.verdict != CONSISTENT:
+        return Checked(verdict)
+    found, by = accepted(bundle), bundle.submitter
+    named = (by.name, by.citation) if by is not None else ()
+    return Checked(verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions), *named)
+
+
+def _digests(folders: list[Path]) -> dict[Path, str]:
+    """The digest of the names and contents of every folder that holds nothing but what it may hold."""
+    files: dict[Path, list[Path]] = {}
+    for folder in folders:
+        try:
+            reading.check_files(folder)
+            files[folder] = [*(p for p in sorted(folder.iterdir()) if p.is_file()), *reading.attestation_files(folder)]
+        except (ResultError, OSError):
+            continue
+    sha = file_digests(p for own in files.values() for p in own)
+    return {f: digest_of([f.name, [[str(p.relative_to(f)), sha[p]] for p in own]]) for f, own in files.items()}
+
+
+def _memory() -> Path:
+    return paths.home() / "submissions.json"
+
+
+def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
+    """Verdicts given under the same registry, plugins, lock and corpora; and the digest of these."""
+    rules, parts = verifier.registry, verifier.catalog
+    pins = [{name: pin.model_dump() for name, pin in shelf.items()} for shelf in (rules.weights, rules.datasets, rules.protocols)]
+    origins = [sorted((name, str(o)) for name, o in s.origins.items()) for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)]
+    checks = sorted(file_digests(Path(__file__).parent.glob("*.py")).values())
+    context = digest_of([checks, pins, [asdict(e) for e in rules.entries], origins, verifier.lock, paths.read_notes("corpora")])
+    try:
+        content = json.loads(_memory().read_bytes())
+        if content["context"] == context and isinstance(content["checked"], dict):
+            return content["checked"], context
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass  # absent, damaged or of another version: checked again
+    return {}, context
+
+
+def _from_record(record: Any) -> Checked | None:
+    """What was found of a folder; None where nothing is remembered, or not as it was written."""
+    try:
+        return CHECKED.validate_python(record) if record is not None else None
+    except ValueError:  # pydantic's errors are ValueErrors
+        return None
+
+
+def _result(folder: Path) -> Result:
+    """A result that was checked before, without checking it again."""
+    return Result.model_validate_json((folder / "result.json").read_bytes())
+
+
+def _reader(folder: Path, result: Result, verifier: Verifier) -> Callable[[], Predictions]:
+    """Reads a submission's predictions, with labels from the local copy where they were not published."""
+
+    def read() -> Predictions:
+        try:
+            bundle = reading.read(folder.absolute())
+        except OSError as error:
+            raise ResultError(f"{folder}: its predictions cannot be read ({error.strerror})") from error
+        if len(bundle.predictions.target):
+            return bundle.predictions
+        named = look_up(result, identity_of(result), verifier.registry, verifier.catalog).named
+        return known(bundle, named, verifier.copies)
+
+    return read
+
+
+def _other_folds(places: dict[Path, tuple[Field, str]]) -> dict[Path, str]:
+    """Submissions of one field must agree on keys, labels, groups and folds: those that do not agree with most are named, and all of a draw."""
+    fields: dict[tuple[object, ...], list[tuple[Path, str]]] = defaultdict(list)
+    for folder, (place, digest) in places.items():
+        fields[place[:2]].append((folder, digest))
+    odd = {}
+    for members in fields.values():
+        counts = Counter(digest for _, digest in members).most_common()
+        draw = len(counts) > 1 and counts[0][1] == counts[1][1]
+        for folder, digest in members:
+            if len(counts) > 1 and (draw or digest != counts[0][0]):
+                odd[folder] = f"its labels, groups or folds are not those of {len(members) - 1} other submissions with the same digests"
+    return odd

@@ -1,0 +1,112 @@
+"""A submitted result against this machine's own copy of the corpus: digests, labels, groups, and the folds cut anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nverbench._io.digests import digest_of
+from nverbench.data import corpus as corpora
+from nverbench.data import cross_corpus
+from nverbench.data.corpus import Corpus
+from nverbench.data.folds.assign import Cut
+from nverbench.data.folds.protocol import by_protocol
+from nverbench.errors import NverbenchError
+from nverbench.leaderboard.submissions.parts import Named
+from nverbench.leaderboard.submissions.recompute import labelled
+from nverbench.leaderboard.submissions.records import Identity
+from nverbench.plugin.discovery import Catalog
+from nverbench.registry import Protocol, Registry
+from nverbench.results.predictions import Predictions
+from nverbench.results.publishing import join
+from nverbench.results.record import Result
+
+
+@dataclass
+class Copies:
+    """The corpora of this machine, each loaded once."""
+
+    catalog: Catalog
+    registry: Registry
+    _loaded: dict[str, Corpus | str] = field(default_factory=dict)
+
+    def of(self, named: Named) -> Corpus | str:
+        """The corpus of a result; or why there is none here.
+
+        A dataset whose options are paths is never loaded: the path would be the submission's.
+        """
+        text = str(named.dataset_reference)
+        if text not in self._loaded:
+            self._loaded[text] = self._load(named, text)
+        return self._loaded[text]
+
+    def _load(self, named: Named, text: str) -> Corpus | str:
+        for _, dataset in named.sides:
+            if dataset.local or dataset.corpus is None:
+                return f"{dataset.name} is somebody's own data"
+            if dataset.make is None and corpora.local_copy(dataset) is None:
+                return f"corpus {dataset.corpus} is not on this machine (nverbench data add)"
+        try:
+            return cross_corpus.here(self.catalog.dataset, text)
+        except (NverbenchError, OSError) as error:
+            return f"the local copy of {text} cannot be read: {error}"
+
+
+def check(result: Result, identity: Identity, joined: Predictions, corpus: Corpus, protocol: Protocol) -> Iterator[str]:
+    """What a copy of the corpus says against a result.
+
+    Args:
+        joined: the predictions with what the copy knows of their clips, rows in the order of ids.
+    """
+    if corpus.digest != result.provenance.dataset_digest:
+        yield f"dataset digest is {result.provenance.dataset_digest[:12]}; your copy gives {corpus.digest[:12]}"
+    if list(corpus.labels) != result.labels:
+        yield "its labels are not those of your copy, or in another order"
+    left_out = digest_of(sorted(corpus.left_out)) if corpus.left_out else ""
+    if left_out != identity.dataset.get("left_out"):
+        yield "the known defects that were left out are not those of your copy"
+    if identity.skip_bad:  # which clips trained is not published
+        return
+    try:
+        cut = by_protocol(corpus.clips, _kind(result, joined), protocol, result.selection)
+    except NverbenchError as error:
+        yield f"your copy cannot be cut this way: {error}"
+        return
+    yield from _against(result, joined, corpus, cut)
+
+
+def _against(result: Result, joined: Predictions, corpus: Corpus, cut: Cut) -> Iterator[str]:
+    if cut.digest != result.folds.digest:
+        yield f"fold digest is {result.folds.digest[:12]}; your copy is cut to {cut.digest[:12]}"
+    place = {corpus.clips[row].id: fold.name for fold in cut.folds for row in fold.test}
+    wrong = sum(place.get(i) != fold for i, fold in zip(joined.ids, joined.folds, strict=True))
+    if wrong or len(place) != len(joined.ids):
+        yield f"{wrong} clips are in another fold than your copy is cut to ({len(joined.ids)} of {len(place)} tested clips are given)"
+    sizes = sorted((len(f.train), len(f.validation), len(f.test)) for f in cut.folds)
+    if sorted((f.train, f.validation, f.test) for f in result.per_fold if f.replicate == 0) != sizes:
+        yield "the sizes of training, validation and test parts are not those of your copy's folds"
+    if any(f.speakers_seen for f in cut.folds) != result.folds.speakers_seen:
+        yield f"speakers_seen is {result.folds.speakers_seen}; your copy's folds say otherwise"
+    if result.folds.kind in ("speaker", "random", "cross") and list(cut.notes) != result.folds.notes:  # of other kinds they name groups
+        yield "the notes on its folds are not those of your copy's"
+    if len(corpus.misfits) != result.counts.misfits:
+        yield f"{result.counts.misfits} misfits; your copy has {len(corpus.misfits)}"
+
+
+def _kind(result: Result, joined: Predictions) -> str:
+    """The kind of folds, with the group that a published result does not name."""
+    held = sorted(set(joined.groups))
+    return f"holdout={held[0]}" if result.folds.kind == "holdout" and held else result.folds.kind
+
+
+def check_columns(published: Predictions, joined: Predictions) -> Iterator[str]:
+    """Labels and groups that were published against those of the copy."""
+    own = labelled(published, joined)
+    if len(published.target) and published.target.tolist() != own.target.tolist():
+        wrong = sum(a != b for a, b in zip(published.target.tolist(), own.target.tolist(), strict=True))
+        yield f"{wrong} clips have another label than in your copy"
+    if any(published.groups) and published.groups != own.groups:
+        yield "clips are grouped in another way than in your copy"
+
+
+__all__ = ["Copies", "check", "check_columns", "join"]

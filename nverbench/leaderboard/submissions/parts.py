@@ -1,0 +1,148 @@
+"""The parts that a result names, as this machine has them: enough of a plan to judge a row by, without files, weights or clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nverbench.data import artifacts, cross_corpus
+from nverbench.data.artifacts import Planned, Weights
+from nverbench.errors import NverbenchError
+from nverbench.leaderboard.submissions.records import Identity, quoted
+from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.options import Reference, canonical, resolve, split
+from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
+from nverbench.registry import Registry
+from nverbench.results.record import Result
+from nverbench.training import early_stopping
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a result was made from."""
+
+    backbones: tuple[Planned, ...]
+    fusion: Fusion
+    fusion_reference: Reference
+    loss: Loss
+    loss_reference: Reference
+    default_loss: str
+    """The fusion's default loss, in canonical text."""
+    dataset: Dataset
+    """Of a crossed one: the record of the pair."""
+    dataset_reference: Reference
+    sides: tuple[tuple[Reference, Dataset], ...]
+    distributions: dict[str, str]
+    """That bring these parts here -> their versions."""
+
+
+@dataclass
+class Found:
+    """What was found, and what stands against it."""
+
+    named: Named | None = None
+    reasons: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def look_up(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> Found:
+    """The parts of a result; reasons where it contradicts them, or what is not installed here."""
+    found = Found()
+    e = result.entry
+    wanted = [("backbone", b, catalog.backbones) for b in e.backbones]
+    wanted += [("fusion", e.fusion, catalog.fusions), ("loss", e.loss, catalog.losses), ("dataset", e.dataset, catalog.datasets)]  # type: ignore[list-item]
+    absent = [f"{kind} {quoted(split(text)[0])}" for kind, text, shelf in wanted if split(text)[0] not in shelf.parts]
+    if absent:
+        found.missing.append(f"{', '.join(dict.fromkeys(absent))} not installed here, so that options, standing and licence cannot be checked")
+        return found
+    try:
+        found.named = _named(result, identity, registry, catalog)
+    except NverbenchError as error:
+        found.reasons.append(f"its parts do not resolve: {quoted(error)}")
+        return found
+    _compare(found, found.named, result, identity)
+    return found
+
+
+def _named(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> Named:
+    e = result.entry
+    backbones = []
+    for text, said in zip(e.backbones, identity.backbones, strict=False):  # as many: checked by the caller
+        part = catalog.backbone(split(text)[0])
+        reference, digest = resolve(part, text), str(said.get("weights"))
+        backbones.append(Planned(part, reference, Weights(None, digest, pinned=_pinned(part, reference, digest, registry))))
+    fusion, loss, dataset = catalog.fusion(split(e.fusion)[0]), catalog.loss(split(e.loss)[0]), catalog.dataset(split(e.dataset)[0])
+    reference = resolve(dataset, e.dataset)
+    sides = [(reference, dataset)]
+    if reference.test is not None:
+        tested = catalog.dataset(reference.test)
+        sides = [(cross_corpus.training_side(reference), dataset), (resolve(tested, reference.test), tested)]
+    default_loss = canonical(catalog.losses.parts, fusion.default_loss)
+    origins = [catalog.backbones.origins[b.part.name] for b in backbones]
+    origins += [catalog.fusions.origins[fusion.name], catalog.losses.origins[loss.name], *(catalog.datasets.origins[d.name] for _, d in sides)]
+    return Named(
+        tuple(backbones), fusion, resolve(fusion, e.fusion), loss, resolve(loss, e.loss), default_loss, dataset, reference, tuple(sides),
+        {o.distribution: o.version for o in origins},
+    )  # fmt: skip
+
+
+def _pinned(part: Backbone, reference: Reference, digest: str, registry: Registry) -> bool:
+    """Whether the registry (or the part itself) pins these weights; what is pinned as something else is a reason of its own."""
+    if part.lookup is not None or reference.weights or reference.untrained:
+        return False
+    return part.weights is None or pinned_digest(part, registry) == digest
+
+
+def pinned_digest(part: Backbone, registry: Registry) -> str | None:
+    """The digest that a backbone's published weights must have, where it is known."""
+    pin = registry.weights.get(part.name)
+    source = pin.as_source() if pin else part.weights
+    return source.sha256 if source else None
+
+
+def _compare(found: Found, named: Named, result: Result, identity: Identity) -> None:
+    """References in canonical text, and their options in the identity."""
+    e = result.entry
+    texts = [*zip(e.backbones, (b.reference for b in named.backbones), strict=False), (e.fusion, named.fusion_reference),
+             (e.loss, named.loss_reference), (e.dataset, named.dataset_reference)]  # fmt: skip
+    found.reasons += [f"{quoted(text)} is not in canonical form ({quoted(reference)})" for text, reference in texts if text != str(reference)]
+    bare: list[tuple[str, dict[str, Any], Reference]] = [
+        (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference)
+        for b, said in zip(named.backbones, identity.backbones, strict=False)
+    ]
+    bare += [("fusion", identity.fusion, named.fusion_reference), ("loss", identity.loss, named.loss_reference)]
+    bare += [("dataset", _without(identity.dataset, "digest", "left_out"), named.dataset_reference)]
+    for what, said, reference in bare:
+        if said != reference.identity():
+            found.reasons.append(f"{what}: its identity says {quoted(said)}; {quoted(reference)} is {quoted(reference.identity())}")
+    if identity.plugins.keys() != named.distributions.keys():
+        here = ", ".join(sorted(named.distributions))
+        found.reasons.append(f"its parts are said to come from {quoted(', '.join(sorted(identity.plugins)))}; here they come from {here}")
+
+
+def seeded_digest(backbone: Planned, result: Result, version: Callable[[str], str]) -> str | None:
+    """The digest of weights that are made from a seed, or of none; None where the result's library versions are not those here."""
+    if backbone.part.lookup is not None or not (backbone.reference.untrained or backbone.part.weights is None):
+        return None
+    if any(result.provenance.libraries.get(name) != version(name) for name in ("torch", "transformers")):
+        return None
+    found = artifacts.find_weights(backbone.part, backbone.reference, None)
+    return found.digest if isinstance(found, Weights) else None
+
+
+def selected_by(named: Named) -> str:
+    """What the fusion's recipe selects the epoch by, with the options of the result."""
+    return named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
+
+
+def pair_record(named: Named) -> Dataset:
+    """The dataset by the name that pins go by: that of a crossed one is no dataset's."""
+    if len(named.sides) == 1:
+        return named.dataset
+    (_, a), (_, b) = named.sides
+    return replace(b, name=f"{a.name}+{b.name}", corpus=b.corpus or b.name)
+
+
+def _without(said: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: v for k, v in said.items() if k not in keys}

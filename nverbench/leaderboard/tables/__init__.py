@@ -1,0 +1,1 @@
+"""Rows as text: in a terminal, as JSON, CSV, Markdown and LaTeX."""

@@ -1,0 +1,118 @@
+"""``nverbench.evaluate(X, y, groups)``: the protocol on features of one's own, in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nverbench import registry
+from nverbench.data.folds import assign
+from nverbench.data.folds.protocol import by_protocol
+from nverbench.errors import UsageError
+from nverbench.metrics import jackknife
+from nverbench.metrics.scores import SHOWN
+from nverbench.pipeline import assemble
+from nverbench.plugin import discovery
+from nverbench.plugin.options import resolve, split
+from nverbench.plugin.records import Clip
+from nverbench.results import scoring
+from nverbench.results.predictions import Predictions
+from nverbench.results.record import Score
+from nverbench.results.scoring import score_text
+from nverbench.training.folds import Training, fit_folds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores with intervals, and the out-of-fold predictions they come from."""
+
+    scores: dict[str, Score]
+    folds: assign.Cut
+    labels: tuple[str, ...]
+    predictions: Predictions
+    per_group_accuracy: dict[str, float]
+
+    def __str__(self) -> str:
+        lines = [f"{heading} {score_text(self.scores[name])}" for name, heading in SHOWN]
+        return f"{', '.join(lines)} ({self.folds.kind} folds, {len(self.predictions.ids)} clips)"
+
+
+def evaluate(
+    X: Any, y: Sequence[str], groups: Sequence[str] | None = None, *, fusion: str = "linear", loss: str | None = None, folds_kind: str | None = None,
+    ids: Sequence[str] | None = None, protocol: str = registry.DEFAULT_PROTOCOL, seeds: int = 1,
+) -> Evaluation:  # fmt: skip
+    """Accuracy, macro-F1, UAR and weighted F1 of a head or fusion on given features, cross-validated by the protocol.
+
+    Args:
+        X: (n, d) features, one row per clip; or a list of such matrices, one per backbone, for a fusion of several.
+        y: (n,) labels.
+        groups: (n,) speakers; folds keep them together and intervals are taken over them. None: random folds, intervals over clips.
+        fusion: name and options of an installed fusion, such as ``"fcn"`` or ``"reno:align_dim=128"``.
+        loss: name and options; None: the fusion's default.
+        folds_kind: speaker, random, leave-one-group-out, holdout=GROUP; None: speaker where there are at least five groups.
+        ids: (n,) stable names; folds depend on them. None: the row numbers.
+        protocol: name of a protocol of the registry.
+        seeds: replicates, averaged.
+
+    Raises:
+        UsageError: shapes do not fit, features are not finite, or a name is unknown.
+    """
+    clips = _clips(y, groups, ids)
+    order = sorted(range(len(clips)), key=lambda i: clips[i].id)
+    streams = [m[order] for m in _matrices(X, len(clips))]
+    clips = [clips[i] for i in order]
+    constants, parts = registry.load().protocol(protocol), discovery.discover()
+    head = parts.fusion(split(fusion)[0])
+    if not head.arity[0] <= len(streams) <= (head.arity[1] or len(streams)):
+        raise UsageError(f"fusion {head.name} takes {head.arity[0]} to {head.arity[1] or 'any number of'} matrices, got {len(streams)}")
+    if seeds < 1:
+        raise UsageError(f"evaluate: expected at least one replicate, got seeds={seeds}")
+    objective = parts.loss(split(loss or head.default_loss)[0])
+    if objective.needs == "views" and not head.views:
+        raise UsageError(f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives none; use cross-entropy")
+    kind = folds_kind or constants.folds or assign.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
+    cut = by_protocol(clips, kind, constants)
+    labels = tuple(sorted({str(c.label) for c in clips}))
+    target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
+    training = Training(
+        head, resolve(head, fusion).full, objective, resolve(objective, loss or head.default_loss).full, constants, len(labels)
+    )
+    fitted = fit_folds(training, streams, target, cut.folds, seeds)
+    predictions = assemble.pooled(cut, fitted, clips, target)
+    hard = predictions.decisions(len(labels))
+    per_fold = [s for r, replicate in enumerate(fitted) for s in assemble.fold_scores(cut, replicate, r, predictions, list(labels))]
+    few = groups is not None and 1 < len(set(groups)) < jackknife.FEWEST
+    return Evaluation(scoring.summarise(hard, per_fold, constants.seed), cut, labels, predictions, jackknife.per_group(hard) if few else {})
+
+
+def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | None) -> list[Clip]:
+    for name, values in (("groups", groups), ("ids", ids)):
+        if values is not None and len(values) != len(y):
+            raise UsageError(f"evaluate: expected {len(y)} {name}, one per label, got {len(values)}")
+    if ids is not None and len({str(i) for i in ids}) != len(ids):
+        raise UsageError("evaluate: ids must be unique")
+    if len({str(label) for label in y}) < 2:
+        raise UsageError("evaluate: expected labels of at least two classes")
+    names = [str(i) for i in ids] if ids is not None else [f"{i:08d}" for i in range(len(y))]
+    return [Clip(n, Path(), str(label), None if groups is None else str(groups[i])) for i, (n, label) in enumerate(zip(names, y, strict=True))]
+
+
+def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:
+    several = isinstance(X, list | tuple) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
+    try:
+        matrices = [np.asarray(m, dtype=np.float32) for m in (X if several else [X])]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"evaluate: expected features (n={rows}, d) of numbers, got something else ({error})") from error
+    for m in matrices:
+        if m.ndim != 2 or len(m) != rows:
+            raise UsageError(f"evaluate: expected features (n={rows}, d), got {m.shape}")
+        if not np.isfinite(m).all():
+            raise UsageError(f"evaluate: {int((~np.isfinite(m)).any(axis=1).sum())} rows of features hold numbers that are not finite")
+    return matrices

@@ -1,0 +1,67 @@
+"""The same software everywhere: versions may change numbers, so that processes on other machines must have those of the run's own."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Mapping
+
+from nverbench.errors import UsageError
+from nverbench.pipeline.job import Job
+from nverbench.plugin import single_file
+
+LIBRARIES = ("nverbench", "torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")
+ABSENT = "none"
+
+
+def wanted(jobs: Iterable[Job]) -> dict[str, str]:
+    """Python and every distribution that a plan's numbers may depend on -> its version here."""
+    plugins = {name for job in jobs for name in job.identity["plugins"] if not single_file.is_file(name)}
+    return found([*LIBRARIES, *sorted(plugins - set(LIBRARIES))])
+
+
+def found(names: Iterable[str]) -> dict[str, str]:
+    """The versions in this process: of Python, then of these distributions; of nverbench also its source, because two checkouts have one version."""
+    return prober()(list(names))
+
+
+def prober() -> Callable[[list[str]], dict[str, str]]:
+    """``found`` as a function that needs nothing of ours where it runs: it travels by value, also to machines that have no nverbench."""
+
+    def source(name: str) -> str:
+        from hashlib import sha256
+        from importlib.util import find_spec
+        from pathlib import Path
+
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            return ""
+        folder, content = Path(spec.origin).parent, sha256()
+        for path in sorted(folder.rglob("*.py")):
+            content.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        return f", source {content.hexdigest()[:8]}"
+
+    def probe(names: list[str]) -> dict[str, str]:
+        import sys
+        from importlib.metadata import PackageNotFoundError, version
+
+        versions = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+        for name in names:
+            try:
+                versions[name] = version(name) + (source(name) if name == "nverbench" else "")
+            except PackageNotFoundError:
+                versions[name] = "none"
+        return versions
+
+    return probe
+
+
+def check(wanted: Mapping[str, str]) -> None:
+    """Raise where this process has other versions."""
+    compare(platform.node(), wanted, found(name for name in wanted if name != "python") if wanted else {})
+
+
+def compare(node: str, wanted: Mapping[str, str], have: Mapping[str, str]) -> None:
+    """Raise a UsageError that names the machine and every library of which it has another version than the run's own."""
+    other = [f"{name} {have.get(name, ABSENT)} (expected {expected})" for name, expected in wanted.items() if have.get(name, ABSENT) != expected]
+    if other:
+        raise UsageError(f"node {node} has {', '.join(other)}; numbers may depend on it: install on every node what this machine has")

@@ -1,0 +1,1 @@
+"""A finished row: its record, predictions, store, published form, and MLflow."""

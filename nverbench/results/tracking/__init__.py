@@ -1,0 +1,13 @@
+"""Finished results, told to MLflow and read back from it. Results are safe on disk before anything here runs.
+
+``log`` tells one result, ``push`` all that a server does not know, ``pull`` rebuilds the files; gaps and ranks follow once they are known. Only
+``client`` imports MLflow.
+"""
+
+from nverbench.results.tracking.addresses import DEFAULT_URI, address, database_of, shown
+from nverbench.results.tracking.log_results import log
+from nverbench.results.tracking.pull_results import Pulled, pull
+from nverbench.results.tracking.push_results import Pushed, push
+from nverbench.results.tracking.ranks import log_gap, log_ranks
+
+__all__ = ["DEFAULT_URI", "Pulled", "Pushed", "address", "database_of", "log", "log_gap", "log_ranks", "pull", "push", "shown"]

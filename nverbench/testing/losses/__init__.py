@@ -1,0 +1,1 @@
+"""Conformance rules of losses."""

@@ -1,0 +1,44 @@
+"""That the process around a plugin is as it was: random states, settings, what is printed and what is warned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from nverbench.plugin.process_state import Shared
+from nverbench.testing import process_report
+from nverbench.testing.check import broken
+
+SEEDED = "use `with ctx.seeded():` for random weights, generators of your own elsewhere, and put settings back"
+OWN = "draw from generators of your own, seed nothing that others share, and put settings back"
+
+
+@contextmanager
+def undisturbed(subject: object, during: str, states: Shared, *, also: Collection[str] = (), may: Collection[str] = (),
+                do: str = SEEDED) -> Iterator[None]:  # fmt: skip
+    """Raises ConformanceError when what ran inside left ``states`` changed, printed or warned; the states are put back all the same.
+
+    Args:
+        subject: whose message it is.
+        during: what ran, in words.
+        states: what must be as it was.
+        also: other settings found changed, filled in meanwhile.
+        may: names of states that may change.
+        do: what its author does about a change.
+    """
+    kept = process_report.read(states)
+    process_report.draw_one()
+    before = process_report.read(states)
+    try:
+        with process_report.overheard() as heard:
+            yield
+        changed = [name for name in process_report.put_back(states, before) if name not in may] + sorted(also)
+    finally:
+        process_report.put_back(states, kept)
+    if changed:
+        raise broken(subject, expected=f"the process as it was before {during}", got=f"another {', '.join(changed)}", do=do)
+    if heard.text:
+        raise broken(subject, expected=f"nothing printed during {during}", got=repr(heard.text[:80]), do="silence the library that prints it")
+    if heard.warnings:
+        mend = "mend the cause, or catch it where it is known to be harmless"
+        raise broken(subject, expected=f"no warning during {during}", got=repr(heard.warnings[0][:120]), do=mend)

@@ -1,0 +1,91 @@
+"""What a job trains, and what one fold of it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nverbench.embedding.devices import is_out_of_memory
+from nverbench.errors import FitError
+from nverbench.plugin.records import Fusion, Loss, Recipe
+from nverbench.registry import Protocol
+from nverbench.training.early_stopping import CROSS_ENTROPY
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a job trains, and by which constants."""
+
+    fusion: Fusion
+    fusion_options: Mapping[str, Any]
+    loss: Loss
+    loss_options: Mapping[str, Any]
+    protocol: Protocol
+    classes: int
+    device: str = "cpu"
+    widths: tuple[int | None, ...] = ()
+    """Per backbone, the width to project its embeddings to; None, or no entry: as they are."""
+    checkpoints: Path | None = None
+    """Where a training that takes hours keeps its last epoch; None: it is not worth it."""
+    shuffle: str = "none"
+    """How turns of training conversations are put out of order: none, intra, inter-speaker or inter."""
+    double: bool = False
+    """Weights, data and gradients in float64: for tests of one path against another."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the fusion's paper trains it with these options."""
+        return self.fusion.recipe_for(self.fusion_options)
+
+    @property
+    def epochs(self) -> int:
+        """The recipe's number of epochs where its paper fixes one, else the protocol's."""
+        return self.recipe.epochs or self.protocol.epochs
+
+    @property
+    def patience(self) -> int:
+        """Epochs without improvement before stopping."""
+        return self.recipe.patience or self.protocol.patience
+
+    @property
+    def select(self) -> str:
+        """What early stopping watches: cross-entropy or weighted-f1."""
+        return self.recipe.select or CROSS_ENTROPY
+
+    @property
+    def batch(self) -> int:
+        """Rows per training step."""
+        return self.recipe.batch or self.protocol.batch
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The test predictions of one fold and how they came about."""
+
+    probabilities: NDArray[np.float64]
+    """(n_test, k) softmax of the logits."""
+    best_epoch: int
+    curves: tuple[Mapping[str, float], ...]
+    """One mapping per epoch: training terms and diagnostics, and the watched part's cross-entropy, accuracy and macro-F1."""
+    parameters: int
+    """Trained ones."""
+    seconds: float
+
+
+@contextmanager
+def within_memory(training: Training, fold: str) -> Iterator[None]:
+    """What does not fit the memory inside is a FitError that says what to do."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        smaller = "take narrower features (BACKBONE:project=D), a smaller option of the fusion, or a device with more memory (--device cpu)"
+        raise FitError(f"fold {fold}: training {training.fusion.name} does not fit the memory of {training.device}; {smaller}") from error

@@ -1,0 +1,94 @@
+"""A planted confound is found with its accuracy; without one the trees stay at chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nverbench import Clip
+from nverbench.data.audit import Measured
+from nverbench.data.audit.confounds import FACTS, TOGETHER, confounds
+from nverbench.data.audit.records import Confound, Confounds
+from nverbench.data.folds import assign
+
+K, SEED = 5, 7
+
+
+def corpus(confound: float, speakers: int = 10, takes: int = 8, rate_of: bool = False) -> tuple[list[Clip], dict[str, Measured]]:
+    """Three classes whose clips' duration says the class in a share of the clips; the rest draw theirs."""
+    rng = np.random.default_rng(0)
+    clips, measured = [], {}
+    for speaker in range(speakers):
+        for row, label in enumerate("abc"):
+            for take in range(takes):
+                name = f"s{speaker}-{label}{take}"
+                said = row if rng.random() < confound else int(rng.integers(3))
+                clips.append(Clip(name, None, label, f"s{speaker}"))  # type: ignore[arg-type]  # no file is read
+                measured[name] = Measured(name, seconds=1.0 + said + 0.1 * rng.random(), rate=44100 if rate_of and speaker % 2 else 16000,
+                                          channels=1, rms_db=float(rng.normal(-20, 5)), leading=0.0)  # fmt: skip
+    return sorted(clips, key=lambda c: c.id), measured
+
+
+def found_in(clips: list[Clip], measured: dict[str, Measured]) -> Confounds:
+    return confounds(clips, measured, assign.cut(clips, "speaker", k=K, seed=SEED, inner=None), k=K, seed=SEED)
+
+
+def row(found: Confounds, target: str, feature: str) -> Confound:
+    (one,) = [c for c in found.rows if (c.target, c.feature) == (target, feature)]
+    return one
+
+
+@pytest.mark.parametrize(("share", "accuracy"), [(1.0, 1.0), (0.4, 0.6)])
+def test_a_duration_that_says_the_label_is_found_with_its_accuracy(share: float, accuracy: float):
+    found = found_in(*corpus(share))
+    duration = row(found, "label", "duration")
+    assert duration.accuracy == pytest.approx(accuracy, abs=0.08)  # share + (1 - share) / 3
+    assert duration.z > 4
+    assert duration.p == pytest.approx(1 / 21)
+    assert duration.null_mean == pytest.approx(1 / 3, abs=0.08)
+    assert row(found, "label", TOGETHER).accuracy == pytest.approx(accuracy, abs=0.12)
+
+
+def test_without_a_confound_every_fact_is_at_chance():
+    found = found_in(*corpus(0.0))
+    rows = [c for c in found.rows if c.target == "label"]
+    assert [c.feature for c in rows] == [*FACTS, TOGETHER]
+    assert all(abs(c.accuracy - 1 / 3) < 0.12 for c in rows)
+    assert all(c.z is None or abs(c.z) < 4 for c in rows)
+    assert found.shuffled == "within speakers"
+
+
+def test_a_fact_that_never_varies_scores_what_shuffled_labels_score():
+    channels = row(found_in(*corpus(1.0)), "label", "channels")
+    assert (channels.accuracy, channels.null_mean, channels.z) == (pytest.approx(1 / 3), pytest.approx(1 / 3), None)
+
+
+def test_a_rate_that_says_the_speaker_is_a_remark_on_speakers():
+    found = found_in(*corpus(0.0, rate_of=True))
+    rate = row(found, "speaker", "sampling rate")
+    assert rate.accuracy == pytest.approx(0.2, abs=0.05)  # two of ten told apart
+    assert rate.uniform == 0.1
+    assert rate.null_mean is None
+
+
+def test_speakers_with_one_label_each_are_shuffled_among_all_clips():
+    clips, measured = corpus(1.0)
+    alone = [c for c in clips if c.label == "abc"[int(c.speaker[1:]) % 3]]
+    assert found_in(alone, measured).shuffled == "among all clips"
+
+
+def test_clips_without_a_duration_are_left_out():
+    clips, measured = corpus(1.0)
+    measured[clips[0].id] = Measured(clips[0].id, reason="cannot be decoded")
+    assert found_in(clips, measured).clips == len(clips) - 1
+
+
+def test_the_same_seed_gives_the_same_rows():
+    assert found_in(*corpus(0.3)) == found_in(*corpus(0.3))
+
+
+def test_no_folds_no_rows():
+    clips, measured = corpus(1.0)
+    assert confounds(clips, measured, None, k=K, seed=SEED).reason
+    nothing = {c.id: Measured(c.id, reason="gone") for c in clips}
+    assert found_in(clips, nothing).reason == "too few clips could be decoded"

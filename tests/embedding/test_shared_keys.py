@@ -1,0 +1,22 @@
+"""What jobs of one run may share: one pass serves every layer where embeddings are pooled, and frames are those of one layer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nverbench.data.artifacts import Planned, Weights
+from nverbench.pipeline.embeddings import key_of
+from nverbench.plugin import discovery
+from nverbench.plugin.options import resolve
+
+
+@pytest.mark.parametrize(("wants", "different"), [("frames", 3), ("pooled", 1)])
+def test_jobs_share_frames_only_of_one_layer(wants: str, different: int) -> None:
+    part = discovery.discover().backbones.parts["wavlm-large"]
+    asked = SimpleNamespace(storage="float32", dtype="float32", device="cpu")
+    job: Any = SimpleNamespace(fusion=SimpleNamespace(wants=wants), corpus=SimpleNamespace(digest="d"), selection=asked)
+    texts = ("wavlm-large:layer=5", "wavlm-large:layer=21", "wavlm-large", f"wavlm-large:layer={part.layers - 1}")
+    assert len({key_of(job, Planned(part, resolve(part, text), Weights(None, "w", pinned=True))) for text in texts}) == different

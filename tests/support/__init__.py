@@ -1,0 +1,1 @@
+"""Helpers of the tests: tiny parts, corpora, results and faults."""
