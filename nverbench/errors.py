@@ -17,7 +17,7 @@ class NverbenchError(Exception):
     """Root of every error this package raises on purpose; the message is one readable line, whatever names and texts of others are put into it."""
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return single_line(super().__str__())
 
 
 class UsageError(NverbenchError):
@@ -80,7 +80,7 @@ class TrackingError(NverbenchError):
     """MLflow could not be reached or written; the results on disk are safe."""
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """The text without line breaks, and without its middle where it is very long: the end says what to do."""
     line = " ".join(text.split()) if len(text.splitlines()) > 1 else text
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} [...] {line[-400:]}"
@@ -96,7 +96,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names)}" if names else "none is installed"
 
 
-def short(thing: object, most: int = 60) -> str:
+def abbreviated(thing: object, most: int = 60) -> str:
     """What came, as Python writes it, cut: what is nested deeply or shared a billion times (YAML's aliases) is not unfolded, nor a huge number."""
     return _SHORT.repr(thing)[:most]
 

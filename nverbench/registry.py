@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nverbench._io import paths, strict_yaml
-from nverbench.errors import RegistryError, UsageError, nearest, short
+from nverbench.errors import RegistryError, UsageError, abbreviated, nearest
 from nverbench.plugin.options import split
 from nverbench.plugin.records import Source
 
@@ -31,13 +31,13 @@ Positive = Annotated[int, Field(ge=1, lt=2**63)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Strict(BaseModel):
+class RegistryModel(BaseModel):
     """A mapping of registry.yaml: unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Protocol(Strict):
+class Protocol(RegistryModel):
     """One set of rules; a change that can move a metric is a new name."""
 
     summary: str
@@ -61,7 +61,7 @@ class Protocol(Strict):
     """Replicates of an official row."""
 
 
-class Pin(Strict):
+class Pin(RegistryModel):
     """Where an artifact is had and what its bytes must be; ``sha256: null`` means nobody could record it yet."""
 
     source: str
@@ -83,14 +83,14 @@ class DatasetPin(Pin):
     folds: dict[str, Digest] = {}
 
 
-class Pins(Strict):
+class Pins(RegistryModel):
     """Pinned artifacts, by the name of the part."""
 
     weights: dict[str, Pin] = {}
     datasets: dict[str, DatasetPin] = {}
 
 
-class Grid(Strict):
+class Grid(RegistryModel):
     """Registered combinations: every tuple of backbones with every fusion, loss and dataset."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -117,7 +117,7 @@ class Grid(Strict):
         return self
 
 
-class RegistryFile(Strict):
+class RegistryFile(RegistryModel):
     """One file, as written."""
 
     protocols: dict[str, Protocol] = {}
@@ -221,7 +221,7 @@ def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -
 
 def _read(path: Path) -> RegistryFile:
     try:
-        content = strict_yaml.content(path)
+        content = strict_yaml.load_yaml(path)
     except OSError as error:
         raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
     except ValueError as error:
@@ -238,10 +238,10 @@ def _say(problem: Any) -> str:
     where = ".".join(str(step)[:60] for step in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key; {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
-    return f"{where}: {problem['msg'].lower()}, got {short(problem['input'])}"
+    return f"{where}: {problem['msg'].lower()}, got {abbreviated(problem['input'])}"
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    models: dict[str, type[Strict]] = {"protocols": Protocol, "weights": Pin, "datasets": DatasetPin, "pins": Pins, "entries": Grid}
+    models: dict[str, type[RegistryModel]] = {"protocols": Protocol, "weights": Pin, "datasets": DatasetPin, "pins": Pins, "entries": Grid}
     model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
     return list(Pins.model_fields if place == ("pins",) else model.model_fields)

@@ -93,8 +93,8 @@ def told(database: Path, digests: Iterable[str], folds: int) -> list[str]:
 
 def empty_database(path: Path) -> Path:
     """A database of MLflow without runs."""
-    make = ("import sys; from nverbench.results.tracking.client import connect, speaking\n"
-            "with speaking('', ''): connect(f'sqlite:///{sys.argv[1]}')")  # fmt: skip
+    make = ("import sys; from nverbench.results.tracking.client import connect, tracking_errors\n"
+            "with tracking_errors('', ''): connect(f'sqlite:///{sys.argv[1]}')")  # fmt: skip
     path.parent.mkdir(parents=True)
     subprocess.run([sys.executable, "-c", make, str(path)], check=True, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
     with closing(sqlite3.connect(path)) as database:

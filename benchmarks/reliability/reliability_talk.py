@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins"))  # wher
 
 from iemocap_tree import write_tree
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from tests.e2e.test_run_killed import EPOCHS, begun, ended, epochs, result
 
 
@@ -25,7 +25,7 @@ def killed(root: Path, chance: random.Random, number: int) -> Outcome:
     os.environ["NVERBENCH_HOME"] = str(root / "home")
     if not root.exists():
         write_tree(root / "IEMOCAP", dialogues=2, turns=4)
-        note("corpora", "paths", "iemocap", str(root / "IEMOCAP"))
+        write_state("corpora", "paths", "iemocap", str(root / "IEMOCAP"))
         ended(begun(root, "straight"))
     outcome, out, at = Outcome("conversation job killed in an epoch"), f"killed-{number}", chance.randint(1, EPOCHS)
     process, deadline = begun(root, out), time.monotonic() + PATIENCE

@@ -104,9 +104,9 @@ def pretend(made: Plan, out: Path) -> None:
     sys.path.insert(0, str(HERE.parent / "tests"))
     from finishing import finished, predictions
 
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
-    folder, arrays = Folder(out), predictions()
+    folder, arrays = ResultStore(out), predictions()
     curves = [{"train": 1.0 / (1 + n), "validation": 1.1 / (1 + n)} for n in range(50)]
     fold = finished().per_fold[0].model_copy(update={"curves": curves})
     per_fold = [fold.model_copy(update={"fold": str(n), "replicate": r}) for r in range(5) for n in range(5)]

@@ -72,21 +72,21 @@ def storing(clips: int, dim: int, *, again: bool) -> float:
     """Seconds of writing a vector per clip into the store, or (``again``) of reading them all back as a run does."""
     import numpy as np
 
-    from nverbench.data.artifacts import Planned, Weights
-    from nverbench.embedding import pooled
-    from nverbench.embedding.cache import Store
-    from nverbench.plugin.options import Reference
+    from nverbench.data.artifacts import PlannedBackbone, Weights
+    from nverbench.embedding import keys, pooled
+    from nverbench.embedding.cache import EmbeddingCache
+    from nverbench.plugin.options import PartRef
     from nverbench.plugin.records import Backbone, Clip
 
     part = Backbone(name="wide", family="features", frame_dim=dim, dim=dim, load=print)
-    planned, vector = Planned(part, Reference("wide"), Weights(None, "", pinned=False)), np.ones(dim, np.float32)
+    planned, vector = PlannedBackbone(part, PartRef("wide"), Weights(None, "", pinned=False)), np.ones(dim, np.float32)
     listed = [Clip(f"{i:08d}", Path(f"{i}.wav"), None) for i in range(clips)]
     digests = {c.id: c.id * 8 for c in listed}
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+        store = EmbeddingCache(Path(folder))
         began = time.perf_counter()
         for clip in listed:
-            store.put(pooled.key_of(planned, clip, digests[clip.id], "float32", part.pool), vector, 16_000)
+            store.put(keys.embedding_key(planned, clip, digests[clip.id], "float32", part.pool), vector, 16_000)
         if again:
             began = time.perf_counter()
             found = pooled.embed(planned, listed, digests, store, device="cpu")
@@ -105,12 +105,13 @@ def fitting(clips: int, dim: int, fusion: str) -> float:
     from nverbench import registry
     from nverbench.data.folds.assign import Fold
     from nverbench.plugin import discovery
-    from nverbench.training.folds import Training, fit_fold
+    from nverbench.training.folds import fit_fold
+    from nverbench.training.records import TrainingSetup
 
     parts, rules = discovery.discover(), registry.load()
     part = parts.fusion(fusion)
     protocol = rules.protocol("nver-1").model_copy(update={"epochs": 1, "selection": "last"})
-    training = Training(part, {}, parts.loss(part.default_loss), {}, protocol, LABELS, "cpu")
+    training = TrainingSetup(part, {}, parts.loss(part.default_loss), {}, protocol, LABELS, "cpu")
     rows = np.arange(clips)
     fold = Fold("0", tuple(rows[20:].tolist()), (), tuple(rows[:20].tolist()), speakers_seen=False)
     matrix = np.random.default_rng(0).standard_normal((clips, dim), dtype=np.float32)

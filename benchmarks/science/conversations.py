@@ -33,7 +33,7 @@ from nverbench.pipeline.job import Job, Plan
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin import discovery
 from nverbench.results import predictions
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench_datasets.conversation_design import CONVERSATIONS, DESIGNS, FEWEST, LABELS, LONGEST, MOST, SESSIONS, SHORTEST, UNSCORED, dialogues
 from nverbench_datasets.conversation_ideal import judge
 
@@ -85,7 +85,7 @@ def trained(chosen: Sequence[Row], out: Path, *, seeds: int, full: bool) -> dict
         (jobs[row],) = plan.plan(rules, parts, wanted).jobs
     summary = run(Plan(tuple(jobs.values()), (), ()), out, f"sqlite:///{out}/mlflow.db", say=lambda line: print(line, file=sys.stderr, flush=True))
     done = {r.id: r for r in (*summary.finished, *summary.unchanged)}
-    folder = Folder(out)
+    folder = ResultStore(out)
     measured = {}
     for row, job in jobs.items():
         if job.id in done:

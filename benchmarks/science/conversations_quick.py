@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nverbench import Fusion, Recipe, hookimpl
-from nverbench.plugin.discovery import Origin
+from nverbench.plugin.catalog import Origin
 from nverbench_fusions import erc
 
 PREFIX = "quick-"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from conversations_rows import LEFT_OUT, Fact, Row
 
-from nverbench.metrics.jackknife import Interval, Predictions, jackknife
+from nverbench.metrics.jackknife import Decisions, Interval, jackknife
 from nverbench.metrics.significance import Comparison, compare
 from nverbench.results import predictions
 from nverbench.results.record import Result
@@ -19,10 +19,10 @@ class Measured:
     """A finished row."""
 
     result: Result
-    decisions: Predictions
+    decisions: Decisions
 
 
-def decisions(stored: predictions.Predictions, classes: int, *, by_conversation: bool) -> Predictions:
+def decisions(stored: predictions.Predictions, classes: int, *, by_conversation: bool) -> Decisions:
     """Predictions in units of sessions; or of conversations, where one session alone was tested: they are drawn independently of each other."""
     own = stored.decisions(classes)
     return replace(own, groups=tuple(clip.rpartition("/")[0] for clip in stored.ids)) if by_conversation else own

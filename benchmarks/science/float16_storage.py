@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nverbench.embedding.cache import SUFFIX, Store
+from nverbench.embedding.cache import SUFFIX, EmbeddingCache
 from nverbench.results.predictions import Predictions
 
 STORAGES = ("float32", "float16")
@@ -35,7 +35,7 @@ def ran(folder: Path, backbone: str, fusion: str, storage: str) -> Predictions:
 
 def rounding(root: Path) -> dict[str, float]:
     """Errors of float16 over every frame of a store: root mean square relative to that of the frames, and the largest relative to its own number."""
-    store, squares, errors, largest, count = Store(root), 0.0, 0.0, 0.0, 0
+    store, squares, errors, largest, count = EmbeddingCache(root), 0.0, 0.0, 0.0, 0
     for path in sorted(root.rglob(f"*{SUFFIX}")):
         found = store.open(path.name.removesuffix(SUFFIX))
         if found is None or found[0].ndim != 2 or found[0].dtype != np.float32:

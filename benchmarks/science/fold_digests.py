@@ -81,7 +81,7 @@ def clips(dataset: Dataset, parse: Parse, names: Iterable[str]) -> list[Clip]:
 def digests(dataset: Dataset, parse: Parse, names: Iterable[str]) -> dict[str, str]:
     """Kind of folds -> digest."""
     protocol, published = registry.load().protocol(PROTOCOL), clips(dataset, parse, names)
-    return {kind: assign.cut(published, kind, k=protocol.k, seed=protocol.seed, inner=None).digest for kind in KINDS}
+    return {kind: assign.make_folds(published, kind, k=protocol.k, seed=protocol.seed, inner=None).digest for kind in KINDS}
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nverbench.leaderboard.rows import Filed, rows
-from nverbench.metrics.jackknife import Predictions
+from nverbench.leaderboard.rows import StoredResult, rows
+from nverbench.metrics.jackknife import Decisions
 from nverbench.metrics.scores import PRIMARY
 from nverbench.metrics.significance import compare
 from nverbench.results.record import Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 
 PAIRS = {("byol-s", "logmel-stats"): 5, ("byol-s", "audio-mamba-tiny:untrained"): 3}
 SINGLES = ("byol-s", "logmel-stats", "audio-mamba-tiny:untrained")
@@ -39,7 +39,7 @@ def points(value: float, low: float | None, high: float | None) -> str:
     return f"{100 * value:+.1f}" + (f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low is not None and high is not None else "")
 
 
-def report(results: list[Result], folder: Folder) -> None:
+def report(results: list[Result], folder: ResultStore) -> None:
     """The rows of one pair or of the single streams, best first, and the contrasts among them."""
     decisions = {r.id: folder_predictions(folder, r) for r in results}
     best = max(results, key=lambda r: r.scores[PRIMARY].value)
@@ -58,18 +58,18 @@ def report(results: list[Result], folder: Folder) -> None:
             print(f"{a} - {b}: {points(c.difference.value, c.difference.low, c.difference.high)}, p = {c.p:.2g}")
 
 
-def folder_predictions(folder: Folder, result: Result) -> Predictions:
+def folder_predictions(folder: ResultStore, result: Result) -> Decisions:
     """A result's predictions as decisions."""
     from nverbench.results.predictions import Predictions as Stored
 
     return Stored.read(folder.predictions_path(result.id)).decisions(len(result.labels))
 
 
-def best_of_each(results: list[Result], folder: Folder) -> None:
+def best_of_each(results: list[Result], folder: ResultStore) -> None:
     """Ranked rows of everything that is no control, and the best fusion against the best single stream."""
     from nverbench.results.predictions import Predictions as Stored
 
-    filed = [Filed(r, lambda r=r: Stored.read(folder.predictions_path(r.id))) for r in results]  # type: ignore[misc]
+    filed = [StoredResult(r, lambda r=r: Stored.read(folder.predictions_path(r.id))) for r in results]  # type: ignore[misc]
     print("\nrank groups of what is no control (the best, and all that are not significantly below it, have rank 1):")
     for row in rows(filed):
         if row.rank is not None:
@@ -94,7 +94,7 @@ def main() -> None:
         run(["run", *(word for name in pair for word in ("--backbone", name)), *common, "--seeds", str(seeds)], out)
     for name in SINGLES:
         run(["run", "--backbone", name, "--fusion", "linear", "--fusion", "fcn", "--fusion", "cnn", *common, "--seeds", "5"], out)
-    folder = Folder(out / "nverbench-runs")
+    folder = ResultStore(out / "nverbench-runs")
     results = list(folder.all())
     for pair in PAIRS:
         print(f"\n### {' + '.join(pair)}")

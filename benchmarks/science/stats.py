@@ -139,7 +139,7 @@ def main(draws: int) -> None:
     print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for classes in CLASSES:
         for speakers in SPEAKERS:
-            claim = speakers >= jackknife.FEWEST
+            claim = speakers >= jackknife.MIN_GROUPS
             accuracy, f1, boot = covered(MORE * draws, speakers, classes)
             less, pairs = draws // 4, list(corpora(2, draws, speakers, classes, systems=2))
             wide = [tied(pairs), ranked_alike(pairs), *ten(less, speakers, classes)]

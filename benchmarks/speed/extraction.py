@@ -38,8 +38,8 @@ def measure(text: str) -> dict[str, object]:
     pin = rules.weights.get(part.name)
     weights = artifacts.find_weights(part, resolve(part, text), pin.as_source() if pin else None)
     assert isinstance(weights, artifacts.Weights)
-    planned = artifacts.Planned(part, resolve(part, text), weights)
-    store = cache.Store(paths.embeddings_folder())
+    planned = artifacts.PlannedBackbone(part, resolve(part, text), weights)
+    store = cache.EmbeddingCache(paths.embeddings_folder())
     found = pooled.embed(planned, corpus.clips, corpus.sha256, store, device=devices.resolve("auto"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
     return {

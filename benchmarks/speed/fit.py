@@ -27,7 +27,9 @@ from nverbench import Batch, registry
 from nverbench.data.folds.assign import Fold
 from nverbench.metrics import scores
 from nverbench.plugin import discovery
-from nverbench.training.folds import Training, Workers, fit_folds
+from nverbench.training.folds import fit_folds
+from nverbench.training.processes import Workers
+from nverbench.training.records import TrainingSetup
 
 CLASSES, FOLDS, BATCH, SEEDS, TIMES = 6, 5, 32, 3, 3
 COMPARED = {("fcn", (768,)): 20, ("cnn", (768,)): 2, ("reno", (768, 960)): 1}
@@ -46,7 +48,7 @@ def made(clips: int, dims: tuple[int, ...]) -> tuple[list[Any], Any, list[Fold]]
     return [rng.standard_normal((clips, d)).astype(np.float32) for d in dims], rng.integers(0, CLASSES, clips), cut
 
 
-def training(fusion: str, epochs: int) -> Training:
+def training(fusion: str, epochs: int) -> TrainingSetup:
     """The job's training, without early stopping."""
     parts = discovery.discover()
     part = parts.fusion(fusion)
@@ -54,10 +56,10 @@ def training(fusion: str, epochs: int) -> Training:
     options = {n: p.default for n, p in __import__("inspect").signature(part.build).parameters.items() if p.kind is p.KEYWORD_ONLY}
     loss = parts.loss(part.default_loss)
     loss_options = {n: p.default for n, p in __import__("inspect").signature(loss.build).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    return Training(part, options, loss, loss_options, protocol, CLASSES, DEVICE)
+    return TrainingSetup(part, options, loss, loss_options, protocol, CLASSES, DEVICE)
 
 
-def plain(plan: Training, streams: list[Any], target: Any, cut: list[Fold], *, loader: bool, threads: int) -> None:
+def plain(plan: TrainingSetup, streams: list[Any], target: Any, cut: list[Fold], *, loader: bool, threads: int) -> None:
     """The loop people write: DataLoader and Adam; or, without ``loader``, rows by index and fused Adam."""
     torch.set_num_threads(threads)
     data, labels = [torch.from_numpy(s).to(DEVICE) for s in streams], torch.from_numpy(target).to(DEVICE)
@@ -84,7 +86,7 @@ def plain(plan: Training, streams: list[Any], target: Any, cut: list[Fold], *, l
     torch.set_num_threads(1)
 
 
-def ours(way: str, plan: Training, streams: list[Any], target: Any, cut: list[Fold], workers: Workers | None, seeds: int = 1) -> Any:
+def ours(way: str, plan: TrainingSetup, streams: list[Any], target: Any, cut: list[Fold], workers: Workers | None, seeds: int = 1) -> Any:
     """The project's own fit, in one of its ways."""
     os.environ["NVERBENCH_FIT"] = way
     return fit_folds(plan, streams, target, cut, seeds, workers=workers)

@@ -21,15 +21,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from nverbench.leaderboard.page import Knowledge, build
-from nverbench.leaderboard.rows import Filed, Row, rows
+from nverbench.leaderboard.page import PartInfo, build
+from nverbench.leaderboard.rows import Row, StoredResult, rows
 from nverbench.metrics.jackknife import Interval
 from nverbench.metrics.significance import Comparison
 from nverbench.results.predictions import Predictions
 from nverbench.results.published import published
 from nverbench.results.record import Result
 from nverbench.results.speaker_gap import Difference, Gap
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 
 MAMBA = ["audio-mamba-tiny", "audio-mamba-small", "audio-mamba-base"]
 SPEECH = ["wavlm-base", "unispeech-sat-base", "wav2vec2-base", "hubert-base"]
@@ -145,7 +145,7 @@ def screenshots(found: list[Row], real: list[Row], folder: Path, opened: Any, sa
     """Pictures of every view in light, dark and phone width."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        build([*found, *real], Path(place) / "page", claims=CLAIMS, knowledge=Knowledge(), points=_clouds(found[0], real[0]))
+        build([*found, *real], Path(place) / "page", claims=CLAIMS, knowledge=PartInfo(), points=_clouds(found[0], real[0]))
         views = {
             "table": "index.html", "all": "index.html#corpus=&folds=&protocol=&sort=rank&order=up", "pairs": "index.html#view=pairs",
             "cost": "index.html#view=cost", "result": f"results/{found[0].result.id}.html", "claims": "claims.html", "about": "about.html",
@@ -187,8 +187,8 @@ def main() -> None:
     asked.add_argument("--sizes", default="100,1000,10000")
     asked.add_argument("--screenshots", type=Path)
     given = asked.parse_args()
-    folder = Folder(given.out)
-    real = rows([Filed(r, lambda r=r: Predictions.read(folder.predictions_path(r.id))) for r in folder.all()])
+    folder = ResultStore(given.out)
+    real = rows([StoredResult(r, lambda r=r: Predictions.read(folder.predictions_path(r.id))) for r in folder.all()])
     if not real:
         raise SystemExit(f"no results in {given.out / 'results'}; nverbench run makes some")
     with browser() as opened:

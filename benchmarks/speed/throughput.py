@@ -21,16 +21,18 @@ import torch
 
 from nverbench import registry
 from nverbench.data import corpus as corpora
-from nverbench.data.artifacts import Planned, find_weights
+from nverbench.data.artifacts import PlannedBackbone, find_weights
 from nverbench.data.folds.assign import Fold
-from nverbench.embedding.cache import Store
+from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.pooled import embed
 from nverbench.pipeline.executors.ray import connection
 from nverbench.pipeline.executors.ray.executor import Cluster
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve
 from nverbench.training import processes
-from nverbench.training.folds import Training, Workers, fit_folds
+from nverbench.training.folds import fit_folds
+from nverbench.training.processes import Workers
+from nverbench.training.records import TrainingSetup
 
 TRAININGS, ROWS = 10, 800
 CLIPS = 64
@@ -54,9 +56,9 @@ def embedding(crew: Any) -> float:
     part, dataset = parts.backbone("audio-mamba-tiny"), parts.dataset("vocal-demo")
     reference = resolve(part, "audio-mamba-tiny:untrained")
     weights = find_weights(part, reference, None)
-    corpus = corpora.here(dataset, "vocal-demo")
+    corpus = corpora.load_local(dataset, "vocal-demo")
     with tempfile.TemporaryDirectory() as folder:
-        found = embed(Planned(part, reference, weights), corpus.clips[:CLIPS], corpus.sha256, Store(Path(folder)), device="cpu", listen=crew.listen)
+        found = embed(PlannedBackbone(part, reference, weights), corpus.clips[:CLIPS], corpus.sha256, EmbeddingCache(Path(folder)), device="cpu", listen=crew.listen)
     return len(found.ids) / found.loop
 
 
@@ -64,7 +66,7 @@ def fitting(crew: Any, epochs: int) -> float:
     """Trainings per second."""
     parts, rng = discovery.discover(), np.random.default_rng(0)
     protocol = registry.load().protocol("nver-1").model_copy(update={"epochs": epochs, "patience": epochs})
-    plan = Training(parts.fusion("fcn"), {"dense1": 256, "dense2": 64, "dropout": 0.3}, parts.loss("cross-entropy"), {}, protocol, 6)
+    plan = TrainingSetup(parts.fusion("fcn"), {"dense1": 256, "dense2": 64, "dropout": 0.3}, parts.loss("cross-entropy"), {}, protocol, 6)
     x, target, rows = rng.standard_normal((ROWS, 768)).astype(np.float32), np.arange(ROWS) % 6, np.arange(ROWS)
     cut = [Fold(str(i), tuple(rows[rows % 5 != i][60:]), tuple(rows[rows % 5 != i][:60]), tuple(rows[rows % 5 == i]), False) for i in range(5)]
     began = time.perf_counter()

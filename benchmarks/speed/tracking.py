@@ -22,7 +22,7 @@ from nverbench.leaderboard import serve
 from nverbench.results import tracking
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import FoldScore, Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 
 JOBS, CLIPS, LABELS, EPOCHS = 12, 1229, 10, 20
 TERMS = ("train_cross_entropy", "train_renyi", "train_loss", "watched_cross_entropy", "watched_accuracy", "watched_macro_f1")
@@ -47,7 +47,7 @@ def job(number: int, replicates: int) -> tuple[Result, Predictions]:
 
 def seconds(uri: str, root: Path, replicates: int) -> list[tuple[float, float]]:
     """Of each job, one after another: on the clock, and of this process's processor time (a server's is not in it)."""
-    folder, taken = Folder(root), []
+    folder, taken = ResultStore(root), []
     for number in range(JOBS):
         result, predictions = job(1000 * replicates + number, replicates)
         folder.write(result, predictions)
@@ -75,7 +75,7 @@ def main() -> None:
                 clock, processor = ([one[i] for one in others] for i in (0, 1))
                 cells = (first[0], statistics.median(clock), max(clock), statistics.median(processor))
                 print(f"| {store} | {replicates} | {' | '.join(f'{cell:.2f}' for cell in cells)} |", flush=True)
-        folder = Folder(Path(place) / "SQLite" / "1")
+        folder = ResultStore(Path(place) / "SQLite" / "1")
         for what, do in (("push of nothing new", tracking.push), ("pull of nothing new", tracking.pull)):
             began = time.perf_counter()
             do(folder, f"sqlite:///{place}/mlflow.db", print)

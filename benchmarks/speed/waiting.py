@@ -9,8 +9,9 @@ import sys
 
 WORK = """
 import time, torch
-from nverbench import LoadContext, catalog
-encoder = catalog.discover().backbone("audio-mamba-tiny").load(LoadContext("cpu"))
+from nverbench import LoadContext
+from nverbench.plugin import discovery
+encoder = discovery.discover().backbone("audio-mamba-tiny").load(LoadContext("cpu"))
 waves, lengths = torch.randn(4, 30000), torch.full((4,), 30000)
 encoder(waves, lengths)
 began = time.perf_counter()

@@ -17,7 +17,7 @@ def file_name(address: str) -> str:
 
 
 @contextmanager
-def alone(path: Path, sentence: str, say: Callable[[str], None]) -> Iterator[bool]:
+def exclusive(path: Path, sentence: str, say: Callable[[str], None]) -> Iterator[bool]:
     """No other process downloads the same; gives whether one did until now (``sentence`` is then said)."""
     lock = FileLock(path)
     try:

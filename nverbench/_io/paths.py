@@ -16,9 +16,9 @@ import platformdirs
 from filelock import FileLock
 
 from nverbench._io import tempfiles
-from nverbench.errors import ArtifactError, DiskError, short
+from nverbench.errors import ArtifactError, DiskError, abbreviated
 
-HELD: dict[str, dict[str, Any]] = {
+STATE_SCHEMA: dict[str, dict[str, Any]] = {
     "corpora": {"paths": str}, "lock": {"weights": str, "archives": str, "folds": list}, "speeds": {"embed": int | float, "fit": int | float},
     "costs": {"parameters": int | None, "speed": dict},
 }  # fmt: skip
@@ -61,7 +61,7 @@ def corpus_folder(name: str) -> Path:
 
 
 @contextmanager
-def whole(path: Path, within: Path | None = None) -> Iterator[BinaryIO]:
+def atomic_open(path: Path, within: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write, which other processes see under its name once it is whole, or never; it takes no lock.
 
     Args:
@@ -71,18 +71,18 @@ def whole(path: Path, within: Path | None = None) -> Iterator[BinaryIO]:
         DiskError: it cannot be written; nothing of it is left.
     """
     folder = within or path.parent
-    writing = folder / tempfiles.writing()
+    writing = folder / tempfiles.temporary_name()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        tempfiles.sweep(folder)
+        tempfiles.remove_stale(folder)
         with writing.open("xb") as file:
             yield file
         writing.replace(path)
     except OSError as error:
-        _drop(writing)
+        _discard(writing)
         raise cannot_write(path, error) from error
     except BaseException:
-        _drop(writing)
+        _discard(writing)
         raise
 
 
@@ -92,7 +92,7 @@ def cannot_write(path: Path, error: Exception) -> DiskError:
     return DiskError(f"{path}: cannot be written ({reason}); make room or mend the permission, then the same command goes on from here")
 
 
-def _drop(writing: Path) -> None:
+def _discard(writing: Path) -> None:
     """What is not whole goes; where it cannot (the folder is gone, or is no folder), the error that led here says more."""
     with suppress(OSError):
         writing.unlink(missing_ok=True)
@@ -100,11 +100,11 @@ def _drop(writing: Path) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that other processes see whole or not at all; errors as :func:`whole`."""
-    with whole(path) as file:
+    with atomic_open(path) as file:
         file.write(content)
 
 
-def read_notes(name: str) -> dict[str, Any]:
+def read_state(name: str) -> dict[str, Any]:
     """What is remembered under ``name`` (``corpora``: local copies; ``lock``: digests first seen here)."""
     path = home() / f"{name}.json"
     try:
@@ -118,14 +118,14 @@ def read_notes(name: str) -> dict[str, Any]:
     if not isinstance(notes, dict) or not all(isinstance(section, dict) for section in notes.values()):
         raise ArtifactError(f"{path}: expected a JSON object of objects; repair or delete it, then add what it held again")
     for section, kept in notes.items():
-        kind = HELD.get(name, {}).get(section, object)
+        kind = STATE_SCHEMA.get(name, {}).get(section, object)
         for key, value in kept.items():
             if not isinstance(value, kind) or (kind is list and not all(isinstance(word, str) for word in value)):
-                raise ArtifactError(f"{path}: {section}, {key}: got {short(value)}; delete this line, then add what it held again")
+                raise ArtifactError(f"{path}: {section}, {key}: got {abbreviated(value)}; delete this line, then add what it held again")
     return notes
 
 
-def note(name: str, section: str, key: str, value: Any) -> None:
+def write_state(name: str, section: str, key: str, value: Any) -> None:
     """Remember ``value`` under ``section`` and ``key``; safe when several processes do so at once.
 
     Raises:
@@ -135,7 +135,7 @@ def note(name: str, section: str, key: str, value: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=60):
-            notes = read_notes(name)
+            notes = read_state(name)
             notes.setdefault(section, {})[key] = value
             write_atomically(path, json.dumps(notes, indent=1, sort_keys=True).encode())
     except OSError as error:  # of the folder or the lock

@@ -13,7 +13,7 @@ LONGEST = 100
 """Letters of a number."""
 
 
-def content(path: Path) -> Any:
+def load_yaml(path: Path) -> Any:
     """What a YAML file holds. Aliases are shared, not copied: whoever walks or prints it must not unfold them.
 
     Raises:

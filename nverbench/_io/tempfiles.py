@@ -20,41 +20,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-WRITING = ".writing-"
+FILE_PREFIX = ".writing-"
 """Begins the name of a file that is not whole yet; its writer follows."""
-PASSING = "nverbench-passing-"
+FOLDER_PREFIX = "nverbench-passing-"
 """Begins the name of a temporary folder; its maker follows."""
 DAY = 86_400
 DEAD = "dead"
 
-_swept: set[tuple[int, str, str]] = set()
+_cleared: set[tuple[int, str, str]] = set()
 
 
-def writer() -> str:
+def process_tag() -> str:
     """This process as others may know it: ``ID.START-MACHINE``; START tells it from a later one that is given the same id."""
-    return _writer(os.getpid())
+    return _process_tag(os.getpid())
 
 
-def writing() -> str:
+def temporary_name() -> str:
     """A new name for a file that is not whole yet: ``.writing-ID.START-MACHINE-RANDOM``."""
-    return f"{WRITING}{writer()}-{secrets.token_hex(8)}"
+    return f"{FILE_PREFIX}{process_tag()}-{secrets.token_hex(8)}"
 
 
 @contextmanager
-def passing_folder(within: Path | None = None, begins: str = PASSING) -> Iterator[Path]:
+def temporary_folder(within: Path | None = None, begins: str = FOLDER_PREFIX) -> Iterator[Path]:
     """A temporary folder (the system's, or ``within`` another), removed at the end; a killed process's goes with the next one made there."""
     root = within or Path(tempfile.gettempdir())
-    sweep(root, begins)
-    with tempfile.TemporaryDirectory(prefix=f"{begins}{writer()}-", dir=root, ignore_cleanup_errors=True) as folder:
+    remove_stale(root, begins)
+    with tempfile.TemporaryDirectory(prefix=f"{begins}{process_tag()}-", dir=root, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def sweep(folder: Path, begins: str = WRITING) -> None:
+def remove_stale(folder: Path, begins: str = FILE_PREFIX) -> None:
     """Clear a folder, once in a process, of what dead processes left; what cannot be removed (somebody else's) stays."""
     asked = os.getpid(), str(folder), begins
-    if asked in _swept:
+    if asked in _cleared:
         return
-    _swept.add(asked)
+    _cleared.add(asked)
     with suppress(OSError), os.scandir(folder) as entries:
         left = [entry.name for entry in entries if entry.name.startswith(begins)]
         for name in left:
@@ -67,11 +67,11 @@ def abandoned(maker: str, age: float, *, patience: float = DAY) -> bool:
     """Whether what a ``writer()`` began ``age`` seconds ago will never be finished: it died on this machine, or is elsewhere and silent too long."""
     process, _, rest = maker.partition("-")
     if rest.partition("-")[0] == _machine():
-        return not lives(process)
+        return not is_running(process)
     return age > patience
 
 
-def lives(process: str) -> bool:
+def is_running(process: str) -> bool:
     """Whether the process ``ID`` or ``ID.START`` runs on this machine; a name that is no id belongs to nobody."""
     number, _, start = process.partition(".")
     if not number.isdecimal():
@@ -103,7 +103,7 @@ def _remove(left: Path) -> None:
 
 
 @functools.cache
-def _writer(process: int) -> str:
+def _process_tag(process: int) -> str:
     return f"{process}.{_start(process) or 0}-{_machine()}"
 
 

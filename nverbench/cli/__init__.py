@@ -12,12 +12,12 @@ from typing import Any
 
 import typer
 
-from nverbench._io.text import visible
+from nverbench._io.text import escape_control_characters
 from nverbench.cli import cache, check, compare, figure, list_show, new, run, weights
 from nverbench.cli import context as atmosphere
 from nverbench.cli.data import add, audit, get
 from nverbench.cli.leaderboard import show, submit
-from nverbench.errors import NverbenchError, one_line
+from nverbench.errors import NverbenchError, single_line
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
 CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -112,5 +112,5 @@ def _say_usage(error: Any) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    typer.echo(one_line(visible(f"nverbench: {sentence}")), err=True)
+    typer.echo(single_line(escape_control_characters(f"nverbench: {sentence}")), err=True)
     return code

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from nverbench.data.artifacts import Planned
+    from nverbench.data.artifacts import PlannedBackbone
     from nverbench.data.corpus import Corpus
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.catalog import Catalog
     from nverbench.registry import Registry
 
 cache = typer.Typer(help="The store of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None)
@@ -43,18 +43,18 @@ def export(
 
     if output.suffix != ".npz":
         raise UsageError(f"{output}: expected a name that ends in .npz")
-    catalog, rules = installed(no_plugin, plugin), loaded(registry)
+    catalog, rules = load_catalog(no_plugin, plugin), load_registry(registry)
     corpus = _corpus(catalog, dataset)
     planned = _planned(catalog, rules, backbone)
-    matrix = lookup.matrix(planned, corpus, corpus.clips, say)  # (n, d)
+    matrix = lookup.cached_matrix(planned, corpus, corpus.clips, echo_err)  # (n, d)
     ids = np.array(keys(corpus, corpus.clips))
     order = np.argsort(ids)  # the order of clips would say which is which
     name, data = public_text(planned.reference, planned.weights.digest), public_text(corpus.reference, corpus.digest)
     own = licences.of_weights(planned.part.licence, untrained=planned.reference.untrained, own=planned.reference.weights is not None)
     licence = licences.combined({name: own, data: corpus.dataset.licence})
-    with paths.whole(output) as file:
+    with paths.atomic_open(output) as file:
         np.savez(file, embeddings=matrix[order], ids=ids[order], licence=licence, dataset=data, digest=corpus.digest, backbone=name)
-    tell(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
+    echo(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
 
 
 def _corpus(catalog: Catalog, text: str) -> Corpus:
@@ -65,14 +65,14 @@ def _corpus(catalog: Catalog, text: str) -> Corpus:
     dataset = catalog.dataset(split(text)[0])
     if dataset.share == "none":
         raise UsageError(f"corpus {dataset.corpus or dataset.name} does not allow embeddings to leave this machine (share: none); nothing is written")
-    return corpora.here(dataset, text)
+    return corpora.load_local(dataset, text)
 
 
-def _planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
+def _planned(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbone:
     from nverbench.embedding import lookup
     from nverbench.plugin.options import resolve, split
 
     reference = resolve(catalog.backbone(split(text)[0]), text)
     if reference.weighted or reference.project:
         raise UsageError(f"{reference}: layers=weighted and project=D are fitted on the training part of a run; export without them, or one layer=N")
-    return lookup.planned(catalog, rules, text)
+    return lookup.plan_backbone(catalog, rules, text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, installed, say, tell
+from nverbench.cli.common import Json, NoPlugin, PluginFiles, echo, echo_err, load_catalog
 from nverbench.errors import ConformanceError
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def check(
     """Try every rule of the conformance kit on a part; exit code 1 when one does not hold."""
     from nverbench.testing import trials
 
-    found = [_tried(trial, as_json) for trial in trials(installed(no_plugin, plugin), name, kind, slow=slow)]
+    found = [_tried(trial, as_json) for trial in trials(load_catalog(no_plugin, plugin), name, kind, slow=slow)]
     failed = sum(row["outcome"] == FAIL for row in found)
     if as_json:
         typer.echo(json.dumps({"part": name, "rules": found, "failed": failed}, indent=1))
     skipped = sum(row["outcome"] == SKIP for row in found)
-    say(f"{name}: {len(found) - failed - skipped} rules hold, {skipped} skipped, {failed} broken")
+    echo_err(f"{name}: {len(found) - failed - skipped} rules hold, {skipped} skipped, {failed} broken")
     if failed:
         raise typer.Exit(1)
 
@@ -50,5 +50,5 @@ def _tried(trial: Trial, silent: bool) -> dict[str, str]:
     except ConformanceError as error:
         word, text = FAIL, str(error)
     if not silent:
-        tell(f"{word} {trial.rule}: {' '.join(text.split())}" if text else f"{word} {trial.rule}")
+        echo(f"{word} {trial.rule}: {' '.join(text.split())}" if text else f"{word} {trial.rule}")
     return {"rule": trial.rule, "outcome": word, "text": text}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nverbench import registry
-from nverbench._io.text import visible
+from nverbench._io.text import escape_control_characters
 from nverbench.plugin import discovery, single_file
+from nverbench.plugin.catalog import Catalog
 
 if TYPE_CHECKING:
     from nverbench.results.record import Result
@@ -31,32 +32,32 @@ TrackingUri = Annotated[str | None, typer.Option(
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of results.")]
 
 
-def say(sentence: str) -> None:
+def echo_err(sentence: str) -> None:
     """A line on standard error; what a terminal would obey is written out."""
-    print(visible(sentence), file=sys.stderr, flush=True)
+    print(escape_control_characters(sentence), file=sys.stderr, flush=True)
 
 
-def tell(line: str) -> None:
+def echo(line: str) -> None:
     """A line on standard output, likewise; lines of JSON come out as they are, but for signs that JSON may escape too."""
-    typer.echo(visible(line))
+    typer.echo(escape_control_characters(line))
 
 
-def installed(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> discovery.Catalog:
+def load_catalog(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> Catalog:
     """The catalog, with the parts of single files; what is broken or refused is said once, and an error where it is one of these files."""
     files = single_file.read(plugin or ())
     found = discovery.discover(no_plugin or (), files)
     single_file.check(found, [origin for origin, _ in files])
     single_file.stamp(found)
     for q in found.quarantine:
-        say(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
+        echo_err(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
     for clash in found.clashes:
-        say(clash)
+        echo_err(clash)
     for remark in found.remarks:
-        say(str(remark))
+        echo_err(str(remark))
     return found
 
 
-def loaded(overlays: list[Path] | None) -> registry.Registry:
+def load_registry(overlays: list[Path] | None) -> registry.Registry:
     """The registry with its overlays."""
     return registry.load(overlays or ())
 
@@ -72,4 +73,4 @@ def print_table(results: Sequence[Result], places: Mapping[str, tuple[str, str]]
         console.print(leaderboard.table(results, places=places, width=console.width))
     else:
         shown = leaderboard.table(results, places=places)
-        Console(width=leaderboard.needs(shown)).print(shown)
+        Console(width=leaderboard.min_width(shown)).print(shown)

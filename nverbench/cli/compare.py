@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, OutFolder, tell
+from nverbench.cli.common import OUT, Json, OutFolder, echo
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from nverbench.leaderboard.rows import Filed
+    from nverbench.leaderboard.rows import StoredResult
 
 
 def compare(
@@ -27,34 +27,34 @@ def compare(
 
     found = comparing.results(filed(a, out), filed(b, out))
     for line in [json.dumps(found.record())] if as_json else comparing.lines(found):
-        tell(line)
+        echo(line)
 
 
-def filed(text: str, out: Path) -> Filed:
+def filed(text: str, out: Path) -> StoredResult:
     """The result that an id, a unique beginning of one, or the path of a file names, with its predictions beside it.
 
     Raises:
         UsageError: nothing is named so, or several are.
         ResultError: the file is damaged.
     """
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
     path = Path(text)
     if path.suffix != ".json":
-        path = _by_id(text, Folder(out).root)
+        path = _by_id(text, ResultStore(out).root)
     elif not path.is_file():
-        raise UsageError(f"{path}: there is no such result file; give an id of {Folder(out).root} or a path")
+        raise UsageError(f"{path}: there is no such result file; give an id of {ResultStore(out).root} or a path")
     return filed_at(path)
 
 
-def filed_at(path: Path) -> Filed:
+def filed_at(path: Path) -> StoredResult:
     """The result in a file, with the predictions beside it; ResultError when the file is damaged."""
-    from nverbench.leaderboard.rows import Filed
-    from nverbench.results.store import predictions_of, read, reread
+    from nverbench.leaderboard.rows import StoredResult
+    from nverbench.results.store import predictions_of, read_result, reread
 
-    result = read(path).without_curves()
+    result = read_result(path).without_curves()
     predictions = functools.partial(predictions_of, result, path.with_name(f"{path.stem}.predictions.npz"))
-    return Filed(result, predictions, reread=functools.partial(reread, path, result.result_digest))
+    return StoredResult(result, predictions, reread=functools.partial(reread, path, result.result_digest))
 
 
 def _by_id(text: str, folder: Path) -> Path:
@@ -100,10 +100,10 @@ def score(
     read = [scored.read(path) for path in files]
     compared = report.pair(*read) if len(read) == 2 else report.against(read[0], filed(against, out)) if against else None
     if as_json:
-        tell(json.dumps({"files": [report.record(one) for one in read], "comparison": compared.record() if compared else None}))
+        echo(json.dumps({"files": [report.record(one) for one in read], "comparison": compared.record() if compared else None}))
         return
     for one in read:
         for line in report.lines(one):
-            tell(line)
+            echo(line)
     for line in comparing.lines(compared) if compared else ():
-        tell(line)
+        echo(line)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, installed, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, echo, echo_err, load_catalog
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
     from nverbench.leaderboard.context.analysis import Atmosphere
-    from nverbench.leaderboard.rows import Filed
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.leaderboard.rows import StoredResult
+    from nverbench.plugin.catalog import Catalog
     from nverbench.results.record import Result
 
 TABLE_4 = "iemocap-6"
@@ -42,13 +42,13 @@ def atmosphere(
 
     if picture is not None:
         check_name(picture)
-    catalog = installed(no_plugin, plugin)
+    catalog = load_catalog(no_plugin, plugin)
     one = filed(contextual, out)
     other = filed(single, out) if single is not None else counterpart(one.result, out, catalog)
     found = analysed(one, other, catalog)
     if picture is not None:
         draw(found, one.result, other.result, picture)
-        say(f"figure: {picture}")
+        echo_err(f"figure: {picture}")
     show(found, one.result, other.result, as_json=as_json)
 
 
@@ -60,7 +60,7 @@ def check_name(path: Path) -> None:
         raise UsageError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
 
 
-def counterpart(contextual: Result, out: Path, catalog: Catalog) -> Filed:
+def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult:
     """The result of the single-utterance model in the folder; the UsageError says the command that makes it."""
     from nverbench.cli.leaderboard.show import filed
     from nverbench.leaderboard.context import turns
@@ -73,11 +73,11 @@ def counterpart(contextual: Result, out: Path, catalog: Catalog) -> Filed:
         alike = contextual.model_copy(update={"entry": contextual.entry.model_copy(update={"fusion": wanted})})
         makes = " ".join(command(alike, shuffle="none"))
         raise UsageError(f"no result of {wanted} is in {out / 'results'} in the field of {contextual.id}; this makes it: {makes}")
-    say(f"single utterances: {found.result.entry.fusion}, result {found.result.id}")
+    echo_err(f"single utterances: {found.result.entry.fusion}, result {found.result.id}")
     return found
 
 
-def analysed(contextual: Filed, single: Filed, catalog: Catalog) -> Atmosphere:
+def analysed(contextual: StoredResult, single: StoredResult, catalog: Catalog) -> Atmosphere:
     """The analysis of two results."""
     from nverbench.leaderboard.context.analysis import analyse
     from nverbench.leaderboard.context.turns import turns
@@ -103,10 +103,10 @@ def show(found: Atmosphere, contextual: Result, single: Result, *, as_json: bool
     if as_json:
         sides: dict[str, Any] = {"contextual": contextual.id, "single": single.id}
         field = {"dataset": contextual.entry.dataset, "folds": contextual.folds.kind}
-        tell(json.dumps({**sides, **field, **report.record(found, published=theirs)}))
+        echo(json.dumps({**sides, **field, **report.record(found, published=theirs)}))
         return
     for side, result in (("contextual", contextual), ("single utterance", single)):
         shuffled = f", trained with shuffle={result.shuffle}" if result.shuffle != "none" else ""
-        tell(f"{side}: {name(result)} ({result.id}{shuffled})")
+        echo(f"{side}: {name(result)} ({result.id}{shuffled})")
     for line in report.text(found, published=theirs):
-        tell(line)
+        echo(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 from nverbench._io import paths
 from nverbench.data import artifacts
 from nverbench.embedding import cache, devices
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.ssm import engines
 
 LIBRARIES = (
@@ -28,7 +28,7 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
         "caches": _caches(out),
         "corpora": {name: path if Path(path).is_dir() else f"{path} (gone: add it again)" for name, path in _known_corpora().items()},
         "weights": {name: str(kept) for name, b in sorted(catalog.backbones.parts.items()) if (kept := artifacts.kept_weights(b)) is not None},
-        "plugins": {s.origin.handle: s.line for s in catalog.standings()},
+        "plugins": {s.origin.handle: s.line for s in catalog.plugin_statuses()},
         "tracking": {
             "uri": "sqlite:///mlflow.db in the working folder",
             "database": "there" if Path("mlflow.db").exists() else "made by the first run",
@@ -37,7 +37,7 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
 
 
 def _known_corpora() -> dict[str, str]:
-    return dict(paths.read_notes("corpora").get("paths", {}))
+    return dict(paths.read_state("corpora").get("paths", {}))
 
 
 def _device() -> dict[str, str]:
@@ -47,7 +47,7 @@ def _device() -> dict[str, str]:
 
 
 def _caches(out: Path) -> dict[str, str]:
-    entries, size = cache.Store(paths.embeddings_folder()).size()
+    entries, size = cache.EmbeddingCache(paths.embeddings_folder()).size()
     results = len(list((out / "results").glob("*.json"))) if (out / "results").exists() else 0
     return {"home": str(paths.home()), "embeddings": f"{entries} entries, {size / 1e6:.1f} MB", "results": f"{results} in {out / 'results'}"}
 

@@ -6,24 +6,24 @@ import shutil
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
-from nverbench.cli.common import say, tell
+from nverbench.cli.common import echo, echo_err
 
 if TYPE_CHECKING:
-    from nverbench.data.artifacts import Planned
+    from nverbench.data.artifacts import PlannedBackbone
     from nverbench.pipeline.job import Job, Plan
     from nverbench.plugin.records import Clip
 
-Need = tuple["Job", "Planned", "list[Clip]", int]
+Need = tuple["Job", "PlannedBackbone", "list[Clip]", int]
 """A job, one of its backbones, the clips that it must hear first, and the bytes their embeddings take."""
 
 
 def needs(jobs: Iterable[Job]) -> Iterable[Need]:
     """What is not in the cache yet, job by job; what an earlier job brings is there for a later one."""
     from nverbench._io import paths
-    from nverbench.embedding.cache import Store
+    from nverbench.embedding.cache import EmbeddingCache
     from nverbench.embedding.keys import expected_bytes
 
-    store = Store(paths.embeddings_folder())
+    store = EmbeddingCache(paths.embeddings_folder())
     done: set[str] = set()
     heard: set[Hashable] = set()
     for job in jobs:
@@ -36,7 +36,7 @@ def needs(jobs: Iterable[Job]) -> Iterable[Need]:
             yield job, b, fresh, expected_bytes(b.part, fresh, frames=job.fusion.wants == "frames", storage=job.selection.storage) or 0
 
 
-def _heard(job: Job, backbone: Planned) -> Hashable:
+def _heard(job: Job, backbone: PlannedBackbone) -> Hashable:
     """What tells one set of wanted entries from another: everything that ``Job.wanted`` looks at."""
     frames, asked = job.fusion.wants == "frames", job.selection
     said = repr(sorted(backbone.reference.identity().items()))
@@ -61,19 +61,19 @@ def check_room(planned: Plan) -> None:
     if disk > free:
         raise UsageError(f"frames will take {disk / 1e9:.1f} GB in {folder}, and {free / 1e9:.1f} GB are free; free some, move the cache with "
                          "NVERBENCH_HOME, or take half with --storage float16 (unofficial)")  # fmt: skip
-    say(f"frames will take {disk / 1e6:,.1f} MB in {folder} ({free / 1e9:,.0f} GB are free)")
+    echo_err(f"frames will take {disk / 1e6:,.1f} MB in {folder} ({free / 1e9:,.0f} GB are free)")
 
 
 def say_dry_run(planned: Plan) -> int:
     """Jobs, forward passes, disk and minutes, from what this machine measured before."""
     from nverbench._io import paths
-    from nverbench.training.folds import Workers
+    from nverbench.training.processes import Workers
 
-    speeds = paths.read_notes("speeds")
+    speeds = paths.read_state("speeds")
     passes: dict[str, int] = {}
     disk, seconds, unknown = 0, 0.0, set()
     for job in planned.jobs:
-        tell(f"{job.id}  {job}  [{job.standing.level}]")
+        echo(f"{job.id}  {job}  [{job.standing.level}]")
     for job, b, fresh, size in needs(planned.jobs):
         passes[str(b)] = passes.get(str(b), 0) + len(fresh)
         disk += size
@@ -85,9 +85,9 @@ def say_dry_run(planned: Plan) -> int:
         seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0) / (Workers().number if job.selection.device == "cpu" else 1)
         unknown |= {job.fusion.name} if speed is None else set()
     for name, count in passes.items():
-        tell(f"{name}: {count} forward passes")
+        echo(f"{name}: {count} forward passes")
     time = f"about {seconds / 60:.1f} minutes" if seconds or not unknown else "minutes unknown"
     late = f", not counting {', '.join(sorted(unknown))} (never timed here)" if unknown else ""
     total = f"{len(planned.jobs)} jobs, {sum(passes.values())} forward passes, {disk / 1e6:.1f} MB of cache"
-    tell(f"{total}, {time}{late}")
+    echo(f"{total}, {time}{late}")
     return 0 if planned.jobs else 2

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nverbench.leaderboard.figures import Panel
-    from nverbench.leaderboard.rows import Filed
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.leaderboard.rows import StoredResult
+    from nverbench.plugin.catalog import Catalog
     from nverbench.registry import Registry
     from nverbench.results.record import Result
 
@@ -46,15 +46,15 @@ def figure(
     check_name(output)
     found = filed(result, out)
     if name == "ricoh-3":
-        _conversations(found, output, out, installed(no_plugin, plugin), as_json=as_json)
+        _conversations(found, output, out, load_catalog(no_plugin, plugin), as_json=as_json)
     elif name == "reno-3":
         _confusion(found.result, output, as_json=as_json)
     else:
-        _maps(found.result, output, installed(no_plugin, plugin), loaded(registry), as_json=as_json)
-    say(f"{name}: {output}")
+        _maps(found.result, output, load_catalog(no_plugin, plugin), load_registry(registry), as_json=as_json)
+    echo_err(f"{name}: {output}")
 
 
-def _conversations(contextual: Filed, output: Path, out: Path, catalog: Catalog, *, as_json: bool) -> None:
+def _conversations(contextual: StoredResult, output: Path, out: Path, catalog: Catalog, *, as_json: bool) -> None:
     """``nverbench atmosphere`` against the single-utterance model among the results."""
     from nverbench.cli import context
 
@@ -65,36 +65,36 @@ def _conversations(contextual: Filed, output: Path, out: Path, catalog: Catalog,
 
 
 def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
-    from nverbench._io.text import visible
+    from nverbench._io.text import escape_control_characters
     from nverbench.leaderboard import figures
 
     figures.save(figures.draw_confusion(result), output)
     numbers = figures.confusion_numbers(result)
     if as_json:
-        tell(json.dumps(numbers))
+        echo(json.dumps(numbers))
         return
-    width = max(len("% of the true class"), *(len(visible(label)) for label in result.labels))
-    tell(f"{'% of the true class':{width}} " + " ".join(f"{visible(label)[:7]:>7}" for label in result.labels))
+    width = max(len("% of the true class"), *(len(escape_control_characters(label)) for label in result.labels))
+    echo(f"{'% of the true class':{width}} " + " ".join(f"{escape_control_characters(label)[:7]:>7}" for label in result.labels))
     for label, row in zip(result.labels, numbers["percent"], strict=True):
-        tell(f"{visible(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
+        echo(f"{escape_control_characters(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
 
 
 def _maps(result: Result, output: Path, catalog: Catalog, rules: Registry, *, as_json: bool) -> None:
     from nverbench.leaderboard import figures
 
-    panels = figures.panels(figures.stored(result, catalog, rules, say))
+    panels = figures.panels(figures.load_stored(result, catalog, rules, echo_err))
     figures.save(figures.draw_maps(panels), output)
     for line in [json.dumps(figures.map_numbers(panels))] if as_json else _lines(panels):
-        tell(line)
+        echo(line)
 
 
 def _lines(panels: Sequence[Panel]) -> list[str]:
-    from nverbench._io.text import visible
+    from nverbench._io.text import escape_control_characters
 
     shown = []
     for p in panels:
         s = p.structure
         levels = ", ".join(f"{what} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
                            for what, x in (("10-NN purity", s.purity), ("silhouette", s.silhouette)))  # fmt: skip
-        shown.append(visible(f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips): {levels}"))
+        shown.append(escape_control_characters(f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips): {levels}"))
     return shown

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError, nearest
 from nverbench.plugin import quarantine
 from nverbench.plugin.options import declared, function_of
 
 if TYPE_CHECKING:
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.catalog import Catalog
     from nverbench.plugin.records import Dataset
     from nverbench.registry import Registry
 
@@ -36,17 +36,17 @@ def list_parts(
         raise UsageError(f"nverbench list {kind}: {nearest(kind, KINDS)}")
     if retry:
         quarantine.forget()
-    catalog = installed(no_plugin, plugin)
-    rules = loaded(registry)
+    catalog = load_catalog(no_plugin, plugin)
+    rules = load_registry(registry)
     rows = {k: _rows(k, catalog, rules) for k in ([kind] if kind else KINDS[:4])}
     if as_json:
         typer.echo(json.dumps(rows if kind is None else rows[kind], indent=1))
         return
     for heading, found in rows.items():
-        tell(f"{heading} ({len(found)})")
+        echo(f"{heading} ({len(found)})")
         width = max((len(r["name"]) for r in found), default=0)
         for row in found:
-            tell(f"  {row['name']:<{width}}  {row['what']}")
+            echo(f"  {row['name']:<{width}}  {row['what']}")
 
 
 def _rows(kind: str, catalog: Catalog, rules: Registry) -> list[Row]:
@@ -54,7 +54,7 @@ def _rows(kind: str, catalog: Catalog, rules: Registry) -> list[Row]:
         return [
             {"name": s.origin.handle, "what": s.line, "plugin": s.origin.plugin, "distribution": s.origin.distribution, "version": s.origin.version,
              "status": s.status, "parts": s.parts, "remarks": list(s.remarks)}
-            for s in catalog.standings()
+            for s in catalog.plugin_statuses()
         ]  # fmt: skip
     if kind == "entries":
         return [
@@ -98,7 +98,7 @@ def show(
     plugin: PluginFiles = None,
 ) -> None:
     """Show one part with its options and sources, one protocol, or one result."""
-    catalog, rules = installed(no_plugin, plugin), loaded(registry)
+    catalog, rules = load_catalog(no_plugin, plugin), load_registry(registry)
     shelves: tuple[Any, ...] = (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
     facts = next((_facts(shelf.kind, shelf.parts[name], shelf.origins[name]) for shelf in shelves if name in shelf.parts), None)
     if facts is not None and name in catalog.datasets.parts:
@@ -119,7 +119,7 @@ def show(
     for key, value in facts.items():
         text = _plain(value)
         for line in f"{key}: {text}".split("\n") if text else ():  # a citation has several
-            tell(line)
+            echo(line)
 
 
 def _facts(kind: str, part: Any, origin: object) -> Row:
@@ -148,13 +148,13 @@ def _dataset_facts(part: Dataset, origin: object, rules: Registry) -> Row:
 def _show_result(name: str, out: Path, *, as_json: bool) -> bool:
     """Print a finished result; False when there is none of that id."""
     from nverbench import leaderboard
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
-    found = Folder(out).finished(name)
+    found = ResultStore(out).finished(name)
     if found is None:
         return False
     for line in [json.dumps(leaderboard.record(found))] if as_json else leaderboard.describe(found):
-        tell(line)
+        echo(line)
     return True
 
 
@@ -170,13 +170,13 @@ def doctor(as_json: Json = False, out: OutFolder = OUT, no_plugin: NoPlugin = No
     """What is installed, device, engines, caches, corpora, weights, tracking."""
     from nverbench.cli.doctor_report import examine
 
-    findings = examine(installed(no_plugin, plugin), out)
+    findings = examine(load_catalog(no_plugin, plugin), out)
     if as_json:
         typer.echo(json.dumps(findings, indent=1))
         return
     for heading, facts in findings.items():
-        tell(heading)
+        echo(heading)
         for key, value in facts.items():
-            tell(f"  {key}: {value}")
+            echo(f"  {key}: {value}")
     if not findings["plugins"]:
-        say("no plugin is installed: reinstall nverbench")
+        echo_err("no plugin is installed: reinstall nverbench")

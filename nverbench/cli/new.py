@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from nverbench._io.tempfiles import passing_folder
-from nverbench.cli.common import tell
-from nverbench.errors import UsageError, nearest, short
+from nverbench._io.tempfiles import temporary_folder
+from nverbench.cli.common import echo
+from nverbench.errors import UsageError, abbreviated, nearest
 from nverbench.plugin import discovery
 from nverbench.plugin.records import NAME
 
@@ -50,9 +50,9 @@ def new(
     wanted = {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}
     texts = {name: files("nverbench.cli").joinpath("template", f"{template}.txt").read_text(encoding="utf-8") for name, template in wanted.items()}
     _write(folder, {name: filled(text, words) for name, text in texts.items()})
-    tell(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
-    tell(f"try it:  nverbench list {KINDS[kind]} --plugin {folder / words['MODULE']}.py")
-    tell(f"then:    pip install -e {folder} && nverbench check {name} --kind {kind}")
+    echo(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
+    echo(f"try it:  nverbench list {KINDS[kind]} --plugin {folder / words['MODULE']}.py")
+    echo(f"then:    pip install -e {folder} && nverbench check {name} --kind {kind}")
 
 
 def filled(text: str, words: dict[str, str]) -> str:
@@ -70,7 +70,7 @@ def _words(kind: str, name: str) -> dict[str, str]:
     if kind not in KINDS:
         raise UsageError(f"nverbench new {kind}: {nearest(kind, KINDS)}")
     if not NAME.fullmatch(name):
-        raise UsageError(f"nverbench new {kind} {short(name)}: a name is lower-case letters, digits, '.', '+' and '-', and starts with "
+        raise UsageError(f"nverbench new {kind} {abbreviated(name)}: a name is lower-case letters, digits, '.', '+' and '-', and starts with "
                          "a letter or digit; 80 of them at most")  # fmt: skip
     slug = re.sub(r"[.+-]+", "-", name).strip("-")
     return {
@@ -95,7 +95,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     """The whole package, or nothing of it."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with passing_folder(folder.parent, ".making-") as passing:
+        with temporary_folder(folder.parent, ".making-") as passing:
             for name, text in texts.items():
                 path = passing / "package" / name
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nverbench._io.text import visible
+from nverbench._io.text import escape_control_characters
 
 SLOW = 15.0
 """Seconds between plain lines."""
@@ -30,7 +30,7 @@ def _bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
 
         def watch(stage: str, total: int) -> Callable[[int], None]:
-            task = progress.add_task(visible(stage), total=total)
+            task = progress.add_task(escape_control_characters(stage), total=total)
 
             def tick(steps: int) -> None:
                 progress.advance(task, steps)
@@ -44,7 +44,7 @@ def _bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
 
 def _plain(stage: str, total: int) -> Callable[[int], None]:
     began = said = time.monotonic()
-    done, shown = 0, visible(stage)
+    done, shown = 0, escape_control_characters(stage)
 
     def tick(steps: int) -> None:
         nonlocal done, said

@@ -19,11 +19,11 @@ from nverbench.cli.common import (
     PluginFiles,
     RegistryFiles,
     TrackingUri,
-    installed,
-    loaded,
+    echo,
+    echo_err,
+    load_catalog,
+    load_registry,
     print_table,
-    say,
-    tell,
 )
 from nverbench.cli.estimate import check_room, say_dry_run
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nverbench.pipeline.job import Plan
     from nverbench.pipeline.run import Summary
     from nverbench.pipeline.selection import Selection
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.catalog import Catalog
     from nverbench.registry import Registry
 
 Names = list[str] | None
@@ -82,7 +82,7 @@ def run(
             dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
             shuffle=_shuffle(train), storage=_one_of("storage", storage, ("float32", "float16")),
         )  # fmt: skip
-        rules, parts = loaded(registry), installed(no_plugin, plugin)
+        rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
         planned = plan.plan(rules, parts, asked)
         if download and planned.missing:
             planned = _fetched(planned, rules, parts, asked)
@@ -91,7 +91,7 @@ def run(
             return say_dry_run(planned)
         check_room(planned)
         if not planned.jobs:
-            say("nothing could run")
+            echo_err("nothing could run")
             return 2
         debug = bool(ctx.find_root().params.get("debug"))
         return _carry_out(planned, out, tracking_uri, cluster, as_json=as_json, rerun=rerun, debug=debug)
@@ -107,7 +107,7 @@ def _cluster(executor: str, address: str | None, gpus_per_job: float | None) -> 
         check_installed()
         from nverbench.pipeline.executors.ray.executor import Cluster
 
-        return Cluster(address, 1.0 if gpus_per_job is None else gpus_per_job, say)
+        return Cluster(address, 1.0 if gpus_per_job is None else gpus_per_job, echo_err)
     for option, value in (("--address", address), ("--gpus-per-job", gpus_per_job)):
         if value is not None:
             raise UsageError(f"{option} says something of Ray; add --executor ray")
@@ -133,7 +133,7 @@ def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, cluster: Clus
     if cluster is not None:
         cluster.check(planned)
     with watching() as watch:
-        summary = run_plan(planned, out, uri, say=say, watch=watch, rerun=rerun, debug=debug, crew=cluster)
+        summary = run_plan(planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, crew=cluster)
     say_summary(summary, out, uri, as_json=as_json)
     tell_ranks(summary.finished, out, uri)
     return summary.exit_code
@@ -177,20 +177,20 @@ def _check_selection(selection: str | None) -> None:
 def say_plan(planned: Plan) -> None:
     """What will run, what is worth knowing about the corpora, and what cannot run and why."""
     for note in planned.notes:
-        say(note)
+        echo_err(note)
     demo = any(job.entry.demo for job in planned.jobs)
     real = [skip for skip in planned.skips if not skip.entry.demo]
     if planned.skips:
-        say(f"{_entries(len(planned.skips))} cannot run here:")
+        echo_err(f"{_entries(len(planned.skips))} cannot run here:")
         for missing in planned.missing:
             needed = sum(missing in skip.missing for skip in planned.skips)
-            say(f"  {missing}  [{_entries(needed)}]")
+            echo_err(f"  {missing}  [{_entries(needed)}]")
         for reason, count in Counter(r for s in planned.skips if not s.missing for r in s.reasons).items():
-            say(f"  {reason}  [{_entries(count)}]")
+            echo_err(f"  {reason}  [{_entries(count)}]")
     if planned.jobs:
         jobs = f"{len(planned.jobs)} {'demo ' if demo else ''}job{'s' if len(planned.jobs) > 1 else ''}"
         instead = f" in place of {len(real)} real ones" if demo else ""
-        say(f"running {jobs}{instead}{' (controls, not results)' if all(j.control for j in planned.jobs) else ''}")
+        echo_err(f"running {jobs}{instead}{' (controls, not results)' if all(j.control for j in planned.jobs) else ''}")
 
 
 def _entries(count: int) -> str:
@@ -205,20 +205,20 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
     results = summary.finished + summary.unchanged
     if as_json:
         for result in results:
-            tell(json.dumps(leaderboard.record(result, summary.gaps)))
+            echo(json.dumps(leaderboard.record(result, summary.gaps)))
     elif results:
         print_table(results)
     for line in leaderboard.footnotes(results) if results else []:
-        say(line)
+        echo_err(line)
     for gap in summary.gaps:
-        (say if as_json else tell)(speaker_gap.text(gap))
+        (echo_err if as_json else echo)(speaker_gap.text(gap))
     done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"
-    say(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
+    echo_err(f"{done}, {len(summary.failures)} failed, {len(summary.plan.skips)} skipped")
     if summary.failures and len(summary.plan.jobs) > 1:  # a single job's reason stands right above
         for failure in summary.failures:
-            say(f"failed: {failure.job}: {failure.reason}")
+            echo_err(f"failed: {failure.job}: {failure.reason}")
     if results:
         again = "nverbench leaderboard show" + (f" --out {out}" if out != OUT else "")
-        say(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {tracking.shown(uri)}")
+        echo_err(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {tracking.shown(uri)}")
 
 

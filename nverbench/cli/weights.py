@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Device, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import Device, NoPlugin, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.errors import ArtifactError, DatasetError, PartError, UsageError
 
 if TYPE_CHECKING:
     from nverbench.pipeline.job import Plan
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.catalog import Catalog
     from nverbench.plugin.records import Backbone, Source
     from nverbench.registry import Registry
 
@@ -25,14 +25,14 @@ def weights_add(
     registry: RegistryFiles = None, no_plugin: NoPlugin = None, plugin: PluginFiles = None,
 ) -> None:  # fmt: skip
     """Verify the checkpoint PATH, load it strictly once, and keep a copy."""
-    backbone = installed(no_plugin, plugin).backbone(name)
-    keep_weights(backbone, path, _pin(loaded(registry), name), replace=replace)
+    backbone = load_catalog(no_plugin, plugin).backbone(name)
+    keep_weights(backbone, path, _pin(load_registry(registry), name), replace=replace)
 
 
 @weights.command("get")
 def weights_get(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin = None, plugin: PluginFiles = None) -> None:
     """Download a backbone's weights from their published source, verify and keep them."""
-    get_weights(installed(no_plugin, plugin).backbone(name), _pin(loaded(registry), name))
+    get_weights(load_catalog(no_plugin, plugin).backbone(name), _pin(load_registry(registry), name))
 
 
 @weights.command("check")
@@ -41,30 +41,30 @@ def weights_check(name: str, registry: RegistryFiles = None, no_plugin: NoPlugin
     from nverbench.data import artifacts
     from nverbench.plugin.options import resolve, split
 
-    backbone = installed(no_plugin, plugin).backbone(split(name)[0])
-    found = artifacts.find_weights(backbone, resolve(backbone, name), _pin(loaded(registry), backbone.name))
+    backbone = load_catalog(no_plugin, plugin).backbone(split(name)[0])
+    found = artifacts.find_weights(backbone, resolve(backbone, name), _pin(load_registry(registry), backbone.name))
     if isinstance(found, artifacts.Missing):
         raise ArtifactError(str(found))
     _try_loading(backbone, found.path, found.digest)
-    tell(f"{name}: {'pinned' if found.pinned else 'not pinned by the registry'}, sha256 {found.digest}, loads strictly")
+    echo(f"{name}: {'pinned' if found.pinned else 'not pinned by the registry'}, sha256 {found.digest}, loads strictly")
 
 
 def keep_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> None:
     """Verify, load strictly once, keep, and print the digest."""
     from nverbench.data import artifacts
 
-    digest = artifacts.check_new(backbone, path, pin, replace=replace)
+    digest = artifacts.check_new_weights(backbone, path, pin, replace=replace)
     _try_loading(backbone, path, digest)
-    kept = artifacts.keep(backbone, path, digest)
+    kept = artifacts.store_weights(backbone, path, digest)
     pinned = "the registered pin" if pin and pin.sha256 else "first seen here, enforced from now on"
-    tell(f"added {backbone.name}: {kept}, sha256 {digest} ({pinned}), licence {(pin or backbone.weights).licence}")  # type: ignore[union-attr]  # check_new refuses backbones without weights
+    echo(f"added {backbone.name}: {kept}, sha256 {digest} ({pinned}), licence {(pin or backbone.weights).licence}")  # type: ignore[union-attr]  # check_new refuses backbones without weights
 
 
 def get_weights(backbone: Backbone, pin: Source | None) -> None:
     """Download, then verify and keep."""
-    from nverbench.embedding.weight_download import fetched
+    from nverbench.embedding.weight_download import downloaded_weights
 
-    with fetched(backbone, pin, say) as path:
+    with downloaded_weights(backbone, pin, echo_err) as path:
         keep_weights(backbone, path, pin)
 
 
@@ -76,7 +76,7 @@ def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
             try:
                 get_weights(catalog.backbone(name), _pin(rules, name))
             except ArtifactError as error:
-                say(str(error))
+                echo_err(str(error))
 
 
 def embed(
@@ -94,7 +94,7 @@ def embed(
     """Features of your own audio, pooled as the benchmark does."""
     import numpy as np
 
-    from nverbench._io.paths import whole
+    from nverbench._io.paths import atomic_open
     from nverbench.cli.progress import watching
     from nverbench.data import artifacts
     from nverbench.embedding import devices
@@ -102,29 +102,29 @@ def embed(
     from nverbench.plugin.options import resolve, split
 
     words = [w for w in (f"weights={weights_path}" if weights_path else "", "untrained" if untrained else "") if w]
-    part = installed(no_plugin, plugin).backbone(split(backbone)[0])
+    part = load_catalog(no_plugin, plugin).backbone(split(backbone)[0])
     if part.load is None:
         raise UsageError(f"backbone {part.name} holds stored features and cannot listen; name one that can")
     text = backbone + ((":" if not split(backbone)[1] else ",") + ",".join(words) if words else "")
-    found = artifacts.find_weights(part, resolve(part, text), _pin(loaded(registry), part.name))
+    found = artifacts.find_weights(part, resolve(part, text), _pin(load_registry(registry), part.name))
     if isinstance(found, artifacts.Missing):
         raise ArtifactError(f"{found}, or say --weights PATH or --untrained")
     if output.suffix != ".npz":
         raise UsageError(f"{output}: expected a name that ends in .npz")
-    planned = artifacts.Planned(part, resolve(part, text), found)
+    planned = artifacts.PlannedBackbone(part, resolve(part, text), found)
     with watching() as watch:
         rows, bad = embed_files(planned, files, device=devices.resolve(device), frames=frames, tick=watch(f"embed {planned}", len(files)))
     for path, reason in bad.items():
-        say(f"{path} {reason}; left out")
+        echo_err(f"{path} {reason}; left out")
     if not rows:
         raise DatasetError(f"none of {len(files)} files could be used; give audio that libsndfile decodes (wav, flac, ogg, mp3)")
     names = np.array([str(f) for f in files if str(f) not in bad])
-    with whole(output) as file:
+    with atomic_open(output) as file:
         if frames:
             np.savez(file, embeddings=np.concatenate(rows), lengths=np.array([len(r) for r in rows]), files=names)
         else:
             np.savez(file, embeddings=np.stack(rows), files=names)
-    tell(f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}")
+    echo(f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}")
     return 2 if bad else 0
 
 
@@ -137,11 +137,11 @@ def _try_loading(backbone: Backbone, path: Path | None, digest: str) -> None:
     """Load weights once, strictly, on the CPU, and embed a second of noise: missing keys are the backbone's error, a wrong size is ours."""
     import torch
 
-    from nverbench.data.artifacts import Planned, Weights
-    from nverbench.embedding.pooled import forward, load_encoder
+    from nverbench.data.artifacts import PlannedBackbone, Weights
+    from nverbench.embedding.extract import forward, load_encoder
     from nverbench.plugin.options import resolve
 
-    encoder = load_encoder(Planned(backbone, resolve(backbone, backbone.name), Weights(path, digest, pinned=False)), device="cpu")
+    encoder = load_encoder(PlannedBackbone(backbone, resolve(backbone, backbone.name), Weights(path, digest, pinned=False)), device="cpu")
     samples = max(backbone.min_samples, backbone.sample_rate)
     noise = 0.1 * torch.randn(1, samples, generator=torch.Generator().manual_seed(0))  # (1, s)
     try:

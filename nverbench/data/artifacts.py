@@ -15,7 +15,7 @@ from pathlib import Path
 from nverbench._io import paths, tempfiles
 from nverbench._io.digests import digest_of, path_digest
 from nverbench.errors import ArtifactError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Backbone, Dataset, Source
 
 UNTRAINED_SEED = 0
@@ -47,18 +47,18 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedBackbone:
     """A backbone as a job uses it: the part, its reference and its verified weights."""
 
     part: Backbone
-    reference: Reference
+    reference: PartRef
     weights: Weights
 
     def __str__(self) -> str:
         return str(self.reference)
 
 
-def find_weights(backbone: Backbone, reference: Reference, pin: Source | None) -> Weights | Missing:
+def find_weights(backbone: Backbone, reference: PartRef, pin: Source | None) -> Weights | Missing:
     """The weights a reference asks for.
 
     Raises:
@@ -79,7 +79,7 @@ def find_weights(backbone: Backbone, reference: Reference, pin: Source | None) -
     source = pin or backbone.weights
     kept = kept_weights(backbone)
     if kept is None:
-        return Missing(f"weights {backbone.name}", source.address, source.licence, advice(backbone), source.size or backbone.weights.size)
+        return Missing(f"weights {backbone.name}", source.address, source.licence, how_to_get(backbone), source.size or backbone.weights.size)
     digest = path_digest(kept)
     _verify(backbone.name, kept, digest, source.sha256)
     return Weights(kept, digest, pinned=source.sha256 is not None)
@@ -94,7 +94,7 @@ def kept_weights(backbone: Backbone) -> Path | None:
     return folder if backbone.weights is not None and backbone.weights.files else kept[0]
 
 
-def check_new(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> str:
+def check_new_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> str:
     """The digest of weights offered for a backbone, once they are known to be what is pinned (or first seen) here."""
     if backbone.weights is None:
         raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
@@ -117,22 +117,22 @@ def check_new(backbone: Backbone, path: Path, pin: Source | None, *, replace: bo
     return digest
 
 
-def keep(backbone: Backbone, path: Path, digest: str) -> Path:
+def store_weights(backbone: Backbone, path: Path, digest: str) -> Path:
     """Copy verified weights into this machine's store and remember their digest; what was there before is replaced whole."""
     folder = paths.weights_folder(backbone.name)
     try:
-        with tempfiles.passing_folder(_made(folder.parent), ".adding-") as passing:
+        with tempfiles.temporary_folder(_made(folder.parent), ".adding-") as passing:
             staging = _made(passing / "weights")
             _copy(backbone, path, staging)
             shutil.rmtree(folder, ignore_errors=True)
             staging.rename(folder)
     except OSError as error:
         raise paths.cannot_write(folder, error) from error
-    paths.note("lock", "weights", backbone.name, digest)
+    paths.write_state("lock", "weights", backbone.name, digest)
     return folder
 
 
-def advice(backbone: Backbone) -> str:
+def how_to_get(backbone: Backbone) -> str:
     """What to do to get a backbone's weights."""
     source = backbone.weights
     if source is not None and source.how:
@@ -148,21 +148,21 @@ def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Mi
     if dataset is None:
         command = f"its loader comes with a later version or a plugin; then: nverbench data add {name} PATH"
         return Missing(f"dataset {name}", source.address, source.licence, command, source.size)
-    command = f"nverbench data get {name}" if has_address(source) else f"nverbench data add {name} PATH"
-    return Missing(f"corpus {dataset.corpus}", source.address, source.licence, by_hand(dataset, source) or command, source.size)
+    command = f"nverbench data get {name}" if is_downloadable(source) else f"nverbench data add {name} PATH"
+    return Missing(f"corpus {dataset.corpus}", source.address, source.licence, manual_steps(dataset, source) or command, source.size)
 
 
-def has_address(source: Source) -> bool:
+def is_downloadable(source: Source) -> bool:
     """Whether a program can fetch it from where it says: over https, or from this very machine."""
     return ADDRESS.fullmatch(source.address) is not None
 
 
-def by_hand(dataset: Dataset, source: Source) -> str:
+def manual_steps(dataset: Dataset, source: Source) -> str:
     """What a person has to do to get a corpus, where its source or its author says so."""
     return source.how or (dataset.sources[0].how if dataset.sources else "")
 
 
-def _seeded_digest(backbone: Backbone, reference: Reference) -> str:
+def _seeded_digest(backbone: Backbone, reference: PartRef) -> str:
     """Digest of seeded weights: configuration, seed and library versions; never by building the model."""
     libraries = {name: _version(name) for name in ("torch", "transformers")}
     configuration = {"name": backbone.name, "revision": backbone.revision, "options": dict(reference.full)}
@@ -177,7 +177,7 @@ def _version(name: str) -> str:
 
 
 def _verify(name: str, path: Path, digest: str, pinned: str | None) -> None:
-    first_seen = paths.read_notes("lock").get("weights", {}).get(name)
+    first_seen = paths.read_state("lock").get("weights", {}).get(name)
     expected, why = (pinned, "the registry pins") if pinned else (first_seen, "this machine first saw")
     if expected and digest != expected:
         raise ArtifactError(

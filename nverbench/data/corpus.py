@@ -11,8 +11,8 @@ from pathlib import Path
 from nverbench._io import paths, tempfiles
 from nverbench._io.digests import digest_of, file_digests
 from nverbench.data.artifacts import missing_corpus
-from nverbench.errors import ArtifactError, DatasetError, UsageError, short
-from nverbench.plugin.options import Reference, possible, resolve
+from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
+from nverbench.plugin.options import PartRef, possible, resolve
 from nverbench.plugin.records import Clip, Dataset, Misfit
 
 
@@ -21,7 +21,7 @@ class Corpus:
     """The scored clips of a dataset on this machine."""
 
     dataset: Dataset
-    reference: Reference
+    reference: PartRef
     clips: tuple[Clip, ...]
     """Scored clips sorted by id, without known defects."""
     labels: tuple[str, ...]
@@ -47,13 +47,13 @@ def local_copy(dataset: Dataset) -> Path | None:
         return None
     if dataset.make is not None:
         return _made(dataset)
-    known = paths.read_notes("corpora").get("paths", {}).get(dataset.corpus)
+    known = paths.read_state("corpora").get("paths", {}).get(dataset.corpus)
     if known and not possible(known):
-        raise ArtifactError(f"corpus {dataset.corpus}: {paths.home() / 'corpora.json'} has it at {short(known)}; nverbench data add it again")
+        raise ArtifactError(f"corpus {dataset.corpus}: {paths.home() / 'corpora.json'} has it at {abbreviated(known)}; nverbench data add it again")
     return Path(known) if known else None
 
 
-def here(dataset: Dataset, reference: str | Reference) -> Corpus:
+def load_local(dataset: Dataset, reference: str | PartRef) -> Corpus:
     """The clips that a reference (its text, or what it was resolved to) means on this machine.
 
     Raises:
@@ -77,12 +77,12 @@ def add(dataset: Dataset, folder: Path) -> Corpus:
         raise DatasetError(f"dataset {dataset.name} needs no local copy; just run it")
     if not possible(str(folder)) or not folder.is_dir():
         raise DatasetError(f"{folder}: expected the folder of corpus {dataset.corpus}, but there is no such folder; give its path")
-    corpus = load(dataset, Reference(dataset.name), folder.resolve())
-    paths.note("corpora", "paths", dataset.corpus, str(folder.resolve()))
+    corpus = load(dataset, PartRef(dataset.name), folder.resolve())
+    paths.write_state("corpora", "paths", dataset.corpus, str(folder.resolve()))
     return corpus
 
 
-def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
+def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
     """The clips of a dataset, checked against what it declares.
 
     Raises:
@@ -114,7 +114,7 @@ def load(dataset: Dataset, reference: Reference, root: Path | None) -> Corpus:
                   heard=tuple(heard))  # fmt: skip
 
 
-def _conversations(reference: Reference, clips: list[Clip]) -> list[Clip]:
+def _conversations(reference: PartRef, clips: list[Clip]) -> list[Clip]:
     """All turns in order of conversation and turn, without known defects, which nobody can hear."""
     for clip in clips:
         if clip.conversation is None or clip.turn is None:
@@ -138,7 +138,7 @@ def _row(clip: Clip, sha256: str) -> list[object]:
     return row if clip.conversation is None else [*row, clip.conversation, clip.turn, clip.speaker]
 
 
-def _listed(dataset: Dataset, reference: Reference, root: Path | None) -> tuple[list[Clip], list[Misfit]]:
+def _listed(dataset: Dataset, reference: PartRef, root: Path | None) -> tuple[list[Clip], list[Misfit]]:
     clips: list[Clip] = []
     misfits: list[Misfit] = []
     for item in dataset.load(root, **reference.full):
@@ -199,7 +199,7 @@ def _made(dataset: Dataset) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfiles.passing_folder(folder.parent, ".making-") as passing:
+        with tempfiles.temporary_folder(folder.parent, ".making-") as passing:
             making = passing / "corpus"
             making.mkdir()
             dataset.make(making)

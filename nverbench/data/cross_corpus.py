@@ -14,14 +14,14 @@ from nverbench.data import corpus as corpora
 from nverbench.data.corpus import Corpus
 from nverbench.errors import DatasetError, FoldError, UsageError
 from nverbench.plugin import licences
-from nverbench.plugin.options import Reference, resolve, split
+from nverbench.plugin.options import PartRef, resolve, split
 from nverbench.plugin.records import SHARES, Clip, Dataset, LabelCard, Misfit
 
 KIND = "cross"
 """The kind of folds: one, named ``test``."""
 
 
-def here(lookup: Callable[[str], Dataset], text: str) -> Corpus:
+def load_local_pair(lookup: Callable[[str], Dataset], text: str) -> Corpus:
     """The clips that a reference means on this machine, one dataset or two.
 
     Args:
@@ -34,12 +34,12 @@ def here(lookup: Callable[[str], Dataset], text: str) -> Corpus:
     dataset = lookup(split(text)[0])
     reference = resolve(dataset, text)
     if reference.test is None:
-        return corpora.here(dataset, reference)
+        return corpora.load_local(dataset, reference)
     tested = lookup(reference.test)
-    return cross(corpora.here(dataset, training_side(reference)), corpora.here(tested, resolve(tested, reference.test)), reference)
+    return cross_corpora(corpora.load_local(dataset, training_side(reference)), corpora.load_local(tested, resolve(tested, reference.test)), reference)
 
 
-def training_side(reference: Reference) -> Reference:
+def training_side(reference: PartRef) -> PartRef:
     """The dataset that ``A:test=B`` trains on, whole: labels are left out by their common names once both are known."""
     return replace(reference, test=None, exclude=())
 
@@ -56,7 +56,7 @@ def kinds_of(corpus: Corpus, asked: Iterable[str | None]) -> tuple[str, ...]:
     return (KIND,)
 
 
-def cross(a: Corpus, b: Corpus, reference: Reference) -> Corpus:
+def cross_corpora(a: Corpus, b: Corpus, reference: PartRef) -> Corpus:
     """The clips of both whose labels both have: those of ``a`` train, those of ``b`` are tested (``Clip.split``).
 
     A recording of ``a`` that is, byte for byte, one of ``b`` trains nothing: it is left out and counted. The digest depends on everything of both
@@ -103,7 +103,7 @@ def _twice(trained: Iterable[Clip], tested: Iterable[Clip], sha256: Mapping[str,
     return {clip.id: f"the same recording as {heard[sha256[clip.id]]}" for clip in trained if sha256[clip.id] in heard}
 
 
-def _check_apart(a: Corpus, b: Corpus, reference: Reference) -> None:
+def _check_apart(a: Corpus, b: Corpus, reference: PartRef) -> None:
     corpus = _corpus_of(a.dataset)
     if corpus == _corpus_of(b.dataset):
         raise UsageError(f"dataset {reference}: both are corpus {corpus}, so that clips of the test would be trained on; cross two different corpora")
@@ -112,7 +112,7 @@ def _check_apart(a: Corpus, b: Corpus, reference: Reference) -> None:
         raise UsageError(f"dataset {reference}: {talks[0]} is made of conversations, and only datasets of single clips can be crossed")
 
 
-def _shared(a: Corpus, b: Corpus, reference: Reference) -> tuple[str, ...]:
+def _shared(a: Corpus, b: Corpus, reference: PartRef) -> tuple[str, ...]:
     """The common labels of both, sorted: the same whichever of the two trains."""
     have = [{side.dataset.common[label] for label in side.labels if label in side.dataset.common} for side in (a, b)]
     labels = sorted((have[0] & have[1]) - set(reference.exclude))
@@ -122,7 +122,7 @@ def _shared(a: Corpus, b: Corpus, reference: Reference) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _check_filled(a: Corpus, b: Corpus, clips: Sequence[Clip], labels: Sequence[str], reference: Reference) -> None:
+def _check_filled(a: Corpus, b: Corpus, clips: Sequence[Clip], labels: Sequence[str], reference: PartRef) -> None:
     """Labels are shared by what a dataset declares: a partial copy may have none of their clips."""
     for side, part, what in ((a, "train", "train on"), (b, "test", "test on")):
         if not any(clip.split == part for clip in clips):

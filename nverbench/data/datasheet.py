@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from nverbench.data.artifacts import by_hand, has_address
+from nverbench.data.artifacts import is_downloadable, manual_steps
 from nverbench.plugin.records import Dataset, Source
 
 PLAIN = "a label is a reported or posed expression, not a person's inner state"
@@ -31,7 +31,7 @@ def datasheet(dataset: Dataset, pin: Source | None = None) -> dict[str, str]:
         "licence": f"{dataset.licence}{_differs(dataset.licence, source.licence)}",
         "results may publish": SHARED[dataset.share],
         "source": " ".join(filter(None, (source.address, f"revision {source.revision}" if source.revision else "", _size(source)))),
-        "how to get it": by_hand(dataset, source) or (f"nverbench data get {dataset.name}" if has_address(source) else ""),
+        "how to get it": manual_steps(dataset, source) or (f"nverbench data get {dataset.name}" if is_downloadable(source) else ""),
         "cite": " ".join(dataset.citation.split()),
     }
 

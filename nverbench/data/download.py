@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from nverbench._io import archive as archives
 from nverbench._io import download, paths
 from nverbench._io.digests import digest_of
-from nverbench._io.download_lock import alone, file_name
+from nverbench._io.download_lock import exclusive, file_name
 from nverbench.data import corpus as corpora
 from nverbench.data.corpus import Corpus
 from nverbench.errors import ArtifactError, DatasetError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Dataset, Source
 
 MOST_BYTES = 64_000_000_000
@@ -49,11 +49,11 @@ def get_corpus(
     folder.parent.mkdir(parents=True, exist_ok=True)
     place = paths.corpus_folder(dataset.corpus)
     waiting = f"corpus {dataset.corpus}: another process is fetching it; waiting for it"
-    with alone(folder.with_name(f"{dataset.corpus}.lock"), waiting, say):
+    with exclusive(folder.with_name(f"{dataset.corpus}.lock"), waiting, say):
         _clean(folder, dataset.corpus)
         known = corpora.local_copy(dataset)
         if known is not None and known.is_dir():  # somebody else fetched it meanwhile
-            return corpora.load(dataset, Reference(dataset.name), known)
+            return corpora.load(dataset, PartRef(dataset.name), known)
         archive = folder / file_name(source.address)
         try:
             corpus = _adopted(dataset, place) if place.exists() else _from_archive(dataset, source, archive, digest, say)
@@ -96,12 +96,12 @@ def _from_archive(dataset: Dataset, source: Source, archive: Path, digest: str |
                 "nothing was added: the corpus there is another version"
             )
         if trusted:
-            paths.note("lock", "archives", key, sha256)
+            paths.write_state("lock", "archives", key, sha256)
         place = paths.corpus_folder(dataset.corpus)
         root.rename(place)
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
-    paths.note("corpora", "paths", dataset.corpus, str(place.resolve()))
+    paths.write_state("corpora", "paths", dataset.corpus, str(place.resolve()))
     return corpus
 
 
@@ -110,12 +110,12 @@ def _loaded(dataset: Dataset, tree: Path) -> tuple[Path, Corpus]:
     inside = list(tree.iterdir())
     wrapped = inside[0] if len(inside) == 1 and inside[0].is_dir() else None
     try:
-        return tree, corpora.load(dataset, Reference(dataset.name), tree)
+        return tree, corpora.load(dataset, PartRef(dataset.name), tree)
     except DatasetError as error:
         if wrapped is None:
             raise _about_archive(error, tree) from error
     try:
-        return wrapped, corpora.load(dataset, Reference(dataset.name), wrapped)
+        return wrapped, corpora.load(dataset, PartRef(dataset.name), wrapped)
     except DatasetError as error:
         raise _about_archive(error, wrapped) from error
 
@@ -126,7 +126,7 @@ def _about_archive(error: DatasetError, root: Path) -> DatasetError:
 
 
 def _check_first_seen(corpus: str, key: str, sha256: str, address: str) -> None:
-    first = paths.read_notes("lock").get("archives", {}).get(key)
+    first = paths.read_state("lock").get("archives", {}).get(key)
     if first is not None and first != sha256:
         raise ArtifactError(
             f"corpus {corpus}: expected sha256 {first} as this machine first saw, got {sha256} from {address}; it was removed: the file there "

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench._io.digests import digest_of
-from nverbench._io.paths import whole
+from nverbench._io.paths import atomic_open
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +32,13 @@ HEAD = 40
 """Bytes before the ``.npy``."""
 
 
-def key_of(parts: Mapping[str, Any]) -> str:
+def cache_key(parts: Mapping[str, Any]) -> str:
     """The key of an embedding: the digest of everything that could change its numbers."""
     return digest_of(dict(parts))
 
 
 @dataclass
-class Store:
+class EmbeddingCache:
     """Arrays under ``root``, by key."""
 
     root: Path
@@ -114,7 +114,7 @@ class Store:
         np.lib.format.write_array_header_1_0(header, {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": array.shape})
         flat, digest = array.reshape(-1), hashlib.sha256()
         pieces = (flat[i : i + PIECE].astype(kind, copy=False).tobytes() for i in range(0, flat.size, PIECE))
-        with whole(self.path(key), self.root) as file:
+        with atomic_open(self.path(key), self.root) as file:
             file.write(bytes(32))
             for piece in itertools.chain((samples.to_bytes(8, "little"), header.getvalue()), pieces):
                 digest.update(piece)

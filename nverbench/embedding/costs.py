@@ -10,13 +10,13 @@ from contextlib import suppress
 
 from nverbench._io import paths
 from nverbench._io.digests import digest_of
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding.extract import Extraction
 from nverbench.embedding.keys import embedding_identity
 from nverbench.errors import DiskError
 
 
-def complete(found: Extraction, planned: Planned, corpus: str, device: str, dtype: str) -> None:
+def complete(found: Extraction, planned: PlannedBackbone, corpus: str, device: str, dtype: str) -> None:
     """Fill in what an extraction cost: measured where clips went through the network now, else as remembered.
 
     Args:
@@ -24,14 +24,14 @@ def complete(found: Extraction, planned: Planned, corpus: str, device: str, dtyp
     """
     network = digest_of([embedding_identity(planned.reference), planned.weights.digest])
     speed = digest_of([network, corpus, device, dtype])
-    notes = paths.read_notes("costs")
+    notes = paths.read_state("costs")
     if found.forward_passes:
         found.per_clip = found.seconds / found.forward_passes
         found.real_time_factor = found.seconds / found.computed_audio if found.computed_audio else None
         with suppress(DiskError):  # the next run that finds everything in the cache does not know; what is computed stands
-            paths.note("costs", "parameters", network, found.parameters)
+            paths.write_state("costs", "parameters", network, found.parameters)
             if found.forward_passes >= notes.get("speed", {}).get(speed, {}).get("passes", 0):  # a handful of clips says little
-                paths.note("costs", "speed", speed, {"passes": found.forward_passes, "clip": found.per_clip, "real_time": found.real_time_factor})
+                paths.write_state("costs", "speed", speed, {"passes": found.forward_passes, "clip": found.per_clip, "real_time": found.real_time_factor})
         return
     remembered = {k: v for k, v in notes.get("speed", {}).get(speed, {}).items() if isinstance(v, int | float)}
     found.parameters = notes.get("parameters", {}).get(network)

@@ -38,7 +38,7 @@ class Decoded:
     """(b, s), zero-padded on the right."""
     lengths: NDArray[np.int64]
     """(b,), at least the backbone's minimum."""
-    bad: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
     """Clip id -> why it cannot be used."""
     seconds: float = 0.0
     """What decoding took."""
@@ -75,7 +75,7 @@ def decode(batch: Sequence[Clip], part: Backbone) -> Decoded:
     return Decoded(good, tuple(len(w) for w in waves.values()), padded, lengths, bad, time.perf_counter() - began)
 
 
-def ahead(
+def decode_ahead(
     batches: Iterable[Sequence[Clip]], part: Backbone, *, workers: int | None = None, work: Callable[[Sequence[Clip], Backbone], Decoded] = decode
 ) -> Generator[Decoded, None, None]:
     """Every batch, decoded, in the order given, while threads work on those that follow.
@@ -96,7 +96,7 @@ def ahead(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def unchanging(decoded: Iterable[Decoded], planned: Iterable[Sequence[Clip]]) -> Generator[Decoded, None, None]:
+def check_unmodified(decoded: Iterable[Decoded], planned: Iterable[Sequence[Clip]]) -> Generator[Decoded, None, None]:
     """What comes in, as long as the files are what they were when this began: an embedding must not be kept under the digest of another content.
 
     Raises:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.data.artifacts import UNTRAINED_SEED, Planned
+from nverbench.data.artifacts import UNTRAINED_SEED, PlannedBackbone
 from nverbench.data.torchaudio_guard import import_torchaudio
-from nverbench.embedding.decode import Decoded, ahead, plan_batches, unchanging
+from nverbench.embedding.decode import Decoded, check_unmodified, decode_ahead, plan_batches
 from nverbench.embedding.devices import is_out_of_memory
 from nverbench.errors import AudioError, PartError
 from nverbench.plugin.records import Backbone, Clip
@@ -33,7 +33,7 @@ def no_tick(clips: int) -> None:
 class Extraction:
     """What became of the clips, and what they cost."""
 
-    bad: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
     """Clip id -> why it cannot be used; such clips have no row."""
     forward_passes: int = 0
     halvings: int = 0
@@ -69,7 +69,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ClipFrames:
     """One clip after its forward pass."""
 
     clip: Clip
@@ -82,30 +82,30 @@ class Heard:
 
 
 def compute(
-    planned: Planned, clips: Sequence[Clip], wanted: set[str], cost: Extraction, *, device: str, dtype: str, layer: int | None = None
-) -> Generator[Heard, None, None]:
+    planned: PlannedBackbone, clips: Sequence[Clip], wanted: set[str], cost: Extraction, *, device: str, dtype: str, layer: int | None = None
+) -> Generator[ClipFrames, None, None]:
     """Each wanted clip with its valid frames; counts passes, seconds and bad clips in ``cost``. Close it, so that its threads end."""
-    batches = needed(planned, clips, wanted, cost)
-    return hear(planned, batches, wanted, cost, device=device, dtype=dtype,
+    batches = batches_to_compute(planned, clips, wanted, cost)
+    return extract(planned, batches, wanted, cost, device=device, dtype=dtype,
                 load=lambda: load_encoder(planned, device=device, dtype=dtype, layer=layer))  # fmt: skip
 
 
-def needed(planned: Planned, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> list[list[Clip]]:
+def batches_to_compute(planned: PlannedBackbone, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> list[list[Clip]]:
     """The planned batches that hold a wanted clip. They are planned from the full list of clips and taken whole, so that a resumed run computes in
-    the same company; clips of which not even a length can be read go to ``cost.bad``."""
-    return [b for b in plan_batches(clips, planned.part.batch, cost.bad) if wanted & {c.id for c in b}]
+    the same company; clips of which not even a length can be read go to ``cost.unusable``."""
+    return [b for b in plan_batches(clips, planned.part.batch, cost.unusable) if wanted & {c.id for c in b}]
 
 
-def hear(
-    planned: Planned, batches: Sequence[Sequence[Clip]], wanted: set[str], cost: Extraction, *, device: str, dtype: str,
+def extract(
+    planned: PlannedBackbone, batches: Sequence[Sequence[Clip]], wanted: set[str], cost: Extraction, *, device: str, dtype: str,
     load: Callable[[], Encoder], decoders: int | None = None,
-) -> Generator[Heard, None, None]:  # fmt: skip
+) -> Generator[ClipFrames, None, None]:  # fmt: skip
     """Each wanted clip of planned batches with its valid frames, as :func:`compute`; ``decoders``: how many threads decode."""
     encoder: Encoder | None = None  # loaded once a clip could be decoded
     began, loading = time.perf_counter(), 0.0
     with (
-        closing(ahead(batches, planned.part, workers=decoders)) as decoded,
-        closing(staged(_usable(unchanging(decoded, batches), wanted, cost), device)) as ready,
+        closing(decode_ahead(batches, planned.part, workers=decoders)) as decoded,
+        closing(prefetch_to_device(_usable(check_unmodified(decoded, batches), wanted, cost), device)) as ready,
     ):
         for batch, waves in ready:
             if encoder is None:
@@ -120,11 +120,11 @@ def hear(
             cost.computed_audio += sum(batch.samples) / planned.part.sample_rate
             for i, clip in enumerate(batch.clips):
                 if clip.id in wanted:
-                    yield Heard(clip, batch.samples[i], encoded.frames[i], None if encoded.layers is None else encoded.layers[i])
+                    yield ClipFrames(clip, batch.samples[i], encoded.frames[i], None if encoded.layers is None else encoded.layers[i])
             cost.loop = time.perf_counter() - began - loading
 
 
-def staged(batches: Iterator[Decoded], device: str) -> Generator[tuple[Decoded, torch.Tensor], None, None]:
+def prefetch_to_device(batches: Iterator[Decoded], device: str) -> Generator[tuple[Decoded, torch.Tensor], None, None]:
     """Each batch with its waves (b, s) where the network wants them; on CUDA the next batch is copied while the network computes."""
     import torch
 
@@ -146,7 +146,7 @@ def staged(batches: Iterator[Decoded], device: str) -> Generator[tuple[Decoded, 
         yield held
 
 
-def load_encoder(planned: Planned, *, device: str, dtype: str = "float32", layer: int | None = None) -> Encoder:
+def load_encoder(planned: PlannedBackbone, *, device: str, dtype: str = "float32", layer: int | None = None) -> Encoder:
     """The backbone's encoder, in eval mode, frozen, with TF32 off; torch's global random state is untouched."""
     import_torchaudio()  # before any plugin imports transformers
     import torch
@@ -251,7 +251,7 @@ def _layers(part: Backbone, given: torch.Tensor | None, rows: int) -> NDArray[np
 def _usable(batches: Iterator[Decoded], wanted: set[str], cost: Extraction) -> Iterator[Decoded]:
     """Batches that hold a wanted clip; what decoding found is written down, in the order of the batches."""
     for batch in batches:
-        cost.bad.update(batch.bad)
+        cost.unusable.update(batch.unusable)
         cost.decoding += batch.seconds
         if wanted & {c.id for c in batch.clips}:  # else what is wanted of it cannot be used, and its mates are in the store
             yield batch

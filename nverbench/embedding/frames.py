@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench._io.digests import digest_of
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache, shards
 from nverbench.embedding.extract import Extraction, Tick, no_tick
-from nverbench.embedding.keys import STORAGES, frames_key_of, key_of, layer_of
-from nverbench.embedding.shards import Ask, Listen
+from nverbench.embedding.keys import STORAGES, embedding_key, frames_key, layer_of
+from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
 from nverbench.errors import ArtifactError, UsageError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class FrameEmbeddings(Extraction):
     dim: int
     storage: str
     keys: tuple[str, ...]
-    store: cache.Store
+    store: cache.EmbeddingCache
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,15 +59,15 @@ class FrameEmbeddings(Extraction):
         """Digest of ids and numbers, from the digests that the entries carry."""
         return digest_of([list(self.ids), [self.store.digest(k) for k in self.keys]])
 
-    def read_out_digest(self, reference: Reference) -> str:
+    def read_out_digest(self, reference: PartRef) -> str:
         """The digest of what a fusion is given: all of it."""
         return self.digest
 
 
 def embed_frames(
-    planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store,
+    planned: PlannedBackbone, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.EmbeddingCache,
     *, layer: int | None = None, device: str, dtype: str = "float32", storage: str = "float32", tick: Tick = no_tick,
-    listen: Listen = shards.here,
+    listen: EmbeddingBackend = shards.embed_locally,
 ) -> FrameEmbeddings:  # fmt: skip
     """Frames of ``clips``, from the store where it has them; a pass over the last layer leaves the pooled embedding there too.
 
@@ -84,7 +84,7 @@ def embed_frames(
     began = time.perf_counter()
     part, wanted = planned.part, layer_of(planned, planned.reference.layer if layer is None else layer)
     _check(planned, storage)
-    keys = {c.id: frames_key_of(planned, c, sha256[c.id], dtype, layer=wanted, storage=storage) for c in clips}
+    keys = {c.id: frames_key(planned, c, sha256[c.id], dtype, layer=wanted, storage=storage) for c in clips}
     found: dict[str, tuple[int, int]] = {}  # clip id -> frames, samples
     for clip in clips:
         stored = store.open(keys[clip.id])
@@ -94,7 +94,7 @@ def embed_frames(
     cost, missing = Extraction(), set(keys) - set(found)
     if missing:
         pooled = _pooled_keys(planned, [c for c in clips if c.id in missing], sha256, store, dtype) if wanted is None else {}
-        ask = Ask(planned, device, dtype, sha256, frames=True, layer=wanted, storage=storage, pooled=frozenset(pooled))
+        ask = EmbeddingRequest(planned, device, dtype, sha256, frames=True, layer=wanted, storage=storage, pooled=frozenset(pooled))
         with closing(listen(ask, clips, missing, cost)) as computed:
             for entry in computed:
                 store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
@@ -109,14 +109,14 @@ def embed_frames(
     return FrameEmbeddings(ids, lengths, part.frame_dim, storage, tuple(keys[i] for i in ids), store, **vars(cost))
 
 
-def _check(planned: Planned, storage: str) -> None:
+def _check(planned: PlannedBackbone, storage: str) -> None:
     if storage not in STORAGES:
         raise UsageError(f"frames are stored as {' or '.join(STORAGES)}, not as {storage}")
     if planned.part.lookup is not None:
         raise UsageError(f"backbone {planned} holds one stored vector per clip and has no frames; name one that can listen")
 
 
-def _pooled_keys(planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store, dtype: str) -> dict[str, str]:
+def _pooled_keys(planned: PlannedBackbone, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.EmbeddingCache, dtype: str) -> dict[str, str]:
     """Clip id -> key of the pooled embedding, where the store has none: a pass over the last layer gives it for nothing."""
-    keys = {c.id: key_of(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
+    keys = {c.id: embedding_key(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
     return {clip: key for clip, key in keys.items() if not store.path(key).exists()}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.data import audio
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache
 from nverbench.errors import AudioError, UsageError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Backbone, Clip
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ OVERHEAD = 200
 """Bytes of an entry beside its numbers (digest, length, header), rounded up."""
 
 
-def embedding_identity(reference: Reference) -> dict[str, Any]:
+def embedding_identity(reference: PartRef) -> dict[str, Any]:
     """What of a backbone's reference could change an embedding's numbers."""
     return {k: v for k, v in reference.identity().items() if k not in AFTER_THE_PASS}
 
 
-def key_of(planned: Planned, clip: Clip, sha256: str, dtype: str, pooling: str, **more: Any) -> str:
+def embedding_key(planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str, pooling: str, **more: Any) -> str:
     """The store's key: everything that could change the numbers, and nothing that could not (no dataset, no file name)."""
     part = planned.part
-    return cache.key_of(
+    return cache.cache_key(
         {
             "audio": audio.REVISION,
             "file": sha256,
@@ -52,12 +52,12 @@ def key_of(planned: Planned, clip: Clip, sha256: str, dtype: str, pooling: str, 
     )
 
 
-def frames_key_of(planned: Planned, clip: Clip, sha256: str, dtype: str, *, layer: int | None, storage: str) -> str:
+def frames_key(planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str, *, layer: int | None, storage: str) -> str:
     """The key of a clip's frames; ``layer`` as ``layer_of`` gives it."""
-    return key_of(planned, clip, sha256, dtype, "none", kind="frames", layer=layer, storage=storage)
+    return embedding_key(planned, clip, sha256, dtype, "none", kind="frames", layer=layer, storage=storage)
 
 
-def layer_of(planned: Planned, layer: int | None) -> int | None:
+def layer_of(planned: PlannedBackbone, layer: int | None) -> int | None:
     """The layer whose frames are wanted, None for the last; UsageError when the backbone does not have it."""
     layers = planned.part.layers
     if layer is None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from nverbench._io import paths
 from nverbench.data import artifacts
-from nverbench.data.artifacts import Planned
-from nverbench.embedding.cache import Store
-from nverbench.embedding.keys import key_of
+from nverbench.data.artifacts import PlannedBackbone
+from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.keys import embedding_key
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.plugin.options import resolve, split
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nverbench.data.corpus import Corpus
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.catalog import Catalog
     from nverbench.plugin.records import Clip
     from nverbench.registry import Registry
 
 
-def planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
+def plan_backbone(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbone:
     """A backbone with the weights that it would run with here.
 
     Raises:
@@ -42,17 +42,17 @@ def planned(catalog: Catalog, rules: Registry, text: str) -> Planned:
     found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
     if isinstance(found, artifacts.Missing):
         raise ArtifactError(str(found))
-    return Planned(part, reference, found)
+    return PlannedBackbone(part, reference, found)
 
 
-def matrix(backbone: Planned, corpus: Corpus, clips: Sequence[Clip], say: Callable[[str], None]) -> NDArray[np.float32]:
+def cached_matrix(backbone: PlannedBackbone, corpus: Corpus, clips: Sequence[Clip], say: Callable[[str], None]) -> NDArray[np.float32]:
     """What a backbone heard of clips of a corpus: (n, d), of the layer that its reference names.
 
     Raises:
         ArtifactError: some were never computed; names the command that does.
     """
-    store = Store(paths.embeddings_folder(), say)
-    found = [store.get(key_of(backbone, clip, corpus.sha256[clip.id], "float32", backbone.part.pool)) for clip in clips]
+    store = EmbeddingCache(paths.embeddings_folder(), say)
+    found = [store.get(embedding_key(backbone, clip, corpus.sha256[clip.id], "float32", backbone.part.pool)) for clip in clips]
     missing = sum(entry is None for entry in found)
     if missing:
         run = f"nverbench run --backbone {backbone} --fusion linear --dataset {corpus.reference}"

@@ -16,24 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench._io.digests import digest_of
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache, shards
-from nverbench.embedding.decode import pad_short, plan_batches
-from nverbench.embedding.extract import Extraction, Tick, compute, forward, load_encoder, no_tick
-from nverbench.embedding.frames import FrameEmbeddings, embed_frames
-from nverbench.embedding.keys import embedding_identity, expected_bytes, key_of, pool
-from nverbench.embedding.shards import Ask, Listen
+from nverbench.embedding.extract import Extraction, Tick, compute, no_tick
+from nverbench.embedding.keys import embedding_key, pool
+from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
 from nverbench.errors import AudioError, PartError, UsageError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "Embeddings", "FrameEmbeddings", "Tick", "check_usable", "embed", "embed_files", "embed_frames", "embedding_identity", "expected_bytes",
-    "forward", "key_of", "load_encoder", "no_tick", "pad_short", "plan_batches", "pool",
-]  # fmt: skip
 
 
 @dataclass
@@ -46,7 +40,7 @@ class Embeddings(Extraction):
     layers: NDArray[np.float32] | None = None
     """(n, L, d) time means of every layer, from backbones that declare layers; the last one is ``matrix``."""
 
-    def again(self) -> Embeddings:
+    def without_cost(self) -> Embeddings:
         """The same embeddings for a second stream, which cost nothing more."""
         return replace(self, forward_passes=0, halvings=0, computed_audio=0.0, seconds=0.0, loop=0.0, model=0.0, decoding=0.0, per_clip=0.0)
 
@@ -55,13 +49,13 @@ class Embeddings(Extraction):
         """Digest of ids and numbers, to the bit."""
         return self._digest(self.matrix)
 
-    def read_out(self, reference: Reference) -> NDArray[np.float32]:
+    def read_out(self, reference: PartRef) -> NDArray[np.float32]:
         """What a reference trains on: the last layer (n, d), the one it names, or for ``layers=weighted`` all of them (n, L, d)."""
         if self.layers is None or not (reference.weighted or reference.layer is not None):
             return self.matrix
         return self.layers if reference.weighted else np.ascontiguousarray(self.layers[:, reference.layer])
 
-    def read_out_digest(self, reference: Reference) -> str:
+    def read_out_digest(self, reference: PartRef) -> str:
         """Digest of ids and of the numbers that a reference trains on."""
         return self._digest(self.read_out(reference))
 
@@ -70,8 +64,8 @@ class Embeddings(Extraction):
 
 
 def embed(
-    planned: Planned, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.Store,
-    *, device: str, dtype: str = "float32", tick: Tick = no_tick, listen: Listen = shards.here,
+    planned: PlannedBackbone, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.EmbeddingCache,
+    *, device: str, dtype: str = "float32", tick: Tick = no_tick, listen: EmbeddingBackend = shards.embed_locally,
 ) -> Embeddings:  # fmt: skip
     """Pooled embeddings of ``clips``, from the store where it has them; ``listen`` computes the others.
 
@@ -85,7 +79,7 @@ def embed(
     began = time.perf_counter()
     if planned.part.lookup is not None:
         return _looked_up(planned, clips)
-    keys = {c.id: key_of(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
+    keys = {c.id: embedding_key(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
     rows, lengths = _Rows(tuple(keys)), dict[str, int]()
     for clip in clips:
         stored = store.get(keys[clip.id])
@@ -95,7 +89,7 @@ def embed(
             tick(1)
     result = Embeddings((), np.zeros((0, planned.part.dim), np.float32))
     if len(lengths) < len(clips):
-        with closing(listen(Ask(planned, device, dtype, sha256), clips, set(keys) - set(lengths), result)) as computed:
+        with closing(listen(EmbeddingRequest(planned, device, dtype, sha256), clips, set(keys) - set(lengths), result)) as computed:
             for entry in computed:
                 rows.put(entry.clip, entry.array)
                 lengths[entry.clip] = entry.samples
@@ -141,7 +135,7 @@ def check_usable(bad: Mapping[str, str], name: str) -> None:
 
 
 def embed_files(
-    planned: Planned, files: Sequence[Path], *, device: str, frames: bool, tick: Tick = no_tick
+    planned: PlannedBackbone, files: Sequence[Path], *, device: str, frames: bool, tick: Tick = no_tick
 ) -> tuple[list[NDArray[np.float32]], dict[str, str]]:
     """Features of one's own audio: a vector (d,) per file, or its frames (t, d), of the layer that the reference names; and the files that cannot
     be used.
@@ -160,10 +154,10 @@ def embed_files(
         for heard in computed:
             got[heard.clip.id] = heard.frames if frames else pool(heard.frames, planned.part.pool)
             tick(1)
-    return [got[c.id] for c in clips if c.id in got], {str(c.path): cost.bad[c.id] for c in clips if c.id in cost.bad}
+    return [got[c.id] for c in clips if c.id in got], {str(c.path): cost.unusable[c.id] for c in clips if c.id in cost.unusable}
 
 
-def _looked_up(planned: Planned, clips: Sequence[Clip]) -> Embeddings:
+def _looked_up(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:
     assert planned.part.lookup is not None  # the caller asked
     ids = tuple(c.id for c in clips)
     matrix = np.asarray(planned.part.lookup(ids, **planned.reference.full), dtype=np.float32)

@@ -10,8 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nverbench.data.artifacts import Planned
-from nverbench.embedding.extract import Extraction, Heard, compute, hear, load_encoder
+from nverbench.data.artifacts import PlannedBackbone
+from nverbench.embedding.extract import ClipFrames, Extraction, compute, extract, load_encoder
 from nverbench.embedding.keys import check_storage, entry_of
 from nverbench.plugin.records import Clip
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ask:
+class EmbeddingRequest:
     """What is wanted of some clips."""
 
-    planned: Planned
+    planned: PlannedBackbone
     device: str
     dtype: str
     sha256: Mapping[str, str]
@@ -40,7 +40,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EmbeddedClip:
     """What the store will keep of a clip."""
 
     clip: str
@@ -52,19 +52,19 @@ class Entry:
     """Beside frames, where it was asked for."""
 
 
-Listen = Callable[[Ask, Sequence[Clip], set[str], Extraction], Generator[Entry, None, None]]
+EmbeddingBackend = Callable[[EmbeddingRequest, Sequence[Clip], set[str], Extraction], Generator[EmbeddedClip, None, None]]
 """``(what, the full list of clips, ids of those that are missing, cost) -> their entries``, in any order; counts into ``cost``. To be closed."""
 
 
-def here(ask: Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[Entry, None, None]:
+def embed_locally(ask: EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[EmbeddedClip, None, None]:
     """The entries of the wanted clips, computed in this process."""
     with closing(compute(ask.planned, clips, wanted, cost, device=ask.device, dtype=ask.dtype, layer=ask.layer)) as computed:
         yield from (_entry(ask, heard) for heard in computed)
 
 
-def part(
-    ask: Ask, batches: Sequence[Sequence[Clip]], wanted: set[str], cost: Extraction, *, decoders: int, load: Callable[[], Encoder] | None = None
-) -> Iterator[Entry]:
+def embed_shard(
+    ask: EmbeddingRequest, batches: Sequence[Sequence[Clip]], wanted: set[str], cost: Extraction, *, decoders: int, load: Callable[[], Encoder] | None = None
+) -> Iterator[EmbeddedClip]:
     """The entries of one shard: whole planned batches, as ``here``.
 
     Args:
@@ -73,15 +73,15 @@ def part(
     """
     how = {"device": ask.device, "dtype": ask.dtype}
     ready = load or (lambda: load_encoder(ask.planned, layer=ask.layer, **how))
-    with closing(hear(ask.planned, batches, wanted, cost, load=ready, decoders=decoders, **how)) as heard:
+    with closing(extract(ask.planned, batches, wanted, cost, load=ready, decoders=decoders, **how)) as heard:
         for one in heard:
             yield _entry(ask, one)
 
 
-def _entry(ask: Ask, heard: Heard) -> Entry:
+def _entry(ask: EmbeddingRequest, heard: ClipFrames) -> EmbeddedClip:
     own = ask.planned.part
     if not ask.frames:
-        return Entry(heard.clip.id, heard.samples, entry_of(heard.frames, heard.layers, own))
+        return EmbeddedClip(heard.clip.id, heard.samples, entry_of(heard.frames, heard.layers, own))
     check_storage(own, heard.frames, ask.storage)
     pooled = entry_of(heard.frames, heard.layers, own) if heard.clip.id in ask.pooled else None
-    return Entry(heard.clip.id, heard.samples, heard.frames, pooled)
+    return EmbeddedClip(heard.clip.id, heard.samples, heard.frames, pooled)

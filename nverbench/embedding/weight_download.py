@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from nverbench._io import paths
 from nverbench._io.digests import digest_of, file_sha256
-from nverbench._io.download_lock import alone, file_name
-from nverbench.data.artifacts import advice, has_address, kept_weights
+from nverbench._io.download_lock import exclusive, file_name
+from nverbench.data.artifacts import how_to_get, is_downloadable, kept_weights
 from nverbench.errors import ArtifactError
 from nverbench.plugin.records import Backbone, Source
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def fetched(backbone: Backbone, pin: Source | None, say: Callable[[str], None] = print) -> Iterator[Path]:
+def downloaded_weights(backbone: Backbone, pin: Source | None, say: Callable[[str], None] = print) -> Iterator[Path]:
     """A backbone's weights as downloaded, inside the block that verifies and keeps them.
 
     Raises:
@@ -35,12 +35,12 @@ def fetched(backbone: Backbone, pin: Source | None, say: Callable[[str], None] =
     source = pin or backbone.weights
     if backbone.weights.how:  # an address that only a person can use
         raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {backbone.weights.how}")
-    if not source.address.startswith("hf:") and not has_address(source):
-        raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {advice(backbone)}")
+    if not source.address.startswith("hf:") and not is_downloadable(source):
+        raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {how_to_get(backbone)}")
     which = digest_of([source.address, source.revision, source.sha256])[:12]
     folder = paths.home() / "downloads" / f"{backbone.name}-{which}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with alone(folder.with_name(f"{folder.name}.lock"), f"weights {backbone.name}: another process is fetching them; waiting for it", say) as waited:
+    with exclusive(folder.with_name(f"{folder.name}.lock"), f"weights {backbone.name}: another process is fetching them; waiting for it", say) as waited:
         if waited and (kept := kept_weights(backbone)) is not None:  # somebody else fetched them meanwhile
             yield kept
             return
@@ -70,7 +70,7 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
         reason = " ".join(str(error).split())
         if not reason.startswith(source.address):
             reason = f"{source.address} could not be fetched ({reason})"
-        raise ArtifactError(f"weights {backbone.name}: {reason}; {advice(backbone)}") from error
+        raise ArtifactError(f"weights {backbone.name}: {reason}; {how_to_get(backbone)}") from error
 
 
 def _from_hub(source: Source, wanted: tuple[str, ...], folder: Path) -> Path:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nverbench._io.text import visible
+from nverbench._io.text import escape_control_characters
 from nverbench.errors import UsageError
-from nverbench.leaderboard.rows import Filed
+from nverbench.leaderboard.rows import StoredResult
 from nverbench.metrics import scores
-from nverbench.metrics.jackknife import Predictions, mean_sd
+from nverbench.metrics.jackknife import Decisions, mean_sd
 from nverbench.metrics.scores import NAMES, PRIMARY
 from nverbench.metrics.significance import Comparison, compare, corrected_t, holm
 from nverbench.results.predictions import Predictions as Stored
@@ -60,7 +60,7 @@ class Compared:
         return {**dataclasses.asdict(self), "verdict": verdict(self)}
 
 
-def results(a: Filed, b: Filed) -> Compared:
+def results(a: StoredResult, b: StoredResult) -> Compared:
     """The comparison of two filed results.
 
     Raises:
@@ -79,7 +79,7 @@ def results(a: Filed, b: Filed) -> Compared:
 
 
 def predictions(
-    a: str, b: str, one: Predictions, two: Predictions, labels: list[str], *, unit: str, folds: dict[str, Comparison], notes: tuple[str, ...] = ()
+    a: str, b: str, one: Decisions, two: Decisions, labels: list[str], *, unit: str, folds: dict[str, Comparison], notes: tuple[str, ...] = ()
 ) -> Compared:
     """The comparison of two sets of predictions of the same rows; ValueError when they are not."""
     units = len(set(one.units()))
@@ -121,7 +121,7 @@ def refuse_different(a: Result, b: Result) -> None:
     for what, (left, right) in differing.items():
         if left != right:
             more = "; for shared against disjoint speakers see the speaker gap of nverbench leaderboard show" if what == "the kind of folds" else ""
-            raise UsageError(visible(f"{a.id} and {b.id} differ in {what}: {left:.60} and {right:.60}; compare rows of one corpus and cut{more}"))
+            raise UsageError(escape_control_characters(f"{a.id} and {b.id} differ in {what}: {left:.60} and {right:.60}; compare rows of one corpus and cut{more}"))
 
 
 def name(result: Result) -> str:
@@ -167,15 +167,15 @@ def lines(compared: Compared) -> list[str]:
         folds = f"   {100 * second.difference.value:>+10.1f} {p_text(second.p):>8}" if second else ""
         shown.append(f"{SAID[metric]:14}{100 * d.value:>+7.1f}  {interval:<16}{p_text(c.p):>8}  {smallest:>13}{folds}")
     shown += _seeds_line(compared)
-    width = max([len("recall"), *(len(visible(r.label)) for r in compared.recalls)])
+    width = max([len("recall"), *(len(escape_control_characters(r.label)) for r in compared.recalls)])
     shown.append(f"{'recall':{width}}  {'clips':>5}  {'A':>5}  {'B':>5}  {'A - B':>6}  {'95%':<16}{'p (Holm)':>8}")
     for r in compared.recalls:
         d = r.difference.difference
         interval = f"[{100 * d.low:.1f}, {100 * d.high:.1f}]" if d.low is not None and d.high is not None else "[no interval]"
         values = f"{100 * r.a:>5.1f}  {100 * r.b:>5.1f}  {100 * d.value:>+6.1f}"
-        shown.append(f"{visible(r.label):{width}}  {r.clips:>5}  {values}  {interval:<16}{p_text(r.adjusted_p):>8}")
+        shown.append(f"{escape_control_characters(r.label):{width}}  {r.clips:>5}  {values}  {interval:<16}{p_text(r.adjusted_p):>8}")
     shown += [f"note: {note}" for note in compared.notes] + [s for s in (second_opinion(compared),) if s] + [verdict(compared)]
-    return [visible(line) for line in shown]
+    return [escape_control_characters(line) for line in shown]
 
 
 def p_text(p: float | None) -> str:
@@ -193,7 +193,7 @@ def _seeds_line(compared: Compared) -> list[str]:
     return [f"sd over seeds, {SAID[PRIMARY]}: {each}{both}"]
 
 
-def _seeds(a: Predictions, b: Predictions) -> dict[str, float | int | None]:
+def _seeds(a: Decisions, b: Decisions) -> dict[str, float | int | None]:
     """Replicates are paired: the protocol draws a replicate's order, initialisation and dropout alike for every system."""
     one, two = ([float(scores.scores(scores.confusion(p.target, row, p.classes))[PRIMARY]) for row in p.predicted] for p in (a, b))
     deltas = [x - y for x, y in zip(one, two, strict=True)] if len(one) == len(two) > 1 else []
@@ -202,13 +202,13 @@ def _seeds(a: Predictions, b: Predictions) -> dict[str, float | int | None]:
             "seeds": len(deltas) if deltas else None}  # fmt: skip
 
 
-def _recalls(a: Predictions, b: Predictions, labels: list[str]) -> tuple[Recall, ...]:
+def _recalls(a: Decisions, b: Decisions, labels: list[str]) -> tuple[Recall, ...]:
     """Recall of a class is the accuracy on its clips: the same paired jackknife, over the groups that have some."""
     found = []
     for i, label in enumerate(labels):
         rows = a.target == i
         if rows.any():
-            one, two = (Predictions(p.target[rows], p.predicted[:, rows], tuple(np.array(p.units())[rows]), p.classes) for p in (a, b))
+            one, two = (Decisions(p.target[rows], p.predicted[:, rows], tuple(np.array(p.units())[rows]), p.classes) for p in (a, b))
             a_recall, b_recall = (float((p.predicted == i).mean()) for p in (one, two))
             found.append(Recall(label, int(rows.sum()), a_recall, b_recall, compare(one, two, metric="accuracy"), None))
     tested = [r.difference.p for r in found if r.difference.p is not None]

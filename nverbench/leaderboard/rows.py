@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nverbench.errors import ResultError
-from nverbench.metrics.jackknife import FEWEST
-from nverbench.metrics.jackknife import Predictions as Decisions
+from nverbench.metrics.jackknife import MIN_GROUPS
+from nverbench.metrics.jackknife import Decisions as Decisions
 from nverbench.metrics.scores import PRIMARY
 from nverbench.metrics.significance import Comparison, compare, rank_groups
 from nverbench.results.predictions import Predictions
@@ -31,7 +31,7 @@ NOT_RERUN = "neither the maintainers nor another party has rerun it"
 
 
 @dataclass(frozen=True)
-class Filed:
+class StoredResult:
     """A result where it lies, and what its numbers are worth."""
 
     result: Result
@@ -57,7 +57,7 @@ class Filed:
 class Row:
     """One line of the leaderboard."""
 
-    filed: Filed
+    filed: StoredResult
     rank: int | None
     """Rows of one field with the same rank could not be told apart from the best of them; None: not ranked."""
     unranked: str
@@ -82,9 +82,9 @@ def field_of(result: Result) -> Field:
     return result.provenance.dataset_digest, result.folds.digest, result.protocol, result.selection
 
 
-def rows(filed: Iterable[Filed], gaps: Iterable[Gap] = ()) -> list[Row]:
+def rows(filed: Iterable[StoredResult], gaps: Iterable[Gap] = ()) -> list[Row]:
     """Ranked rows: by dataset, protocol and folds, then by rank and score; what is not ranked stands last."""
-    fields: dict[Field, list[Filed]] = defaultdict(list)
+    fields: dict[Field, list[StoredResult]] = defaultdict(list)
     for one in filed:
         fields[field_of(one.result)].append(one)
     by_id = {result: gap for gap in gaps for result in (gap.random, gap.disjoint)}
@@ -92,7 +92,7 @@ def rows(filed: Iterable[Filed], gaps: Iterable[Gap] = ()) -> list[Row]:
     return sorted(found, key=_place)
 
 
-def _ranked(filed: list[Filed], gaps: dict[str, Gap]) -> list[Row]:
+def _ranked(filed: list[StoredResult], gaps: dict[str, Gap]) -> list[Row]:
     """The rows of one field."""
     reasons, decisions = {}, {}
     for one in filed:
@@ -114,14 +114,14 @@ def _ranked(filed: list[Filed], gaps: dict[str, Gap]) -> list[Row]:
     return found
 
 
-def _decisions(one: Filed) -> tuple[str, Decisions | None]:
+def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
     """What a row is ranked by; or why it is not."""
     r = one.result
     why = {
         "a control, not a result": r.control,
         "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
         NOT_RERUN: one.level not in RANKED,
-        f"fewer than {FEWEST} {r.unit if r.unit != 'clip' else 'group'}s: no claim of significance": 0 < r.counts.groups < FEWEST,
+        f"fewer than {MIN_GROUPS} {r.unit if r.unit != 'clip' else 'group'}s: no claim of significance": 0 < r.counts.groups < MIN_GROUPS,
     }
     for reason, holds in why.items():
         if holds:

@@ -20,9 +20,9 @@ from nverbench.metrics import scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FEWEST = 5
+MIN_GROUPS = 5
 """Below this many groups: values per group, no claim of significance."""
-NOISE = 1e-12
+ROUNDING = 1e-12
 """A difference of two scores below this is rounding: a mean over replicates depends on their order in its last bit."""
 
 
@@ -37,7 +37,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Decisions:
     """Pooled out-of-fold predictions of r replicates."""
 
     target: NDArray[np.int64]
@@ -64,13 +64,13 @@ class Predictions:
         return stacks
 
 
-def jackknife(predictions: Predictions, *, level: float = 0.95) -> dict[str, Interval]:
+def jackknife(predictions: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
     """The pooled metrics, averaged over replicates, each with its delete-one-group interval."""
-    whole, without = left_out(predictions)
+    whole, without = leave_one_out(predictions)
     return {name: _interval(whole[name], without[name], level) for name in scores.NAMES}
 
 
-def difference(a: Predictions, b: Predictions, *, level: float = 0.95) -> dict[str, Interval]:
+def difference(a: Decisions, b: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
     """The paired difference a - b of every metric: the same clips and groups under two systems, or one system under two cuts.
 
     Raises:
@@ -78,12 +78,12 @@ def difference(a: Predictions, b: Predictions, *, level: float = 0.95) -> dict[s
     """
     if a.groups != b.groups or not np.array_equal(a.target, b.target):
         raise ValueError("a paired difference needs the same clips, labels and groups on both sides")
-    (whole_a, without_a), (whole_b, without_b) = left_out(a), left_out(b)
-    wholes = {n: float(settled(np.asarray(whole_a[n] - whole_b[n]))) for n in scores.NAMES}
-    return {n: _interval(wholes[n], settled(without_a[n] - without_b[n]), level, bounded=False) for n in scores.NAMES}
+    (whole_a, without_a), (whole_b, without_b) = leave_one_out(a), leave_one_out(b)
+    wholes = {n: float(zero_rounding(np.asarray(whole_a[n] - whole_b[n]))) for n in scores.NAMES}
+    return {n: _interval(wholes[n], zero_rounding(without_a[n] - without_b[n]), level, bounded=False) for n in scores.NAMES}
 
 
-def bootstrap(predictions: Predictions, *, seed: int, draws: int = 1000, level: float = 0.95) -> dict[str, tuple[float, float]]:
+def bootstrap(predictions: Decisions, *, seed: int, draws: int = 1000, level: float = 0.95) -> dict[str, tuple[float, float]]:
     """Percentile intervals of a bootstrap over groups: for comparison with the jackknife, too narrow with few speakers."""
     stacks = predictions.stacks()
     rng = np.random.default_rng(seed)
@@ -94,14 +94,14 @@ def bootstrap(predictions: Predictions, *, seed: int, draws: int = 1000, level: 
     return {name: (float(np.quantile(v, tail)), float(np.quantile(v, 1 - tail))) for name, v in values.items()}
 
 
-def per_group(predictions: Predictions) -> dict[str, float]:
+def per_group(predictions: Decisions) -> dict[str, float]:
     """Accuracy of every group: what is shown where there are too few for an interval."""
     names = sorted(set(predictions.units()))
     accuracy = scores.scores(predictions.stacks())["accuracy"].mean(-1)  # (G,)
     return dict(zip(names, (float(a) for a in accuracy), strict=True))
 
 
-def left_out(predictions: Predictions) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+def leave_one_out(predictions: Decisions) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
     """Each metric of all groups, and of all but one, groups in the order of their names: () and (G,), averaged over replicates."""
     stacks = predictions.stacks()
     total = stacks.sum(0)  # (r, k, k)
@@ -110,9 +110,9 @@ def left_out(predictions: Predictions) -> tuple[dict[str, float], dict[str, NDAr
     return whole, without
 
 
-def settled(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+def zero_rounding(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same differences, with 0 for what is rounding only."""
-    return np.where(np.abs(differences) < NOISE, 0.0, differences)
+    return np.where(np.abs(differences) < ROUNDING, 0.0, differences)
 
 
 def standard_error(without: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,7 +137,7 @@ def _interval(value: float, without: NDArray[Any], level: float, *, bounded: boo
     if groups < 2:
         return Interval(value, None, None, None)
     se = float(standard_error(without))
-    if groups < FEWEST:
+    if groups < MIN_GROUPS:
         return Interval(value, None, None, se)
     half = quantile(level, groups) * se
     low, high = value - half, value + half

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.metrics.jackknife import FEWEST, Interval, Predictions, difference, left_out, quantile, settled, standard_error
+from nverbench.metrics.jackknife import MIN_GROUPS, Decisions, Interval, difference, leave_one_out, quantile, standard_error, zero_rounding
 from nverbench.metrics.scores import PRIMARY
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Comparison:
     """The smallest difference that would have been called one here: what "cannot tell" could have told."""
 
 
-def compare(a: Predictions, b: Predictions, *, metric: str = PRIMARY, level: float = 0.95) -> Comparison:
+def compare(a: Decisions, b: Decisions, *, metric: str = PRIMARY, level: float = 0.95) -> Comparison:
     """The paired jackknife difference a - b of one metric over groups.
 
     Raises:
@@ -47,7 +47,7 @@ def p_value(difference: Interval, units: int) -> float | None:
     return float(_p_values(np.asarray(difference.value), np.asarray(difference.se), units))
 
 
-def smallest_difference(difference: Interval, units: int, *, level: float = 0.95) -> float | None:
+def minimum_detectable_difference(difference: Interval, units: int, *, level: float = 0.95) -> float | None:
     """t(units - 1) se: a difference of this size would have just been significant, and a true one of this size is found about half of the time.
 
     None where no claim can be made.
@@ -73,13 +73,13 @@ def corrected_t(a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float
     """
     if a.keys() != b.keys() or not a or not all((*a.values(), *b.values())):
         raise ValueError("a paired test over folds needs scores of the same folds on both sides")
-    deltas = settled(np.array([np.mean(a[fold]) - np.mean(b[fold]) for fold in sorted(a)]))  # (k,)
+    deltas = zero_rounding(np.array([np.mean(a[fold]) - np.mean(b[fold]) for fold in sorted(a)]))  # (k,)
     value, k = float(deltas.mean()), len(deltas)
     if k < 2:
         return Comparison(Interval(value, None, None, None), None, None)
     se = float(np.sqrt((1 / k + ratio) * deltas.var(ddof=1)))
     half = quantile(level, k) * se
-    claim = groups >= FEWEST
+    claim = groups >= MIN_GROUPS
     return _comparison(Interval(value, value - half if claim else None, value + half if claim else None, se), k, level)
 
 
@@ -93,7 +93,7 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def rank_groups(rows: Mapping[str, Predictions], *, metric: str = PRIMARY, alpha: float = 0.05) -> dict[str, int | None]:
+def rank_groups(rows: Mapping[str, Decisions], *, metric: str = PRIMARY, alpha: float = 0.05) -> dict[str, int | None]:
     """Which rows of one dataset, folds and protocol share a place: name -> 1, 2, ... or None for what cannot be compared.
 
     The best row (of equals the first by name) is compared with each other row by the paired jackknife difference, Holm over these comparisons; it
@@ -108,19 +108,19 @@ def rank_groups(rows: Mapping[str, Predictions], *, metric: str = PRIMARY, alpha
     names = _comparable(rows)
     if not names:
         return places
-    parts = [left_out(rows[name]) for name in names]
+    parts = [leave_one_out(rows[name]) for name in names]
     values, without = np.array([whole[metric] for whole, _ in parts]), np.array([w[metric] for _, w in parts])  # (n,), (n, G)
     remaining, place = np.argsort(-values, kind="stable"), 1
     while len(remaining):
         best, others = remaining[0], remaining[1:]
-        ahead, errors = settled(values[best] - values[others]), standard_error(settled(without[best] - without[others]))  # (m,)
+        ahead, errors = zero_rounding(values[best] - values[others]), standard_error(zero_rounding(without[best] - without[others]))  # (m,)
         below = holm(_p_values(ahead, errors, without.shape[-1])) < alpha
         places |= {names[i]: place for i in (best, *others[~below])}
         remaining, place = others[below], place + 1
     return places
 
 
-def _comparable(rows: Mapping[str, Predictions]) -> list[str]:
+def _comparable(rows: Mapping[str, Decisions]) -> list[str]:
     """Names of the rows that can be compared with each other, sorted."""
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for name in sorted(rows):
@@ -129,11 +129,11 @@ def _comparable(rows: Mapping[str, Predictions]) -> list[str]:
     if not alike:
         return []
     names = min(alike.values(), key=lambda names: (-len(names), -len(rows[names[0]].target), names[0]))
-    return names if len(set(rows[names[0]].units())) >= FEWEST else []
+    return names if len(set(rows[names[0]].units())) >= MIN_GROUPS else []
 
 
 def _comparison(difference: Interval, units: int, level: float) -> Comparison:
-    return Comparison(difference, p_value(difference, units), smallest_difference(difference, units, level=level))
+    return Comparison(difference, p_value(difference, units), minimum_detectable_difference(difference, units, level=level))
 
 
 def _p_values(differences: NDArray[Any], errors: NDArray[Any], units: int) -> NDArray[np.float64]:

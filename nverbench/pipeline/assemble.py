@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench.data.folds import assign
-from nverbench.data.folds.protocol import by_protocol
+from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.embedding import pooled as embed
 from nverbench.embedding.frames import FrameEmbeddings
 from nverbench.pipeline import provenance
-from nverbench.pipeline.embeddings import Crew, Embedded, Shared, Watch, unchanged, unwatched
+from nverbench.pipeline.embeddings import Crew, Embedded, RunEmbeddings, Watch, check_files_unmodified, unwatched
 from nverbench.pipeline.executors.gpus import Gpus, visible
 from nverbench.pipeline.job import Job
 from nverbench.pipeline.standing import heard_in_pretraining
@@ -23,8 +23,10 @@ from nverbench.plugin.records import Clip
 from nverbench.results import publishing, scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Combination, Counts, Folds, FoldScore, Result
-from nverbench.training.folds import Fitted, Spoken, Training, Workers, begin_folds
-from nverbench.training.sequences import Stream
+from nverbench.training.folds import submit_folds
+from nverbench.training.processes import Workers
+from nverbench.training.records import FoldPredictions, TrainingSetup
+from nverbench.training.sequences import FrameStream, TurnFrames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +38,7 @@ def crew(used: Collection[str], say: Callable[[str], None]) -> Crew:
     return Gpus(ids, say) if len(ids) > 1 else Workers(say=say)
 
 
-def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tuple[Result, Predictions]]:
+def begin_job(job: Job, shared: RunEmbeddings, watch: Watch = unwatched) -> Callable[[], tuple[Result, Predictions]]:
     """Begin a job; call what comes back for its result. Until then workers may still be busy with it, and another can be begun.
 
     Raises (here or when called back):
@@ -45,16 +47,16 @@ def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tu
         PartError, FitError: a part broke its contract, a loss was not finite.
     """
     found = _embedded(job, shared, watch)
-    unchanged(job)  # hours may lie between its embedding and its turn
+    check_files_unmodified(job)  # hours may lie between its embedding and its turn
     clips, streams = usable(job, found), _frames(job, found, shared) if job.fusion.wants == "frames" else _vectors(job, found)
-    cut = job.cut if len(clips) == len(job.corpus.clips) else by_protocol(clips, job.cut.kind, job.protocol)  # --skip-bad left some out
+    cut = job.cut if len(clips) == len(job.corpus.clips) else folds_of_protocol(clips, job.cut.kind, job.protocol)  # --skip-bad left some out
     index = {label: i for i, label in enumerate(job.corpus.labels)}
     target = np.array([index[str(c.label)] for c in clips], dtype=np.int64)
     kept = shared.checkpoints / job.id if shared.checkpoints is not None and job.fusion.wants == "frames" else None
-    training = Training(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device,
+    training = TrainingSetup(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device,
                         widths=tuple(b.reference.project for b in job.backbones), checkpoints=kept, shuffle=job.selection.shuffle)  # fmt: skip
     tick = watch(f"fit {job}", len(cut.folds) * job.selection.seeds)
-    trained = begin_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
+    trained = submit_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
 
     def ended() -> tuple[Result, Predictions]:
         fitted = trained()
@@ -66,21 +68,21 @@ def begin(job: Job, shared: Shared, watch: Watch = unwatched) -> Callable[[], tu
     return ended
 
 
-def _embedded(job: Job, shared: Shared, watch: Watch) -> dict[str, Embedded]:
+def _embedded(job: Job, shared: RunEmbeddings, watch: Watch) -> dict[str, Embedded]:
     """What each backbone gave for what the job hears."""
     found: dict[str, Embedded] = {}
     for name, planned in zip(job.names, job.backbones, strict=True):
         own = shared.heard(job, planned, watch)
         twice = any(other is own for other in found.values())
-        found[name] = own.again() if twice and isinstance(own, embed.Embeddings) else own  # the same backbone twice was heard once
+        found[name] = own.without_cost() if twice and isinstance(own, embed.Embeddings) else own  # the same backbone twice was heard once
     if not job.selection.skip_bad:
-        embed.check_usable({clip: reason for e in found.values() for clip, reason in e.bad.items()}, str(job.corpus.reference))
+        embed.check_usable({clip: reason for e in found.values() for clip, reason in e.unusable.items()}, str(job.corpus.reference))
     return found
 
 
 def usable(job: Job, found: Mapping[str, Embedded]) -> list[Clip]:
     """The scored clips that every backbone could use."""
-    bad = {clip for e in found.values() for clip in e.bad}
+    bad = {clip for e in found.values() for clip in e.unusable}
     return [c for c in job.corpus.clips if c.id not in bad]
 
 
@@ -94,24 +96,24 @@ def _vectors(job: Job, found: Mapping[str, Embedded]) -> list[NDArray[np.float32
     return streams
 
 
-def _frames(job: Job, found: Mapping[str, Embedded], shared: Shared) -> Spoken:
+def _frames(job: Job, found: Mapping[str, Embedded], shared: RunEmbeddings) -> TurnFrames:
     """Where the frames of all heard turns lie, and what belongs together."""
-    bad = {clip for e in found.values() for clip in e.bad}
+    bad = {clip for e in found.values() for clip in e.unusable}
     heard = [c for c in job.heard if c.id not in bad]
     streams = []
     for own in found.values():
         assert isinstance(own, FrameEmbeddings)  # Shared.heard gives what the fusion wants
         place = {clip_id: i for i, clip_id in enumerate(own.ids)}
         keys, lengths = zip(*((own.keys[place[c.id]], int(own.lengths[place[c.id]])) for c in heard), strict=True)
-        streams.append(Stream(shared.store.root, keys, lengths, own.dim))
+        streams.append(FrameStream(shared.store.root, keys, lengths, own.dim))
     rows = {c.id: i for i, c in enumerate(usable(job, found))}
     talks: dict[str, list[int]] = {}
     for turn, clip in enumerate(heard if job.corpus.heard else ()):
         talks.setdefault(str(clip.conversation), []).append(turn)
-    return Spoken(tuple(streams), tuple(rows.get(c.id, -1) for c in heard), tuple(map(tuple, talks.values())), tuple(c.speaker or "" for c in heard))
+    return TurnFrames(tuple(streams), tuple(rows.get(c.id, -1) for c in heard), tuple(map(tuple, talks.values())), tuple(c.speaker or "" for c in heard))
 
 
-def pooled(cut: assign.Cut, fitted: list[list[Fitted]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:
+def pooled(cut: assign.FoldSet, fitted: list[list[FoldPredictions]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:
     """Out-of-fold predictions of all test rows, in the order of the clips."""
     rows = np.concatenate([np.array(f.test) for f in cut.folds])
     order = np.argsort(rows, kind="stable")
@@ -122,7 +124,7 @@ def pooled(cut: assign.Cut, fitted: list[list[Fitted]], clips: list[Clip], targe
     return Predictions([c.id for c in tested], [c.unit or "" for c in tested], target[rows[order]], [str(n) for n in names], probabilities)
 
 
-def _result(job: Job, cut: assign.Cut, clips: list[Clip], fitted: list[list[Fitted]], predictions: Predictions,
+def _result(job: Job, cut: assign.FoldSet, clips: list[Clip], fitted: list[list[FoldPredictions]], predictions: Predictions,
             embeddings: Mapping[str, Embedded]) -> Result:  # fmt: skip
     labels = list(job.corpus.labels)
     hard = predictions.decisions(len(labels))
@@ -161,12 +163,12 @@ def _result(job: Job, cut: assign.Cut, clips: list[Clip], fitted: list[list[Fitt
         per_fold=per_fold,
         provenance=made_from,
         timings=provenance.timings(embeddings, sum(f.seconds for replicate in fitted for f in replicate)),
-        names=publishing.names(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job), cut.notes),
+        names=publishing.pseudonyms_for(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job), cut.notes),
         machine={"device": provenance.device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
     )  # fmt: skip
 
 
-def _folds(cut: assign.Cut) -> Folds:
+def _folds(cut: assign.FoldSet) -> Folds:
     seen = any(f.speakers_seen for f in cut.folds)
     return Folds(kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=seen, notes=list(cut.notes))
 
@@ -177,7 +179,7 @@ def _public_texts(job: Job) -> dict[str, str]:
     return {str(reference): publishing.public_text(reference, digest) for reference, digest in digests}
 
 
-def fold_scores(cut: assign.Cut, fitted: list[Fitted], replicate: int, predictions: Predictions, labels: list[str]) -> list[FoldScore]:
+def fold_scores(cut: assign.FoldSet, fitted: list[FoldPredictions], replicate: int, predictions: Predictions, labels: list[str]) -> list[FoldScore]:
     """The scores of one replicate's folds, and how each was trained."""
     found = []
     for fold, fit in zip(cut.folds, fitted, strict=True):
@@ -192,7 +194,7 @@ def fold_scores(cut: assign.Cut, fitted: list[Fitted], replicate: int, predictio
 
 
 def _counts(job: Job, clips: list[Clip], groups: list[str], embeddings: Mapping[str, Embedded]) -> Counts:
-    left_out = dict(job.corpus.left_out) | {clip: why for e in embeddings.values() for clip, why in e.bad.items()}
+    left_out = dict(job.corpus.left_out) | {clip: why for e in embeddings.values() for clip, why in e.unusable.items()}
     return Counts(
         clips=len(clips),
         groups=len(groups),

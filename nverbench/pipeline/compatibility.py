@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.data.corpus import Corpus
 from nverbench.plugin.records import Fusion, Loss
 from nverbench.training import early_stopping
@@ -14,7 +14,7 @@ HONOURED = {"optimizer": ("adam", "radam-schedule-free"), "select": tuple(early_
 """What this version trains with; a recipe that asks for anything else is skipped, never trained in another way than its paper's."""
 
 
-def unfit(fusion: Fusion, options: Mapping[str, Any], loss: Loss, backbones: tuple[Planned, ...], *, shuffle: str = "none") -> list[str]:
+def incompatibilities(fusion: Fusion, options: Mapping[str, Any], loss: Loss, backbones: tuple[PlannedBackbone, ...], *, shuffle: str = "none") -> list[str]:
     """Why these parts do not go together, or cannot be trained by this version; empty when they can."""
     recipe = fusion.recipe_for(options)
     asked = {name: getattr(recipe, name) for name in HONOURED}
@@ -34,7 +34,7 @@ def unfit(fusion: Fusion, options: Mapping[str, Any], loss: Loss, backbones: tup
     return reasons
 
 
-def unfit_corpus(fusion: Fusion, options: Mapping[str, Any], corpus: Corpus) -> list[str]:
+def corpus_incompatibilities(fusion: Fusion, options: Mapping[str, Any], corpus: Corpus) -> list[str]:
     """Why a fusion cannot be trained on a corpus."""
     if fusion.recipe_for(options).unit == "conversation" and not corpus.heard:
         return [f"fusion {fusion.name} trains on whole conversations, and dataset {corpus.reference} has single clips"]
@@ -43,7 +43,7 @@ def unfit_corpus(fusion: Fusion, options: Mapping[str, Any], corpus: Corpus) -> 
     return []
 
 
-def _without_frames(fusion: Fusion, backbone: Planned) -> list[str]:
+def _without_frames(fusion: Fusion, backbone: PlannedBackbone) -> list[str]:
     """Why a backbone has no frames for a fusion."""
     part, reference = backbone.part, backbone.reference
     if part.lookup is not None:

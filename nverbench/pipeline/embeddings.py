@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Protocol
 
 from nverbench._io.digests import file_digests
-from nverbench.data.artifacts import Planned
-from nverbench.embedding import cache, costs, frames, pooled
+from nverbench.data.artifacts import PlannedBackbone
+from nverbench.embedding import cache, costs, extract, frames, keys, pooled
 from nverbench.embedding.extract import Extraction
-from nverbench.embedding.shards import Listen
+from nverbench.embedding.shards import EmbeddingBackend
 from nverbench.errors import ClusterGone, DatasetError
 from nverbench.pipeline.job import Job
 from nverbench.training.folds import Crew as Trainers
-from nverbench.training.folds import Workers
+from nverbench.training.processes import Workers
 
 Embedded = pooled.Embeddings | frames.FrameEmbeddings
 MOST_BYTES = 4_000_000_000
-Watch = Callable[[str, int], pooled.Tick]
+Watch = Callable[[str, int], extract.Tick]
 """Told of a stage and its size; gives what to call after each step of it."""
 
 
@@ -31,7 +31,7 @@ class Crew(Trainers, Protocol):
     """Who listens and who trains, here or elsewhere; what they give is written by this process alone. A context manager, so that it ends."""
 
     @property
-    def listen(self) -> Listen:
+    def listen(self) -> EmbeddingBackend:
         """Computes the store's entries that are missing."""
 
     def __enter__(self) -> object:
@@ -41,16 +41,16 @@ class Crew(Trainers, Protocol):
         """Everybody is sent home."""
 
 
-def unwatched(stage: str, total: int) -> pooled.Tick:
+def unwatched(stage: str, total: int) -> extract.Tick:
     """Progress that nobody watches."""
-    return pooled.no_tick
+    return extract.no_tick
 
 
 @dataclass
-class Shared:
+class RunEmbeddings:
     """Embeddings and workers of one run."""
 
-    store: cache.Store
+    store: cache.EmbeddingCache
     workers: Crew = field(default_factory=Workers)
     """Who embeds and trains; nothing is started before a job is worth it."""
     checkpoints: Path | None = None
@@ -67,7 +67,7 @@ class Shared:
         done = set()
         for job in jobs:
             for planned in job.backbones:
-                key = key_of(job, planned)
+                key = run_key(job, planned)
                 if key not in done:
                     done.add(key)
                     try:
@@ -77,21 +77,21 @@ class Shared:
                         if isinstance(error, ClusterGone):  # nobody is left to embed the rest
                             return
 
-    def heard(self, job: Job, planned: Planned, watch: Watch) -> Embedded:
+    def heard(self, job: Job, planned: PlannedBackbone, watch: Watch) -> Embedded:
         """What a job's fusion wants of one backbone: frames, or an embedding per clip.
 
         Raises:
             DatasetError: a file changed between planning and now.
             PartError, AudioError, UsageError: as :func:`nverbench.embedding.pooled.embed`; once for a run, then the same error again.
         """
-        key = key_of(job, planned)
+        key = run_key(job, planned)
         if key in self._failed:
             raise self._failed[key]
         return self._framed(key, job, planned, watch) if job.fusion.wants == "frames" else self._pooled(key, job, planned, watch)
 
-    def _pooled(self, key: str, job: Job, planned: Planned, watch: Watch) -> pooled.Embeddings:
+    def _pooled(self, key: str, job: Job, planned: PlannedBackbone, watch: Watch) -> pooled.Embeddings:
         if key not in self._held:
-            unchanged(job)
+            check_files_unmodified(job)
             tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
             found = pooled.embed(
                 planned, job.corpus.clips, job.corpus.sha256, self.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick,
@@ -104,9 +104,9 @@ class Shared:
         self._held[key] = self._held.pop(key)  # the last used stands last
         return self._held[key]
 
-    def _framed(self, key: str, job: Job, planned: Planned, watch: Watch) -> frames.FrameEmbeddings:
+    def _framed(self, key: str, job: Job, planned: PlannedBackbone, watch: Watch) -> frames.FrameEmbeddings:
         if key not in self._frames:
-            unchanged(job)
+            check_files_unmodified(job)
             asked = job.selection
             tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
             found = frames.embed_frames(
@@ -124,15 +124,15 @@ class Shared:
             self._held.pop(next(iter(self._held)))
 
 
-def key_of(job: Job, planned: Planned) -> str:
+def run_key(job: Job, planned: PlannedBackbone) -> str:
     """What tells one set of embeddings from another."""
-    identity = pooled.embedding_identity(planned.reference)
+    identity = keys.embedding_identity(planned.reference)
     # Pooled, one set serves every layer; frames are those of one layer.
     kind = f"frames {job.selection.storage} layer {planned.reference.layer}" if job.fusion.wants == "frames" else "pooled"
     return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}{kind}"
 
 
-def unchanged(job: Job) -> None:
+def check_files_unmodified(job: Job) -> None:
     """Raise when a clip's file is no longer the one that was planned."""
     now = file_digests(c.path for c in job.heard)
     for clip in job.heard:

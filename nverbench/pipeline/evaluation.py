@@ -11,7 +11,7 @@ import numpy as np
 
 from nverbench import registry
 from nverbench.data.folds import assign
-from nverbench.data.folds.protocol import by_protocol
+from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.errors import UsageError
 from nverbench.metrics import jackknife
 from nverbench.metrics.scores import SHOWN
@@ -23,7 +23,8 @@ from nverbench.results import scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Score
 from nverbench.results.scoring import score_text
-from nverbench.training.folds import Training, fit_folds
+from nverbench.training.folds import fit_folds
+from nverbench.training.records import TrainingSetup
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Evaluation:
     """Scores with intervals, and the out-of-fold predictions they come from."""
 
     scores: dict[str, Score]
-    folds: assign.Cut
+    folds: assign.FoldSet
     labels: tuple[str, ...]
     predictions: Predictions
     per_group_accuracy: dict[str, float]
@@ -78,17 +79,17 @@ def evaluate(
     if objective.needs == "views" and not head.views:
         raise UsageError(f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives none; use cross-entropy")
     kind = folds_kind or constants.folds or assign.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
-    cut = by_protocol(clips, kind, constants)
+    cut = folds_of_protocol(clips, kind, constants)
     labels = tuple(sorted({str(c.label) for c in clips}))
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
-    training = Training(
+    training = TrainingSetup(
         head, resolve(head, fusion).full, objective, resolve(objective, loss or head.default_loss).full, constants, len(labels)
     )
     fitted = fit_folds(training, streams, target, cut.folds, seeds)
     predictions = assemble.pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
     per_fold = [s for r, replicate in enumerate(fitted) for s in assemble.fold_scores(cut, replicate, r, predictions, list(labels))]
-    few = groups is not None and 1 < len(set(groups)) < jackknife.FEWEST
+    few = groups is not None and 1 < len(set(groups)) < jackknife.MIN_GROUPS
     return Evaluation(scoring.summarise(hard, per_fold, constants.seed), cut, labels, predictions, jackknife.per_group(hard) if few else {})
 
 

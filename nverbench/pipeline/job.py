@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nverbench.data.artifacts import Missing, Planned
+from nverbench.data.artifacts import Missing, PlannedBackbone
 from nverbench.data.corpus import Corpus
-from nverbench.data.folds.assign import Cut
-from nverbench.embedding.keys import frames_key_of, key_of, layer_of
+from nverbench.data.folds.assign import FoldSet
+from nverbench.embedding.keys import embedding_key, frames_key, layer_of
 from nverbench.pipeline.selection import Selection
 from nverbench.pipeline.standing import Standing
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip, Fusion, Loss
 from nverbench.registry import Entry, Protocol
 
@@ -22,13 +22,13 @@ class Job:
 
     id: str
     entry: Entry
-    backbones: tuple[Planned, ...]
+    backbones: tuple[PlannedBackbone, ...]
     fusion: Fusion
-    fusion_reference: Reference
+    fusion_reference: PartRef
     loss: Loss
-    loss_reference: Reference
+    loss_reference: PartRef
     corpus: Corpus
-    cut: Cut
+    cut: FoldSet
     protocol_name: str
     protocol: Protocol
     """With the selection and folds that were asked for."""
@@ -52,13 +52,13 @@ class Job:
         """What its backbones must hear: the scored clips, or all turns where the fusion wants frames."""
         return (self.corpus.heard if self.fusion.wants == "frames" else ()) or self.corpus.clips
 
-    def wanted(self, backbone: Planned) -> dict[str, Clip]:
+    def wanted(self, backbone: PlannedBackbone) -> dict[str, Clip]:
         """The entries of the store that it needs of a backbone, and the clip of each."""
         asked, sha256 = self.selection, self.corpus.sha256
         if self.fusion.wants == "frames":
             layer = layer_of(backbone, backbone.reference.layer)
-            return {frames_key_of(backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage): c for c in self.heard}
-        return {key_of(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c for c in self.heard}
+            return {frames_key(backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage): c for c in self.heard}
+        return {embedding_key(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c for c in self.heard}
 
     @property
     def control(self) -> bool:

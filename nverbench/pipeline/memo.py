@@ -10,7 +10,7 @@ from nverbench.errors import NverbenchError
 T = TypeVar("T")
 
 
-class Once:
+class Memo:
     """Gives what a function gave the first time it was asked for a key, or raises what it raised."""
 
     def __init__(self) -> None:

@@ -14,18 +14,18 @@ from nverbench._io import paths
 from nverbench._io.digests import digest_of
 from nverbench.data import artifacts, audio, cross_corpus
 from nverbench.data import corpus as corpora
-from nverbench.data.artifacts import Missing, Planned, Weights
+from nverbench.data.artifacts import Missing, PlannedBackbone, Weights
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds import assign
-from nverbench.data.folds.protocol import by_protocol, check_whole
+from nverbench.data.folds.protocol import check_conversations_whole, folds_of_protocol
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
-from nverbench.pipeline.compatibility import unfit, unfit_corpus
+from nverbench.pipeline.compatibility import corpus_incompatibilities, incompatibilities
 from nverbench.pipeline.job import Job, Plan, Skip
-from nverbench.pipeline.memo import Once
+from nverbench.pipeline.memo import Memo
 from nverbench.pipeline.selection import Selection, check_names, matching
 from nverbench.pipeline.standing import Conditions, judge, overrides
-from nverbench.plugin.discovery import Catalog
-from nverbench.plugin.options import Reference, canonical, resolve, split
+from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.options import PartRef, canonical, resolve, split
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss, Part
 from nverbench.registry import Entry, Protocol, Registry
 
@@ -46,7 +46,7 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
         if tested is not None and tested not in registry.datasets:
             catalog.dataset(tested)  # an unknown name is said as such, before it matches no entry
     entries = matching(registry, catalog, selection)
-    desk = _Desk(registry, catalog, selection)
+    desk = _Planner(registry, catalog, selection)
     real = [desk.prepare(e) for e in entries if not e.demo]
     demo = [desk.prepare(e) for e in entries if e.demo] if not any(isinstance(p, tuple) for p in real) else []
     jobs = [job for prepared in (*real, *demo) if isinstance(prepared, tuple) for job in prepared]
@@ -56,16 +56,16 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
 
 
 @dataclass
-class _Desk:
+class _Planner:
     """Prepares entries: each reference is resolved, each corpus loaded and cut, and each backbone's weights looked up once."""
 
     registry: Registry
     catalog: Catalog
     selection: Selection
     notes: list[str] = field(default_factory=list)
-    once: Once = field(default_factory=Once)
+    once: Memo = field(default_factory=Memo)
     """Corpora are keyed by ``id``: this memory keeps them all, so no two ever share one."""
-    lock: dict[str, Any] = field(default_factory=lambda: paths.read_notes("lock"))
+    lock: dict[str, Any] = field(default_factory=lambda: paths.read_state("lock"))
 
     def prepare(self, entry: Entry) -> tuple[Job, ...] | Skip:
         """The jobs of an entry (one per kind of folds), or why it cannot run. Wrong input that was named in full is raised instead."""
@@ -82,10 +82,10 @@ class _Desk:
             return Skip(entry, (str(error),))
         absent = () if isinstance(corpus, Corpus) else corpus
         missing = (*absent, *(b for b in backbones if isinstance(b, Missing)))
-        ready = tuple(b for b in backbones if isinstance(b, Planned))
-        reasons = unfit(fusion, fusion_reference.full, loss, ready, shuffle=self.selection.shuffle)
+        ready = tuple(b for b in backbones if isinstance(b, PlannedBackbone))
+        reasons = incompatibilities(fusion, fusion_reference.full, loss, ready, shuffle=self.selection.shuffle)
         if isinstance(corpus, Corpus):
-            reasons += unfit_corpus(fusion, fusion_reference.full, corpus)
+            reasons += corpus_incompatibilities(fusion, fusion_reference.full, corpus)
         if missing or reasons or not isinstance(corpus, Corpus):
             return Skip(entry, tuple(reasons) or tuple(f"{m.what} is missing" for m in missing), missing)
         try:
@@ -102,7 +102,7 @@ class _Desk:
             return self.selection.losses[0]
         return entry.loss or fusion.default_loss
 
-    def _backbone(self, text: str, entry: Entry) -> Planned | Missing:
+    def _backbone(self, text: str, entry: Entry) -> PlannedBackbone | Missing:
         part = self.catalog.backbone(split(text)[0])
         reference = self._resolve(part, text)
         if (entry.untrained or self.selection.untrained) and part.weights is not None:
@@ -110,12 +110,12 @@ class _Desk:
         key = (str(reference) + str(reference.full) + str(reference.weights), reference.untrained)
         return self.once(("backbone", *key), lambda: self._looked_up(part, reference))
 
-    def _looked_up(self, part: Backbone, reference: Reference) -> Planned | Missing:
+    def _looked_up(self, part: Backbone, reference: PartRef) -> PlannedBackbone | Missing:
         pin = self.registry.weights.get(part.name)
         found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-        return Planned(part, reference, found) if isinstance(found, Weights) else found
+        return PlannedBackbone(part, reference, found) if isinstance(found, Weights) else found
 
-    def _resolve(self, part: Part, text: str) -> Reference:
+    def _resolve(self, part: Part, text: str) -> PartRef:
         return self.once(("reference", type(part), text), lambda: resolve(part, text))
 
     def _corpus(self, text: str) -> Corpus | tuple[Missing, ...]:
@@ -126,20 +126,20 @@ class _Desk:
         dataset = self.catalog.dataset(name)
         return self._copy(dataset, self._resolve(dataset, text))
 
-    def _copy(self, dataset: Dataset, reference: Reference) -> Corpus | tuple[Missing, ...]:
+    def _copy(self, dataset: Dataset, reference: PartRef) -> Corpus | tuple[Missing, ...]:
         tested = reference.test
         make = (lambda: self._load(dataset, reference)) if tested is None else (lambda: self._crossed(dataset, reference, tested))
         return self.once(("corpus", f"{reference}{reference.full}"), make)
 
-    def _crossed(self, dataset: Dataset, reference: Reference, tested: str) -> Corpus | tuple[Missing, ...]:
+    def _crossed(self, dataset: Dataset, reference: PartRef, tested: str) -> Corpus | tuple[Missing, ...]:
         a, b = self._copy(dataset, cross_corpus.training_side(reference)), self._corpus(tested)
         if isinstance(a, Corpus) and isinstance(b, Corpus):
-            corpus = cross_corpus.cross(a, b, reference)
+            corpus = cross_corpus.cross_corpora(a, b, reference)
             self.notes += [f"{reference}: {note}" for note in corpus.notes[len(a.notes) + len(b.notes) :]]  # theirs are noted by now
             return corpus
         return tuple(m for side in (a, b) if not isinstance(side, Corpus) for m in side)
 
-    def _load(self, dataset: Dataset, reference: Reference) -> Corpus | tuple[Missing, ...]:
+    def _load(self, dataset: Dataset, reference: PartRef) -> Corpus | tuple[Missing, ...]:
         root = corpora.local_copy(dataset)
         if dataset.corpus is not None and root is None:
             pin = self.registry.datasets.get(dataset.name)
@@ -185,16 +185,16 @@ class _Desk:
     def _protocol(self, entry: Entry) -> Protocol:
         return self.registry.protocol(self._protocol_name(entry))
 
-    def _cut(self, corpus: Corpus, kind: str, protocol: str, *, whole: bool) -> assign.Cut:
+    def _cut(self, corpus: Corpus, kind: str, protocol: str, *, whole: bool) -> assign.FoldSet:
         """The folds of a corpus, shared by all jobs that want the same; ``whole``: they must not cut a conversation apart."""
         rules, asked = self.registry.protocol(protocol), self.selection.selection
-        cut = self.once(("cut", id(corpus), kind, protocol), lambda: by_protocol(corpus.clips, kind, rules, asked))
+        cut = self.once(("cut", id(corpus), kind, protocol), lambda: folds_of_protocol(corpus.clips, kind, rules, asked))
         if whole:
-            self.once(("whole", id(corpus), kind, protocol), lambda: check_whole(corpus.clips, [cut]))
+            self.once(("whole", id(corpus), kind, protocol), lambda: check_conversations_whole(corpus.clips, [cut]))
         return cut
 
-    def _job(self, entry: Entry, backbones: tuple[Planned, ...], fusion: Fusion, fusion_reference: Reference, loss: Loss,
-             loss_reference: Reference, corpus: Corpus, cut: assign.Cut) -> Job:  # fmt: skip
+    def _job(self, entry: Entry, backbones: tuple[PlannedBackbone, ...], fusion: Fusion, fusion_reference: PartRef, loss: Loss,
+             loss_reference: PartRef, corpus: Corpus, cut: assign.FoldSet) -> Job:  # fmt: skip
         asked, name = self.selection, self._protocol_name(entry)
         protocol = self._protocol(entry)
         protocol = protocol.model_copy(update={"selection": asked.selection or protocol.selection})
@@ -223,14 +223,14 @@ class _Desk:
         return Job(digest_of(identity)[:16], entry, backbones, fusion, fusion_reference, loss, loss_reference, corpus, cut,
                    name, protocol, asked, standing, identity)  # fmt: skip
 
-    def _versions(self, backbones: tuple[Planned, ...], fusion: Fusion, loss: Loss, corpus: Corpus) -> dict[str, str]:
+    def _versions(self, backbones: tuple[PlannedBackbone, ...], fusion: Fusion, loss: Loss, corpus: Corpus) -> dict[str, str]:
         c = self.catalog
         origins = [c.backbones.origins[b.part.name] for b in backbones]
         origins += [c.fusions.origins[fusion.name], c.losses.origins[loss.name]]
         origins += [c.datasets.origins[side.dataset.name] for side in corpus.sides or (corpus,)]
         return dict(sorted({o.distribution: o.version for o in origins}.items()))
 
-    def _overrides(self, entry: Entry, fusion: Fusion, loss: Reference, corpus: Corpus, cut: assign.Cut) -> list[str]:
+    def _overrides(self, entry: Entry, fusion: Fusion, loss: PartRef, corpus: Corpus, cut: assign.FoldSet) -> list[str]:
         """What the command line changes that the registered entry does not say."""
         asked, protocol = self.selection, self._protocol(entry)
         run = Conditions(cut.kind, asked.selection or protocol.selection, asked.dtype, asked.storage if fusion.wants == "frames" else "float32",

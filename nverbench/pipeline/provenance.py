@@ -7,17 +7,17 @@ import resource
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.pipeline.embeddings import Embedded
 from nverbench.pipeline.job import Job
 from nverbench.plugin import licences
 from nverbench.results.record import Provenance, Timings
-from nverbench.training.folds import Fitted
+from nverbench.training.records import FoldPredictions
 
 LIBRARIES = ("torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")
 
 
-def provenance(job: Job, embeddings: Mapping[str, Embedded], fitted: list[list[Fitted]]) -> Provenance:
+def provenance(job: Job, embeddings: Mapping[str, Embedded], fitted: list[list[FoldPredictions]]) -> Provenance:
     """What the result was made from."""
     import torch
 
@@ -50,7 +50,7 @@ def timings(embeddings: Mapping[str, Embedded], fit_seconds: float) -> Timings:
     )
 
 
-def _licence(backbone: Planned) -> str:
+def _licence(backbone: PlannedBackbone) -> str:
     reference = backbone.reference
     return licences.of_weights(backbone.part.licence, untrained=reference.untrained, own=reference.weights is not None)
 

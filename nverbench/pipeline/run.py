@@ -14,12 +14,12 @@ from nverbench._io import paths, tempfiles
 from nverbench.embedding import cache
 from nverbench.errors import ClusterError, ClusterGone, DiskError, FitError, NverbenchError, PartError
 from nverbench.pipeline import assemble
-from nverbench.pipeline.embeddings import Crew, Shared, Watch, unwatched
+from nverbench.pipeline.embeddings import Crew, RunEmbeddings, Watch, unwatched
 from nverbench.pipeline.job import Job, Plan
 from nverbench.results import speaker_gap, tracking
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
 
     ``crew``: who embeds and trains; None: this machine, as fits its devices. They end with the run.
     """
-    folder, summary = Folder(out), Summary(plan)
+    folder, summary = ResultStore(out), Summary(plan)
     for place in (folder.root, paths.home()):  # what a killed run left there, also where this one will write nothing
-        tempfiles.sweep(place)
+        tempfiles.remove_stale(place)
     crew = crew or assemble.crew({job.selection.device for job in plan.jobs}, say)
-    shared = Shared(cache.Store(paths.embeddings_folder(), say), crew, out / "checkpoints")
+    shared = RunEmbeddings(cache.EmbeddingCache(paths.embeddings_folder(), say), crew, out / "checkpoints")
     with crew:
         try:
             _jobs(plan, summary, folder, uri, shared, say=say, watch=watch, rerun=rerun, debug=debug)
@@ -71,7 +71,7 @@ def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: W
     return summary
 
 
-def _jobs(plan: Plan, summary: Summary, folder: Folder, uri: str, shared: Shared, *, say: Callable[[str], None], watch: Watch,
+def _jobs(plan: Plan, summary: Summary, folder: ResultStore, uri: str, shared: RunEmbeddings, *, say: Callable[[str], None], watch: Watch,
           rerun: bool, debug: bool) -> None:  # fmt: skip
     """One job after the other, each begun before the one before it ends: no worker waits for it."""
     begun: deque[_Begun] = deque()
@@ -94,11 +94,11 @@ class _Begun:
     """Waits for it; without predictions where it was finished before."""
 
 
-def _begin(job: Job, place: str, folder: Folder, shared: Shared, watch: Watch, *, rerun: bool) -> _Begun:
+def _begin(job: Job, place: str, folder: ResultStore, shared: RunEmbeddings, watch: Watch, *, rerun: bool) -> _Begun:
     """A job of a run, begun; what goes wrong is kept for its end."""
     try:
         done = None if rerun else folder.finished(job.id)
-        return _Begun(job, place, (lambda: (done, None)) if done is not None else assemble.begin(job, shared, watch))
+        return _Begun(job, place, (lambda: (done, None)) if done is not None else assemble.begin_job(job, shared, watch))
     except Exception as error:
         wrong = error
 
@@ -108,7 +108,7 @@ def _begin(job: Job, place: str, folder: Folder, shared: Shared, watch: Watch, *
         return _Begun(job, place, failed)
 
 
-def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callable[[str], None], *, debug: bool) -> None:
+def _end(begun: _Begun, summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], None], *, debug: bool) -> None:
     """A job's result, on disk and told to MLflow; or why there is none, which must not cost the others."""
     job, place = begun.job, begun.place
     try:
@@ -131,7 +131,7 @@ def _end(begun: _Begun, summary: Summary, folder: Folder, uri: str, say: Callabl
         if isinstance(error, ClusterGone):
             raise
         return
-    _safely(say, lambda: folder.forget_failure(job.id))
+    _safely(say, lambda: folder.clear_failure(job.id))
     _safely(say, lambda: tracking.log(result, folder, uri))
 
 
@@ -143,16 +143,16 @@ def _safely(say: Callable[[str], None], act: Callable[[], object]) -> None:
         say(str(error))
 
 
-def _gaps(summary: Summary, folder: Folder, uri: str, say: Callable[[str], None]) -> list[speaker_gap.Gap]:
+def _gaps(summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], None]) -> list[speaker_gap.Gap]:
     """The speaker gaps of a run, written beside the results and told to MLflow."""
-    found = speaker_gap.find(summary.finished + summary.unchanged, folder.predictions, say)
+    found = speaker_gap.speaker_gaps(summary.finished + summary.unchanged, folder.predictions, say)
     for gap in found:
         _safely(say, functools.partial(speaker_gap.write, gap, folder))
         _safely(say, functools.partial(tracking.log_gap, gap, folder, uri))
     return found
 
 
-def keep(job: Job, result: Result, predictions: Predictions, folder: Folder, say: Callable[[str], None]) -> None:
+def keep(job: Job, result: Result, predictions: Predictions, folder: ResultStore, say: Callable[[str], None]) -> None:
     """Write a job's result; then remember what it was first to see, and how long it took.
 
     Raises:
@@ -167,10 +167,10 @@ def keep(job: Job, result: Result, predictions: Predictions, folder: Folder, say
 def remember(job: Job) -> None:
     """Fill in what nobody could record yet: this machine's first digests of a provisional row are enforced from here on."""
     if job.standing.level == "provisional":
-        lock = paths.read_notes("lock")
+        lock = paths.read_state("lock")
         key = f"{job.corpus.dataset.name}/{job.cut.kind}"
         if key not in lock.get("folds", {}):
-            paths.note("lock", "folds", key, [job.corpus.digest, job.cut.digest])
+            paths.write_state("lock", "folds", key, [job.corpus.digest, job.cut.digest])
 
 
 def note_speeds(job: Job, result: Result) -> None:
@@ -178,8 +178,8 @@ def note_speeds(job: Job, result: Result) -> None:
     for name, planned in zip(job.names, job.backbones, strict=True):
         seconds = result.timings.embed_per_clip[name]
         if seconds:
-            paths.note("speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds)
-    paths.note("speeds", "fit", f"{job.fusion.name}@{job.selection.device}", result.timings.fit / len(result.per_fold))
+            paths.write_state("speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds)
+    paths.write_state("speeds", "fit", f"{job.fusion.name}@{job.selection.device}", result.timings.fit / len(result.per_fold))
 
 
 def _failure(job: Job, error: Exception) -> Failure:

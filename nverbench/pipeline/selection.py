@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nverbench.errors import UsageError, nearest
-from nverbench.pipeline.memo import Once
-from nverbench.plugin.discovery import Catalog
-from nverbench.plugin.options import Reference, canonical, resolve, split
+from nverbench.pipeline.memo import Memo
+from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.options import PartRef, canonical, resolve, split
 from nverbench.registry import Entry, Registry
 
 
@@ -62,7 +62,7 @@ def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> N
 
 def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list[Entry]:
     """Registered entries that a selection's filters let through, and unregistered ones that it names in full."""
-    once = Once()
+    once = Memo()
     found = [e for e in registry.entries if _matches(e, catalog, once, selection)]
     if not (selection.backbones and selection.fusions and selection.datasets):
         if found or not any((selection.backbones, selection.fusions, selection.losses, selection.datasets)):
@@ -98,7 +98,7 @@ def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None
                              f"({', '.join(selection.backbones)}); {advice}")  # fmt: skip
 
 
-def _matches(entry: Entry, catalog: Catalog, once: Once, selection: Selection) -> bool:
+def _matches(entry: Entry, catalog: Catalog, once: Memo, selection: Selection) -> bool:
     backbones = [b + (":untrained" if entry.untrained and "untrained" not in b else "") for b in entry.backbones]
     wanted = selection.backbones
     fits = not wanted or (len(wanted) in (1, len(backbones)) and any(
@@ -115,11 +115,11 @@ def _matches(entry: Entry, catalog: Catalog, once: Once, selection: Selection) -
     return _any(catalog, once, "loss", entry.loss or default, selection.losses)
 
 
-def _any(catalog: Catalog, once: Once, kind: str, text: str, wanted: Sequence[str]) -> bool:
+def _any(catalog: Catalog, once: Memo, kind: str, text: str, wanted: Sequence[str]) -> bool:
     return not wanted or any(_same(catalog, once, kind, text, w) for w in wanted)
 
 
-def _same(catalog: Catalog, once: Once, kind: str, text: str, wanted: str) -> bool:
+def _same(catalog: Catalog, once: Memo, kind: str, text: str, wanted: str) -> bool:
     """A bare name matches any options, but not a dataset that is tested on another; a name with options matches the same canonical text."""
     if split(text)[0] != split(wanted)[0]:
         return False
@@ -128,7 +128,7 @@ def _same(catalog: Catalog, once: Once, kind: str, text: str, wanted: str) -> bo
     if part is None:
         return True
 
-    def resolved(said: str) -> Reference:
+    def resolved(said: str) -> PartRef:
         return once((kind, said), lambda: resolve(part, said))
 
     own, other = resolved(text), resolved(wanted)

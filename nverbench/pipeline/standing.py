@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nverbench.data.artifacts import Planned
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.data.corpus import Corpus
 from nverbench.data.cross_corpus import KIND as CROSS
-from nverbench.data.folds.assign import Cut
-from nverbench.plugin.options import Reference
+from nverbench.data.folds.assign import FoldSet
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Dataset
 from nverbench.plugin.single_file import FILE, is_file
 from nverbench.registry import DEFAULT_PROTOCOL, Entry, Protocol, Registry
@@ -41,7 +41,7 @@ class Conditions:
 
 
 def overrides(
-    entry: Entry, protocol: Protocol, run: Conditions, *, loss: Reference, default_loss: str, usual_folds: str | None
+    entry: Entry, protocol: Protocol, run: Conditions, *, loss: PartRef, default_loss: str, usual_folds: str | None
 ) -> list[str]:  # fmt: skip
     """What a row was run with that its registered entry does not say: each makes it unofficial. The plan and the verifier both decide here.
 
@@ -73,7 +73,7 @@ def _same_kind(kind: str, expected: str) -> bool:
 
 
 def judge(
-    entry: Entry, registry: Registry, protocol_name: str, backbones: Sequence[Planned], corpus: Corpus, cut: Cut, lock: Mapping[str, Any],
+    entry: Entry, registry: Registry, protocol_name: str, backbones: Sequence[PlannedBackbone], corpus: Corpus, cut: FoldSet, lock: Mapping[str, Any],
     *, overridden: Sequence[str], seeds: int, transductive: bool, plugins: Iterable[str] = (),
 ) -> Standing:  # fmt: skip
     """The standing of a planned job; ``plugins``: the distributions that bring its parts.
@@ -124,7 +124,7 @@ def _other_copies(corpus: Corpus, registry: Registry) -> list[str]:
     return said
 
 
-def heard_in_pretraining(backbones: Sequence[Planned], dataset: Dataset) -> list[str]:
+def heard_in_pretraining(backbones: Sequence[PlannedBackbone], dataset: Dataset) -> list[str]:
     """The backbones whose published weights were trained on the very corpus they are judged on (by name; remarks in parentheses do not count)."""
     names = {_plain(name) for name in (dataset.name, dataset.corpus or dataset.name)}
     published = [b for b in backbones if not b.reference.untrained and not b.reference.weights]

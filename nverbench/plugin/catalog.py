@@ -43,7 +43,7 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
-class Remark:
+class ImportSideEffect:
     """What a plugin did while it was imported that is nobody else's business; it was undone."""
 
     origin: Origin
@@ -54,7 +54,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PluginStatus:
     """How a plugin stands."""
 
     origin: Origin
@@ -74,7 +74,7 @@ class Standing:
 
 
 @dataclass
-class Shelf(Generic[P]):
+class PartIndex(Generic[P]):
     """All parts of one kind, by name."""
 
     kind: str
@@ -117,11 +117,11 @@ class Shelf(Generic[P]):
         self.origins.pop(part.name, None)
         return sentence
 
-    def brought_by(self, origin: Origin) -> list[str]:
+    def names_from(self, origin: Origin) -> list[str]:
         """The names of a plugin's parts that can be used."""
         return [name for name, other in sorted(self.origins.items()) if other == origin]
 
-    def lost_by(self, origin: Origin) -> list[str]:
+    def names_refused_for(self, origin: Origin) -> list[str]:
         """The names that a plugin claims and does not have, because another claims them too."""
         return [f"{self.kind} {name}" for name, claims in sorted(self.claims.items()) if origin in claims and self.origins.get(name) != origin]
 
@@ -130,15 +130,15 @@ class Shelf(Generic[P]):
 class Catalog:
     """Everything installed, by kind."""
 
-    backbones: Shelf[Backbone] = field(default_factory=lambda: Shelf("backbone"))
-    datasets: Shelf[Dataset] = field(default_factory=lambda: Shelf("dataset"))
-    fusions: Shelf[Fusion] = field(default_factory=lambda: Shelf("fusion"))
-    losses: Shelf[Loss] = field(default_factory=lambda: Shelf("loss"))
+    backbones: PartIndex[Backbone] = field(default_factory=lambda: PartIndex("backbone"))
+    datasets: PartIndex[Dataset] = field(default_factory=lambda: PartIndex("dataset"))
+    fusions: PartIndex[Fusion] = field(default_factory=lambda: PartIndex("fusion"))
+    losses: PartIndex[Loss] = field(default_factory=lambda: PartIndex("loss"))
     plugins: list[Origin] = field(default_factory=list)
     disabled: list[Origin] = field(default_factory=list)
     quarantine: list[Quarantined] = field(default_factory=list)
     clashes: list[str] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    remarks: list[ImportSideEffect] = field(default_factory=list)
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name; see :meth:`Shelf.get` for the errors."""
@@ -156,16 +156,16 @@ class Catalog:
         """The loss of that name; see :meth:`Shelf.get` for the errors."""
         return self.losses.get(name, self.quarantine)
 
-    def standings(self) -> list[Standing]:
+    def plugin_statuses(self) -> list[PluginStatus]:
         """How every plugin stands: those in use, those in quarantine, those left out."""
-        broken = [Standing(q.origin, False, f"quarantined: {q.error}", remarks=self._remarks(q.origin)) for q in self.quarantine]
-        return [*(self._in_use(o) for o in self.plugins), *broken, *(Standing(o, False, "disabled") for o in self.disabled)]
+        broken = [PluginStatus(q.origin, False, f"quarantined: {q.error}", remarks=self._remarks(q.origin)) for q in self.quarantine]
+        return [*(self._in_use(o) for o in self.plugins), *broken, *(PluginStatus(o, False, "disabled") for o in self.disabled)]
 
-    def _in_use(self, origin: Origin) -> Standing:
-        shelves: dict[str, Shelf[Any]] = {kind: getattr(self, kind) for kind in SINGULAR}
-        parts = {kind: names for kind, shelf in shelves.items() if (names := shelf.brought_by(origin))}
-        lost = [name for shelf in shelves.values() for name in shelf.lost_by(origin)]
-        return Standing(origin, True, f"clash: {', '.join(lost)}" if lost else "ok", parts, self._remarks(origin))
+    def _in_use(self, origin: Origin) -> PluginStatus:
+        shelves: dict[str, PartIndex[Any]] = {kind: getattr(self, kind) for kind in SINGULAR}
+        parts = {kind: names for kind, shelf in shelves.items() if (names := shelf.names_from(origin))}
+        lost = [name for shelf in shelves.values() for name in shelf.names_refused_for(origin)]
+        return PluginStatus(origin, True, f"clash: {', '.join(lost)}" if lost else "ok", parts, self._remarks(origin))
 
     def _remarks(self, origin: Origin) -> tuple[str, ...]:
         return tuple(r.what for r in self.remarks if r.origin == origin)

@@ -17,16 +17,14 @@ from typing import Any
 
 import pluggy
 
-from nverbench.errors import NverbenchError, PartError, one_line
+from nverbench.errors import NverbenchError, PartError, single_line
 from nverbench.plugin import hooks, quarantine
-from nverbench.plugin.catalog import HOUSE, Catalog, Origin, Quarantined, Remark, Shelf
-from nverbench.plugin.isolation import alone
+from nverbench.plugin.catalog import HOUSE, Catalog, ImportSideEffect, Origin, PartIndex, Quarantined
+from nverbench.plugin.isolation import isolated_call
 from nverbench.plugin.options import check_plain
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
-from nverbench.plugin.time_limit import TimeUp
+from nverbench.plugin.time_limit import ImportTimeout
 from nverbench.plugin.version import check_api
-
-__all__ = ["GROUP", "HOUSE", "Catalog", "Origin", "Quarantined", "Shelf", "discover"]
 
 GROUP = "nverbench"
 
@@ -74,12 +72,12 @@ def _take_in(
         manager.check_pending()  # a mistyped hook quarantines this plugin alone
         return _parts_of(manager, plugin)
 
-    outcome = alone(parts, seconds)
-    catalog.remarks.extend(Remark(origin, what) for what in outcome.remarks)
+    outcome = isolated_call(parts, seconds)
+    catalog.remarks.extend(ImportSideEffect(origin, what) for what in outcome.remarks)
     if outcome.error is not None:
         if manager.get_plugin(origin.handle) is not None:
             manager.unregister(name=origin.handle)
-        if seconds and isinstance(outcome.error, TimeUp):
+        if seconds and isinstance(outcome.error, ImportTimeout):
             why = quarantine.too_slow(origin.handle, origin.version, module, seconds)
         else:
             why = _quote(outcome.error)
@@ -108,8 +106,8 @@ def _parts_of(manager: pluggy.PluginManager, module: Any) -> list[Any]:
     return parts
 
 
-def _shelf(catalog: Catalog, part: Any) -> Shelf[Any]:
-    shelves: dict[type, Shelf[Any]] = {Backbone: catalog.backbones, Dataset: catalog.datasets, Fusion: catalog.fusions, Loss: catalog.losses}
+def _shelf(catalog: Catalog, part: Any) -> PartIndex[Any]:
+    shelves: dict[type, PartIndex[Any]] = {Backbone: catalog.backbones, Dataset: catalog.datasets, Fusion: catalog.fusions, Loss: catalog.losses}
     return shelves[type(part)]
 
 
@@ -140,7 +138,7 @@ def _house_first(origin: Origin) -> tuple[bool, str, str]:
 
 def _quote(error: BaseException) -> str:
     try:
-        text = one_line(" ".join(str(error).split()) or "no message")
+        text = single_line(" ".join(str(error).split()) or "no message")
     except Exception:  # a class of a stranger's own
         text = "its message cannot be read"
     return text if isinstance(error, NverbenchError) else f"{type(error).__name__}: {text}"

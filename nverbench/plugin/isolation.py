@@ -37,7 +37,7 @@ class Outcome(Generic[T]):
 
     answer: T | None = None
     error: BaseException | None = None
-    """What it raised; ``nverbench.plugin.time_limit.TimeUp`` when it took too long."""
+    """What it raised; ``nverbench.plugin.time_limit.ImportTimeout`` when it took too long."""
     remarks: list[str] = field(default_factory=list)
     """What it did that is nobody else's business, undone."""
 
@@ -48,11 +48,11 @@ class Outcome(Generic[T]):
         return self.answer
 
 
-def alone(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
+def isolated_call(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
     """Run a plugin's code. It may take ``seconds``, not counting the import of numpy and torch; None: as long as it likes."""
     outcome: Outcome[T] = Outcome()
     clock = Clock(seconds) if seconds is not None else None
-    with process.overheard(QUIET) as heard:
+    with process.captured_output(QUIET) as heard:
         blanket = _blanket_filters()
         with _settings_kept(outcome.remarks, clock):
             try:
@@ -87,7 +87,7 @@ def _settings_kept(remarks: list[str], clock: Clock | None) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(watch)
-        changed = [what for name, settings in shared.items() for what in process.put_back(settings, before[name])]
+        changed = [what for name, settings in shared.items() for what in process.restore(settings, before[name])]
         if changed:
             remarks.append(f"changes {', '.join(changed)} (put back)")
 
@@ -111,7 +111,7 @@ class _Watch:
         def exec_module(module: ModuleType) -> None:
             if name in self.names:
                 self.names.remove(name)
-            with self.clock.standing_still() if self.clock else contextlib.nullcontext():
+            with self.clock.paused() if self.clock else contextlib.nullcontext():
                 execute(module)
                 self.first_seen(name)
 

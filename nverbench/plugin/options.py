@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nverbench.errors import UsageError, nearest, short
+from nverbench.errors import UsageError, abbreviated, nearest
 from nverbench.plugin.records import NAME, Backbone, Dataset, Fusion, Loss, Part
 
 Scalar = bool | int | float | str
@@ -30,7 +30,7 @@ TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True)
-class Reference:
+class PartRef:
     """A part and its options, as a user or the registry named it."""
 
     name: str
@@ -101,7 +101,7 @@ def function_of(part: Part) -> Callable[..., Any]:
     return part.load if isinstance(part, Dataset) else part.build
 
 
-def resolve(part: Part, text: str) -> Reference:
+def resolve(part: Part, text: str) -> PartRef:
     """The reference that ``text`` (``name:k=v,k=v``) makes to ``part``.
 
     Raises:
@@ -114,7 +114,7 @@ def resolve(part: Part, text: str) -> Reference:
     untrained = isinstance(part, Backbone) and _flag(raw.pop("untrained", "false"), f"{kind} {name}: untrained")
     for key in {*local, "weights"} & raw.keys():
         if not possible(raw[key]):
-            raise UsageError(f"{kind} {name}: {key}: expected a path, got {short(raw[key])} ({len(raw[key]):,} letters), which no file can be called")
+            raise UsageError(f"{kind} {name}: {key}: expected a path, got {abbreviated(raw[key])} ({len(raw[key]):,} letters), which no file can be called")
     weights = raw.pop("weights", None) if isinstance(part, Backbone) else None
     if untrained and weights:
         raise UsageError(f"{kind} {name}: untrained and weights=PATH contradict each other; give one")
@@ -123,7 +123,7 @@ def resolve(part: Part, text: str) -> Reference:
     known = declared(function_of(part))
     for key in raw:
         if key not in known:
-            raise UsageError(f"{kind} {name} has no option {short(key)}; {nearest(key, known) if known else 'it takes none'}")
+            raise UsageError(f"{kind} {name} has no option {abbreviated(key)}; {nearest(key, known) if known else 'it takes none'}")
     values: dict[str, Scalar] = {}
     for key, parameter in sorted(known.items()):
         if key in raw:
@@ -134,7 +134,7 @@ def resolve(part: Part, text: str) -> Reference:
         else:
             values[key] = parameter.default
     changed = {k: v for k, v in values.items() if known[k].default is known[k].empty or v != known[k].default}
-    return Reference(name, changed, values, positional, local, untrained, weights, **clip_set, **read_out)
+    return PartRef(name, changed, values, positional, local, untrained, weights, **clip_set, **read_out)
 
 
 def canonical(parts: Mapping[str, Any], text: str) -> str:
@@ -227,7 +227,7 @@ def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
                 raise ValueError(text)
             return number
     except ValueError as error:
-        raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {short(text)}") from error
+        raise UsageError(f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got {abbreviated(text)}") from error
     return text
 
 
@@ -245,7 +245,7 @@ def _flag(text: str, what: str) -> bool:
         return True
     if text.lower() in FALSE:
         return False
-    raise UsageError(f"{what}: expected true or false, got {short(text)}")
+    raise UsageError(f"{what}: expected true or false, got {abbreviated(text)}")
 
 
 def _show(value: Scalar) -> str:

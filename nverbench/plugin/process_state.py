@@ -19,7 +19,7 @@ from typing import Any
 
 Shared = Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]]
 """Name -> (how it is read, as something that can be compared; how it is set)."""
-MOST_HEARD = 65536
+MOST_CAPTURED = 65536
 """Bytes of what was printed that are read back."""
 
 
@@ -98,7 +98,7 @@ def read(shared: Shared) -> dict[str, Any]:
     return {name: get() for name, (get, _) in shared.items()}
 
 
-def put_back(shared: Shared, before: Mapping[str, Any]) -> list[str]:
+def restore(shared: Shared, before: Mapping[str, Any]) -> list[str]:
     """The names of those that are no longer what they were; they are again."""
     now = read(shared)
     changed = [name for name in shared if now[name] != before[name]]
@@ -149,14 +149,14 @@ def _set_handlers(value: dict[str, Any]) -> None:
 
 
 @dataclass
-class Heard:
+class Captured:
     """What was printed and warned."""
 
     text: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
-class _Ear(io.StringIO):
+class _StreamTee(io.StringIO):
     """Stands in for a stream that no file descriptor is behind; whoever keeps it (a handler of a logger) writes to that stream later."""
 
     def __init__(self, behind: Any) -> None:
@@ -168,16 +168,16 @@ class _Ear(io.StringIO):
 
 
 @contextmanager
-def overheard(ignored: tuple[type[Warning], ...] = ()) -> Iterator[Heard]:
+def captured_output(ignored: tuple[type[Warning], ...] = ()) -> Iterator[Captured]:
     """Keeps what is printed inside, through Python's streams and through the file descriptors below them, and every warning but ``ignored`` kinds."""
-    heard, ears = Heard(), {}
+    heard, ears = Captured(), {}
     with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for kind in ignored:
             warnings.simplefilter("ignore", kind)
         for name, number in (("stdout", 1), ("stderr", 2)):
             if not _flushed_to(getattr(sys, name), number):
-                ears[name] = _Ear(getattr(sys, name))
+                ears[name] = _StreamTee(getattr(sys, name))
         kept = {number: os.dup(number) for number in (1, 2) if _is_open(number)}
         try:
             for number in kept:
@@ -195,7 +195,7 @@ def overheard(ignored: tuple[type[Warning], ...] = ()) -> Iterator[Heard]:
                 os.dup2(copy, number)
                 os.close(copy)
             file.seek(0)
-            heard.text = "".join(ear.getvalue() for ear in ears.values()) + file.read(MOST_HEARD).decode(errors="replace")
+            heard.text = "".join(ear.getvalue() for ear in ears.values()) + file.read(MOST_CAPTURED).decode(errors="replace")
             heard.warnings = [f"{w.category.__name__}: {w.message}" for w in caught]
 
 

@@ -63,7 +63,7 @@ def too_slow(handle: str, version: str, module: str | None, seconds: float) -> s
     from nverbench._io import paths
 
     with contextlib.suppress(ArtifactError, DiskError):  # a home that cannot be written: the next command waits again
-        paths.note(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
+        paths.write_state(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
     return f"{said}; it is not tried again before it changes; {_way_out(seconds)}"
 
 
@@ -72,7 +72,7 @@ def forget() -> None:
     from nverbench._io import paths
 
     for handle in _notes():
-        paths.note(NOTES, SECTION, handle, None)
+        paths.write_state(NOTES, SECTION, handle, None)
 
 
 def _way_out(seconds: float) -> str:
@@ -83,7 +83,7 @@ def _notes() -> dict[str, Any]:
     from nverbench._io import paths  # locks and folders: where only the house's plugins are installed, nobody needs them
 
     try:
-        return {handle: hang for handle, hang in paths.read_notes(NOTES).get(SECTION, {}).items() if hang is not None}
+        return {handle: hang for handle, hang in paths.read_state(NOTES).get(SECTION, {}).items() if hang is not None}
     except (OSError, ArtifactError):  # a memory that cannot be read is none; it costs a wait
         return {}
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 
 from nverbench.errors import UsageError
-from nverbench.plugin.discovery import Catalog, Origin
-from nverbench.plugin.isolation import alone
+from nverbench.plugin.catalog import Catalog, Origin
+from nverbench.plugin.isolation import isolated_call
 
 FILE = "file:"
 """Begins the name that stands for a distribution. No distribution's name has a colon."""
@@ -74,7 +74,7 @@ def running() -> tuple[Code, ...]:
 def adopt(files: Sequence[Code]) -> None:
     """Run the files of the process that started this one, under the same names of modules; what they print there was said here before."""
     for path, content in files:
-        alone(functools.partial(_run, path, content), None).get()
+        isolated_call(functools.partial(_run, path, content), None).get()
 
 
 def _read(path: Path) -> tuple[Origin, ModuleType]:

@@ -17,7 +17,7 @@ OURS = ("nverbench.", "contextlib", "importlib.")
 """How the names of modules begin that must end what they do."""
 
 
-class TimeUp(BaseException):
+class ImportTimeout(BaseException):
     """Raised in the code that took too long; no ``except Exception`` in it stops this."""
 
 
@@ -52,7 +52,7 @@ class Clock:
                     signal.setitimer(signal.ITIMER_REAL, max(self._before[0] - (time.monotonic() - began), 1e-3), self._before[1])
 
     @contextmanager
-    def standing_still(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """What is done inside does not count."""
         self._halt()
         try:
@@ -85,7 +85,7 @@ class Clock:
         if self._rings:
             signal.setitimer(signal.ITIMER_REAL, SOON[self._rings % len(SOON)], AGAIN)
         self._rings += 1
-        raise TimeUp
+        raise ImportTimeout
 
     def _interrupt(self) -> None:
         """In the watching thread. Python code is interrupted at its next step; a call that waits in C is not, before it returns."""
@@ -93,7 +93,7 @@ class Clock:
             with self._lock:
                 if not self._running:
                     return
-                _raise_in(self._thread, TimeUp)
+                _raise_in(self._thread, ImportTimeout)
             time.sleep(AGAIN)
 
 

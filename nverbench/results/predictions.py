@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import ResultError
-from nverbench.metrics.jackknife import Predictions as Decisions
+from nverbench.metrics.jackknife import Decisions as Decisions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,7 +22,7 @@ class Names(BaseModel):
     folds: dict[str, str]
     """Empty where folds are numbered."""
 
-    def hide(self, content: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, content: dict[str, Any]) -> dict[str, Any]:
         """The JSON content of a result without private names. Lists and keys that followed the order of names follow the published ones.
 
         Raises:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from nverbench.errors import ResultError
 from nverbench.results.published_files import FOLDER as FOLDER
-from nverbench.results.published_files import Row, Turns, papers, read
+from nverbench.results.published_files import ConversationRow, ReferenceRow, papers, read
 from nverbench.results.record import Result
 
 TERMS = "published under its own folds and selection"
@@ -84,7 +84,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PublishedScore:
     """One published score, by what the paper's fusion is registered as here; its own name where there is no counterpart."""
 
     backbones: tuple[str, ...]
@@ -96,19 +96,19 @@ class Cell:
     """Metric -> fraction."""
 
 
-def cells(source: str, folder: Path = FOLDER) -> list[Cell]:
+def cells(source: str, folder: Path = FOLDER) -> list[PublishedScore]:
     """Every row of a paper that is at hand: ``reno``, ``parrot``, ``mata`` or ``erc``; ResultError as for :func:`published`."""
     if source == "erc":
-        turns = [row for _, row in read(folder / "erc.csv", Turns)]
-        return [Cell((), row.model, "", row.dataset, {"accuracy": row.weighted_accuracy / 100}) for row in turns]
+        turns = [row for _, row in read(folder / "erc.csv", ConversationRow)]
+        return [PublishedScore((), row.model, "", row.dataset, {"accuracy": row.weighted_accuracy / 100}) for row in turns]
     known = papers(folder)
     found = []
-    for line, row in read(folder / f"{source}.csv", Row):
+    for line, row in read(folder / f"{source}.csv", ReferenceRow):
         said = known.get((row.source, row.fusion))
         if said is None:
             raise ResultError(f"{folder / source}.csv, line {line}: no fusion {row.fusion!r} of {row.source!r} in papers.csv; add it there")
         scores = {"accuracy": row.accuracy / 100, "macro_f1": row.macro_f1 / 100}
-        found.append(Cell(tuple(row.backbones.split("+")), said.registered or row.fusion, said.loss, row.dataset, scores))
+        found.append(PublishedScore(tuple(row.backbones.split("+")), said.registered or row.fusion, said.loss, row.dataset, scores))
     return found
 
 
@@ -137,7 +137,7 @@ def _spoken(folder: Path) -> dict[tuple[str, ...], Published]:
     known, systems = papers(folder), defaultdict[tuple[str, ...], dict[str, Published]](dict)
     for source, file in SPOKEN.items():
         path = folder / f"{file}.csv"
-        for line, row in read(path, Turns):
+        for line, row in read(path, ConversationRow):
             said = known.get((row.source, row.model))
             if row.source != source or said is None:
                 raise ResultError(f"{path}, line {line}: no fusion {row.model!r} of {row.source!r} in papers.csv; add it there or mend the row")
@@ -163,7 +163,7 @@ def _known(folder: Path) -> dict[tuple[str, str, str, str], Published]:
     found: dict[tuple[str, str, str, str], Published] = {}
     for source in dict.fromkeys(source for source, _ in known if source not in SPOKEN):
         path = folder / f"{source}.csv"
-        for line, row in read(path, Row):
+        for line, row in read(path, ReferenceRow):
             said = known.get((row.source, row.fusion))
             if row.source != source or said is None:
                 raise ResultError(f"{path}, line {line}: no fusion {row.fusion!r} of {row.source!r} in papers.csv; add it there or mend the row")

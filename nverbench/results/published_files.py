@@ -33,7 +33,7 @@ class Paper(_Columns):
     shuffle: str
 
 
-class Row(_Columns):
+class ReferenceRow(_Columns):
     """One published row; backbones joined by ``+`` in the paper's order, scores in percent."""
 
     source: Name
@@ -45,7 +45,7 @@ class Row(_Columns):
     macro_f1: Percent
 
 
-class Turns(_Columns):
+class ConversationRow(_Columns):
     """One published row over conversations (``erc.csv``), scores in percent; weighted accuracy is plain accuracy."""
 
     source: Name

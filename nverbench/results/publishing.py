@@ -19,7 +19,7 @@ import numpy as np
 
 from nverbench.data.corpus import Corpus
 from nverbench.errors import ResultError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip
 from nverbench.results.predictions import Predictions
 from nverbench.results.pseudonyms import Names, numbered
@@ -45,7 +45,7 @@ def keys(corpus: Corpus, clips: Iterable[Clip]) -> list[str]:
     return [clip_key(corpus.digest, c.id, corpus.sha256[c.id], c.start, c.end) for c in clips]
 
 
-def public_text(reference: Reference, digest: str) -> str:
+def public_text(reference: PartRef, digest: str) -> str:
     """A reference as it is published: where it would name a file of this machine, the digest of its content stands instead."""
     options = {k: v for k, v in reference.options.items() if k not in reference.local}
     if reference.positional in reference.local and reference.positional in reference.options:
@@ -53,7 +53,7 @@ def public_text(reference: Reference, digest: str) -> str:
     return str(replace(reference, options=options, weights=digest[:12] if reference.weights else None))
 
 
-def names(
+def pseudonyms_for(
     corpus: Corpus, kind: str, predictions: Predictions, left_out: Mapping[str, str], texts: Mapping[str, str], notes: Iterable[str] = ()
 ) -> Names:
     """What must not be published of a result, and what stands there instead.
@@ -132,7 +132,7 @@ def publish(result: Result, predictions: Predictions) -> tuple[Result, Predictio
     return result.published(), public
 
 
-def join(published: Predictions, corpus: Corpus) -> Predictions:
+def rejoin(published: Predictions, corpus: Corpus) -> Predictions:
     """Published predictions with ids, groups, labels and fold names again, from one's own copy; rows in the order of ids.
 
     Raises:

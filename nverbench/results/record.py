@@ -18,13 +18,13 @@ SCHEMA = 2
 VOLATILE = ("created", "timings", "machine", "tracked")
 
 
-class Strict(BaseModel):
+class ResultModel(BaseModel):
     """Unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Score(Strict):
+class Score(ResultModel):
     """A pooled metric as a fraction, with its 95% jackknife interval and, for comparison, the bootstrap over groups."""
 
     value: float
@@ -38,7 +38,7 @@ class Score(Strict):
     """Standard deviation over replicates; None with a single one."""
 
 
-class FoldScore(Strict):
+class FoldScore(ResultModel):
     """One fold of one replicate."""
 
     fold: str
@@ -57,7 +57,7 @@ class FoldScore(Strict):
     curves: list[dict[str, float]]
 
 
-class Combination(Strict):
+class Combination(ResultModel):
     """What was combined, in canonical text."""
 
     backbones: list[str]
@@ -70,7 +70,7 @@ class Combination(Strict):
     demo: bool
 
 
-class Folds(Strict):
+class Folds(ResultModel):
     """How the clips were cut."""
 
     kind: str
@@ -81,7 +81,7 @@ class Folds(Strict):
     notes: list[str]
 
 
-class Counts(Strict):
+class Counts(ResultModel):
     """Clips, and what happened to some."""
 
     clips: int
@@ -95,7 +95,7 @@ class Counts(Strict):
     """How often a batch did not fit the memory of the device and was halved."""
 
 
-class Timings(Strict):
+class Timings(ResultModel):
     """Seconds, and peak memory of the process in bytes."""
 
     embed: dict[str, float]
@@ -114,7 +114,7 @@ class Timings(Strict):
     """Seconds that threads decoded and resampled, beside the network."""
 
 
-class Provenance(Strict):
+class Provenance(ResultModel):
     """Everything needed to say whether two rows are the same experiment."""
 
     identity: dict[str, Any]
@@ -129,7 +129,7 @@ class Provenance(Strict):
     threads: int
 
 
-class Result(Strict):
+class Result(ResultModel):
     """One row of the leaderboard."""
 
     schema_version: int = SCHEMA
@@ -196,12 +196,12 @@ class Result(Strict):
     def published(self) -> Result:
         """The result without names of files, clips and people; its digest is the same."""
         content = self.model_dump(mode="json", exclude={"names"})
-        return Result.model_validate({**(self.names.hide(content) if self.names else content), "names": None})
+        return Result.model_validate({**(self.names.apply(content) if self.names else content), "names": None})
 
     def digest(self) -> str:
         """Digest of everything but timings, host, dates and memory, in the published form."""
         content = self.model_dump(mode="json", exclude={*VOLATILE, "names", "result_digest"})
-        content = self.names.hide(content) if self.names else content
+        content = self.names.apply(content) if self.names else content
         for name in ("forward_passes", "halvings"):  # 0 on a rerun: what the cache did is not a result
             content["counts"].pop(name)
         if not self.heard_in_pretraining:  # results from before this was recorded keep their digest

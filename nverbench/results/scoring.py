@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def summarise(pooled: jackknife.Predictions, per_fold: Sequence[FoldScore], seed: int) -> dict[str, Score]:
+def summarise(pooled: jackknife.Decisions, per_fold: Sequence[FoldScore], seed: int) -> dict[str, Score]:
     """Every headline metric with its intervals and spreads."""
     intervals = jackknife.jackknife(pooled)
     boot = jackknife.bootstrap(pooled, seed=seed)
@@ -40,7 +40,7 @@ def of_fold(predictions: Predictions, fold: str, replicate: int, labels: Sequenc
     return {name: float(v) for name, v in scores.scores(counts, present_only=True).items()}, absent
 
 
-def confusion(pooled: jackknife.Predictions) -> NDArray[np.int64]:
+def confusion(pooled: jackknife.Decisions) -> NDArray[np.int64]:
     """Counts (k, k) pooled over folds and replicates: row = true class."""
     total: NDArray[np.int64] = np.sum([scores.confusion(pooled.target, p, pooled.classes) for p in pooled.predicted], axis=0)
     return total
@@ -51,9 +51,9 @@ def recalls(counts: NDArray[np.int64], labels: Sequence[str]) -> dict[str, float
     return dict(zip(labels, scores.recalls(counts).tolist(), strict=True))
 
 
-def per_group(pooled: jackknife.Predictions, groups: int) -> dict[str, float]:
+def per_group(pooled: jackknife.Decisions, groups: int) -> dict[str, float]:
     """Accuracy of every group, where there are too few groups for an interval; else nothing."""
-    return jackknife.per_group(pooled) if 1 < groups < jackknife.FEWEST else {}
+    return jackknife.per_group(pooled) if 1 < groups < jackknife.MIN_GROUPS else {}
 
 
 def score_text(score: Score) -> str:

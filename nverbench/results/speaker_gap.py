@@ -14,11 +14,11 @@ from nverbench.data.folds.assign import DISJOINT
 from nverbench.errors import ResultError
 from nverbench.metrics import jackknife, scores
 from nverbench.results.predictions import Predictions
-from nverbench.results.record import Result, Strict
-from nverbench.results.store import Folder
+from nverbench.results.record import Result, ResultModel
+from nverbench.results.store import ResultStore
 
 
-class Difference(Strict):
+class Difference(ResultModel):
     """Random minus disjoint, as a fraction; no interval with fewer than five groups."""
 
     value: float
@@ -27,7 +27,7 @@ class Difference(Strict):
     se: float | None
 
 
-class Gap(Strict):
+class Gap(ResultModel):
     """One system under two cuts of the same clips."""
 
     system: str
@@ -43,7 +43,7 @@ class Gap(Strict):
     values: dict[str, Difference]
 
 
-def find(results: Iterable[Result], read: Callable[[Result], Predictions], say: Callable[[str], None]) -> list[Gap]:
+def speaker_gaps(results: Iterable[Result], read: Callable[[Result], Predictions], say: Callable[[str], None]) -> list[Gap]:
     """The gap of every system among the results that was run on random and on disjoint folds, in the order of the results.
 
     Damaged predictions are said, and cost their gap only.
@@ -57,7 +57,7 @@ def find(results: Iterable[Result], read: Callable[[Result], Predictions], say: 
     found = []
     for random, disjoint in pairs:
         try:
-            gap = between(random, disjoint, read)
+            gap = speaker_gap(random, disjoint, read)
         except ResultError as error:
             say(str(error))
             continue
@@ -65,7 +65,7 @@ def find(results: Iterable[Result], read: Callable[[Result], Predictions], say: 
     return found
 
 
-def between(random: Result, disjoint: Result, read: Callable[[Result], Predictions]) -> Gap | None:
+def speaker_gap(random: Result, disjoint: Result, read: Callable[[Result], Predictions]) -> Gap | None:
     """The gap between two results of one system; None where their predictions are not of the same clips (``--skip-bad``, holdout).
 
     Raises:
@@ -83,7 +83,7 @@ def between(random: Result, disjoint: Result, read: Callable[[Result], Predictio
     )  # fmt: skip
 
 
-def write(gap: Gap, folder: Folder) -> Path:
+def write(gap: Gap, folder: ResultStore) -> Path:
     """Write the record; it can always be made again from the two results."""
     path = folder.root.parent / "gaps" / f"{gap.disjoint}.json"
     write_atomically(path, (gap.model_dump_json(indent=1) + "\n").encode())

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nverbench._io.paths import cannot_write, write_atomically
-from nverbench.errors import ResultError, short
+from nverbench.errors import ResultError, abbreviated
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import SCHEMA, Result
 
 
-class Folder:
+class ResultStore:
     """The results of one working directory: ``<id>.json`` and ``<id>.predictions.npz``."""
 
     def __init__(self, root: Path) -> None:
@@ -34,7 +34,7 @@ class Folder:
 
     def finished(self, job_id: str) -> Result | None:
         """The finished result of that id, if there is one."""
-        return read(self.path(job_id)) if self.path(job_id).exists() else None
+        return read_result(self.path(job_id)) if self.path(job_id).exists() else None
 
     def write(self, result: Result, predictions: Predictions) -> Path:
         """Write a result; the JSON comes last, so that its presence means that all is there."""
@@ -47,7 +47,7 @@ class Folder:
         content = {**facts, "id": job_id, "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
         write_atomically(self._failure_path(job_id), (json.dumps(content, indent=1) + "\n").encode())
 
-    def forget_failure(self, job_id: str) -> None:
+    def clear_failure(self, job_id: str) -> None:
         """The job finished after all."""
         try:
             self._failure_path(job_id).unlink(missing_ok=True)
@@ -60,10 +60,10 @@ class Folder:
     def all(self) -> Iterator[Result]:
         """Every result, sorted by file name."""
         for path in sorted(self.root.glob("*.json")):
-            yield read(path)
+            yield read_result(path)
 
 
-def read(path: Path) -> Result:
+def read_result(path: Path) -> Result:
     """The result in a file.
 
     Raises:
@@ -73,7 +73,7 @@ def read(path: Path) -> Result:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.get("schema_version") if isinstance(content, dict) else None
         if version != SCHEMA:
-            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {short(version)}; run the job again (embeddings are kept)")
+            raise ResultError(f"{path}: expected a result of schema {SCHEMA}, got {abbreviated(version)}; run the job again (embeddings are kept)")
         result = Result.model_validate(content)
         digest = result.digest()  # refuses NaN
     except (OSError, ValueError, RecursionError) as error:  # pydantic's errors are ValueErrors

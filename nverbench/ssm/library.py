@@ -82,7 +82,7 @@ def _built(found: str, flags: tuple[str, ...]) -> Path:
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfiles.passing_folder(place.parent, ".building-") as folder:
+    with tempfiles.temporary_folder(place.parent, ".building-") as folder:
         made = folder / place.name
         sources = [str(p) for p in sorted(SOURCES.glob("*.c"))]
         command = [found, *EVERYWHERE, *flags, *sources, "-o", str(made), "-lm"]

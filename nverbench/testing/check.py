@@ -48,12 +48,12 @@ class Check(Generic[S]):
     """True: left out unless asked for."""
 
 
-def broken(subject: object, *, expected: str, got: str, do: str) -> ConformanceError:
+def violation(subject: object, *, expected: str, got: str, do: str) -> ConformanceError:
     """The error of a rule that does not hold, in one line."""
     return ConformanceError(f"{subject}: expected {expected}, got {got}; {do}")
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Somebody else's error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
 
@@ -66,7 +66,7 @@ def expecting(subject: object, wanted: str, do: str = "mend it, or raise PartErr
     except NverbenchError:
         raise
     except Exception as error:
-        raise broken(subject, expected=wanted, got=told(error), do=do) from error
+        raise violation(subject, expected=wanted, got=describe_error(error), do=do) from error
 
 
 def only_encoders(run: Callable[[Subject], Pass | Skip]) -> Callable[[Subject], Pass | Skip]:

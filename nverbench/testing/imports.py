@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from nverbench.plugin.options import function_of
 from nverbench.plugin.records import Part
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 
 HEAVY = ("torch", "transformers", "torchaudio", "mlflow")
 LONGEST = 120
@@ -27,7 +27,7 @@ print("\\nimported:", *[name for name in sys.argv[2:] if name in sys.modules])
 """
 
 
-class Named(Protocol):
+class ImportedPart(Protocol):
     """A subject of any kind."""
 
     @property
@@ -35,17 +35,17 @@ class Named(Protocol):
         """What is checked."""
 
 
-def lazy_import(subject: Named) -> Pass | Skip:
+def lazy_import(subject: ImportedPart) -> Pass | Skip:
     """Importing the plugin and listing its records, in a fresh process."""
     point = _entry_point(subject.part)
     if point is None:
         return Skip(f"no installed plugin brings {subject.part.name}: install its package to have its import checked")
     heavy = _heavy_imports(point)
     if isinstance(heavy, str):
-        raise broken(subject, expected=f"plugin {point.value} to be listed", got=heavy, do="mend its import")
+        raise violation(subject, expected=f"plugin {point.value} to be listed", got=heavy, do="mend its import")
     if heavy:
         do = "move these imports inside load or build: nverbench list must stay quick"
-        raise broken(subject, expected=f"plugin {point.value} to be listed without heavy imports", got=", ".join(heavy), do=do)
+        raise violation(subject, expected=f"plugin {point.value} to be listed without heavy imports", got=", ".join(heavy), do=do)
     return Pass(f"{point.value} imports none of {', '.join(HEAVY)}")
 
 

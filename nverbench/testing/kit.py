@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nverbench.errors import ConformanceError, NverbenchError, UsageError, nearest
-from nverbench.plugin import discovery as catalogs
+from nverbench.plugin import discovery
+from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import resolve, split
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss, Part
-from nverbench.testing.check import Check, Pass, Skip, told
+from nverbench.testing.check import Check, Pass, Skip, describe_error
 
 KINDS: dict[str, type] = {"backbone": Backbone, "dataset": Dataset, "fusion": Fusion, "loss": Loss}
 
@@ -40,7 +41,7 @@ class Trial:
         except NverbenchError as error:  # what the harness itself would say of the part
             raise ConformanceError(" ".join(str(error).split())) from error
         except Exception as error:
-            raise ConformanceError(f"{self.subject}: expected rule {self.rule} to be tried, got {told(error)}; mend the part") from error
+            raise ConformanceError(f"{self.subject}: expected rule {self.rule} to be tried, got {describe_error(error)}; mend the part") from error
 
     def __call__(self) -> None:
         """Try it in a test: what does not apply is skipped with its reason."""
@@ -68,10 +69,10 @@ def checks(name: str, kind: str | None = None, *, slow: bool = False) -> list[An
     """
     import pytest
 
-    return [pytest.param(trial, id=trial.rule) for trial in trials(catalogs.discover(), name, kind, slow=slow)]
+    return [pytest.param(trial, id=trial.rule) for trial in trials(discovery.discover(), name, kind, slow=slow)]
 
 
-def trials(catalog: catalogs.Catalog, name: str, kind: str | None = None, *, slow: bool = False) -> Iterator[Trial]:
+def trials(catalog: Catalog, name: str, kind: str | None = None, *, slow: bool = False) -> Iterator[Trial]:
     """Every rule of a part of the catalog, not yet tried; arguments and errors as :func:`checks`."""
     part = find(catalog, split(name)[0], kind)
     resolve_given(part, name)
@@ -85,7 +86,7 @@ def resolve_given(part: Part, text: str) -> None:
         resolve(part, text)
 
 
-def find(catalog: catalogs.Catalog, name: str, kind: str | None = None) -> Part:
+def find(catalog: Catalog, name: str, kind: str | None = None) -> Part:
     """The only part of that name, or that of a kind.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from nverbench.errors import NverbenchError, UsageError
 from nverbench.plugin.options import check_plain, declared, resolve
 from nverbench.plugin.records import Fusion, Loss
-from nverbench.testing.check import Pass, broken, expecting
+from nverbench.testing.check import Pass, expecting, violation
 
 NONSENSE = "no-such-choice"
 
@@ -28,16 +28,16 @@ def options(subject: object, part: Fusion | Loss, fixed: int, full: Mapping[str,
     loose = [p.name for p in parameters[fixed:] if p.kind is p.POSITIONAL_OR_KEYWORD]
     if loose:
         do = f"write a * before {loose[0]} in build's signature"
-        raise broken(subject, expected="keyword-only options: nobody can set others", got=f"{loose[0]} among the arguments", do=do)
+        raise violation(subject, expected="keyword-only options: nobody can set others", got=f"{loose[0]} among the arguments", do=do)
     for problem in check_plain(part):
-        raise broken(subject, expected="options with plain defaults", got=problem, do="mend build's signature")
+        raise violation(subject, expected="options with plain defaults", got=problem, do="mend build's signature")
     known = declared(part.build)
     try:
         resolve(part, f"{part.name}:{NONSENSE.replace('-', '_')}=1")
     except UsageError:
         pass
     else:
-        raise broken(subject, expected="an unknown option to be refused", got="a reference", do="take no **options in build")
+        raise violation(subject, expected="an unknown option to be refused", got="a reference", do="take no **options in build")
     with expecting(subject, f"build to take its own defaults ({', '.join(known) or 'none'})"):
         build(**full)
     for name, value in full.items():
@@ -55,5 +55,5 @@ def _refused(subject: object, name: str, full: Mapping[str, Any], build: Callabl
         return
     except Exception as error:
         got = f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
-        raise broken(subject, expected=f"{name}={NONSENSE} to be refused with UsageError", got=got, do=do) from error
-    raise broken(subject, expected=f"{name}={NONSENSE} to be refused with UsageError", got="a part that was built", do=do)
+        raise violation(subject, expected=f"{name}={NONSENSE} to be refused with UsageError", got=got, do=do) from error
+    raise violation(subject, expected=f"{name}={NONSENSE} to be refused with UsageError", got="a part that was built", do=do)

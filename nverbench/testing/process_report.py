@@ -8,19 +8,13 @@ import numpy as np
 import torch
 
 from nverbench.plugin.process_state import (
-    Heard,
     Shared,
     as_state,
     numpy_settings,
-    overheard,
-    put_back,
     python_settings,
-    read,
     torch_random,
     torch_settings,
 )
-
-__all__ = ["SETTINGS", "Heard", "draw_one", "overheard", "put_back", "random_states", "read"]
 
 SETTINGS: Shared = torch_settings()
 

@@ -20,20 +20,20 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from nverbench.embedding.devices import is_out_of_memory
 from nverbench.errors import NverbenchError
 from nverbench.plugin.types import Batch
-from nverbench.training.data import Pooled
+from nverbench.training.data import PooledData
 from nverbench.training.dropout import Call, given, recorded
-from nverbench.training.loop import Run, Sums, checked, optimizer_of
-from nverbench.training.records import Fitted
+from nverbench.training.loop import FoldTraining, Sums, checked, optimizer_of
+from nverbench.training.records import FoldPredictions
 
 Stacked = Mapping[str, Tensor]
 """Name of a parameter or buffer -> the values of all runs, (f, ...)."""
 
 
-class Refused(NverbenchError):
+class NotBatchable(NverbenchError):
     """The module or the loss cannot be trained jointly; the runs are as they were."""
 
 
-def train_jointly(runs: Sequence[Run]) -> list[Fitted]:
+def train_jointly(runs: Sequence[FoldTraining]) -> list[FoldPredictions]:
     """All runs, each until its own patience runs out.
 
     Raises:
@@ -44,10 +44,10 @@ def train_jointly(runs: Sequence[Run]) -> list[Fitted]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise Refused("the runs together do not fit the memory") from None
+        raise NotBatchable("the runs together do not fit the memory") from None
 
 
-def _trained(runs: Sequence[Run]) -> list[Fitted]:
+def _trained(runs: Sequence[FoldTraining]) -> list[FoldPredictions]:
     began, joint = time.perf_counter(), _Joint(runs)
     active = list(range(len(runs)))
     for epoch in range(1, runs[0].training.epochs + 1):
@@ -62,12 +62,12 @@ def _trained(runs: Sequence[Run]) -> list[Fitted]:
 class _Joint:
     """Runs whose parameters share storage."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[FoldTraining]) -> None:
         self.runs, self.training, self.labels = runs, runs[0].training, runs[0].labels
         self.base = runs[0].module
-        own = [run.material.data for run in runs if isinstance(run.material, Pooled)]
+        own = [run.material.data for run in runs if isinstance(run.material, PooledData)]
         if len(own) < len(runs) or self.training.recipe.optimizer not in (None, "adam"):
-            raise Refused("only pooled embeddings are trained jointly, and with adam only")
+            raise NotBatchable("only pooled embeddings are trained jointly, and with adam only")
         unique = list({id(data): data for data in own}.values())  # replicates of a fold share their scaled data
         self.data = tuple(torch.stack([data[s] for data in unique]) for s in range(len(unique[0])))  # m x (folds, n, d_i)
         places = {id(data): i for i, data in enumerate(unique)}
@@ -141,7 +141,7 @@ class _Joint:
             total = torch.stack(list(losses.terms.values())).sum()
             alone.append(torch.autograd.grad(total, list(run.module.parameters()), allow_unused=True))
             if any(not torch.equal(b, states[i][n]) for n, b in run.module.named_buffers()):
-                raise Refused(f"fusion {self.training.fusion.name} changes its buffers in training")
+                raise NotBatchable(f"fusion {self.training.fusion.name} changes its buffers in training")
         self._compare(rows, calls, alone)
         return calls
 
@@ -156,11 +156,11 @@ class _Joint:
             totals, _ = vmap(self._losses)(parameters, buffers, masks, streams, self.labels[rows], self.counts[: len(two)])
             joint = torch.autograd.grad(totals.sum(), list(parameters.values()), allow_unused=True)
         except Exception as error:  # whatever vmap cannot do
-            raise Refused(f"fusion {self.training.fusion.name} or loss {self.training.loss.name}: {' '.join(str(error).split())[:200]}") from error
+            raise NotBatchable(f"fusion {self.training.fusion.name} or loss {self.training.loss.name}: {' '.join(str(error).split())[:200]}") from error
         for position, gradient in enumerate(joint):
             for i, own in enumerate(alone):
                 a, b = own[position], None if gradient is None else gradient[i]
                 if (a is None) != (b is None) and bool((a if b is None else b).any()):
-                    raise Refused("a parameter has a gradient in one way of training only")
+                    raise NotBatchable("a parameter has a gradient in one way of training only")
                 if a is not None and b is not None and not torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()) + 1e-12):
-                    raise Refused("joint gradients are not those of each run alone")
+                    raise NotBatchable("joint gradients are not those of each run alone")

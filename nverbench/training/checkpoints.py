@@ -14,20 +14,20 @@ from nverbench._io.paths import write_atomically
 from nverbench.errors import DiskError
 
 if TYPE_CHECKING:
-    from nverbench.training.loop import Run
+    from nverbench.training.loop import FoldTraining
 
 
 SECONDS = 5.0
 """What may be lost of a training: epochs shorter than this are not each worth a file of all weights."""
 
 
-def path_of(run: Run) -> Path | None:
+def path_of(run: FoldTraining) -> Path | None:
     """The file of a training."""
     folder = run.training.checkpoints
     return None if folder is None else folder / f"{run.fold.name}-{run.replicate}.pt".replace("/", "_")
 
 
-def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool) -> None:
+def keep(run: FoldTraining, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool) -> None:
     """Write everything that the next epoch depends on; the weights are those that are judged (``loop.judging``)."""
     path = path_of(run)
     if path is None or (run.seconds - run.kept < SECONDS and not ended):
@@ -44,7 +44,7 @@ def keep(run: Run, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool)
         write_atomically(path, sealed(buffer.getvalue()))
 
 
-def resume(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
+def resume(run: FoldTraining, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
     """The epochs that an earlier process finished, and whether that was all; 0 where there was none or its file is damaged."""
     path = path_of(run)
     state = _read(path) if path is not None and path.exists() else None

@@ -16,7 +16,7 @@ from nverbench.plugin.types import Batch
 EVALUATION_ROWS = 256
 
 
-class Part(NamedTuple):
+class EvaluationBatch(NamedTuple):
     """Rows that are evaluated together."""
 
     step: Tensor
@@ -27,7 +27,7 @@ class Part(NamedTuple):
     """Which of its outputs are those answers."""
 
 
-class Material(Protocol):
+class FoldData(Protocol):
     """The data of one fold, scaled for it."""
 
     @property
@@ -47,14 +47,14 @@ class Material(Protocol):
     def target(self, step: Tensor) -> Tensor:
         """The class of each output of a step; UNSCORED where there is none."""
 
-    def parts(self, rows: Tensor) -> Iterable[Part]:
+    def parts(self, rows: Tensor) -> Iterable[EvaluationBatch]:
         """Some rows, cut into what is evaluated together; the order of rows draws nothing."""
 
     def remembered(self, rows: Tensor) -> Batch | None:
         """All training rows at once, for fusions that remember some; None where that cannot be."""
 
 
-class Pooled:
+class PooledData:
     """One vector per clip and stream, resident on the device."""
 
     def __init__(self, data: tuple[Tensor, ...], labels: Tensor) -> None:
@@ -83,10 +83,10 @@ class Pooled:
         """(b,)"""
         return self.labels[step]
 
-    def parts(self, rows: Tensor) -> Iterable[Part]:
+    def parts(self, rows: Tensor) -> Iterable[EvaluationBatch]:
         """At most 256 rows each."""
         for at in torch.split(torch.arange(len(rows)), EVALUATION_ROWS):
-            yield Part(rows[at].to(self.labels.device), at, torch.arange(len(at)))
+            yield EvaluationBatch(rows[at].to(self.labels.device), at, torch.arange(len(at)))
 
     def remembered(self, rows: Tensor) -> Batch:
         """All training rows."""

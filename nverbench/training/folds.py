@@ -19,20 +19,18 @@ import torch
 from nverbench.data.folds.assign import Fold
 from nverbench.errors import UsageError
 from nverbench.training import batched, sequences
-from nverbench.training.data import Material, Pooled, full_batches
-from nverbench.training.loop import Run, train
-from nverbench.training.processes import Data, Task, Tasks, Work, Workers
-from nverbench.training.records import Fitted, Training, within_memory
+from nverbench.training.data import FoldData, PooledData
+from nverbench.training.loop import FoldTraining, train
+from nverbench.training.processes import Data, Task, Tasks, Work
+from nverbench.training.records import FoldPredictions, TrainingSetup, within_memory
 from nverbench.training.scaling import Scaler, project
-from nverbench.training.seeds import forked, seed_of
-from nverbench.training.sequences import Spoken
+from nverbench.training.seeds import forked
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Crew", "Data", "Fitted", "Spoken", "Training", "UnderWay", "Workers", "begin_folds", "fit_fold", "fit_folds", "full_batches", "seed_of"]
 
 WAYS = ("auto", "one", "processes", "joint")
 
@@ -57,20 +55,20 @@ class Crew(Protocol):
     def hungry(self) -> bool:
         """Whether somebody will soon have nothing to do."""
 
-    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+    def hand(self, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
              tick: Callable[[int], None]) -> UnderWay | None:  # fmt: skip
         """``work(training, streams, target, *task)`` for every task, under way; ticked once for each. None: not possible, to be done here."""
 
 
-def fit_folds(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
-              tick: Callable[[int], None] = lambda n: None, workers: Crew | None = None) -> list[list[Fitted]]:  # fmt: skip
+def fit_folds(training: TrainingSetup, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
+              tick: Callable[[int], None] = lambda n: None, workers: Crew | None = None) -> list[list[FoldPredictions]]:  # fmt: skip
     """Every fold of every replicate: ``[replicate][fold]``; arguments and errors as :func:`begin_folds`."""
-    return begin_folds(training, streams, target, folds, replicates, tick, workers)()
+    return submit_folds(training, streams, target, folds, replicates, tick, workers)()
 
 
-def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
+def submit_folds(training: TrainingSetup, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int,
                 tick: Callable[[int], None] = lambda n: None,
-                workers: Crew | None = None) -> Callable[[], list[list[Fitted]]]:  # fmt: skip
+                workers: Crew | None = None) -> Callable[[], list[list[FoldPredictions]]]:  # fmt: skip
     """Train every fold of every replicate; call what comes back for the results. Until then workers may still be busy with them.
 
     Args:
@@ -97,23 +95,23 @@ def begin_folds(training: Training, streams: Data, target: NDArray[np.int64], fo
     together = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
     if together is not None:
         tick(len(tasks))
-        later: Callable[[], list[Fitted]] = functools.partial(list, together)
+        later: Callable[[], list[FoldPredictions]] = functools.partial(list, together)
     else:
         own = workers if way in ("auto", "processes") else None
-        later = _separately(training, streams, target, tasks, tick, own, at_once=way == "processes")
+        later = _train_each(training, streams, target, tasks, tick, own, at_once=way == "processes")
 
-    def ended() -> list[list[Fitted]]:
+    def ended() -> list[list[FoldPredictions]]:
         fitted = later()
         return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
 
     return ended
 
 
-def _separately(training: Training, streams: Data, target: NDArray[np.int64], tasks: Sequence[Task],
-                tick: Callable[[int], None], workers: Crew | None, *, at_once: bool) -> Callable[[], list[Fitted]]:  # fmt: skip
+def _train_each(training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Sequence[Task],
+                tick: Callable[[int], None], workers: Crew | None, *, at_once: bool) -> Callable[[], list[FoldPredictions]]:  # fmt: skip
     """Each task as a training of its own; once the first has shown how long they take, the rest in processes where that pays."""
 
-    def here(some: Sequence[Task]) -> list[Fitted]:
+    def here(some: Sequence[Task]) -> list[FoldPredictions]:
         found = []
         for fold, replicate in some:
             found.append(fit_fold(training, streams, target, fold, replicate))
@@ -123,7 +121,7 @@ def _separately(training: Training, streams: Data, target: NDArray[np.int64], ta
     def handed(some: Sequence[Task]) -> UnderWay | None:
         return workers.hand(fit_fold, training, streams, target, some, tick) if workers is not None and some else None
 
-    first: list[Fitted] = []
+    first: list[FoldPredictions] = []
     away = handed(tasks) if at_once or (workers is not None and workers.worth(0)) else None
     if away is None:
         first = here(tasks[:1])
@@ -137,14 +135,14 @@ def _separately(training: Training, streams: Data, target: NDArray[np.int64], ta
     return lambda: first + (fitted if (fitted := away.results()) is not None else here(left))
 
 
-def fit_fold(training: Training, streams: Data, target: NDArray[np.int64], fold: Fold, replicate: int) -> Fitted:
+def fit_fold(training: TrainingSetup, streams: Data, target: NDArray[np.int64], fold: Fold, replicate: int) -> FoldPredictions:
     """Train on one fold and predict its test part; arguments and errors as :func:`begin_folds`."""
     with one_thread(), forked(training.device), within_memory(training, fold.name):
         labels = _labels(training, target)
-        return train(Run(training, prepared(training, streams, labels, fold, replicate), labels, fold, replicate))
+        return train(FoldTraining(training, prepared(training, streams, labels, fold, replicate), labels, fold, replicate))
 
 
-def fit_job(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int) -> list[list[Fitted]]:
+def fit_job(training: TrainingSetup, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int) -> list[list[FoldPredictions]]:
     """Every fold of every replicate, here: what a whole job is handed out as."""
     return fit_folds(training, streams, target, folds, replicates)
 
@@ -158,31 +156,31 @@ def chosen(device: str) -> str:
     return "joint" if way == "auto" and device.startswith("cuda") else way
 
 
-def _jointly(training: Training, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int) -> list[Fitted] | None:
+def _jointly(training: TrainingSetup, streams: Data, target: NDArray[np.int64], folds: Sequence[Fold], replicates: int) -> list[FoldPredictions] | None:
     """All trainings as one model; None where the fusion or the loss does not allow it."""
     with one_thread(), forked(training.device):
         labels = _labels(training, target)
         data = [prepared(training, streams, labels, fold, 0) for fold in folds]
-        runs = [Run(training, own, labels, fold, r) for r in range(replicates) for fold, own in zip(folds, data, strict=True)]
+        runs = [FoldTraining(training, own, labels, fold, r) for r in range(replicates) for fold, own in zip(folds, data, strict=True)]
         try:
             return batched.train_jointly(runs)
-        except batched.Refused:  # also where they do not fit the memory all at once
+        except batched.NotBatchable:  # also where they do not fit the memory all at once
             return None
 
 
-def prepared(training: Training, streams: Data, labels: Tensor, fold: Fold, replicate: int) -> Material:
+def prepared(training: TrainingSetup, streams: Data, labels: Tensor, fold: Fold, replicate: int) -> FoldData:
     """The data as a fold trains on them: scaled and projected by its training rows."""
     dtype = torch.float64 if training.double else torch.float32
     scaled = training.protocol.scaling == "z-score"
-    if isinstance(streams, sequences.Spoken):
+    if isinstance(streams, sequences.TurnFrames):
         return sequences.prepared(training, streams, labels, fold, replicate, scaled=scaled, dtype=dtype)
     if scaled:
         streams = Scaler.fit(streams, fold.train).apply(streams)
     streams = [project(s, fold.train, width) if width else s for s, width in zip_longest(streams, training.widths[: len(streams)])]
-    return Pooled(tuple(_owned(s).to(training.device, dtype) for s in streams), labels)
+    return PooledData(tuple(_owned(s).to(training.device, dtype) for s in streams), labels)
 
 
-def _labels(training: Training, target: NDArray[np.int64]) -> Tensor:
+def _labels(training: TrainingSetup, target: NDArray[np.int64]) -> Tensor:
     return _owned(target).to(training.device)
 
 

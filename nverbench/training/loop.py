@@ -21,21 +21,21 @@ from nverbench.errors import FitError, FoldError, PartError
 from nverbench.metrics import scores as metrics
 from nverbench.plugin.types import Batch, Losses, Output
 from nverbench.training import checkpoints
-from nverbench.training.data import Material
+from nverbench.training.data import FoldData
 from nverbench.training.dropout import drawn
 from nverbench.training.early_stopping import best_epoch, out_of_patience
 from nverbench.training.layer_weights import LayerWeights
-from nverbench.training.records import Fitted, Training
-from nverbench.training.seeds import seed_of, sow
+from nverbench.training.records import FoldPredictions, TrainingSetup
+from nverbench.training.seeds import seed_device, seed_of
 
 LOOK = 5
 """Epochs between two looks at gradient shares: each costs a forward and a backward pass per term."""
 
 
-class Run:
+class FoldTraining:
     """The training of one fold and replicate; who steps it, and whether others are stepped with it, is not its business."""
 
-    def __init__(self, training: Training, material: Material, labels: Tensor, fold: Fold, replicate: int) -> None:
+    def __init__(self, training: TrainingSetup, material: FoldData, labels: Tensor, fold: Fold, replicate: int) -> None:
         """``material``: the data, scaled for this fold; ``labels``: (n,) classes of all rows."""
         if training.protocol.selection == "inner" and not fold.validation:
             raise FoldError(f"fold {fold.name}: no training clip can be spared for selection; add clips or say --selection last")
@@ -47,7 +47,7 @@ class Run:
         def seed(purpose: str) -> int:
             return seed_of(training.protocol.seed, purpose, fold.name, replicate)
 
-        sow(training.device, seed("initialisation"))
+        seed_device(training.device, seed("initialisation"))
         module = training.fusion.build(material.dims, training.classes, **training.fusion_options)
         module = (LayerWeights(module, material.layers) if any(material.layers) else module).to(training.device)
         self.module = module.double() if training.double else module
@@ -56,7 +56,7 @@ class Run:
         self.order = torch.Generator().manual_seed(seed("order"))
         self.memory = seed("memory")
         self.dropout = torch.Generator(device=training.device).manual_seed(seed("dropout"))
-        sow(training.device, seed("dropout"))  # for modules that draw random numbers in a way of their own
+        seed_device(training.device, seed("dropout"))  # for modules that draw random numbers in a way of their own
         self.curves: list[Mapping[str, float]] = []
         self.best_epoch = 0
         self.best_state: dict[str, Tensor] = {}
@@ -86,13 +86,13 @@ class Run:
             self.best_state = {name: value.clone() for name, value in self.module.state_dict().items()}
         return len(self.watch) > 0 and out_of_patience(epoch, self.best_epoch, self.training.patience)
 
-    def fitted(self) -> Fitted:
+    def fitted(self) -> FoldPredictions:
         """The test predictions of the best epoch's weights."""
         if self.best_state:
             self.module.load_state_dict(self.best_state)
         test = torch.tensor(self.fold.test, dtype=torch.long, device=self.labels.device)
         probabilities = self.predict(test).softmax(-1).cpu().numpy()
-        return Fitted(probabilities, self.best_epoch, tuple(self.curves), weights(self.module), self.seconds)
+        return FoldPredictions(probabilities, self.best_epoch, tuple(self.curves), weights(self.module), self.seconds)
 
     @torch.no_grad()
     def predict(self, rows: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class Run:
         return found | ({"watched_weighted_f1": float(scores["weighted_f1"])} if self.training.select == "weighted-f1" else {})
 
 
-def train(run: Run) -> Fitted:
+def train(run: FoldTraining) -> FoldPredictions:
     """Epochs of one training until patience runs out; one that was cut off goes on after the last epoch it finished."""
     optimizer = optimizer_of(run.training, run.module.parameters())
     done, ended = checkpoints.resume(run, optimizer)
@@ -146,16 +146,16 @@ def train(run: Run) -> Fitted:
         if ended:
             break
         curve = _epoch(run, optimizer, epoch)
-        judging(optimizer)
+        eval_mode(optimizer)
         ended = run.done_after(epoch, curve)
         checkpoints.keep(run, optimizer, epoch, ended=ended or epoch == run.training.epochs)
     return run.fitted()
 
 
-def _epoch(run: Run, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
+def _epoch(run: FoldTraining, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
     """One pass over the training rows; the mean of every term and diagnostic."""
     run.module.train()
-    training_again(optimizer)
+    train_mode(optimizer)
     sums = Sums()
     with drawn(run.dropout):
         for step in run.steps():
@@ -180,7 +180,7 @@ class Sums:
         for name, value in values.items():
             self.steps.setdefault(name, []).append(value.detach())
 
-    def means(self, training: Training, fold: str, epoch: int) -> dict[str, float]:
+    def means(self, training: TrainingSetup, fold: str, epoch: int) -> dict[str, float]:
         """The mean of every term; a FitError names the one that broke first (not one that broke of it)."""
         values = {name: torch.stack(own).cpu().numpy() for name, own in self.steps.items()}  # (steps,)
         broken = {name: int(np.argmin(np.isfinite(own))) for name, own in values.items() if not np.isfinite(own).all()}
@@ -191,7 +191,7 @@ class Sums:
         return {f"train_{name}": float(np.add.accumulate(own)[-1]) / len(own) for name, own in values.items()}
 
 
-def checked(output: Any, batch: Batch, training: Training) -> Output:
+def checked(output: Any, batch: Batch, training: TrainingSetup) -> Output:
     """A fusion's answer to a batch, once it is known to keep its contract."""
     streams, name = len(batch.streams), training.fusion.name
     wanted = (len(batch.streams[0] if batch.turns is None else batch.turns[0]), training.classes)
@@ -204,7 +204,7 @@ def checked(output: Any, batch: Batch, training: Training) -> Output:
     return output
 
 
-def optimizer_of(training: Training, parameters: Any) -> torch.optim.Optimizer:
+def optimizer_of(training: TrainingSetup, parameters: Any) -> torch.optim.Optimizer:
     """The recipe's optimizer where its paper fixes one, else the protocol's."""
     name = training.recipe.optimizer or training.protocol.optimizer
     lr = training.recipe.lr or training.protocol.lr
@@ -218,13 +218,13 @@ def optimizer_of(training: Training, parameters: Any) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, lr=lr, fused=True)  # fused: one pass over the weights; 15 M of them at 3840-d
 
 
-def judging(optimizer: Any) -> None:
+def eval_mode(optimizer: Any) -> None:
     """A schedule-free optimizer trains one set of weights and is judged by another (their running mean): put that one in."""
     if hasattr(optimizer, "eval"):
         optimizer.eval()
 
 
-def training_again(optimizer: Any) -> None:
+def train_mode(optimizer: Any) -> None:
     """And back to the weights that are trained."""
     if hasattr(optimizer, "train"):
         optimizer.train()

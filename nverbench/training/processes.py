@@ -22,20 +22,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench._io.tempfiles import passing_folder
+from nverbench._io.tempfiles import temporary_folder
 from nverbench.data.folds.assign import Fold
 from nverbench.embedding import shards
 from nverbench.embedding.extract import Extraction
 from nverbench.plugin import single_file
-from nverbench.plugin.isolation import alone
+from nverbench.plugin.isolation import isolated_call
 from nverbench.plugin.records import Clip
-from nverbench.training.records import Training
-from nverbench.training.sequences import Spoken
+from nverbench.training.records import TrainingSetup
+from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Data = Sequence["NDArray[np.float32]"] | Spoken
+Data = Sequence["NDArray[np.float32]"] | TurnFrames
 """What a job trains on: a matrix per backbone, or frames on disk."""
 Task = tuple[Fold, int]
 """A fold and a replicate."""
@@ -77,9 +77,9 @@ class Workers:
         """Never: they share this machine's processors."""
         return False
 
-    def listen(self, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
+    def listen(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
         """Embedding needs all threads of this process, and no other."""
-        return shards.here(ask, clips, wanted, cost)
+        return shards.embed_locally(ask, clips, wanted, cost)
 
     @property
     def hungry(self) -> bool:
@@ -87,16 +87,16 @@ class Workers:
         self._handed = [f for f in self._handed if not f.done()]
         return self._pool is not None and len(self._handed) < 2 * self.number
 
-    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+    def hand(self, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
              tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
         """Trainings under way; None where the parts cannot travel or a worker died."""
         try:
-            packed = pickle.dumps((work, training, streams if isinstance(streams, Spoken) else None))
+            packed = pickle.dumps((work, training, streams if isinstance(streams, TurnFrames) else None))
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
         files = contextlib.ExitStack()
         try:
-            paths = files.enter_context(laid_out([target] if isinstance(streams, Spoken) else [*streams, target]))
+            paths = files.enter_context(laid_out([target] if isinstance(streams, TurnFrames) else [*streams, target]))
         except OSError as error:
             self.say(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}), so that folds are trained one by one; TMPDIR moves it")
             return None
@@ -161,7 +161,7 @@ class Handed:
 @contextlib.contextmanager
 def laid_out(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[str, ...]]:
     """The arrays as files that workers map into memory, instead of a copy for each."""
-    with passing_folder() as folder:
+    with temporary_folder() as folder:
         paths = [str(folder / f"{i}.npy") for i in range(len(arrays))]
         for path, array in zip(paths, arrays, strict=True):
             np.save(path, np.asarray(array), allow_pickle=False)
@@ -200,7 +200,7 @@ def _end_with_parent() -> None:
 
 def _work(packed: bytes, paths: tuple[str, ...], task: tuple[Any, int]) -> Any:
     # Reading it imports plugins: here too, what they print must not reach the parent's standard output, nor what they set other jobs.
-    parts: Any = alone(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the parent a moment ago, never read from disk
+    parts: Any = isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the parent a moment ago, never read from disk
     work, training, on_disk = parts
     *streams, target = _arrays(paths)
     return work(training, streams if on_disk is None else on_disk, target, *task)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSetup:
     """What a job trains, and by which constants."""
 
     fusion: Fusion
@@ -66,7 +66,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FoldPredictions:
     """The test predictions of one fold and how they came about."""
 
     probabilities: NDArray[np.float64]
@@ -80,7 +80,7 @@ class Fitted:
 
 
 @contextmanager
-def within_memory(training: Training, fold: str) -> Iterator[None]:
+def within_memory(training: TrainingSetup, fold: str) -> Iterator[None]:
     """What does not fit the memory inside is a FitError that says what to do."""
     try:
         yield

@@ -14,7 +14,7 @@ def seed_of(protocol_seed: int, purpose: str, fold: str, replicate: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{protocol_seed}:{purpose}:{fold}:{replicate}".encode()).digest()[:7], "big")
 
 
-def sow(device: str, seed: int) -> None:
+def seed_device(device: str, seed: int) -> None:
     """Seed the random numbers of a device; torch.manual_seed would reseed every GPU, also for a training that never sees one."""
     (torch.manual_seed if device.startswith("cuda") else torch.default_generator.manual_seed)(seed)
 

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from nverbench.data.folds.assign import Fold
-from nverbench.embedding.cache import Store
+from nverbench.embedding.cache import EmbeddingCache
 from nverbench.errors import ArtifactError
 from nverbench.plugin.types import UNSCORED, Batch
-from nverbench.training.data import Part, full_batches
-from nverbench.training.records import Training
+from nverbench.training.data import EvaluationBatch, full_batches
+from nverbench.training.records import TrainingSetup
 from nverbench.training.scaling import LEAST_SD
 from nverbench.training.seeds import seed_of
 
@@ -36,7 +36,7 @@ EVALUATED = 32
 
 
 @dataclass(frozen=True)
-class Stream:
+class FrameStream:
     """One backbone's frames of all heard turns."""
 
     root: Path
@@ -61,10 +61,10 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class TurnFrames:
     """Every heard turn, and what belongs together; it travels to workers by name of file, not by content."""
 
-    streams: tuple[Stream, ...]
+    streams: tuple[FrameStream, ...]
     rows: tuple[int, ...]
     """(turns,) the scored row of each turn; -1: heard only."""
     talks: tuple[tuple[int, ...], ...] = ()
@@ -74,22 +74,22 @@ class Spoken:
 
 
 @lru_cache(maxsize=4)
-def _opened(root: Path) -> Store:
-    return Store(root)
+def _opened(root: Path) -> EmbeddingCache:
+    return EmbeddingCache(root)
 
 
 @lru_cache(maxsize=2)
-def _held(stream: Stream) -> tuple[NDArray[np.float32], ...]:
+def _held(stream: FrameStream) -> tuple[NDArray[np.float32], ...]:
     return tuple(stream.frames(turn) for turn in range(len(stream.keys)))
 
 
-def moments(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def moments(stream: FrameStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each turn's mean, and its sum of squares around it: (turns, d) both."""
     return _moments(stream)
 
 
 @lru_cache(maxsize=4)
-def _moments(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _moments(stream: FrameStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     means, squares = np.empty((len(stream.keys), stream.dim)), np.empty((len(stream.keys), stream.dim))
     for turn in range(len(stream.keys)):
         wide = stream.frames(turn).astype(np.float64)
@@ -98,7 +98,7 @@ def _moments(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return means, squares
 
 
-def scaler(stream: Stream, turns: Sequence[int]) -> tuple[Tensor, Tensor]:
+def scaler(stream: FrameStream, turns: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (d,) of all frames of some turns (Chan, Golub and LeVeque 1983: of parts, from their means and squares)."""
     means, squares = moments(stream)
     chosen = list(turns)
@@ -109,10 +109,10 @@ def scaler(stream: Stream, turns: Sequence[int]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mean), torch.from_numpy(np.where(sd < LEAST_SD, 1.0, sd))
 
 
-class Frames:
+class FrameData:
     """Turns as frames, scaled for a fold; what single clips and conversations share."""
 
-    def __init__(self, spoken: Spoken, labels: Tensor, heard_in_training: Sequence[int], *, scaled: bool, dtype: torch.dtype, seed: int = 0) -> None:
+    def __init__(self, spoken: TurnFrames, labels: Tensor, heard_in_training: Sequence[int], *, scaled: bool, dtype: torch.dtype, seed: int = 0) -> None:
         self.spoken, self.labels, self.dtype, self.seed = spoken, labels, dtype, seed
         self.scalers = [scaler(s, heard_in_training) for s in spoken.streams] if scaled else []
         self.rows = np.array(spoken.rows)
@@ -142,7 +142,7 @@ class Frames:
         """Frames of a whole corpus are no batch."""
 
 
-class Clips(Frames):
+class ClipData(FrameData):
     """Single clips, padded to the longest of their batch."""
 
     def steps(self, rows: Tensor, size: int, order: torch.Generator) -> list[Tensor]:
@@ -163,16 +163,16 @@ class Clips(Frames):
         """(b,)"""
         return self.labels[step.to(self.labels.device)]
 
-    def parts(self, rows: Tensor) -> Iterable[Part]:
+    def parts(self, rows: Tensor) -> Iterable[EvaluationBatch]:
         """A few clips each, in their order: neighbours are of one speaker and of like length."""
         for at in torch.split(torch.arange(len(rows)), EVALUATED):
-            yield Part(rows[at].cpu(), at, torch.arange(len(at)))
+            yield EvaluationBatch(rows[at].cpu(), at, torch.arange(len(at)))
 
 
-class Talks(Frames):
+class ConversationData(FrameData):
     """Whole conversations, one per step. A step is a number of turns, in order."""
 
-    def __init__(self, spoken: Spoken, labels: Tensor, heard_in_training: Sequence[int], *, scaled: bool, dtype: torch.dtype, seed: int,
+    def __init__(self, spoken: TurnFrames, labels: Tensor, heard_in_training: Sequence[int], *, scaled: bool, dtype: torch.dtype, seed: int,
                  shuffle: str) -> None:  # fmt: skip
         """``shuffle``: how the turns of training conversations are put out of order, once, by ``seed``; test conversations never are."""
         super().__init__(spoken, labels, heard_in_training, scaled=scaled, dtype=dtype, seed=seed)
@@ -203,7 +203,7 @@ class Talks(Frames):
         rows = torch.from_numpy(self.rows[step.numpy()]).to(self.labels.device)
         return torch.where(rows >= 0, self.labels[rows.clamp(min=0)], UNSCORED)
 
-    def parts(self, rows: Tensor) -> Iterable[Part]:
+    def parts(self, rows: Tensor) -> Iterable[EvaluationBatch]:
         """Each conversation that holds some of these rows, as it was spoken."""
         places: dict[int, list[tuple[int, int]]] = defaultdict(list)
         where = {int(row): place for place, row in enumerate(rows)}
@@ -212,7 +212,7 @@ class Talks(Frames):
         for number, found in places.items():
             if found:
                 wanted, outputs = zip(*found, strict=True)
-                yield Part(torch.tensor(self.spoken.talks[number]), torch.tensor(wanted), torch.tensor(outputs))
+                yield EvaluationBatch(torch.tensor(self.spoken.talks[number]), torch.tensor(wanted), torch.tensor(outputs))
 
 
 def shuffled(talks: Sequence[tuple[int, ...]], speakers: Sequence[str], how: str, seed: int) -> list[tuple[int, ...]]:
@@ -237,7 +237,7 @@ def shuffled(talks: Sequence[tuple[int, ...]], speakers: Sequence[str], how: str
     return [tuple(part.tolist()) for part in np.split(drawn, ends)]
 
 
-def prepared(training: Training, spoken: Spoken, labels: Tensor, fold: Fold, replicate: int, *, scaled: bool, dtype: torch.dtype) -> Clips | Talks:
+def prepared(training: TrainingSetup, spoken: TurnFrames, labels: Tensor, fold: Fold, replicate: int, *, scaled: bool, dtype: torch.dtype) -> ClipData | ConversationData:
     """The frames as a fold trains on them: conversations where the recipe wants them, else clip by clip.
 
     Heard-only turns of a training conversation count as heard in training; those of the validation and test parts do not.
@@ -245,7 +245,7 @@ def prepared(training: Training, spoken: Spoken, labels: Tensor, fold: Fold, rep
     train = set(fold.train)
     if training.recipe.unit != "conversation":
         turns = [turn for turn, row in enumerate(spoken.rows) if row in train]
-        return Clips(spoken, labels, turns, scaled=scaled, dtype=dtype)
+        return ClipData(spoken, labels, turns, scaled=scaled, dtype=dtype)
     heard = [turn for talk in spoken.talks if any(spoken.rows[turn] in train for turn in talk) for turn in talk]
     seed = seed_of(training.protocol.seed, "shuffle", fold.name, replicate)
-    return Talks(spoken, labels, heard, scaled=scaled, dtype=dtype, seed=seed, shuffle=training.shuffle)
+    return ConversationData(spoken, labels, heard, scaled=scaled, dtype=dtype, seed=seed, shuffle=training.shuffle)

@@ -16,7 +16,7 @@ from nverbench.leaderboard.context.analysis import analyse
 from nverbench.leaderboard.context.turns import turns
 from nverbench.plugin import discovery
 from nverbench.plugin.types import UNSCORED
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.conversations import ALONE, MAMBA, leave, tree
 from support.leaderboards import competitor, said
 
@@ -35,7 +35,7 @@ def out(tmp_path: Path, corpus: Corpus) -> Path:
     }.items():  # fmt: skip
         leave(tmp_path, corpus, name, **changes)
     single = said(0.7)
-    Folder(tmp_path).write(competitor("cc", single, dataset="vocal-demo"), single)
+    ResultStore(tmp_path).write(competitor("cc", single, dataset="vocal-demo"), single)
     return tmp_path
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nverbench import Batch, Clip, Misfit, Output, UsageError
 from nverbench.cli import main
-from nverbench.cli.common import installed
+from nverbench.cli.common import load_catalog
 from nverbench.cli.new import KINDS, filled
 from nverbench.plugin import single_file
 from nverbench.testing import Subject, backbone_checks
@@ -50,7 +50,7 @@ def package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
 def part(folder: Path, kind: str) -> Any:
     """The part of a generated package, as ``--plugin`` takes it in."""
     (file,) = folder.glob("*.py")
-    shelf: Any = getattr(installed(None, [file]), KINDS[kind])
+    shelf: Any = getattr(load_catalog(None, [file]), KINDS[kind])
     return next(shelf.parts[name] for name, origin in shelf.origins.items() if single_file.is_file(origin.distribution))
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nverbench import Clip
-from nverbench.data.folds.assign import Cut, Fold, Inner, cut, default_kind
+from nverbench.data.folds.assign import Fold, FoldSet, Inner, default_kind, make_folds
 from nverbench.errors import FoldError
 
 SEED = 20250602
@@ -29,8 +29,8 @@ def clip(name: str, label: str, speaker: str | None, **more: str) -> Clip:
     return Clip(name, Path("corpus") / name, label, speaker, **more)
 
 
-def cut_of(clips: list[Clip], kind: str = "speaker", *, k: int = 5, inner: Inner | None = INNER, seed: int = SEED) -> Cut:
-    return cut(clips, kind, k=k, seed=seed, inner=inner)
+def cut_of(clips: list[Clip], kind: str = "speaker", *, k: int = 5, inner: Inner | None = INNER, seed: int = SEED) -> FoldSet:
+    return make_folds(clips, kind, k=k, seed=seed, inner=inner)
 
 
 def by_id(clips: list[Clip]) -> list[Clip]:
@@ -354,4 +354,4 @@ def test_the_validation_part_does_not_move_the_tested_clips(kind: str):
 def test_a_validation_part_takes_no_replicate_so_that_it_is_the_same_for_all():
     import inspect
 
-    assert list(inspect.signature(cut).parameters) == ["clips", "kind", "k", "seed", "inner"]
+    assert list(inspect.signature(make_folds).parameters) == ["clips", "kind", "k", "seed", "inner"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nverbench.data import corpus as corpora
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.results.publishing import keys
 
 
@@ -25,7 +25,7 @@ def test_exported_rows_are_the_embeddings_of_the_clips_whose_keys_they_carry(wor
     ran = world.run("cache", "export", "tiny-spectrum", "tiny-bursts", "-o", "out/shared.npz")
     assert (ran.code, world.passes) == (0, 0)
     assert "48 clips, 8 dimensions, licence CC BY-NC 4.0 (tiny-bursts)" in ran.out
-    corpus = corpora.load(world.datasets[0], Reference("tiny-bursts"), world.corpus)
+    corpus = corpora.load(world.datasets[0], PartRef("tiny-bursts"), world.corpus)
     files = [clip.path for clip in corpus.clips]
     assert world.run("embed", "tiny-spectrum", *files, "-o", "own.npz").code == 0
     with np.load("out/shared.npz") as got, np.load("own.npz") as own:

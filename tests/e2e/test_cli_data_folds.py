@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 
 
 def tables(world: Any, *words: object) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ def test_where_speakers_are_few_the_gap_is_taken_to_the_folds_that_leave_one_out
     few = world.datasets[0]
     world.datasets.append(replace(few, name="few", corpus="few", load=lambda root: [c for c in few.load(root) if c.speaker < "spk4"],
                                   folds=("leave-one-group-out", "random")))  # fmt: skip
-    note("corpora", "paths", "few", str(world.corpus))
+    write_state("corpora", "paths", "few", str(world.corpus))
     ran = world.run("run", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "few", "--protocol", "quick", "--registry",
                     "tiny.yaml", "--folds", "leave-one-group-out", "--folds", "random", "--json")  # fmt: skip
     gap = ran.records[0]["speaker_gap"]

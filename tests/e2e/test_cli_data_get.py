@@ -165,7 +165,7 @@ def test_an_acceptance_is_remembered_with_its_text_and_date_until_the_text_chang
     declare(world, shelf, licence=NC)
     shelf.faults = [Fault(status=404)]
     assert world.run("data", "get", "tiny-bursts", "--accept-licence").code == 2
-    ((licence, date),) = paths.read_notes("accepted")["tiny-bursts"].items()
+    ((licence, date),) = paths.read_state("accepted")["tiny-bursts"].items()
     assert licence == NC
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
     declare(world, shelf, licence=NC + " and no derivatives")
@@ -247,7 +247,7 @@ def test_a_host_that_packs_anew_is_not_held_to_its_bytes(world: Any, shelf: Shel
     lose_corpus()
     shelf.files["/bursts.zip"] = packed(world.corpus, "bursts-1.1/")
     assert world.run("data", "get", "tiny-bursts").code == 0
-    assert "archives" not in paths.read_notes("lock")
+    assert "archives" not in paths.read_state("lock")
 
 
 # --- what goes wrong
@@ -275,7 +275,7 @@ def test_a_wrong_archive_is_one_line_and_nothing_is_remembered(world: Any, shelf
     assert words in ran.err
     assert ran.err.count("\n") == 1
     assert (place().exists(), left()) == (False, [])
-    assert (paths.read_notes("corpora"), paths.read_notes("lock")) == ({}, {})
+    assert (paths.read_state("corpora"), paths.read_state("lock")) == ({}, {})
     shelf.files["/bursts.zip"] = good
     assert world.run("data", "get", "tiny-bursts").code == 0
 
@@ -296,8 +296,8 @@ STEPS = {
     "while unpacking": ("nverbench._io.archive._copy", 5),
     "while loading": ("nverbench.data.corpus.load", 1),
     "before it is in its place": ("pathlib.Path.rename", 2),
-    "before the archive is remembered": ("nverbench._io.paths.note", 1),
-    "before the corpus is remembered": ("nverbench._io.paths.note", 2),
+    "before the archive is remembered": ("nverbench._io.paths.write_state", 1),
+    "before the corpus is remembered": ("nverbench._io.paths.write_state", 2),
 }
 
 
@@ -323,7 +323,7 @@ def test_cut_off_at_any_step_the_same_command_goes_on(
         dying.setattr(where, dies)
         assert world.run("data", "get", "tiny-bursts").code == (130 if kill is KeyboardInterrupt else 1)
     assert calls == count
-    assert "corpora" not in paths.read_notes("corpora").get("paths", {})
+    assert "corpora" not in paths.read_state("corpora").get("paths", {})
     shelf.asked.clear()
     assert world.run("data", "get", "tiny-bursts").code == 0
     assert len(list(place().rglob("*.wav"))) == 48

@@ -108,7 +108,7 @@ def test_every_option_of_run_is_tried_here_or_named_as_no_part_of_a_row() -> Non
 
 def test_a_row_of_shuffled_half_precision_frames_is_planned_again(world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Options that only conversations have."""
-    from nverbench._io.paths import note
+    from nverbench._io.paths import write_state
     from nverbench.plugin import discovery
     from nverbench.training import processes
     from support.iemocap_tree import write_tree
@@ -117,7 +117,7 @@ def test_a_row_of_shuffled_half_precision_frames_is_planned_again(world: Any, mo
     mamba = discovery.discover().fusions.parts["erc-mamba"]
     world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=2)))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)
-    note("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
+    write_state("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
     left = world.run("run", "--backbone", "logmel-stats", "--fusion", "quick-mamba:dim=8,hidden=8,layers=1", "--dataset", "iemocap-6", "--folds",
                      "holdout=Ses05", "--train", "shuffle=intra", "--storage", "float16", "--selection", "last", "--registry", "tiny.yaml", "--json")  # fmt: skip
     assert left.code == 0, left.err

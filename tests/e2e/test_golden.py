@@ -26,7 +26,7 @@ import typer.testing
 
 import nverbench
 import nverbench.testing
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.cli import app
 from nverbench.plugin import discovery
 from nverbench.results.record import Result
@@ -74,7 +74,7 @@ def jobs(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     mamba = discovery.discover().fusions.parts["erc-mamba"]
     world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=6, lr=0.03)))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)
-    note("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
+    write_state("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
     calls = world.root / "calls"
     for speaker in range(5):
         (calls / f"spk{speaker}").mkdir(parents=True)
@@ -84,7 +84,7 @@ def jobs(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     bursts = replace(world.datasets[0], common={"high": "shrill", "low": "deep"}, licence="MIT", share="open")
     shared = {"deep": "deep", "shrill": "shrill"}
     world.datasets[:] = [bursts, replace(bursts, name="tiny-calls", corpus="tiny-calls", labels=("deep", "shrill"), common=shared)]
-    note("corpora", "paths", "tiny-calls", str(calls))
+    write_state("corpora", "paths", "tiny-calls", str(calls))
     ids = sorted(f"{path.parent.name}/{path.stem}" for path in world.corpus.glob("*/*.wav"))
     np.savez(world.root / "own.npz", ids=np.array(ids), embeddings=np.random.default_rng(0).standard_normal((len(ids), 6)).astype(np.float32))
     return world

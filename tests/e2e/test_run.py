@@ -134,7 +134,7 @@ def test_an_interrupted_run_ends_in_the_same_result_as_a_straight_one(world: Any
 def test_ctrl_c_keeps_the_jobs_that_are_finished(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from nverbench.pipeline import assemble
 
-    begin, calls = assemble.begin, []
+    begin, calls = assemble.begin_job, []
 
     def second_is_interrupted(*args: Any, **options: Any) -> Any:
         calls.append(1)
@@ -142,7 +142,7 @@ def test_ctrl_c_keeps_the_jobs_that_are_finished(world: Any, monkeypatch: pytest
             raise KeyboardInterrupt
         return begin(*args, **options)
 
-    monkeypatch.setattr(assemble, "begin", second_is_interrupted)
+    monkeypatch.setattr(assemble, "begin_job", second_is_interrupted)
     assert world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml").code == 130
     assert len(world.results) == 1
     ran = world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
@@ -212,10 +212,10 @@ def test_a_damaged_tracking_marker_does_not_end_the_run(world: Any, monkeypatch:
     monkeypatch.undo()  # the real tracking
     from nverbench.errors import TrackingError
     from nverbench.results import tracking
-    from nverbench.results.store import Folder, read
+    from nverbench.results.store import ResultStore, read_result
 
-    folder = Folder(world.root / "nverbench-runs")
-    result = read(world.results[0])
+    folder = ResultStore(world.root / "nverbench-runs")
+    result = read_result(world.results[0])
     (folder.root / f"{result.id}.tracked").write_text("{")
     with pytest.raises(TrackingError):
         tracking.log(result, folder, "nowhere://x")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.plugin import discovery
 from nverbench.training import processes
 from support.iemocap_tree import write_tree
@@ -25,7 +25,7 @@ def iemocap(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=6, lr=0.03)))
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
     written = write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)
-    note("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
+    write_state("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
     world.scored = sum(turn.scored is not None for turn in written)
     world.turns = len(written)
     return world

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from nverbench._io.paths import note
-from nverbench.data.cross_corpus import here
+from nverbench._io.paths import write_state
+from nverbench.data.cross_corpus import load_local_pair
 from nverbench.results.predictions import Predictions
-from nverbench.results.publishing import join, publish
+from nverbench.results.publishing import publish, rejoin
 from nverbench.results.record import Result
 
 CLIPS, OTHERS = 48, 20
@@ -40,7 +40,7 @@ def two(world: Any) -> Any:
     calls = replace(bursts, name="tiny-calls", corpus="tiny-calls", labels=("deep", "shrill"), common={"deep": "deep", "shrill": "shrill"},
                     licence="CC BY-NC 4.0", share="labels-only", group="caller")  # fmt: skip
     world.datasets[:] = [bursts, calls]
-    note("corpora", "paths", "tiny-calls", str(folder))
+    write_state("corpora", "paths", "tiny-calls", str(folder))
     return world
 
 
@@ -97,8 +97,8 @@ def test_the_published_form_names_nobody_and_can_be_joined_again(two: Any) -> No
     public, keyed = publish(result, predictions)
     assert "spk" not in public.model_dump_json()
     assert public.result_digest == result.result_digest == public.digest()
-    corpus = here({d.name: d for d in two.datasets}.__getitem__, "tiny-bursts:test=tiny-calls")
-    joined = join(keyed, corpus)
+    corpus = load_local_pair({d.name: d for d in two.datasets}.__getitem__, "tiny-bursts:test=tiny-calls")
+    joined = rejoin(keyed, corpus)
     assert (joined.ids, joined.groups, joined.folds) == (predictions.ids, predictions.groups, ["test"] * OTHERS)
     assert np.array_equal(joined.target, predictions.target)
 

@@ -16,11 +16,13 @@ import torch
 
 from nverbench.data.folds.assign import Fold
 from nverbench.pipeline import plan
-from nverbench.pipeline.embeddings import Shared
+from nverbench.pipeline.embeddings import RunEmbeddings
 from nverbench.results import tracking
 from nverbench.training import processes
-from nverbench.training.folds import Workers, fit_folds
-from support.training import CLASSES, ENTROPY, LINEAR, QUICK, Training, data
+from nverbench.training.folds import fit_folds
+from nverbench.training.processes import Workers
+from nverbench.training.records import TrainingSetup
+from support.training import CLASSES, ENTROPY, LINEAR, QUICK, data
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 FULL, REFUSED = errno.ENOSPC, errno.EACCES
@@ -148,7 +150,7 @@ def test_workers_without_room_for_their_files_cost_the_parallelism_only(monkeypa
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     with monkeypatch.context() as broken, Workers(2, said.append) as workers:
         broken.setattr(processes.np, "save", full)
-        (fitted,) = fit_folds(Training(LINEAR, {}, ENTROPY, {}, QUICK, CLASSES), [features], target, cuts, 1, workers=workers)
+        (fitted,) = fit_folds(TrainingSetup(LINEAR, {}, ENTROPY, {}, QUICK, CLASSES), [features], target, cuts, 1, workers=workers)
     assert len(fitted) == 2
     assert "so that folds are trained one by one" in said[0]
 
@@ -190,7 +192,7 @@ def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old
 
 def test_a_file_that_changes_between_embedding_and_training_fails_the_job_by_name(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = straight(world, monkeypatch)
-    clip, prepare = world.corpus / "spk0" / "high-0.wav", Shared.prepare
+    clip, prepare = world.corpus / "spk0" / "high-0.wav", RunEmbeddings.prepare
     world.run("data", "add", "tiny-bursts", world.corpus)
 
     def changing(*words: Any) -> None:
@@ -198,7 +200,7 @@ def test_a_file_that_changes_between_embedding_and_training_fails_the_job_by_nam
         quieter(clip)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Shared, "prepare", changing)
+        broken.setattr(RunEmbeddings, "prepare", changing)
         ran = world.job()
     assert (ran.code, world.results) == (2, [])
     assert f"{clip}: the file changed while the job was running; run it again" in ran.err

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nverbench.pipeline import embeddings
-from nverbench.results.store import read
+from nverbench.results.store import read_result
 
 CLIPS = 48
 
@@ -51,7 +51,7 @@ def test_embeddings_given_up_for_memory_are_read_again_and_results_say_what_they
     monkeypatch.setattr(embeddings, "MOST_BYTES", 1)
     grid(world)
     assert world.passes == 2 * CLIPS
-    assert {passes for path in world.results for passes in read(path).counts.forward_passes.values()} == {CLIPS}
+    assert {passes for path in world.results for passes in read_result(path).counts.forward_passes.values()} == {CLIPS}
 
 
 def test_a_backbone_that_cannot_embed_fails_its_jobs_once_each_and_no_other(world: Any) -> None:

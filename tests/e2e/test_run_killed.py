@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from support.iemocap_tree import write_tree
 
 EPOCHS, PAUSE_AFTER = 60, 20
@@ -21,7 +21,7 @@ EPOCHS, PAUSE_AFTER = 60, 20
 COMMAND = """
 import json, sys, time
 from nverbench.results import tracking
-from nverbench.training.folds import checkpoints, loop
+from nverbench.training import checkpoints, loop
 from nverbench.cli import main
 
 tracking.log, checkpoints.SECONDS = (lambda *a: True), 0.0
@@ -65,7 +65,7 @@ def result(root: Path, out: str) -> dict[str, Any]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     write_tree(tmp_path / "IEMOCAP", dialogues=2, turns=4)
-    note("corpora", "paths", "iemocap", str(tmp_path / "IEMOCAP"))
+    write_state("corpora", "paths", "iemocap", str(tmp_path / "IEMOCAP"))
     return tmp_path
 
 

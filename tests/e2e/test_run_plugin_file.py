@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench.cli.common import installed
+from nverbench.cli.common import load_catalog
 from nverbench.data.folds.assign import Fold
 from nverbench.plugin import single_file
-from nverbench.training.folds import Workers, fit_folds
-from support.training import CLASSES, ENTROPY, QUICK, Training, data
+from nverbench.training.folds import fit_folds
+from nverbench.training.processes import Workers
+from nverbench.training.records import TrainingSetup
+from support.training import CLASSES, ENTROPY, QUICK, data
 
 FUSION = """
 import os, pathlib
@@ -123,13 +125,13 @@ def test_workers_run_the_file_that_the_run_began_with(file: Path, tmp_path: Path
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     monkeypatch.setenv("NVERBENCH_TEST_BUILT", str(tmp_path / "built"))
     (tmp_path / "built").mkdir()
-    part = installed(None, [file]).fusion("mine")
+    part = load_catalog(None, [file]).fusion("mine")
     file.write_text("raise RuntimeError('edited while the run goes on')")
     features, target = data(60)
     rows = np.arange(60)
     cuts = [Fold(str(i), tuple(rows[rows % 3 == i][:10]), tuple(rows[rows % 3 == i][10:]), tuple(rows[rows % 3 != i]), False) for i in range(2)]
     with Workers(2) as workers:
-        (fitted,) = fit_folds(Training(part, {"scale": 2.0}, ENTROPY, {}, QUICK, CLASSES), [features], target, cuts, 1, workers=workers)
+        (fitted,) = fit_folds(TrainingSetup(part, {"scale": 2.0}, ENTROPY, {}, QUICK, CLASSES), [features], target, cuts, 1, workers=workers)
     assert len(fitted) == 2
     built = {path.name for path in (tmp_path / "built").iterdir()}
     assert built

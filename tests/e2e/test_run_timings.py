@@ -39,9 +39,9 @@ def test_halvings_are_recorded_and_do_not_change_the_digest(world: Any, monkeypa
 
     monkeypatch.setattr(world, "encode", narrow)
     monkeypatch.setenv("NVERBENCH_HOME", str(world.root / "another"))
-    from nverbench._io.paths import note
+    from nverbench._io.paths import write_state
 
-    note("corpora", "paths", "tiny-bursts", str(world.corpus))
+    write_state("corpora", "paths", "tiny-bursts", str(world.corpus))
     halved = result_of(world, "--rerun")
     assert halved["counts"]["halvings"] == {"tiny-spectrum": 16}  # 48 clips in batches of three
     assert halved["counts"]["forward_passes"] == {"tiny-spectrum": 48}

@@ -16,7 +16,7 @@ from nverbench.cli.leaderboard import ranks
 from nverbench.errors import TrackingError
 from nverbench.results import tracking
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking import log_results as telling
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
@@ -32,14 +32,14 @@ pytestmark = [
 
 
 @pytest.fixture
-def finished(world: Any) -> tuple[Result, Folder]:
+def finished(world: Any) -> tuple[Result, ResultStore]:
     """One finished job of two replicates on four folds."""
     world.job("--seeds", "2")
-    return read(world.results[0]), Folder(world.root / "nverbench-runs")
+    return read_result(world.results[0]), ResultStore(world.root / "nverbench-runs")
 
 
 @pytest.fixture
-def runs(finished: tuple[Result, Folder], tmp_path: Path) -> list[Any]:
+def runs(finished: tuple[Result, ResultStore], tmp_path: Path) -> list[Any]:
     """Every run in the database after the job was told; the artifacts lie beside it."""
     from mlflow.tracking import MlflowClient
 
@@ -50,7 +50,7 @@ def runs(finished: tuple[Result, Folder], tmp_path: Path) -> list[Any]:
     return [client, *client.search_runs([e.experiment_id for e in client.search_experiments()])]
 
 
-def test_a_job_is_one_parent_run_with_a_child_per_fold(runs: list[Any], finished: tuple[Result, Folder]) -> None:
+def test_a_job_is_one_parent_run_with_a_child_per_fold(runs: list[Any], finished: tuple[Result, ResultStore]) -> None:
     client, *all_runs = runs
     result = finished[0]
     (parent,) = [r for r in all_runs if "mlflow.parentRunId" not in r.data.tags]
@@ -75,7 +75,7 @@ def test_a_job_is_one_parent_run_with_a_child_per_fold(runs: list[Any], finished
     assert client.get_experiment(parent.info.experiment_id).name == "quick / tiny-bursts"
 
 
-def test_what_was_told_is_remembered_beside_the_result(finished: tuple[Result, Folder], tmp_path: Path) -> None:
+def test_what_was_told_is_remembered_beside_the_result(finished: tuple[Result, ResultStore], tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     log(*finished, uri)
     told = json.loads((finished[1].root / f"{finished[0].id}.tracked").read_text())
@@ -84,7 +84,7 @@ def test_what_was_told_is_remembered_beside_the_result(finished: tuple[Result, F
 
 @pytest.mark.parametrize("uri", ["nowhere://server", "sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"], ids=["scheme", "folder", "server"])
 def test_a_server_that_is_away_is_one_sentence_and_the_result_is_safe(
-    finished: tuple[Result, Folder], uri: str, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Result, ResultStore], uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # else MLflow waits for minutes; see the last test
     path = finished[1].path(finished[0].id)
@@ -96,7 +96,7 @@ def test_a_server_that_is_away_is_one_sentence_and_the_result_is_safe(
     assert not path.with_suffix(".tracked").exists()
 
 
-def test_a_database_that_is_none_is_one_sentence(finished: tuple[Result, Folder], tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_one_sentence(finished: tuple[Result, ResultStore], tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to be looked at as one")
     with pytest.raises(TrackingError, match=r"(DatabaseError|OperationalError|MlflowException)"):
         log(*finished, f"sqlite:///{tmp_path}/mlflow.db")
@@ -124,7 +124,7 @@ def test_a_job_that_was_never_told_is_told_by_its_next_run(world: Any, monkeypat
 def tell(path: str, root: str, uri: str, ready: Any) -> None:
     """A process that logs one result as soon as the other is ready too."""
     ready.wait(timeout=120)
-    log(read(Path(path)), Folder(Path(root)), uri)
+    log(read_result(Path(path)), ResultStore(Path(root)), uri)
 
 
 def test_two_processes_that_make_one_database_at_once_both_succeed(world: Any, tmp_path: Path) -> None:
@@ -155,11 +155,11 @@ def test_only_tracking_imports_mlflow(path: Path) -> None:
     assert not any(n.partition(".")[0] == "mlflow" for n in imported) or path == HOUSE / "tracking" / "client.py"
 
 
-def test_a_server_that_is_away_is_given_up_soon(finished: tuple[Result, Folder], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_is_given_up_soon(finished: tuple[Result, ResultStore], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 
-    monkeypatch.setattr(telling, "tell", lambda *a: ("run", True))  # nothing is sent: only what the client was told counts
+    monkeypatch.setattr(telling, "upload", lambda *a: ("run", True))  # nothing is sent: only what the client was told counts
     log(*finished, "http://127.0.0.1:9")
     assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() <= 2
 

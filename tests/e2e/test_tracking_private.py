@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from nverbench import Clip
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.results import tracking
 from nverbench.results.predictions import Predictions
-from nverbench.results.store import read
+from nverbench.results.store import read_result
 from nverbench.results.tracking import log_results as telling
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
@@ -54,7 +54,7 @@ def private(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     defect = {"spkXqz13/mid-clipWvk1": f"same as {world.root / CORPUS}/spkXqz13/mid-clipWvk0.wav"}
     kinds = ("leave-one-group-out", "random")
     world.datasets = [replace(d, load=clips, folds=kinds, defects=defect) for d in world.datasets]
-    note("corpora", "paths", "tiny-bursts", str(world.root / CORPUS))
+    write_state("corpora", "paths", "tiny-bursts", str(world.root / CORPUS))
     return world
 
 
@@ -101,7 +101,7 @@ def test_no_name_of_a_clip_a_file_or_a_person_is_told(private: Any, share: str) 
     private.datasets = [replace(d, share=share) for d in private.datasets]
     ran = job(private, "--skip-bad", "--folds", "leave-one-group-out", "--folds", "random", "--folds", "holdout=spkXqz11")
     assert (ran.code, len(private.results)) == (0, 3)
-    assert "spkXqz10/low-clipWvk0" in str([read(p).counts.left_out for p in private.results])  # the local results say it
+    assert "spkXqz10/low-clipWvk0" in str([read_result(p).counts.left_out for p in private.results])  # the local results say it
     assert leaks(private) == []
 
 
@@ -127,7 +127,7 @@ def test_what_was_told_verifies_and_has_the_digest_of_the_local_result(private: 
     private.datasets = [replace(d, share=share) for d in private.datasets]
     job(private, "--skip-bad")
     (told,) = (private.root / "mlruns").rglob("*.json")
-    local, public = read(private.results[0]), read(told)
+    local, public = read_result(private.results[0]), read_result(told)
     assert public.result_digest == local.result_digest
     assert public == local.published() != local
     assert list(public.per_group_accuracy) == ["group 01", "group 02", "group 03", "group 04"]

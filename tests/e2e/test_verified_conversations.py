@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.plugin import discovery
 from nverbench.results.record import Result
 from nverbench.training import processes
@@ -25,7 +25,7 @@ def dialogues(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     world.fusions.append(replace(gru, name="quick-gru", recipe=lambda options: replace(gru.recipe_for(options), epochs=12, lr=0.02)))
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=6)
-    note("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
+    write_state("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
     return world
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import home, note
+from nverbench._io.paths import home, write_state
 from nverbench.plugin.records import Source
 from support.disk_faults import disk
 
@@ -114,7 +114,7 @@ def ready(world: Any, request: pytest.FixtureRequest, tmp_path: Path, monkeypatc
     (tmp_path / "one.bin").write_bytes(b"weights")
     world.datasets = [replace(d, share="open", licence="CC BY 4.0") for d in world.datasets]
     world.backbones.append(world.backbone("tiny-trained", weights=Source(address="https://example.org/one.bin")))
-    note("corpora", "paths", "tiny-bursts", str(world.corpus))
+    write_state("corpora", "paths", "tiny-bursts", str(world.corpus))
     if request.node.callspec.params["command"] in AFTER_A_RUN:
         assert world.job().code == 0
     return world

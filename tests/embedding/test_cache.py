@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as arrays
 
 from nverbench import Backbone, Clip
 from nverbench.data import audio
-from nverbench.data.artifacts import Planned, Weights
-from nverbench.embedding import pooled
-from nverbench.embedding.cache import Store
+from nverbench.data.artifacts import PlannedBackbone, Weights
+from nverbench.embedding import keys
+from nverbench.embedding.cache import EmbeddingCache
 from nverbench.errors import DiskError
 from nverbench.plugin.options import resolve
 
@@ -26,10 +26,10 @@ KEY = "ab" + "0" * 62
 IN_A_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def listening(root: Path) -> tuple[Store, list[str]]:
+def listening(root: Path) -> tuple[EmbeddingCache, list[str]]:
     """A store, and what it says."""
     said: list[str] = []
-    return Store(root, say=said.append), said
+    return EmbeddingCache(root, say=said.append), said
 
 
 # store
@@ -54,7 +54,7 @@ def test_an_unknown_key_is_absent_and_nothing_is_said(tmp_path: Path):
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> tuple[Store, list[str], bytes]:
+def stored(tmp_path: Path) -> tuple[EmbeddingCache, list[str], bytes]:
     """A store with one entry, what it says, and the entry's bytes."""
     store, said = listening(tmp_path)
     store.put(KEY, np.arange(4, dtype=np.float32), 123)
@@ -62,7 +62,7 @@ def stored(tmp_path: Path) -> tuple[Store, list[str], bytes]:
 
 
 @contextmanager
-def damaged(store: Store, content: bytes) -> Iterator[None]:
+def damaged(store: EmbeddingCache, content: bytes) -> Iterator[None]:
     store.path(KEY).write_bytes(content)
     store.damaged.clear()
     yield
@@ -70,7 +70,7 @@ def damaged(store: Store, content: bytes) -> Iterator[None]:
 
 @IN_A_TEST
 @given(data=st.data())
-def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(stored: tuple[Store, list[str], bytes], data: st.DataObject):
+def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject):
     store, said, whole = stored
     with damaged(store, whole[: data.draw(st.integers(0, len(whole) - 1))]):
         assert (store.get(KEY), store.damaged) == (None, [KEY])
@@ -79,7 +79,7 @@ def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(stored: tuple[Sto
 
 @IN_A_TEST
 @given(data=st.data())
-def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(stored: tuple[Store, list[str], bytes], data: st.DataObject):
+def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject):
     store, _, whole = stored
     at, mask = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(1, 255))
     with damaged(store, whole[:at] + bytes([whole[at] ^ mask]) + whole[at + 1 :]):
@@ -88,20 +88,20 @@ def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(stored: tup
 
 @IN_A_TEST
 @given(content=st.binary(max_size=200))
-def test_an_entry_of_random_bytes_is_said_and_counts_as_absent(stored: tuple[Store, list[str], bytes], content: bytes):
+def test_an_entry_of_random_bytes_is_said_and_counts_as_absent(stored: tuple[EmbeddingCache, list[str], bytes], content: bytes):
     store, _, _ = stored
     with damaged(store, content):
         assert (store.get(KEY), store.damaged) == (None, [KEY])
 
 
-def test_a_damaged_entry_is_mended_by_putting_it_again(stored: tuple[Store, list[str], bytes]):
+def test_a_damaged_entry_is_mended_by_putting_it_again(stored: tuple[EmbeddingCache, list[str], bytes]):
     store, _, whole = stored
     with damaged(store, whole[:-1]):
         store.put(KEY, np.arange(4, dtype=np.float32), 123)
     assert store.path(KEY).read_bytes() == whole
 
 
-def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(stored: tuple[Store, list[str], bytes], monkeypatch: pytest.MonkeyPatch):
+def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(stored: tuple[EmbeddingCache, list[str], bytes], monkeypatch: pytest.MonkeyPatch):
     store, _, whole = stored
 
     def no_space(self: Path, target: Path) -> Path:
@@ -130,7 +130,7 @@ def test_the_size_counts_entries_and_their_bytes(tmp_path: Path):
     assert store.size() == (2, 2 * store.path(KEY).stat().st_size)
 
 
-def test_a_store_copied_elsewhere_still_works(stored: tuple[Store, list[str], bytes], tmp_path: Path):
+def test_a_store_copied_elsewhere_still_works(stored: tuple[EmbeddingCache, list[str], bytes], tmp_path: Path):
     elsewhere, _ = listening(tmp_path / "elsewhere")
     elsewhere.path(KEY).parent.mkdir(parents=True)
     elsewhere.path(KEY).write_bytes(stored[2])
@@ -143,16 +143,16 @@ def test_a_store_copied_elsewhere_still_works(stored: tuple[Store, list[str], by
 def load(context: Any, *, layer: int = 12) -> Any: ...
 
 
-def planned(text: str = "net", *, weights: str = "w" * 64, path: Path | None = None, **changes: Any) -> Planned:
+def planned(text: str = "net", *, weights: str = "w" * 64, path: Path | None = None, **changes: Any) -> PlannedBackbone:
     part = Backbone(**{"name": "net", "family": "mamba", "frame_dim": 2, "dim": 2, "load": load, **changes})
-    return Planned(part, resolve(part, text), Weights(path, weights, pinned=True))
+    return PlannedBackbone(part, resolve(part, text), Weights(path, weights, pinned=True))
 
 
 CLIP = Clip("corpus/a.wav", Path("/data/corpus/a.wav"), "joy", "ann")
 
 
-def key(backbone: Planned | None = None, clip: Clip = CLIP, sha256: str = "f" * 64, dtype: str = "float32", pooling: str = "mean") -> str:
-    return pooled.key_of(backbone or planned(), clip, sha256, dtype, pooling)
+def key(backbone: PlannedBackbone | None = None, clip: Clip = CLIP, sha256: str = "f" * 64, dtype: str = "float32", pooling: str = "mean") -> str:
+    return keys.embedding_key(backbone or planned(), clip, sha256, dtype, pooling)
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,24 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nverbench._io import tempfiles as litter_of
-from nverbench._io.tempfiles import DAY, WRITING
-from nverbench.embedding.cache import PIECE, Store
+from nverbench._io.tempfiles import DAY, FILE_PREFIX
+from nverbench.embedding.cache import PIECE, EmbeddingCache
 from support.embedding import Bench, made
 
 KEY = "ab" + "0" * 62
 EMBED = """
 import sys, time
 from pathlib import Path
-from nverbench import Backbone, Clip, artifacts, cache, digests, options
-from nverbench.embedding.pooled import embed, embed_frames
+from nverbench import Backbone, Clip
+from nverbench._io import digests
+from nverbench.data import artifacts
+from nverbench.embedding import cache
+from nverbench.embedding.frames import embed_frames
+from nverbench.embedding.pooled import embed
+from nverbench.plugin import options
 
 root, hang_at = Path(sys.argv[1]), int(sys.argv[2])
-store = cache.Store(root / "store")
+store = cache.EmbeddingCache(root / "store")
 puts = 0
 replace = Path.replace
 
@@ -50,7 +55,7 @@ def load(ctx):
 
 part = Backbone(name="ear", family="features", sample_rate=8000, frame_dim=100, dim=100, load=load, batch=1)
 clips = [Clip(p.stem, p, "x") for p in sorted(root.glob("*.wav"))]
-planned = artifacts.Planned(part, options.resolve(part, "ear"), artifacts.Weights(None, "w", pinned=False))
+planned = artifacts.PlannedBackbone(part, options.resolve(part, "ear"), artifacts.Weights(None, "w", pinned=False))
 print("ready", flush=True)
 sys.stdin.readline()
 got = {"pooled": embed, "frames": embed_frames}[sys.argv[3]](planned, clips, {c.id: digests.file_sha256(c.path) for c in clips}, store, device="cpu")
@@ -89,7 +94,7 @@ def finished(*processes: subprocess.Popen[str]) -> list[tuple[int, str, int]]:
 
 
 def litter(root: Path) -> list[Path]:
-    return sorted((root / "store").rglob(f"{WRITING}*"))
+    return sorted((root / "store").rglob(f"{FILE_PREFIX}*"))
 
 
 # processes
@@ -125,8 +130,8 @@ def test_a_process_killed_in_the_middle_of_a_write_leaves_whole_entries_and_the_
 
 @pytest.mark.parametrize(("age", "kept"), [(2 * DAY, False), (60, True)], ids=["old", "young"])
 def test_only_what_another_machine_left_more_than_a_day_ago_is_cleared(tmp_path: Path, age: float, kept: bool) -> None:
-    store = Store(tmp_path / "store")
-    path = store.root / f"{WRITING}1-elsewhere-0123"
+    store = EmbeddingCache(tmp_path / "store")
+    path = store.root / f"{FILE_PREFIX}1-elsewhere-0123"
     path.parent.mkdir()
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age, time.time() - age))
@@ -139,7 +144,7 @@ def test_a_put_looks_for_litter_in_one_folder_and_once(tmp_path: Path, monkeypat
     looked: list[str] = []
     scan = os.scandir
     monkeypatch.setattr(litter_of.os, "scandir", lambda path: looked.append(str(path)) or scan(path))
-    store = Store(tmp_path / "store")
+    store = EmbeddingCache(tmp_path / "store")
     for first in range(10):
         store.put(f"{first:02x}{KEY}", np.zeros(3), 1)
     assert looked == [str(store.root)]
@@ -148,7 +153,7 @@ def test_a_put_looks_for_litter_in_one_folder_and_once(tmp_path: Path, monkeypat
 def test_a_folder_that_is_deleted_meanwhile_is_made_again(tmp_path: Path) -> None:
     import shutil
 
-    store = Store(tmp_path / "store")
+    store = EmbeddingCache(tmp_path / "store")
     store.put(KEY, np.zeros(3), 1)
     shutil.rmtree(store.root)
     store.put(KEY, np.ones(3), 1)
@@ -164,7 +169,7 @@ def test_a_folder_that_is_deleted_meanwhile_is_made_again(tmp_path: Path) -> Non
     samples=st.integers(0, 2**63),
 )
 def test_what_is_mapped_is_what_is_read(tmp_path: Path, array: np.ndarray, samples: int) -> None:
-    store = Store(tmp_path)
+    store = EmbeddingCache(tmp_path)
     store.put(KEY, array, samples)
     mapped, read = store.open(KEY), store.get(KEY)
     assert mapped is not None
@@ -174,7 +179,7 @@ def test_what_is_mapped_is_what_is_read(tmp_path: Path, array: np.ndarray, sampl
 
 
 def test_an_array_of_many_pieces_is_written_whole_and_as_the_type_asked_for(tmp_path: Path) -> None:
-    store, array = Store(tmp_path), np.arange(2 * PIECE + 7, dtype=np.float32).reshape(-1, 1)
+    store, array = EmbeddingCache(tmp_path), np.arange(2 * PIECE + 7, dtype=np.float32).reshape(-1, 1)
     store.put(KEY, array, 1, dtype="float64")
     found = store.open(KEY)
     assert found is not None
@@ -187,7 +192,7 @@ def test_writing_an_array_takes_little_memory_beside_it(tmp_path: Path) -> None:
 
     array = np.ones((15_000, 1000), np.float32)  # 60 MB
     tracemalloc.start()
-    Store(tmp_path).put(KEY, array, 1, dtype="float16")
+    EmbeddingCache(tmp_path).put(KEY, array, 1, dtype="float16")
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 5_000_000
@@ -196,7 +201,7 @@ def test_writing_an_array_takes_little_memory_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [0, 20, 45, 100, -1])
 def test_a_mapped_entry_that_was_cut_is_said_and_absent(tmp_path: Path, cut: int) -> None:
     said: list[str] = []
-    store = Store(tmp_path, said.append)
+    store = EmbeddingCache(tmp_path, said.append)
     store.put(KEY, np.ones(50), 1)
     store.path(KEY).write_bytes(store.path(KEY).read_bytes()[:cut])
     assert store.open(KEY) is None
@@ -209,7 +214,7 @@ def test_the_digest_is_checked_once_per_file_and_again_when_the_file_is_another(
     checked: list[object] = []
     matches = cache._matches
     monkeypatch.setattr(cache, "_matches", lambda file: (checked.append(file), matches(file))[1])
-    store = Store(tmp_path)
+    store = EmbeddingCache(tmp_path)
     for number in range(2):
         store.put(KEY, np.full(5, number), 1)
         assert [store.open(KEY) is not None for _ in range(3)] == [True] * 3
@@ -217,4 +222,4 @@ def test_the_digest_is_checked_once_per_file_and_again_when_the_file_is_another(
 
 
 def test_an_unknown_key_has_nothing_to_map(tmp_path: Path) -> None:
-    assert Store(tmp_path).open(KEY) is None
+    assert EmbeddingCache(tmp_path).open(KEY) is None

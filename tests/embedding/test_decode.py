@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nverbench import Backbone, Clip
 from nverbench.data import audio
 from nverbench.embedding import decode as decoding
-from nverbench.embedding.decode import Decoded, ahead, decode, plan_batches
+from nverbench.embedding.decode import Decoded, decode, decode_ahead, plan_batches
 
 
 def part(**facts: Any) -> Backbone:
@@ -58,9 +58,9 @@ def threads() -> list[str]:
 @given(workers=st.integers(1, 8), size=st.sampled_from((1, 2, 3, 50)))
 def test_order_numbers_and_errors_do_not_depend_on_the_number_of_threads(clips: list[Clip], workers: int, size: int):
     batches = plan_batches(clips, size, {})
-    for batch, got in zip(batches, ahead(batches, part(), workers=workers), strict=True):
+    for batch, got in zip(batches, decode_ahead(batches, part(), workers=workers), strict=True):
         expected = decode(batch, part())
-        assert (got.clips, got.samples, got.bad) == (expected.clips, expected.samples, expected.bad)
+        assert (got.clips, got.samples, got.unusable) == (expected.clips, expected.samples, expected.unusable)
         assert got.waves.tobytes() == expected.waves.tobytes()
 
 
@@ -71,7 +71,7 @@ def test_batches_come_in_the_order_given_whichever_is_done_first(pauses: list[fl
         time.sleep(pauses[int(batch[0].id)])
         return made(batch)
 
-    got = [d.clips[0].id for d in ahead(numbered(range(len(pauses))), part(), workers=workers, work=slowly)]
+    got = [d.clips[0].id for d in decode_ahead(numbered(range(len(pauses))), part(), workers=workers, work=slowly)]
     assert got == [str(i) for i in range(len(pauses))]
 
 
@@ -81,7 +81,7 @@ def test_batches_come_in_the_order_given_whichever_is_done_first(pauses: list[fl
 def test_a_decoded_batch_is_padded_with_zeros_to_its_longest_or_to_the_minimum(clips: list[Clip]):
     got = decode(clips, part(min_samples=1000))
     assert [c.id for c in got.clips] == [f"c{i}" for i in range(8)]
-    assert set(got.bad) == {"text", "silent"}
+    assert set(got.unusable) == {"text", "silent"}
     assert got.lengths.tolist() == [max(n, 1000) for n in got.samples]
     assert got.waves.shape == (8, max(got.lengths))
     for row, clip, samples in zip(got.waves, got.clips, got.samples, strict=True):
@@ -91,7 +91,7 @@ def test_a_decoded_batch_is_padded_with_zeros_to_its_longest_or_to_the_minimum(c
 
 def test_a_batch_of_which_nothing_can_be_used_is_empty(clips: list[Clip]):
     got = decode(clips[8:], part())
-    assert (got.clips, got.waves.shape, len(got.bad)) == ((), (0, 0), 2)
+    assert (got.clips, got.waves.shape, len(got.unusable)) == ((), (0, 0), 2)
 
 
 # bounds and ends
@@ -121,7 +121,7 @@ def settle(condition: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_threads_stay_a_few_batches_ahead(workers: int):
     work = Watched()
-    batches = ahead(numbered(range(100)), part(), workers=workers, work=work)
+    batches = decode_ahead(numbered(range(100)), part(), workers=workers, work=work)
     for taken in range(1, 8):
         next(batches)
         settle(lambda: work.begun >= 1)
@@ -133,7 +133,7 @@ def test_threads_stay_a_few_batches_ahead(workers: int):
 def test_no_batch_is_begun_while_too_much_audio_waits(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decoding, "BYTES", 1000)
     work = Watched(size=300)  # 1,200 bytes
-    batches = ahead(numbered(range(50)), part(), workers=2, work=work)
+    batches = decode_ahead(numbered(range(50)), part(), workers=2, work=work)
     for taken in range(1, 6):
         next(batches)
         settle(lambda: True)
@@ -143,7 +143,7 @@ def test_no_batch_is_begun_while_too_much_audio_waits(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("end", ["close", "error in a thread", "nothing more"])
 def test_however_it_ends_no_thread_is_left(end: str):
-    batches = ahead(numbered(range(40)), part(), workers=4, work=Watched(fail_at=20 if end == "error in a thread" else None))
+    batches = decode_ahead(numbered(range(40)), part(), workers=4, work=Watched(fail_at=20 if end == "error in a thread" else None))
     if end == "close":
         next(batches)
         assert threads()

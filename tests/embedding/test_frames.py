@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from nverbench import ArtifactError, Backbone, PartError, UsageError
 from nverbench.embedding.extract import Extraction, compute
-from nverbench.embedding.keys import frames_key_of
-from nverbench.embedding.pooled import expected_bytes
+from nverbench.embedding.keys import expected_bytes, frames_key
 from support.embedding import DIM, FRAME, RATE, Bench, bad_clips, made, planned, write
 
 
@@ -66,7 +65,7 @@ def test_a_frame_pass_gives_the_pooled_embeddings_too_and_not_the_other_way_roun
 def test_bad_clips_are_named_and_the_others_kept(bench: Bench) -> None:
     clips = [*bad_clips(bench.root)[:4], *bench.clips]
     got = bench.frames(clips=clips)
-    assert set(got.bad) == {"text", "empty", "nan", "silent"}
+    assert set(got.unusable) == {"text", "empty", "nan", "silent"}
     assert got.ids == tuple(c.id for c in bench.clips)
 
 
@@ -137,7 +136,7 @@ def test_an_unknown_storage_is_named(bench: Bench) -> None:
 
 def entry(bench: Bench, row: int = 0) -> Path:
     clip = bench.clips[row]
-    key = frames_key_of(planned(bench.ear.backbone(batch=1)), clip, bench.sha([clip])[clip.id], "float32", layer=None, storage="float32")
+    key = frames_key(planned(bench.ear.backbone(batch=1)), clip, bench.sha([clip])[clip.id], "float32", layer=None, storage="float32")
     return bench.store.path(key)
 
 

@@ -23,17 +23,17 @@ FETCH = """
 import sys, huggingface_hub.constants
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 1000  # of files this small nothing would be written before they are whole
 from nverbench import Backbone, NverbenchError, Source
-from nverbench.data.artifacts import keep
+from nverbench.data.artifacts import store_weights
 from nverbench._io.digests import file_sha256
-from nverbench.embedding.weight_download import fetched
+from nverbench.embedding.weight_download import downloaded_weights
 source = Source(address="hf:somebody/tiny", revision=sys.argv[1], files=("config.json", "preprocessor_config.json", "pytorch_model.bin"))
 backbone = Backbone(name="tiny", family="attention", frame_dim=8, dim=8, load=print, weights=source)
 try:
-    with fetched(backbone, None, lambda line: print(line, flush=True)) as path:
+    with downloaded_weights(backbone, None, lambda line: print(line, flush=True)) as path:
         if "refuse" in sys.argv:
             raise NverbenchError("refused")
         print(*sorted(f"{p.name}={p.stat().st_size}" for p in path.iterdir()), file_sha256(path / "pytorch_model.bin"))
-        keep(backbone, path, "digest")
+        store_weights(backbone, path, "digest")
 except NverbenchError as error:
     print("ERROR", error)
 """

@@ -15,8 +15,10 @@ import torch
 
 from nverbench import Clip, PartError
 from nverbench._io.digests import file_sha256
-from nverbench.data.artifacts import Planned, Weights
-from nverbench.embedding.pooled import Embeddings, check_usable, embed, embed_files, key_of, plan_batches
+from nverbench.data.artifacts import PlannedBackbone, Weights
+from nverbench.embedding.decode import plan_batches
+from nverbench.embedding.keys import embedding_key
+from nverbench.embedding.pooled import Embeddings, check_usable, embed, embed_files
 from nverbench.errors import AudioError
 from nverbench.plugin.options import resolve
 from support.embedding import DIM, RATE, SHORTEST, Bench, bad_clips, made, write
@@ -88,8 +90,8 @@ def test_changed_audio_is_a_new_clip(bench: Bench) -> None:
 def test_a_damaged_cache_entry_is_said_and_computed_again(bench: Bench, damage: Callable[[bytes], bytes]) -> None:
     backbone = bench.ear.backbone(batch=1)
     first = bench.embed(backbone)
-    planned = Planned(backbone, resolve(backbone, "ear"), Weights(None, "w", pinned=False))
-    path = bench.store.path(key_of(planned, bench.clips[0], file_sha256(bench.clips[0].path), "float32", "mean"))
+    planned = PlannedBackbone(backbone, resolve(backbone, "ear"), Weights(None, "w", pinned=False))
+    path = bench.store.path(embedding_key(planned, bench.clips[0], file_sha256(bench.clips[0].path), "float32", "mean"))
     path.write_bytes(damage(path.read_bytes()))
     second = bench.embed(backbone)
     assert second.forward_passes == 1
@@ -113,8 +115,8 @@ def test_planned_batches_are_a_function_of_the_full_list(bench: Bench) -> None:
 def test_a_batch_that_is_partly_known_is_computed_in_the_same_company(bench: Bench) -> None:
     first = bench.embed()
     last = plan_batches(bench.clips, 3, {})[0][1]
-    planned = Planned(bench.ear.backbone(), resolve(bench.ear.backbone(), "ear"), Weights(None, "w", pinned=False))
-    bench.store.path(key_of(planned, last, file_sha256(last.path), "float32", "mean")).unlink()
+    planned = PlannedBackbone(bench.ear.backbone(), resolve(bench.ear.backbone(), "ear"), Weights(None, "w", pinned=False))
+    bench.store.path(embedding_key(planned, last, file_sha256(last.path), "float32", "mean")).unlink()
     bench.ear.batches.clear()
     assert bench.embed().digest == first.digest
     assert bench.ear.batches == [3]
@@ -147,12 +149,12 @@ def test_every_bad_clip_is_named_and_the_good_ones_are_kept(bench: Bench, size: 
     clips = [*bad, *bench.clips]
     shas = bench.sha([c for c in clips if c.path.exists()]) | {"absent": "0"}
     part = bench.ear.backbone(batch=size)
-    got = embed(Planned(part, resolve(part, "ear"), Weights(None, "w", pinned=False)), clips, shas, bench.store, device="cpu")
+    got = embed(PlannedBackbone(part, resolve(part, "ear"), Weights(None, "w", pinned=False)), clips, shas, bench.store, device="cpu")
     assert got.ids == tuple(c.id for c in bench.clips)
     words = {"text": "cannot be decoded", "empty": "is empty", "nan": "not finite", "silent": "is silent", "absent": "cannot be decoded"}
-    assert {name for name, word in words.items() if word in got.bad[name]} == set(words)
+    assert {name for name, word in words.items() if word in got.unusable[name]} == set(words)
     with pytest.raises(AudioError, match=r"^5 clips of x cannot be used: absent .*; and 2 more\. .*--skip-bad"):
-        check_usable(got.bad, "x")
+        check_usable(got.unusable, "x")
 
 
 def test_a_bad_clip_does_not_send_its_batch_mates_through_again(bench: Bench) -> None:
@@ -165,7 +167,7 @@ def test_a_bad_clip_does_not_send_its_batch_mates_through_again(bench: Bench) ->
 def test_own_files_give_vectors_or_frames_and_name_what_is_bad(bench: Bench) -> None:
     (bench.root / "text.wav").write_text("not audio")
     part = bench.ear.backbone()
-    planned = Planned(part, resolve(part, "ear"), Weights(None, "w", pinned=False))
+    planned = PlannedBackbone(part, resolve(part, "ear"), Weights(None, "w", pinned=False))
     files = [bench.clips[3].path, bench.root / "text.wav", bench.clips[1].path]
     vectors, bad = embed_files(planned, files, device="cpu", frames=False)
     frames, _ = embed_files(planned, files, device="cpu", frames=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nverbench import PartError, UsageError
-from nverbench.embedding.keys import layer_of
-from nverbench.embedding.pooled import embed_files, embedding_identity, key_of
-from nverbench.plugin.options import Reference
+from nverbench.embedding.keys import embedding_identity, embedding_key, layer_of
+from nverbench.embedding.pooled import embed_files
+from nverbench.plugin.options import PartRef
 from support.embedding import DIM, Bench, L, deep, made, planned
 
 
@@ -68,15 +68,15 @@ def test_layers_that_are_not_as_promised_are_the_backbones_error(bench: Bench, c
 
 
 def test_which_layer_is_wanted_afterwards_does_not_enter_the_key(bench: Bench) -> None:
-    class Later(Reference):
+    class Later(PartRef):
         def identity(self) -> dict[str, Any]:
             return {**super().identity(), "layer": 3, "layers": "weighted", "project": 768}
 
     part = deep(bench.ear)
-    assert embedding_identity(Later("ear")) == Reference("ear").identity()
+    assert embedding_identity(Later("ear")) == PartRef("ear").identity()
     plain = planned(part)
     later = type(plain)(part, Later("ear"), plain.weights)
-    assert key_of(later, bench.clips[0], "0", "float32", "mean") == key_of(plain, bench.clips[0], "0", "float32", "mean")
+    assert embedding_key(later, bench.clips[0], "0", "float32", "mean") == embedding_key(plain, bench.clips[0], "0", "float32", "mean")
 
 
 @pytest.mark.parametrize(("layer", "wanted"), [(None, None), (0, 0), (L - 2, L - 2), (L - 1, None)])

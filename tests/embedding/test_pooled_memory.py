@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from nverbench.embedding.pooled import embed, embed_frames, key_of
+from nverbench.embedding.frames import embed_frames
+from nverbench.embedding.keys import embedding_key
+from nverbench.embedding.pooled import embed
 from nverbench.errors import AudioError
 from support.embedding import RATE, Bench, deep, made, planned
 
@@ -174,7 +176,7 @@ def test_thousands_of_stored_embeddings_are_read_in_well_under_a_second(bench: B
     clips = [replace(bench.clips[0], id=f"clip {i}") for i in range(2000)]
     shas = {c.id: f"{i:064x}" for i, c in enumerate(clips)}
     for clip in clips:
-        bench.store.put(key_of(part, clip, shas[clip.id], "float32", "mean"), np.ones(4, np.float32), 900)
+        bench.store.put(embedding_key(part, clip, shas[clip.id], "float32", "mean"), np.ones(4, np.float32), 900)
     began = time.perf_counter()
     got = embed(part, clips, shas, bench.store, device="cpu")
     assert (got.forward_passes, got.matrix.shape) == (0, (2000, 4))
@@ -186,12 +188,12 @@ def test_thousands_of_stored_embeddings_are_read_in_well_under_a_second(bench: B
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_batches_staged_on_a_gpu_are_those_of_the_cpu(bench: Bench) -> None:
-    from nverbench.embedding.decode import ahead, plan_batches
-    from nverbench.embedding.extract import staged
+    from nverbench.embedding.decode import decode_ahead, plan_batches
+    from nverbench.embedding.extract import prefetch_to_device
 
     part = bench.ear.backbone()
     batches = plan_batches(bench.clips, 2, {})
-    for (batch, here), (_, there) in zip(staged(ahead(batches, part), "cpu"), staged(ahead(batches, part), "cuda"), strict=True):
+    for (batch, here), (_, there) in zip(prefetch_to_device(decode_ahead(batches, part), "cpu"), prefetch_to_device(decode_ahead(batches, part), "cuda"), strict=True):
         assert there.is_cuda
         assert here.shape == (len(batch.clips), int(batch.lengths.max()))
         assert torch.equal(here, there.cpu())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nverbench.data.artifacts import Planned, Weights
-from nverbench.pipeline.embeddings import key_of
+from nverbench.data.artifacts import PlannedBackbone, Weights
+from nverbench.pipeline.embeddings import run_key
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve
 
@@ -19,4 +19,4 @@ def test_jobs_share_frames_only_of_one_layer(wants: str, different: int) -> None
     asked = SimpleNamespace(storage="float32", dtype="float32", device="cpu")
     job: Any = SimpleNamespace(fusion=SimpleNamespace(wants=wants), corpus=SimpleNamespace(digest="d"), selection=asked)
     texts = ("wavlm-large:layer=5", "wavlm-large:layer=21", "wavlm-large", f"wavlm-large:layer={part.layers - 1}")
-    assert len({key_of(job, Planned(part, resolve(part, text), Weights(None, "w", pinned=True))) for text in texts}) == different
+    assert len({run_key(job, PlannedBackbone(part, resolve(part, text), Weights(None, "w", pinned=True))) for text in texts}) == different

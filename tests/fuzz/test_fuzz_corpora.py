@@ -148,7 +148,7 @@ def test_a_corpus_that_is_no_folder_costs_a_line(tmp_path: Path, monkeypatch: py
     home.home().mkdir(parents=True, exist_ok=True)
     (home.home() / "corpora.json").write_text(json.dumps({"paths": {str(DATASETS[name].corpus): root}}))
     if DATASETS[name].make is None:
-        lawful("corpora: data check", lambda: corpora.here(DATASETS[name], name))
+        lawful("corpora: data check", lambda: corpora.load_local(DATASETS[name], name))
 
 
 @given(st.data())

@@ -15,7 +15,7 @@ from nverbench.data.folds import assign
 from nverbench.pipeline.plan import plan
 from nverbench.pipeline.selection import Selection, check_names, matching
 from nverbench.plugin import discovery
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import resolve
 from nverbench.registry import Registry
 from support.foreign_text import NUMBERS, TEXTS, lawful, often
@@ -68,7 +68,7 @@ INNER = st.one_of(st.none(), st.builds(assign.Inner, st.floats(0.01, 0.99), st.f
 @often(150)
 def test_clips_are_cut_or_refused(clips: list[tuple[str, str | None, str | None]], kind: str, k: int, inner: assign.Inner | None) -> None:
     own = [Clip(f"{i:02d}", Path("x.wav"), label, unit, split=split) for i, (label, unit, split) in enumerate(clips)]
-    cut = lawful("folds: kinds, holdout=GROUP", lambda: assign.cut(own, kind, k=k, seed=1, inner=inner))
+    cut = lawful("folds: kinds, holdout=GROUP", lambda: assign.make_folds(own, kind, k=k, seed=1, inner=inner))
     for fold in cut.folds if cut is not None else ():
         assert not set(fold.train) & set(fold.test) | set(fold.validation) & set(fold.test) | set(fold.train) & set(fold.validation)
         assert fold.test

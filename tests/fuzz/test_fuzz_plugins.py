@@ -16,7 +16,7 @@ from nverbench import Backbone, Dataset, Fusion, LabelCard, Loss, Source, hookim
 from nverbench.cli.list_show import _facts, _plain, _rows
 from nverbench.cli.new import new
 from nverbench.plugin import discovery
-from nverbench.plugin.discovery import Catalog, Origin
+from nverbench.plugin.catalog import Catalog, Origin
 from nverbench.registry import Registry
 from support.foreign_text import TEXTS, VALUES, check_line, lawful, often
 
@@ -55,7 +55,7 @@ def check(kind: str, one: Catalog) -> None:
         json.dumps(_facts(shelf.kind, part, shelf.origins[name]), default=str)
         assert isinstance(_plain(_facts(shelf.kind, part, shelf.origins[name])), str)
     assert isinstance(_rows(kind, one, Registry({}, {}, {}, ())), list)
-    assert all(isinstance(standing.line, str) for standing in one.standings())
+    assert all(isinstance(standing.line, str) for standing in one.plugin_statuses())
 
 
 @given(st.sampled_from(sorted(GOOD)), st.data())

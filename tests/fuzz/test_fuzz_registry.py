@@ -16,7 +16,7 @@ from nverbench.leaderboard.claims import spec as claims
 from nverbench.pipeline.plan import plan
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin import discovery
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from support.foreign_text import TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
 
 OVERLAY: dict[str, Any] = {

@@ -19,8 +19,8 @@ from nverbench.leaderboard.submissions.entries import Checked, _from_record
 from nverbench.leaderboard.submissions.verify import Verdict
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, predictions_of, read
-from nverbench.results.tracking.upload_state import Told
+from nverbench.results.store import ResultStore, predictions_of, read_result
+from nverbench.results.tracking.upload_state import UploadState
 from support.foreign_text import NUMBERS, TEXTS, VALUES, lawful, often, spoilt, spoilt_bytes
 from support.results import finished, predictions
 
@@ -33,7 +33,7 @@ NPZ = predictions().to_bytes()
 @often(100)
 def test_a_result_is_read_or_refused(room: Path, content: bytes) -> None:
     (room / "r.json").write_bytes(content)
-    found = lawful("results: JSON", lambda: read(room / "r.json"), "r.json")
+    found = lawful("results: JSON", lambda: read_result(room / "r.json"), "r.json")
     assert found is None or found.digest() == finished().result_digest  # whatever is changed of what is sealed shows
 
 
@@ -46,7 +46,7 @@ def test_a_forged_result_that_is_read_can_be_written_and_read_again(room: Path, 
     except ValueError:
         return
     (room / "r.json").write_text(forged.model_dump_json())
-    found = lawful("results: JSON, sealed anew", lambda: read(room / "r.json"), "r.json")
+    found = lawful("results: JSON, sealed anew", lambda: read_result(room / "r.json"), "r.json")
     assert found is None or found.digest() == forged.result_digest
 
 
@@ -54,7 +54,7 @@ def test_a_forged_result_that_is_read_can_be_written_and_read_again(room: Path, 
                                   '{"schema_version": "' + "x" * 10_000_000 + '"}', '"\\ud800"', '{"schema_version": "\\ud800\\n"}'])  # fmt: skip
 def test_a_result_of_a_shape_that_hurts_is_refused(room: Path, text: str) -> None:
     (room / "r.json").write_text(text)
-    assert lawful("results: JSON", lambda: read(room / "r.json"), "r.json") is None
+    assert lawful("results: JSON", lambda: read_result(room / "r.json"), "r.json") is None
 
 
 def arrays(**changes: Any) -> bytes:
@@ -112,7 +112,7 @@ def test_predictions_that_unpack_to_more_than_they_should_are_refused(room: Path
 def test_notes_of_this_machine_are_read_or_refused(content: bytes) -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
     (paths.home() / "lock.json").write_bytes(content)
-    found = lawful("notes: lock, corpora, costs", lambda: paths.read_notes("lock"), "lock.json")
+    found = lawful("notes: lock, corpora, costs", lambda: paths.read_state("lock"), "lock.json")
     assert found is None or all(isinstance(section, dict) for section in found.values())
 
 
@@ -120,15 +120,15 @@ def test_notes_of_this_machine_are_read_or_refused(content: bytes) -> None:
 def test_notes_of_a_shape_that_hurts_are_refused(text: str) -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
     (paths.home() / "lock.json").write_text(text)
-    assert lawful("notes: lock, corpora, costs", lambda: paths.read_notes("lock"), "lock.json") is None
+    assert lawful("notes: lock, corpora, costs", lambda: paths.read_state("lock"), "lock.json") is None
 
 
 @given(st.dictionaries(st.text(max_size=4), st.one_of(st.text(max_size=4), NUMBERS.filter(lambda n: n == n)), max_size=3))
 @often(20)
 def test_notes_are_read_as_they_were_written(values: dict[str, Any]) -> None:
     for key, value in values.items():
-        paths.note("fuzz", "section", key, value)
-    kept = paths.read_notes("fuzz").get("section", {})
+        paths.write_state("fuzz", "section", key, value)
+    kept = paths.read_state("fuzz").get("section", {})
     assert {k: kept[k] for k in values} == values
 
 
@@ -151,6 +151,6 @@ def test_a_check_is_remembered_as_it_was() -> None:
 def test_the_memory_of_what_a_server_was_told_costs_nothing_when_it_is_damaged(room: Path, content: bytes) -> None:
     (room / "results").mkdir(exist_ok=True)
     (room / "results" / "x.tracked").write_bytes(content)
-    memory = Told(Folder(room), "x", "http://a")
+    memory = UploadState(ResultStore(room), "x", "http://a")
     found = lawful("tracking: what was told", lambda: memory.get("result"))
     assert found is None or isinstance(found, str)

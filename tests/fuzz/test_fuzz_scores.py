@@ -91,7 +91,7 @@ def test_a_table_of_a_shape_that_hurts_is_refused(room: Path, name: str) -> None
     (room / "p.csv").write_bytes(HARD[name])
     assert lawful("score: PREDICTIONS.csv", lambda: score(room / "p.csv"), "p.csv") is None
     assert lawful("corpora: table", lambda: list(table.load(None, path=str(room / "p.csv"))), "p.csv") is None
-    assert lawful("references: a paper's table", lambda: published_files.read(room / "p.csv", published_files.Row), "p.csv") is None
+    assert lawful("references: a paper's table", lambda: published_files.read(room / "p.csv", published_files.ReferenceRow), "p.csv") is None
 
 
 @given(tables(CLIPS))

@@ -41,12 +41,12 @@ def entry(header: str, data: bytes, version: bytes = b"\x01\x00", samples: int =
 
 @pytest.fixture(scope="module")
 def good(room: Path) -> bytes:
-    store = cache.Store(room / "good", say=lambda _: None)
+    store = cache.EmbeddingCache(room / "good", say=lambda _: None)
     store.put("ab" * 32, ARRAY, 9)
     return store.path("ab" * 32).read_bytes()
 
 
-def looked_up(store: cache.Store, key: str) -> tuple[Any, Any]:
+def looked_up(store: cache.EmbeddingCache, key: str) -> tuple[Any, Any]:
     """The same entry, read and mapped."""
     read = lawful("cache: embeddings", lambda: store.get(key))
     mapped = lawful("cache: embeddings", lambda: store.open(key))
@@ -61,7 +61,7 @@ def looked_up(store: cache.Store, key: str) -> tuple[Any, Any]:
 @often(120)
 def test_a_damaged_entry_of_the_cache_counts_as_absent(room: Path, good: bytes, data: st.DataObject) -> None:
     said: list[str] = []
-    store, key = cache.Store(room / "store", say=said.append), "cd" * 32
+    store, key = cache.EmbeddingCache(room / "store", say=said.append), "cd" * 32
     store.path(key).parent.mkdir(parents=True, exist_ok=True)
     sealed = st.builds(entry, HEADERS, st.binary(max_size=64), st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\xff\xff"]))
     content = data.draw(st.one_of(spoilt_bytes(good), sealed))
@@ -79,7 +79,7 @@ HARD = ["", "{}", "[" * 500, "(" * 60_000, "{'descr': '<f4'", "'", "\"\"\"", "\\
 
 @pytest.mark.parametrize("header", HARD)
 def test_a_header_that_hurts_is_refused(room: Path, header: str) -> None:
-    store = cache.Store(room / "hard", say=lambda _: None)
+    store = cache.EmbeddingCache(room / "hard", say=lambda _: None)
     store.path("ab" * 32).parent.mkdir(parents=True, exist_ok=True)
     store.path("ab" * 32).write_bytes(entry(header, ARRAY.tobytes()))
     assert looked_up(store, "ab" * 32) == (None, None)
@@ -90,7 +90,7 @@ def test_a_header_that_hurts_is_refused(room: Path, header: str) -> None:
 @given(SHAPES, DTYPES.filter(lambda d: d[0] not in ">"), st.integers(0, 2**63))
 @often(60)
 def test_an_entry_is_read_as_it_was_put(room: Path, shape: tuple[int, ...], dtype: str, samples: int) -> None:
-    store, array = cache.Store(room / "own"), np.zeros(shape, dtype)
+    store, array = cache.EmbeddingCache(room / "own"), np.zeros(shape, dtype)
     store.put("ef" * 32, array, samples)
     read, mapped = looked_up(store, "ef" * 32)
     for found in (read, mapped):

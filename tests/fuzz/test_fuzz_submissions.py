@@ -17,7 +17,7 @@ from nverbench._io.digests import digest_of
 from nverbench.leaderboard.submissions import Verifier, read
 from nverbench.leaderboard.submissions.records import Environment, FoldsFile, Submitter
 from nverbench.results.record import Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking import pull_results
 from support.foreign_text import TALLY, TEXTS, VALUES, check_line, lawful, often, spoilt, spoilt_bytes
 from support.submissions import Desk
@@ -147,7 +147,7 @@ def test_records_of_a_submission_are_read_or_refused(room: Path, model: Any, val
 @given(st.data())
 @often(80)
 def test_what_a_server_sends_is_taken_whole_or_refused(table: Table, room: Path, data: st.DataObject) -> None:
-    arrived = Folder(room / "passing")
+    arrived = ResultStore(room / "passing")
     arrived.root.mkdir(parents=True, exist_ok=True)
     job = table.result["id"]
     names = {"result.json": arrived.path(job), "predictions.npz": arrived.predictions_path(job)}

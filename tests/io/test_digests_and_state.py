@@ -223,7 +223,7 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside
     path = file(tmp_path)
 
     def half() -> None:
-        with home.whole(path, tmp_path / "there" if within else None) as written:
+        with home.atomic_open(path, tmp_path / "there" if within else None) as written:
             written.write(b"tw")
             raise OSError(28, "No space left on device")
 
@@ -240,15 +240,15 @@ def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path):
 
 
 def test_nothing_is_remembered_at_first():
-    assert home.read_notes("corpora") == {}
+    assert home.read_state("corpora") == {}
 
 
 def test_notes_are_kept_by_section_and_key():
-    home.note("lock", "weights", "a", "1")
-    home.note("lock", "weights", "b", "2")
-    home.note("lock", "folds", "a", ["3"])
-    home.note("lock", "weights", "a", "4")
-    assert home.read_notes("lock") == {"weights": {"a": "4", "b": "2"}, "folds": {"a": ["3"]}}
+    home.write_state("lock", "weights", "a", "1")
+    home.write_state("lock", "weights", "b", "2")
+    home.write_state("lock", "folds", "a", ["3"])
+    home.write_state("lock", "weights", "a", "4")
+    assert home.read_state("lock") == {"weights": {"a": "4", "b": "2"}, "folds": {"a": ["3"]}}
 
 
 @pytest.mark.parametrize(
@@ -260,13 +260,13 @@ def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(name: str, 
     home.home().mkdir(parents=True, exist_ok=True)
     (home.home() / f"{name}.json").write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match=words):
-        home.read_notes(name)
+        home.read_state(name)
 
 
 def test_eight_threads_that_note_at_once_lose_nothing():
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: home.note("lock", f"section {i % 3}", f"key {i}", i), range(64)))
-    notes = home.read_notes("lock")
+        list(pool.map(lambda i: home.write_state("lock", f"section {i % 3}", f"key {i}", i), range(64)))
+    notes = home.read_state("lock")
     assert sorted(v for section in notes.values() for v in section.values()) == list(range(64))
 
 
@@ -275,7 +275,7 @@ def damaged(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{'a': 1}", b"\xff\xfe", b"\x00" * 50], ids=repr)
-@pytest.mark.parametrize("use", [lambda: home.read_notes("corpora"), lambda: home.note("corpora", "paths", "a", "b")], ids=["read", "note"])
+@pytest.mark.parametrize("use", [lambda: home.read_state("corpora"), lambda: home.write_state("corpora", "paths", "a", "b")], ids=["read", "note"])
 def test_damaged_notes_are_named_with_what_to_do_and_never_overwritten(content: bytes, use: Any):
     damaged(content)
     with pytest.raises(ArtifactError, match=r"corpora\.json: expected JSON, but it cannot be read .*; repair or delete it"):
@@ -287,4 +287,4 @@ def test_damaged_notes_are_named_with_what_to_do_and_never_overwritten(content: 
 def test_notes_of_another_shape_are_named_too(content: bytes):
     damaged(content)
     with pytest.raises(ArtifactError, match=r"corpora\.json"):
-        home.note("corpora", "paths", "a", "b")
+        home.write_state("corpora", "paths", "a", "b")

@@ -12,9 +12,9 @@ import pytest
 
 from nverbench._io import tempfiles
 from nverbench._io.paths import write_atomically
-from nverbench._io.tempfiles import DAY, PASSING, WRITING
+from nverbench._io.tempfiles import DAY, FILE_PREFIX, FOLDER_PREFIX
 
-PROCESS, MACHINE = tempfiles.writer().split("-")
+PROCESS, MACHINE = tempfiles.process_tag().split("-")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def dead() -> int:
          "no id", "no id of this system"],
 )  # fmt: skip
 def test_only_what_a_dead_process_left_goes(tmp_path: Path, dead: int, process: str, machine: str, age: float, kept: bool) -> None:
-    path = tmp_path / f"{WRITING}{process.replace('DEAD', str(dead))}-{machine}-01"
+    path = tmp_path / f"{FILE_PREFIX}{process.replace('DEAD', str(dead))}-{machine}-01"
     path.touch()
     os.utime(path, (time.time() - age, time.time() - age))
     write_atomically(tmp_path / "note.json", b"{}")
@@ -45,10 +45,10 @@ def test_a_process_that_only_waits_for_its_parent_to_notice_is_dead() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     try:
         deadline = time.monotonic() + 30
-        while tempfiles.lives(str(process.pid)) and time.monotonic() < deadline:
+        while tempfiles.is_running(str(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert process.returncode is None  # nobody waited for it yet
-        assert not tempfiles.lives(str(process.pid))
+        assert not tempfiles.is_running(str(process.pid))
     finally:
         process.wait()
 
@@ -67,22 +67,22 @@ def test_processes_that_write_and_sweep_at_once_never_take_each_others_files(tmp
 def test_the_folder_of_a_maker_that_was_killed_goes_with_the_next(tmp_path: Path, dead: int, begins: str) -> None:
     (tmp_path / f"{begins}{dead}.1-{MACHINE}-x" / "deep").mkdir(parents=True)
     (tmp_path / f"{begins}{PROCESS}-{MACHINE}-y").mkdir()
-    with tempfiles.passing_folder(tmp_path, begins) as folder:
+    with tempfiles.temporary_folder(tmp_path, begins) as folder:
         folder.rename(tmp_path / "whole")
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{begins}{PROCESS}-{MACHINE}-y", "whole"]
 
 
 def test_a_temporary_folder_goes_at_the_end_and_a_dead_processs_with_the_next(tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfiles.tempfile, "gettempdir", lambda: str(tmp_path))
-    left = tmp_path / f"{PASSING}{dead}.1-{MACHINE}-01"
+    left = tmp_path / f"{FOLDER_PREFIX}{dead}.1-{MACHINE}-01"
     (left / "deep").mkdir(parents=True)
-    with tempfiles.passing_folder() as folder:
+    with tempfiles.temporary_folder() as folder:
         assert list(tmp_path.iterdir()) == [folder]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_is_removed_and_what_it_points_to_stays(tmp_path: Path, dead: int) -> None:
     (tmp_path / "precious").mkdir()
-    (tmp_path / f"{WRITING}{dead}.1-{MACHINE}-01").symlink_to(tmp_path / "precious")
-    tempfiles.sweep(tmp_path)
+    (tmp_path / f"{FILE_PREFIX}{dead}.1-{MACHINE}-01").symlink_to(tmp_path / "precious")
+    tempfiles.remove_stale(tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / "precious"]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench._io.text import HIDDEN, visible
+from nverbench._io.text import HIDDEN, escape_control_characters
 from nverbench.cli import list_show, main, progress, run
-from nverbench.cli.common import say
+from nverbench.cli.common import echo_err
 from nverbench.pipeline.job import Plan
 from nverbench.pipeline.run import Summary
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.leaderboards import competitor, said
 
 EVIL = "[red]x[/red]\x1b[31m\u202ed\u200b\x07\x9b2J\r\nnverbench: all is well\u2028"
@@ -30,15 +30,15 @@ def obeyed(text: str) -> list[str]:
 
 @given(st.text())
 def test_what_is_visible_is_one_line_without_hidden_signs_and_stays_as_it_is(text: str) -> None:
-    found = visible(text)
+    found = escape_control_characters(text)
     assert not [sign for sign in found if unicodedata.category(sign) in HIDDEN]
-    assert visible(found) == found
+    assert escape_control_characters(found) == found
     assert len(found.splitlines()) <= 1
 
 
 @given(st.text(st.characters(exclude_categories=HIDDEN)))
 def test_text_without_hidden_signs_is_not_changed(text: str) -> None:
-    assert visible(text) == text
+    assert escape_control_characters(text) == text
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def out(tmp_path: Path) -> Path:
             standing=EVIL, standing_reasons=[EVIL], protocol=EVIL, selection=EVIL, licence=EVIL, unit=EVIL, heard_in_pretraining=[EVIL],
             provenance=provenance, counts=counts, display={"anger": EVIL}, per_group_accuracy={EVIL: 0.5},
         )  # fmt: skip
-        Folder(tmp_path).write(result, predictions)
+        ResultStore(tmp_path).write(result, predictions)
     return tmp_path
 
 
@@ -74,7 +74,7 @@ def test_commands_print_hostile_results_as_text(out: Path, capsys: pytest.Captur
 
 def test_the_summary_of_a_run_prints_hostile_results_as_text(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failure: Any = SimpleNamespace(job=EVIL, reason=EVIL)
-    summary = Summary(Plan((SimpleNamespace(), SimpleNamespace()), (), ()), finished=list(Folder(out).all()), failures=[failure])  # type: ignore[arg-type]
+    summary = Summary(Plan((SimpleNamespace(), SimpleNamespace()), (), ()), finished=list(ResultStore(out).all()), failures=[failure])  # type: ignore[arg-type]
     run.say_summary(summary, out, "sqlite:///x", as_json=False)
     printed = capsys.readouterr()
     assert obeyed(printed.out + printed.err) == []
@@ -84,7 +84,7 @@ def test_the_summary_of_a_run_prints_hostile_results_as_text(out: Path, capsys: 
 def test_what_is_listed_and_said_of_parts_is_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(list_show, "_rows", lambda kind, catalog, rules: [{"name": EVIL, "what": EVIL}])
     list_show.list_parts("backbones")
-    say(EVIL)
+    echo_err(EVIL)
     progress._plain(EVIL, 1)
     printed = capsys.readouterr()
     assert obeyed(printed.out + printed.err) == []

@@ -12,12 +12,12 @@ import pytest
 from nverbench.cli import main
 from nverbench.errors import UsageError
 from nverbench.leaderboard import compare
-from nverbench.leaderboard.rows import Filed
+from nverbench.leaderboard.rows import StoredResult
 from nverbench.metrics.scores import NAMES
 from nverbench.metrics.significance import compare as paired_difference
 from nverbench.metrics.significance import corrected_t, holm
 from nverbench.results.predictions import Predictions
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.leaderboards import LABELS, competitor, filed, said
 
 GOOD, WEAK = filed("good", 0.9, seed=1), filed("weak", 0.5, seed=2)
@@ -92,7 +92,7 @@ def test_seeds_are_paired_and_counted():
     assert (seeds["seeds"], seeds["a_leads"]) == (2, 2)
     single = filed("single", 0.9, seed=1)
     one = said(0.9, replicates=1)
-    assert compare.results(Filed(competitor("single", one), lambda: one), WEAK).seeds["difference_sd"] is None
+    assert compare.results(StoredResult(competitor("single", one), lambda: one), WEAK).seeds["difference_sd"] is None
     assert single.result.seeds == 2
 
 
@@ -149,7 +149,7 @@ def test_other_groups_behind_the_same_keys_are_refused():
 def out(tmp_path: Path) -> Path:
     for name, skill, seed in (("aa11", 0.9, 1), ("aa22", 0.5, 2), ("bb33", 0.5, 3)):
         predictions = said(skill, seed=seed)
-        Folder(tmp_path).write(competitor(name, predictions), predictions)
+        ResultStore(tmp_path).write(competitor(name, predictions), predictions)
     return tmp_path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from nverbench.leaderboard import describe, differences, footnotes, needs, order, record, table, worth
+from nverbench.leaderboard import describe, differences, footnotes, min_width, order, record, status_text, table
 from nverbench.metrics.scores import SHOWN
 from nverbench.results.published import TERMS, published
 from nverbench.results.record import Combination, Score
@@ -55,7 +55,7 @@ def test_no_name_is_broken_whatever_the_rows_and_the_width(width: int | None):
     rows = [row(0.4, published=True), row(control=True, licence="unknown (audio-mamba-base: see the audio-mamba-official repository)")]
     rows[0].entry.fusion, rows[0].entry.loss, rows[0].folds.kind = "reno", "renyi", "leave-one-group-out"
     rows[1].entry.fusion, rows[1].entry.loss, rows[1].entry.dataset = "parrot-hadamard", "cross-entropy", "emogator-41"
-    text = printed(rows, width or needs(table(rows)))
+    text = printed(rows, width or min_width(table(rows)))
     names = [*rows[0].entry.backbones, *rows[1].entry.backbones, "parrot-hadamard", "cross-entropy", "emogator-41", "leave-one-group-out"]
     assert [name for name in names if name not in text] == []
     assert (width is None or width > 240) <= ("backbone" in text)  # wide enough for a column of its own for everything
@@ -84,7 +84,7 @@ def test_every_row_says_its_licence_and_the_rest_stays_readable(width: int, lice
     ],
 )
 def test_a_row_says_what_it_is_worth(made: dict[str, bool], words: str):
-    assert worth(row(**made)) == words
+    assert status_text(row(**made)) == words
 
 
 def test_a_score_without_an_interval_says_so():
@@ -128,7 +128,7 @@ def test_a_published_score_and_the_difference_stand_whole_beside_ours_at_any_wid
 
 def test_a_table_without_a_published_score_has_no_column_for_it():
     assert "published" not in printed([row()], 190)
-    assert needs(table([row()])) < needs(table([row(), row(published=True)]))
+    assert min_width(table([row()])) < min_width(table([row(), row(published=True)]))
 
 
 @pytest.mark.parametrize("width", [80, 100, 180, 190, 226])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.rows import NOT_RERUN, Filed, Row, rows
+from nverbench.leaderboard.rows import NOT_RERUN, Row, StoredResult, rows
 from nverbench.metrics.scores import NAMES
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Counts, Folds, Result, Score
@@ -29,11 +29,11 @@ def predicted(right: float, seed: int = 0) -> Predictions:
     return Predictions(names, [f"s{i // EACH}" for i in range(n)], target, ["1"] * n, np.eye(2)[chosen].astype(np.float32), names)
 
 
-def filed(name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any) -> Filed:
+def filed(name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any) -> StoredResult:
     score = Score(value=right, low=None, high=None, se=None, bootstrap=None, fold_mean=right, fold_sd=0.0, seed_sd=None)
     counts = Counts(clips=96, groups=8, per_class={"anger": 48, "joy": 48}, left_out={}, misfits=0, padded={}, forward_passes={})
     facts = {"id": name, "scores": dict.fromkeys(NAMES, score), "counts": counts} | changes
-    return Filed(finished(**facts), lambda: predicted(right, seed), level)
+    return StoredResult(finished(**facts), lambda: predicted(right, seed), level)
 
 
 def by_id(found: list[Row]) -> dict[str, Row]:
@@ -96,7 +96,7 @@ def test_damaged_predictions_cost_their_own_rank_only() -> None:
         raise ResultError("predictions.npz: gone")
 
     good, bad = filed("good", 0.9), filed("bad", 0.8)
-    found = by_id(rows([good, Filed(bad.result, gone)]))
+    found = by_id(rows([good, StoredResult(bad.result, gone)]))
     assert (found["good"].rank, found["bad"].rank, found["bad"].unranked) == (1, None, "predictions.npz: gone")
 
 

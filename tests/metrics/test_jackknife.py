@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from nverbench.metrics import scores
-from nverbench.metrics.jackknife import Interval, Predictions, bootstrap, difference, jackknife, mean_sd, per_group
+from nverbench.metrics.jackknife import Decisions, Interval, bootstrap, difference, jackknife, mean_sd, per_group
 
 
-def drawn(seed: int, *, groups: int = 6, n: int = 60, classes: int = 3, replicates: int = 2, right: float = 0.6) -> Predictions:
+def drawn(seed: int, *, groups: int = 6, n: int = 60, classes: int = 3, replicates: int = 2, right: float = 0.6) -> Decisions:
     """Predictions right about ``right`` of the time."""
     rng = np.random.default_rng(seed)
     target = rng.integers(0, classes, n)
     said = np.where(rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n)))
-    return Predictions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
+    return Decisions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
 
 
-def value_without(p: Predictions, group: str | None, name: str) -> float:
+def value_without(p: Decisions, group: str | None, name: str) -> float:
     keep = np.array([g != group for g in p.groups])
     return float(np.mean([scores.scores(scores.confusion(p.target[keep], said[keep], p.classes))[name] for said in p.predicted]))
 
 
-def by_loop(p: Predictions, name: str, level: float) -> tuple[float, float, float]:
+def by_loop(p: Decisions, name: str, level: float) -> tuple[float, float, float]:
     """Value, standard error and half width, deleting one group at a time."""
     names = sorted({g for g in p.groups if g is not None})
     left = [value_without(p, g, name) for g in names]
@@ -63,8 +63,8 @@ def test_a_single_group_gives_a_value_alone():
 
 def test_clips_are_the_unit_where_there_are_no_groups():
     p = drawn(3, n=40)
-    alone = Predictions(p.target, p.predicted, (None,) * 40, p.classes)
-    named = Predictions(p.target, p.predicted, tuple(f"c{i:02d}" for i in range(40)), p.classes)
+    alone = Decisions(p.target, p.predicted, (None,) * 40, p.classes)
+    named = Decisions(p.target, p.predicted, tuple(f"c{i:02d}" for i in range(40)), p.classes)
     assert jackknife(alone)["accuracy"].se == pytest.approx(jackknife(named)["accuracy"].se)
 
 
@@ -78,7 +78,7 @@ def test_the_jackknife_of_accuracy_over_equal_groups_is_the_standard_error_of_th
 
 def test_replicates_are_averaged():
     p = drawn(1, replicates=3)
-    single = [jackknife(Predictions(p.target, said[None], p.groups, p.classes)) for said in p.predicted]
+    single = [jackknife(Decisions(p.target, said[None], p.groups, p.classes)) for said in p.predicted]
     assert {n: i.value for n, i in jackknife(p).items()} == pytest.approx({n: np.mean([s[n].value for s in single]) for n in scores.NAMES})
 
 
@@ -86,7 +86,7 @@ def test_replicates_are_averaged():
 def test_the_order_of_the_rows_does_not_matter(seed: int, data: st.DataObject):
     p = drawn(seed, n=20, groups=5)
     order = data.draw(st.permutations(range(20)))
-    shuffled = Predictions(p.target[order], p.predicted[:, order], tuple(p.groups[i] for i in order), p.classes)
+    shuffled = Decisions(p.target[order], p.predicted[:, order], tuple(p.groups[i] for i in order), p.classes)
     assert jackknife(shuffled) == jackknife(p)
 
 
@@ -102,20 +102,20 @@ def test_a_system_differs_from_itself_by_exactly_0(seed: int, groups: int):
 @given(seed=st.integers(0, 1000))
 def test_a_difference_the_other_way_round_has_the_other_sign(seed: int):
     p = drawn(seed)
-    better = Predictions(p.target, np.where(np.arange(60) % 7 == 0, p.target, p.predicted), p.groups, p.classes)
+    better = Decisions(p.target, np.where(np.arange(60) % 7 == 0, p.target, p.predicted), p.groups, p.classes)
     there, back = difference(better, p)["uar"], difference(p, better)["uar"]
     assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))  # type: ignore[operator]
 
 
 def test_a_difference_may_be_below_0():
     p = drawn(2, right=0.2)
-    oracle = Predictions(p.target, np.tile(p.target, (2, 1)), p.groups, p.classes)
+    oracle = Decisions(p.target, np.tile(p.target, (2, 1)), p.groups, p.classes)
     assert difference(p, oracle)["accuracy"].low < 0  # type: ignore[operator]
 
 
 def test_two_systems_with_other_numbers_of_replicates_can_be_compared():
     p = drawn(4, replicates=3)
-    first = Predictions(p.target, p.predicted[:1], p.groups, p.classes)
+    first = Decisions(p.target, p.predicted[:1], p.groups, p.classes)
     assert difference(p, first)["accuracy"].value == pytest.approx(jackknife(p)["accuracy"].value - jackknife(first)["accuracy"].value)
 
 
@@ -123,9 +123,9 @@ def test_two_systems_with_other_numbers_of_replicates_can_be_compared():
 def test_predictions_of_other_rows_cannot_be_paired(change: str):
     p = drawn(0)
     other = {
-        "groups": Predictions(p.target, p.predicted, p.groups[1:] + p.groups[:1], p.classes),
-        "targets": Predictions((p.target + 1) % 3, p.predicted, p.groups, p.classes),
-        "fewer rows": Predictions(p.target[:-1], p.predicted[:, :-1], p.groups[:-1], p.classes),
+        "groups": Decisions(p.target, p.predicted, p.groups[1:] + p.groups[:1], p.classes),
+        "targets": Decisions((p.target + 1) % 3, p.predicted, p.groups, p.classes),
+        "fewer rows": Decisions(p.target[:-1], p.predicted[:, :-1], p.groups[:-1], p.classes),
     }[change]
     with pytest.raises(ValueError, match="needs the same clips, labels and groups on both sides"):
         difference(p, other)
@@ -143,7 +143,7 @@ def test_the_interval_of_clustered_accuracy_covers_the_truth_about_95_times_in_1
         skill = rng.beta(7, 3, groups)  # speakers differ: mean 0.7, so that clips of a speaker are not independent
         right = rng.random(groups * clips) < np.repeat(skill, clips)
         target = np.zeros(groups * clips, dtype=np.int64)
-        interval = jackknife(Predictions(target, np.where(right, 0, 1)[None], groups_of, 2))["accuracy"]
+        interval = jackknife(Decisions(target, np.where(right, 0, 1)[None], groups_of, 2))["accuracy"]
         covered += interval.low <= truth <= interval.high  # type: ignore[operator]
     assert 0.90 <= covered / draws <= 0.99
 

@@ -10,25 +10,25 @@ from scipy.stats import t, ttest_rel
 
 from nverbench.metrics import jackknife as stats
 from nverbench.metrics import scores
-from nverbench.metrics.jackknife import Interval, Predictions, difference, jackknife
-from nverbench.metrics.significance import Comparison, compare, holm, p_value, rank_groups, smallest_difference
+from nverbench.metrics.jackknife import Decisions, Interval, difference, jackknife
+from nverbench.metrics.significance import Comparison, compare, holm, minimum_detectable_difference, p_value, rank_groups
 
 SEEDS = st.integers(0, 10_000)
 
 
-def drawn(seed: int, *, groups: int = 8, n: int = 160, classes: int = 4, replicates: int = 1, right: float = 0.6) -> Predictions:
+def drawn(seed: int, *, groups: int = 8, n: int = 160, classes: int = 4, replicates: int = 1, right: float = 0.6) -> Decisions:
     """Predictions of the same clips, right about ``right`` of the time."""
     target, rng = np.random.default_rng(7).integers(0, classes, n), np.random.default_rng([seed, 1])
     said = np.where(rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n)))
-    return Predictions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
+    return Decisions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
 
 
-def renamed(p: Predictions) -> Predictions:
-    return Predictions(p.target, p.predicted, tuple(f"other {9 - int(str(g)[1:])}" for g in p.groups), p.classes)
+def renamed(p: Decisions) -> Decisions:
+    return Decisions(p.target, p.predicted, tuple(f"other {9 - int(str(g)[1:])}" for g in p.groups), p.classes)
 
 
-def permuted(p: Predictions, order: np.ndarray) -> Predictions:
-    return Predictions(p.target[order], p.predicted[:, order], tuple(p.groups[i] for i in order), p.classes)
+def permuted(p: Decisions, order: np.ndarray) -> Decisions:
+    return Decisions(p.target[order], p.predicted[:, order], tuple(p.groups[i] for i in order), p.classes)
 
 
 # a paired difference
@@ -43,7 +43,7 @@ def test_a_system_against_itself_is_a_tie(seed: int, replicates: int):
 @given(seed=SEEDS, data=st.data())
 def test_a_system_against_its_own_replicates_in_another_order_is_a_tie(seed: int, data: st.DataObject):
     p = drawn(seed, replicates=3)
-    other = Predictions(p.target, p.predicted[data.draw(st.permutations(range(3)))], p.groups, p.classes)
+    other = Decisions(p.target, p.predicted[data.draw(st.permutations(range(3)))], p.groups, p.classes)
     assert compare(p, other) == Comparison(Interval(0.0, 0.0, 0.0, 0.0), 1.0, 0.0)
 
 
@@ -92,11 +92,11 @@ def test_a_difference_that_is_the_same_whatever_speaker_is_left_out_is_certain()
 def test_fewer_than_five_groups_make_no_claim(groups: int):
     found = compare(drawn(0, groups=groups), drawn(1, groups=groups))
     assert (found.difference.low, found.p, found.smallest) == (None, None, None)
-    assert smallest_difference(found.difference, groups) is None
+    assert minimum_detectable_difference(found.difference, groups) is None
 
 
 def test_without_groups_clips_are_the_unit():
-    a, b = (Predictions(p.target, p.predicted, (None,) * len(p.groups), p.classes) for p in (drawn(0), drawn(1)))
+    a, b = (Decisions(p.target, p.predicted, (None,) * len(p.groups), p.classes) for p in (drawn(0), drawn(1)))
     assert compare(a, b).p == p_value(difference(a, b)["macro_f1"], 160)
 
 
@@ -105,7 +105,7 @@ def test_without_groups_clips_are_the_unit():
 SKILLS = st.lists(st.sampled_from((0.3, 0.5, 0.55, 0.6, 0.9)), min_size=1, max_size=6)
 
 
-def table(skills: list[float], seed: int = 0, *, groups: int = 8) -> dict[str, Predictions]:
+def table(skills: list[float], seed: int = 0, *, groups: int = 8) -> dict[str, Decisions]:
     return {f"row {i}": drawn(100 * seed + i, right=s, groups=groups) for i, s in enumerate(skills)}
 
 
@@ -160,17 +160,17 @@ def test_a_row_over_other_clips_has_no_place(change: str):
     rows = table([0.9, 0.3], groups=20)
     p = rows["row 0"]
     odd = {
-        "fewer clips": Predictions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4),
-        "other labels": Predictions((p.target + 1) % 4, p.predicted, p.groups, 4),
-        "other groups": Predictions(p.target, p.predicted, p.groups[1:] + p.groups[:1], 4),
-        "another label set": Predictions(p.target, p.predicted, p.groups, 5),
+        "fewer clips": Decisions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4),
+        "other labels": Decisions((p.target + 1) % 4, p.predicted, p.groups, 4),
+        "other groups": Decisions(p.target, p.predicted, p.groups[1:] + p.groups[:1], 4),
+        "another label set": Decisions(p.target, p.predicted, p.groups, 5),
     }[change]
     assert rank_groups({"a": odd, **rows}) == {"a": None, "row 0": 1, "row 1": 2}
 
 
 def test_of_two_rows_over_other_clips_the_one_with_more_has_the_place():
     p = drawn(0, groups=20)
-    fewer = Predictions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4)
+    fewer = Decisions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4)
     assert rank_groups({"a": fewer, "b": p}) == {"a": None, "b": 1}
 
 

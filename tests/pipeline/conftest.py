@@ -15,7 +15,7 @@ from nverbench.pipeline.job import Plan
 from nverbench.pipeline.plan import plan
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin import discovery
-from nverbench.plugin.discovery import Catalog, Origin
+from nverbench.plugin.catalog import Catalog, Origin
 from nverbench.registry import Registry
 
 PROTOCOL = """{summary: s, k: 5, scaling: z-score, selection: inner, inner_share: 0.1, inner_most: 0.2, inner_per_class: 2, patience: 5,

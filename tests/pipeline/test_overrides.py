@@ -8,7 +8,7 @@ import pytest
 
 from nverbench import registry
 from nverbench.pipeline.standing import Conditions, overrides
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench.registry import Entry
 
 ENTRY = Entry(("a",), "linear", None, "d")
@@ -17,7 +17,7 @@ USUAL = Conditions("speaker", PROTOCOL.selection)
 
 
 def found(run: Conditions, *, entry: Entry = ENTRY, loss: str = "cross-entropy", usual: str | None = "speaker") -> list[str]:
-    return overrides(entry, PROTOCOL, run, loss=Reference(loss), default_loss="cross-entropy", usual_folds=usual)
+    return overrides(entry, PROTOCOL, run, loss=PartRef(loss), default_loss="cross-entropy", usual_folds=usual)
 
 
 @pytest.mark.parametrize(

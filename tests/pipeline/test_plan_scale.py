@@ -14,7 +14,7 @@ from nverbench.data import artifacts
 from nverbench.data.folds import assign
 from nverbench.errors import DatasetError, FoldError
 from nverbench.pipeline import plan, selection
-from nverbench.pipeline.memo import Once
+from nverbench.pipeline.memo import Memo
 
 MANY = 40
 
@@ -43,7 +43,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, name, counting)
 
-    for module, name in ((assign, "cut"), (assign, "default_kind"), (artifacts, "find_weights"), (paths, "read_notes"), (plan, "resolve"),
+    for module, name in ((assign, "make_folds"), (assign, "default_kind"), (artifacts, "find_weights"), (paths, "read_state"), (plan, "resolve"),
                          (selection, "resolve")):  # fmt: skip
         count(module, name)
     return counted
@@ -64,7 +64,7 @@ def test_what_thousands_of_entries_share_is_worked_out_once(many: Any, calls: Co
     assert len(jobs) == MANY
     assert len({id(j.corpus) for j in jobs}) == 1
     assert len({id(j.cut) for j in jobs}) == 2
-    assert calls["cut"] == 2
+    assert calls["make_folds"] == 2
     assert calls["find_weights"] == 1
     assert calls["read_notes"] <= 2
     assert calls["resolve"] < 30  # texts, not entries times parts
@@ -72,7 +72,7 @@ def test_what_thousands_of_entries_share_is_worked_out_once(many: Any, calls: Co
 
 def test_the_default_kind_of_folds_is_asked_for_once(many: Any, calls: Counter[str]) -> None:
     many.plan()
-    assert calls["default_kind"] == calls["cut"] == 1
+    assert calls["default_kind"] == calls["make_folds"] == 1
 
 
 def test_a_broken_corpus_is_read_once_and_every_entry_says_why(many: Any) -> None:
@@ -97,7 +97,7 @@ def test_needs_are_those_of_the_entries_of_the_store_each_counted_once(many: Any
 
 
 def test_a_value_is_made_once_for_each_key() -> None:
-    once, made = Once(), []
+    once, made = Memo(), []
 
     def make() -> None:
         made.append(1)
@@ -107,7 +107,7 @@ def test_a_value_is_made_once_for_each_key() -> None:
 
 
 def test_an_error_of_ours_is_raised_again_as_a_fresh_one() -> None:
-    once, errors = Once(), []
+    once, errors = Memo(), []
 
     def fail() -> None:
         errors.append(1)
@@ -123,7 +123,7 @@ def test_an_error_of_ours_is_raised_again_as_a_fresh_one() -> None:
 
 
 def test_an_error_of_others_is_not_remembered() -> None:
-    once, answers = Once(), iter([0, 2])
+    once, answers = Memo(), iter([0, 2])
     with pytest.raises(ZeroDivisionError):
         once("a", lambda: 1 // next(answers))
     assert once("a", lambda: 4 // next(answers)) == 2

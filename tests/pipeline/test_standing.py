@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from nverbench import Backbone, Clip, Dataset, LabelCard, UsageError
-from nverbench.data.artifacts import Planned, Weights
+from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.data.corpus import Corpus
-from nverbench.data.folds.assign import Cut
+from nverbench.data.folds.assign import FoldSet
 from nverbench.pipeline.standing import Standing, heard_in_pretraining, judge
-from nverbench.plugin.options import Reference, resolve
+from nverbench.plugin.options import PartRef, resolve
 from nverbench.registry import DatasetPin, Entry, Registry, load
 
 PACKAGED = load()
 ENTRY = Entry(("net",), "linear", None, "corpus", grid="a-grid")
 DATASET = Dataset(name="corpus", load=lambda root: [], label_card=LabelCard(kind="portrayed", setting="acted"))
-CUT = Cut("speaker", (), "c" * 64, ())
-CORPUS = Corpus(DATASET, Reference("corpus"), (Clip("a", Path("a"), "joy"),), ("anger", "joy"), {}, "d" * 64, {}, (), (), partial=False)
+CUT = FoldSet("speaker", (), "c" * 64, ())
+CORPUS = Corpus(DATASET, PartRef("corpus"), (Clip("a", Path("a"), "joy"),), ("anger", "joy"), {}, "d" * 64, {}, (), (), partial=False)
 PIN = DatasetPin(source="here", licence="MIT", digest="d" * 64, folds={"speaker": "c" * 64})
 
 
@@ -35,8 +35,8 @@ NET = Backbone(name="net", family="mamba", frame_dim=2, dim=2, load=network)
 FEATURES = Backbone(name="net", family="features", frame_dim=0, dim=0, lookup=stored)
 
 
-def planned(text: str = "net", *, part: Backbone = NET, pinned: bool = True) -> Planned:
-    return Planned(part, resolve(part, text), Weights(None, "w" * 64, pinned))
+def planned(text: str = "net", *, part: Backbone = NET, pinned: bool = True) -> PlannedBackbone:
+    return PlannedBackbone(part, resolve(part, text), Weights(None, "w" * 64, pinned))
 
 
 def registry(pin: DatasetPin | None = PIN) -> Registry:
@@ -44,8 +44,8 @@ def registry(pin: DatasetPin | None = PIN) -> Registry:
 
 
 def judged(
-    *, entry: Entry = ENTRY, rules: Registry | None = None, protocol: str = "nver-1", backbones: Sequence[Planned] | None = None,
-    corpus: Corpus = CORPUS, cut: Cut = CUT, lock: dict[str, Any] | None = None, overridden: Sequence[str] = (), seeds: int = 5,
+    *, entry: Entry = ENTRY, rules: Registry | None = None, protocol: str = "nver-1", backbones: Sequence[PlannedBackbone] | None = None,
+    corpus: Corpus = CORPUS, cut: FoldSet = CUT, lock: dict[str, Any] | None = None, overridden: Sequence[str] = (), seeds: int = 5,
     transductive: bool = False,
 ) -> Standing:  # fmt: skip
     """The standing of a row that is official unless something is changed."""

@@ -7,13 +7,13 @@ import os
 import pytest
 
 from nverbench import Fusion, Loss
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from support.plugins import brings, build, fails, loss, plugin, with_extra
 
 
 def standing(found: Catalog) -> dict[str, tuple[str, dict[str, list[str]]]]:
     """Status and parts of the strangers, by plugin."""
-    return {s.origin.plugin: (s.status, s.parts) for s in found.standings() if s.origin.distribution != "nverbench"}
+    return {s.origin.plugin: (s.status, s.parts) for s in found.plugin_statuses() if s.origin.distribution != "nverbench"}
 
 
 def test_a_plugin_stands_with_what_it_brings_and_what_it_lost():

@@ -17,7 +17,8 @@ import nverbench
 from nverbench import Backbone, Fusion, Loss, PartError, UsageError
 from nverbench.errors import CatalogError
 from nverbench.plugin import discovery as catalog_room
-from nverbench.plugin.discovery import Catalog, discover
+from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.discovery import discover
 from support.plugins import brings, build, fails, loss, origin, plugin, with_extra
 from support.wheels import install, loss_of
 
@@ -171,7 +172,7 @@ def test_the_environment_may_hold_spaces_after_commas(monkeypatch: pytest.Monkey
 
 
 def test_a_disabled_plugin_is_listed_as_disabled():
-    standing = {s.origin.plugin: s.status for s in discover(["losses"]).standings() if s.origin.distribution == "nverbench"}
+    standing = {s.origin.plugin: s.status for s in discover(["losses"]).plugin_statuses() if s.origin.distribution == "nverbench"}
     assert standing == {"backbones": "ok", "datasets": "ok", "fusions": "ok", "losses": "disabled"}
 
 

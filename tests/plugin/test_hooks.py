@@ -10,7 +10,8 @@ import pytest
 
 import nverbench
 from nverbench.plugin import hooks, version
-from nverbench.plugin.discovery import Origin, discover
+from nverbench.plugin.catalog import Origin
+from nverbench.plugin.discovery import discover
 
 HOOKS = {"nverbench_backbones": "mypower", "nverbench_datasets": "mycorpus", "nverbench_fusions": "myfusion", "nverbench_losses": "myloss"}
 STRANGER = Origin("stranger", "nver-stranger", "1.2")

@@ -20,8 +20,8 @@ import pytest
 import torch
 
 from nverbench.plugin import process_state as process
-from nverbench.plugin.isolation import alone
-from nverbench.plugin.time_limit import AGAIN, TimeUp
+from nverbench.plugin.isolation import isolated_call
+from nverbench.plugin.time_limit import AGAIN, ImportTimeout
 
 
 def state() -> dict[str, Any]:
@@ -57,7 +57,7 @@ CHANGES: dict[str, Callable[[], object]] = {
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_changed_setting_is_put_back_and_named(what: str):
     before = state()
-    outcome = alone(CHANGES[what], None)  # torch's deterministic mode imports for seconds
+    outcome = isolated_call(CHANGES[what], None)  # torch's deterministic mode imports for seconds
     (remark,) = outcome.remarks
     assert remark.startswith("changes ")
     assert what in remark  # torch's deterministic mode comes with an environment variable
@@ -69,12 +69,12 @@ def test_what_a_plugin_changes_before_it_fails_is_put_back():
         CHANGES["default dtype"]()
         raise RuntimeError("no")
 
-    outcome = alone(half, 10.0)
+    outcome = isolated_call(half, 10.0)
     assert (str(outcome.error), torch.get_default_dtype()) == ("no", torch.float32)
 
 
 def test_the_answer_of_code_that_minds_its_own_business_comes_without_remarks():
-    outcome = alone(lambda: 3, 10.0)
+    outcome = isolated_call(lambda: 3, 10.0)
     assert (outcome.answer, outcome.error, outcome.remarks) == (3, None, [])
 
 
@@ -83,7 +83,7 @@ def test_whatever_it_raises_stays_inside(error: BaseException):
     def fails() -> None:
         raise error
 
-    assert alone(fails, None).error is error
+    assert isolated_call(fails, None).error is error
 
 
 def test_ctrl_c_is_the_users():
@@ -91,7 +91,7 @@ def test_ctrl_c_is_the_users():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        alone(interrupted, 10.0)
+        isolated_call(interrupted, 10.0)
 
 
 # heard
@@ -102,17 +102,17 @@ def test_what_it_prints_reaches_neither_stream(capfd: pytest.CaptureFixture[str]
         print("to all\nof you")
         os.write(2, b"from below")
 
-    assert alone(prints, 10.0).remarks == ['prints "to all of you from below"']
+    assert isolated_call(prints, 10.0).remarks == ['prints "to all of you from below"']
     assert capfd.readouterr() == ("", "")
 
 
 def test_what_it_prints_is_cut(capfd: pytest.CaptureFixture[str]):
-    (remark,) = alone(lambda: print("x" * 100_000), 10.0).remarks
+    (remark,) = isolated_call(lambda: print("x" * 100_000), 10.0).remarks
     assert len(remark) < 200
 
 
 def test_a_handler_that_kept_a_stream_writes_to_the_real_one_later(capsys: pytest.CaptureFixture[str]):
-    kept = alone(lambda: sys.stderr, 10.0).answer
+    kept = isolated_call(lambda: sys.stderr, 10.0).answer
     print("later", file=kept)
     assert capsys.readouterr().err == "later\n"
 
@@ -120,7 +120,7 @@ def test_a_handler_that_kept_a_stream_writes_to_the_real_one_later(capsys: pytes
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_a_process_without_a_stream_is_fine(monkeypatch: pytest.MonkeyPatch, name: str):
     monkeypatch.setattr(sys, name, None)
-    assert alone(lambda: 3, 10.0).answer == 3
+    assert isolated_call(lambda: 3, 10.0).answer == 3
 
 
 @pytest.mark.parametrize("action", ["error", "ignore", "default"])
@@ -132,12 +132,12 @@ def test_a_warning_is_named_whatever_the_user_does_with_warnings(action: Any):
 
     with warnings.catch_warnings():
         warnings.simplefilter(action)
-        outcome = alone(warns, 10.0)
+        outcome = isolated_call(warns, 10.0)
     assert (outcome.answer, outcome.remarks) == (3, ['warns "UserWarning: look out"'])
 
 
 def test_a_warning_for_developers_is_not_shown_to_users():
-    assert alone(lambda: warnings.warn("soon gone", DeprecationWarning, stacklevel=1), 10.0).remarks == []
+    assert isolated_call(lambda: warnings.warn("soon gone", DeprecationWarning, stacklevel=1), 10.0).remarks == []
 
 
 # the time limit
@@ -158,15 +158,15 @@ def spins() -> None:
 
 @pytest.mark.parametrize("hang", [swallows, spins, lambda: time.sleep(60)], ids=["swallows", "spins", "sleeps"])
 def test_code_that_takes_too_long_is_stopped(hang: Callable[[], Any]):
-    assert isinstance(alone(hang, 0.05).error, TimeUp)
+    assert isinstance(isolated_call(hang, 0.05).error, ImportTimeout)
 
 
 def test_code_that_takes_too_long_is_stopped_outside_of_the_main_thread():
     errors: list[BaseException | None] = []
-    thread = threading.Thread(target=lambda: errors.append(alone(spins, 0.05).error))
+    thread = threading.Thread(target=lambda: errors.append(isolated_call(spins, 0.05).error))
     thread.start()
     thread.join(20)
-    assert [type(e) for e in errors] == [TimeUp]
+    assert [type(e) for e in errors] == [ImportTimeout]
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
@@ -176,7 +176,7 @@ def test_a_timer_of_the_process_goes_on_afterwards():
     kept = signal.setitimer(signal.ITIMER_REAL, 0.3)
     began = time.monotonic()
     try:
-        alone(lambda: time.sleep(0.1), 10.0)
+        isolated_call(lambda: time.sleep(0.1), 10.0)
         left, _ = signal.getitimer(signal.ITIMER_REAL)
         time.sleep(0.5)
     finally:
@@ -189,7 +189,7 @@ def test_a_timer_of_the_process_goes_on_afterwards():
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
 def test_no_timer_and_no_thread_is_left_behind():
     before = (signal.getsignal(signal.SIGALRM), threading.active_count())
-    alone(spins, 0.05)
+    isolated_call(spins, 0.05)
     time.sleep(2 * AGAIN)
     assert (signal.getsignal(signal.SIGALRM), threading.active_count()) == before
 
@@ -199,7 +199,7 @@ def test_no_timer_and_no_thread_is_left_behind():
 
 FRESH = """
 import sys
-from nverbench.plugin.isolation import LIBRARIES, alone
+from nverbench.plugin.isolation import LIBRARIES, isolated_call
 sys.path.insert(0, {folder!r})
 library = lambda: sys.modules["slowlib"]
 LIBRARIES["slowlib"] = lambda: {{"mood of slowlib": (lambda: library().mood, lambda value: setattr(library(), "mood", value))}}
@@ -208,7 +208,7 @@ def first():
     importlib.util.find_spec("slowlib")
     import slowlib
     slowlib.mood = "bad"
-outcome = alone(first, 0.2)
+outcome = isolated_call(first, 0.2)
 import slowlib
 print(outcome.error, outcome.remarks, slowlib.mood)
 """

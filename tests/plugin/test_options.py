@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, UsageError
-from nverbench.plugin.options import Reference, check_plain, declared, function_of, resolve, split
+from nverbench.plugin.options import PartRef, check_plain, declared, function_of, resolve, split
 
 
 def build(dims: Any, classes: int, *, width: int = 256, rate: float = 0.3, norm: str = "post", bias: bool = True) -> Any: ...
@@ -222,7 +222,7 @@ def test_scalar_defaults_and_required_options_are_fine():
 
 
 def test_a_reference_to_a_bare_name_has_no_options():
-    assert str(Reference("mix")) == "mix"
+    assert str(PartRef("mix")) == "mix"
 
 
 # --- what every backbone takes: how embeddings are read out of one forward pass

@@ -11,7 +11,8 @@ import pytest
 from nverbench._io import paths
 from nverbench.errors import UsageError
 from nverbench.plugin import quarantine
-from nverbench.plugin.discovery import Catalog, discover
+from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.discovery import discover
 from support.wheels import install, loss_of
 
 SLOW = "import time\ntime.sleep(30)\n" + loss_of("slow")

@@ -6,7 +6,7 @@ import pytest
 
 from nverbench import registry
 from nverbench.data.corpus import add
-from nverbench.data.cross_corpus import here
+from nverbench.data.cross_corpus import load_local_pair
 from nverbench.plugin.options import resolve, split
 from nverbench_datasets import nverbench_datasets
 from nverbench_datasets.common import COMMON
@@ -85,7 +85,7 @@ def test_samples_in_the_published_layouts_can_be_crossed(tmp_path, monkeypatch: 
     for name in ("crema-d", "emodb"):
         DATASETS[name].sample(tmp_path / name)
         add(DATASETS[name], tmp_path / name)
-    crossed = here(DATASETS.__getitem__, "emodb:test=crema-d,exclude=neutral")
+    crossed = load_local_pair(DATASETS.__getitem__, "emodb:test=crema-d,exclude=neutral")
     assert crossed.labels == ("anger", "disgust", "fear", "happiness", "sadness")
     assert {c.label for c in crossed.clips} == {"anger", "sadness"}
     assert crossed.dataset.licence == "unknown (emodb: its terms were not verified)"

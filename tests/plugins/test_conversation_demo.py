@@ -15,7 +15,7 @@ import pytest
 from nverbench import Clip
 from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 from nverbench_datasets.conversation_design import (
     ATMOSPHERE,
@@ -225,7 +225,7 @@ def test_every_turn_is_audible_and_not_clipped(scored: list[Clip]):
 
 def test_turns_come_in_order_with_speaker_session_and_onset(corpus: Path):
     clips = list(DEMO.load(corpus))
-    corpora_ = corpora.load(DEMO, Reference("conversation-demo"), corpus)
+    corpora_ = corpora.load(DEMO, PartRef("conversation-demo"), corpus)
     assert (len(clips), len(corpora_.clips), corpora_.partial, corpora_.misfits) == (3331, 2984, False, ())
     by_conversation: dict[str, list[Clip]] = {}
     for clip in clips:
@@ -241,7 +241,7 @@ def test_turns_come_in_order_with_speaker_session_and_onset(corpus: Path):
 @pytest.mark.parametrize(("kind", "names"), [("leave-one-group-out", [f"ses{n}" for n in range(1, 6)]), ("holdout=ses5", ["ses5"])])
 def test_sessions_are_left_out_and_no_speaker_or_conversation_is_on_both_sides(scored: list[Clip], kind: str, names: list[str]):
     rows = sorted(scored, key=lambda c: c.id)
-    cut = assign.cut(rows, kind, k=5, seed=1, inner=None)
+    cut = assign.make_folds(rows, kind, k=5, seed=1, inner=None)
     assert [fold.name for fold in cut.folds] == names
     for fold in cut.folds:
         assert not {rows[i].speaker for i in fold.train} & {rows[i].speaker for i in fold.test}

@@ -14,7 +14,9 @@ from torch import Tensor
 from nverbench import Batch
 from nverbench.ssm import engines, kernel, library
 from nverbench.training.dropout import drawn
-from nverbench.training.folds import Fitted, Spoken, Training, fit_folds
+from nverbench.training.folds import fit_folds
+from nverbench.training.records import FoldPredictions, TrainingSetup
+from nverbench.training.sequences import TurnFrames
 from support.erc_cases import CLASSES, DIM, FUSIONS, built, conversation, ranges
 from support.sequences import FOLD, OTHER, corpus
 from support.training import ENTROPY, QUICK
@@ -106,7 +108,7 @@ def test_the_first_fifty_steps_in_float32_are_within_a_thousandth(chosen: Chosen
     assert moved > 10 * 1e-3  # the weights went further than what they may differ by
 
 
-def run(spoken: Spoken, target: Any) -> tuple[list[Fitted], list[Tensor]]:
+def run(spoken: TurnFrames, target: Any) -> tuple[list[FoldPredictions], list[Tensor]]:
     """Two folds through the harness: scaling, schedule-free RAdam, dropout, the weights after the last epoch."""
     modules: list[torch.nn.Module] = []
 
@@ -118,7 +120,7 @@ def run(spoken: Spoken, target: Any) -> tuple[list[Fitted], list[Tensor]]:
         return dataclasses.replace(MAMBA.recipe_for(options), lr=RATE, epochs=EPOCHS)
 
     fusion = dataclasses.replace(MAMBA, build=build, recipe=quicker)
-    plan = Training(fusion, {"dim": 8, "hidden": 8, "layers": 1}, ENTROPY, {}, LAST, 3, double=True)
+    plan = TrainingSetup(fusion, {"dim": 8, "hidden": 8, "layers": 1}, ENTROPY, {}, LAST, 3, double=True)
     (fitted,) = fit_folds(plan, spoken, target, [FOLD, OTHER], 1)
     return fitted, [torch.nn.utils.parameters_to_vector(module.parameters()).detach() for module in modules]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nverbench import Clip, DatasetError, Misfit
 from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench_datasets import iemocap
 from nverbench_datasets.iemocap import FOUR, IEMOCAP_4, IEMOCAP_6, SIX, UNSCORED, Turn, parse
 
@@ -75,7 +75,7 @@ def test_the_counts_are_the_published_ones():
 
 def test_sessions_are_left_out_one_at_a_time_and_no_speaker_is_on_both_sides(tree: Path):
     scored = sorted((c for c in IEMOCAP_6.load(tree) if c.label is not None), key=lambda c: c.id)
-    cut = assign.cut(scored, IEMOCAP_6.folds[0], k=5, seed=1, inner=None)
+    cut = assign.make_folds(scored, IEMOCAP_6.folds[0], k=5, seed=1, inner=None)
     assert [fold.name for fold in cut.folds] == [f"Ses0{n}" for n in range(1, 6)]
     assert all(not {scored[i].speaker for i in fold.train} & {scored[i].speaker for i in fold.test} for fold in cut.folds)
 
@@ -83,7 +83,7 @@ def test_sessions_are_left_out_one_at_a_time_and_no_speaker_is_on_both_sides(tre
 def test_unscored_turns_are_heard_in_conversations_and_left_out_of_the_four_classes(tree: Path):
     assert sum(c.label is None for c in IEMOCAP_6.load(tree)) == 10
     assert {c.label for c in IEMOCAP_4.load(tree)} == set(FOUR)
-    corpus = corpora.load(IEMOCAP_6, Reference("iemocap-6"), tree)
+    corpus = corpora.load(IEMOCAP_6, PartRef("iemocap-6"), tree)
     assert (len(corpus.clips), corpus.partial, corpus.misfits) == (50, True, ())
 
 
@@ -199,7 +199,7 @@ def test_a_copy_of_some_sessions_loads_and_is_partial(tree: Path):
     for session in ("Session2", "Session5"):
         shutil.rmtree(tree / session)
     assert len(list(IEMOCAP_6.load(tree))) == 36
-    assert corpora.load(IEMOCAP_4, Reference("iemocap-4"), tree).partial
+    assert corpora.load(IEMOCAP_4, PartRef("iemocap-4"), tree).partial
 
 
 def test_an_evaluation_file_that_is_a_broken_link_is_named(tree: Path):

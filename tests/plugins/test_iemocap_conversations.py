@@ -12,7 +12,7 @@ from nverbench import Clip, Misfit
 from nverbench.data import audio
 from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench_datasets.iemocap import IEMOCAP_4, IEMOCAP_6, SIX
 from support.iemocap_tree import SCORED, Written, write_tree
 
@@ -64,12 +64,12 @@ def test_every_session_has_every_scored_label_so_that_any_can_be_left_out(clips:
 @pytest.mark.parametrize("kind", ["leave-one-group-out", "holdout=Ses05"])
 def test_no_conversation_is_on_both_sides_of_a_fold(clips: list[Clip], kind: str):
     scored = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
-    for fold in assign.cut(scored, kind, k=5, seed=1, inner=None).folds:
+    for fold in assign.make_folds(scored, kind, k=5, seed=1, inner=None).folds:
         assert not {scored[i].conversation for i in fold.train} & {scored[i].conversation for i in fold.test}
 
 
 def test_the_same_tree_serves_both_datasets_and_is_said_to_be_partial(root: Path, written: list[Written]):
-    six, four = (corpora.load(dataset, Reference(dataset.name), root) for dataset in (IEMOCAP_6, IEMOCAP_4))
+    six, four = (corpora.load(dataset, PartRef(dataset.name), root) for dataset in (IEMOCAP_6, IEMOCAP_4))
     assert Counter(c.label for c in six.clips) == Counter(w.label for w in written if w.scored)
     assert len(four.clips) == sum(w.label in ("ang", "neu", "sad", "hap", "exc") for w in written)
     assert six.partial
@@ -77,7 +77,7 @@ def test_the_same_tree_serves_both_datasets_and_is_said_to_be_partial(root: Path
 
 
 def test_a_label_left_out_on_request_is_still_heard(root: Path):
-    without = corpora.load(IEMOCAP_6, Reference("iemocap-6", exclude=("fru",)), root)
+    without = corpora.load(IEMOCAP_6, PartRef("iemocap-6", exclude=("fru",)), root)
     assert "fru" not in without.labels
     assert len({c.conversation for c in without.clips}) == 15
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign
 from nverbench.errors import FoldError
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench_datasets.jnv import EMOTIONS, JNV, KINDS, SPEAKERS, parse, sample
 from nverbench_datasets.named_files import Said
 
@@ -26,7 +26,7 @@ def test_four_speakers_are_left_out_one_at_a_time_and_cannot_fill_five_folds(tmp
 
 def test_a_copy_with_fewer_clips_than_105_per_speaker_is_said_to_be_partial(tmp_path: Path):
     sample(tmp_path)
-    corpus = corpora.load(JNV, Reference("jnv"), tmp_path)
+    corpus = corpora.load(JNV, PartRef("jnv"), tmp_path)
     assert corpus.partial
     assert corpus.notes == ("partial copy: 16 of 420 clips; F1 4 of 105, F2 4 of 105, M1 4 of 105, M2 4 of 105",)
 

@@ -126,7 +126,7 @@ def heard(root: Path) -> list[Clip]:
 @pytest.mark.parametrize("below", ["", "audio_16k"])
 def test_vocalsound_gives_the_official_split_and_it_can_be_cut(sounds: Path, below: str):
     found = heard(sounds / below)
-    cut = assign.cut(found, "official", k=5, seed=1, inner=None)
+    cut = assign.make_folds(found, "official", k=5, seed=1, inner=None)
     assert [sum(c.split == split for c in found) for split in ("train", "valid", "test")] == [16, 4, 4]
     assert [[found[i].split for i in fold.test] for fold in cut.folds] == [["test"] * 4]
 
@@ -135,7 +135,7 @@ def test_vocalsound_without_its_split_still_loads_and_says_so_when_cut(sounds: P
     shutil.rmtree(sounds / "datafiles")
     assert {c.split for c in heard(sounds)} == {None}
     with pytest.raises(assign.FoldError, match="no official split"):
-        assign.cut(heard(sounds), "official", k=5, seed=1, inner=None)
+        assign.make_folds(heard(sounds), "official", k=5, seed=1, inner=None)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 1}', '{"data": [{}]}', '{"data": [{"wav": 1}]}', "[" * 100_000, "\x00"])

@@ -16,11 +16,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nverbench import Clip, Dataset, DatasetError, Misfit
-from nverbench._io.paths import read_notes
+from nverbench._io.paths import read_state
 from nverbench.cli import main
 from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign
-from nverbench.plugin.options import Reference
+from nverbench.plugin.options import PartRef
 from nverbench_datasets import crema_d, donate_a_cry, jnv, mesd
 from support.named_corpora import CASES, Case
 from support.wrong_names import mutated
@@ -63,7 +63,7 @@ def audio(case: Case, root: Path) -> Path:
 
 
 def digest(case: Case, root: Path) -> str:
-    return corpora.load(case.dataset, Reference(case.dataset.name), root).digest
+    return corpora.load(case.dataset, PartRef(case.dataset.name), root).digest
 
 
 @each
@@ -108,7 +108,7 @@ def test_no_group_and_no_clip_of_the_tiny_tree_lies_in_two_folds(case: Case, tre
     found = sorted((c for c in clips(case.dataset, tree(case)) if c.label is not None), key=lambda c: c.id)
     kind = assign.default_kind(found, case.dataset.folds)
     assert kind == case.dataset.folds[0]
-    cut = assign.cut(found, kind, k=5, seed=1, inner=None)
+    cut = assign.make_folds(found, kind, k=5, seed=1, inner=None)
     assert sorted(i for fold in cut.folds for i in fold.test) == list(range(len(found)))
     if kind != "random":
         assert all(not {found[i].unit for i in fold.train} & {found[i].unit for i in fold.test} for fold in cut.folds)
@@ -123,7 +123,7 @@ def test_data_add_takes_the_tiny_tree_and_remembers_it(
         main(["data", "add", case.dataset.name, str(tree(case))])
     assert not left.value.code
     assert f"as corpus {case.dataset.corpus}" in capsys.readouterr().out
-    assert read_notes("corpora")["paths"] == {case.dataset.corpus: str(tree(case).resolve())}
+    assert read_state("corpora")["paths"] == {case.dataset.corpus: str(tree(case).resolve())}
 
 
 @each

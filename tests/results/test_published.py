@@ -16,10 +16,11 @@ from rich.console import Console
 
 from nverbench import registry
 from nverbench.errors import ResultError
-from nverbench.leaderboard import describe, footnotes, needs, record, table
-from nverbench.leaderboard.tables.wording import beside
+from nverbench.leaderboard import describe, footnotes, min_width, record, table
+from nverbench.leaderboard.tables.wording import published_text
 from nverbench.plugin import discovery
-from nverbench.results.published import FOLDER, published, reported
+from nverbench.results.published import published, reported
+from nverbench.results.published_files import FOLDER
 from nverbench.results.record import Result
 from support.results import finished
 
@@ -218,9 +219,9 @@ def test_anything_but_the_papers_own_cut_shuffle_and_system_has_no_published_sco
 
 def test_both_readings_stand_in_the_table_the_record_and_the_words():
     held = talked(kind=HELD)
-    assert beside(talked()) == ("61.5 / wF1 61.2 (Table 2: leave-one-session-out); 61.5 (Table 3: train sessions 1-4 test session 5)",
+    assert published_text(talked()) == ("61.5 / wF1 61.2 (Table 2: leave-one-session-out); 61.5 (Table 3: train sessions 1-4 test session 5)",
                                 "-11.5 / wF1 -11.2")  # fmt: skip
-    assert beside(held) == ("61.5 (Table 3: train sessions 1-4 test session 5); 61.5 / wF1 61.2 (Table 2: leave-one-session-out)", "-11.5")
+    assert published_text(held) == ("61.5 (Table 3: train sessions 1-4 test session 5); 61.5 / wF1 61.2 (Table 2: leave-one-session-out)", "-11.5")
     said = "its Table 2 prints the same 61.5 for leave-one-session-out: one of the two is mislabelled, or it is a coincidence"
     assert said in str(reported(held))
     assert any(said in line for line in describe(held))
@@ -234,7 +235,7 @@ def test_both_readings_stand_in_the_table_the_record_and_the_words():
 
 @pytest.mark.parametrize("width", [100, 180, None])
 def test_the_table_shows_each_reading_on_a_line_of_its_own(width: int | None):
-    console = Console(width=width or needs(table([talked()])), file=io.StringIO())
+    console = Console(width=width or min_width(table([talked()])), file=io.StringIO())
     console.print(table([talked()], width=width))
     printed = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
     whole = ("61.5 / wF1 61.2 (Table 2: leave-one-session-out)", "61.5 (Table 3: train sessions 1-4 test session 5)", "-11.5 / wF1 -11.2")

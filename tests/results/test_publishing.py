@@ -18,11 +18,11 @@ from nverbench import Backbone, Clip, Dataset, LabelCard
 from nverbench._io.digests import digest_of
 from nverbench.data.corpus import Corpus
 from nverbench.errors import ResultError
-from nverbench.plugin.options import Reference, resolve
+from nverbench.plugin.options import PartRef, resolve
 from nverbench.results.predictions import Predictions
-from nverbench.results.publishing import clip_key, join, keys, names, public_text, publish
+from nverbench.results.publishing import clip_key, keys, pseudonyms_for, public_text, publish, rejoin
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from support.results import finished
 
 SHARES = ("open", "labels-only", "none")
@@ -74,7 +74,7 @@ def local(corpus: Corpus, kind: str, predictions: Predictions) -> Result:
         per_group_accuracy={g: i / 10 for i, g in enumerate(sorted(set(predictions.groups)))},
         per_fold=[base.model_copy(update={"fold": f, "replicate": r}) for r in range(2) for f in sorted(set(predictions.folds))],
         provenance=here.provenance.model_copy(update={"licences": {"a": "MIT", text: "unknown"}}),
-        names=names(corpus, kind, predictions, left_out, {text: public_text(corpus.reference, corpus.digest)}, notes),
+        names=pseudonyms_for(corpus, kind, predictions, left_out, {text: public_text(corpus.reference, corpus.digest)}, notes),
     )
 
 
@@ -118,7 +118,7 @@ def test_the_local_and_the_published_result_carry_one_digest(share: str, kind: s
 @FEW
 def test_who_holds_the_audio_gets_everything_back(share: str, kind: str, clips: int, speakers: int, seed: int) -> None:
     result, predictions, corpus = made(share, kind, clips=clips, speakers=speakers, seed=seed)
-    assert rows(join(publish(result, predictions)[1], corpus)) == rows(predictions)
+    assert rows(rejoin(publish(result, predictions)[1], corpus)) == rows(predictions)
 
 
 @given(**CASES)
@@ -137,7 +137,7 @@ def test_the_order_of_clips_is_not_published(share: str, kind: str, clips: int, 
     shuffle.shuffle(order)
     other = Predictions(*([column[i] for i in order] for column in (predictions.ids, predictions.groups)), predictions.target[order],
                         [predictions.folds[i] for i in order], predictions.probabilities[:, order], [predictions.keys[i] for i in order])  # fmt: skip
-    assert names(corpus, kind, other, {}, {}) == names(corpus, kind, predictions, {}, {})
+    assert pseudonyms_for(corpus, kind, other, {}, {}) == pseudonyms_for(corpus, kind, predictions, {}, {})
     assert rows(publish(result, other)[1]) == rows(publish(result, predictions)[1])
 
 
@@ -155,10 +155,10 @@ def test_what_groups_are_called_is_not_published(share: str, kind: str, clips: i
         update={
             "per_group_accuracy": {other_name[g]: v for g, v in result.per_group_accuracy.items()},
             "per_fold": [f.model_copy(update={"fold": other_name.get(f.fold, f.fold)}) for f in result.per_fold[::-1]],
-            "names": names(replace(corpus, clips=tuple(people)), kind, renamed, result.counts.left_out, {}),
+            "names": pseudonyms_for(replace(corpus, clips=tuple(people)), kind, renamed, result.counts.left_out, {}),
         }
     ).sealed()
-    here = result.model_copy(update={"names": names(corpus, kind, predictions, result.counts.left_out, {})}).sealed()
+    here = result.model_copy(update={"names": pseudonyms_for(corpus, kind, predictions, result.counts.left_out, {})}).sealed()
     if kind in ("speaker", "random"):  # numbered folds keep their place
         there = there.model_copy(update={"per_fold": result.per_fold}).sealed()
     assert there.published().per_group_accuracy == here.published().per_group_accuracy
@@ -180,7 +180,7 @@ def test_labels_and_who_goes_with_whom_are_published_only_of_an_open_dataset(sha
 def test_intervals_of_an_open_dataset_are_the_same_from_what_was_published(share: str, kind: str, clips: int, speakers: int, seed: int) -> None:
     result, predictions, corpus = made(share, kind, clips=clips, speakers=speakers, seed=seed)
     public = publish(result, predictions)[1]
-    known = public if share == "open" else join(public, corpus)
+    known = public if share == "open" else rejoin(public, corpus)
     there, here = known.decisions(2).stacks(), predictions.decisions(2).stacks()
     assert sorted(there.tolist()) == sorted(here.tolist())
 
@@ -230,7 +230,7 @@ def test_a_held_out_speaker_a_table_and_a_reason_lose_their_names() -> None:
 def test_a_reason_holds_no_path(reason: str) -> None:
     _, predictions, corpus = made()
     left_out = {"x": reason}
-    (plain,) = names(corpus, "speaker", predictions, left_out, {}).texts.values()
+    (plain,) = pseudonyms_for(corpus, "speaker", predictions, left_out, {}).texts.values()
     assert not re.search("zoe|lee|rec", plain)
     assert "(name withheld)" in plain
 
@@ -238,26 +238,26 @@ def test_a_reason_holds_no_path(reason: str) -> None:
 def test_features_and_weights_of_ones_own_are_named_by_their_digest() -> None:
     npz = Backbone(name="npz", family="features", frame_dim=0, dim=0, lookup=lambda ids, *, path: None, positional="path", local=("path",))
     assert public_text(resolve(npz, "npz:/home/zoe/own.npz"), "c" * 64) == f"npz:{'c' * 12}"
-    assert public_text(Reference("byol-s", weights="/home/zoe/own.pth"), "c" * 64) == f"byol-s:weights={'c' * 12}"
-    assert public_text(Reference("byol-s", untrained=True), "c" * 64) == "byol-s:untrained"
+    assert public_text(PartRef("byol-s", weights="/home/zoe/own.pth"), "c" * 64) == f"byol-s:weights={'c' * 12}"
+    assert public_text(PartRef("byol-s", untrained=True), "c" * 64) == "byol-s:untrained"
 
 
 def test_both_forms_are_read_from_disk_and_verify(tmp_path: Path) -> None:
     result, predictions, _ = made()
     for name, (r, p) in {"here": (result, predictions), "there": publish(result, predictions)}.items():
-        path = Folder(tmp_path / name).write(r, p)
-        assert read(path) == r
-        assert rows(Predictions.read(Folder(tmp_path / name).predictions_path(r.id))) == rows(p)
+        path = ResultStore(tmp_path / name).write(r, p)
+        assert read_result(path) == r
+        assert rows(Predictions.read(ResultStore(tmp_path / name).predictions_path(r.id))) == rows(p)
 
 
 def test_another_copy_says_how_many_clips_it_does_not_have() -> None:
     result, predictions, corpus = made()
     other = replace(corpus, digest="0" * 64)
     with pytest.raises(ResultError, match=r"8 of 8 clips are not in this copy of table:patientsJqy.csv \(digest 000000000000\)"):
-        join(publish(result, predictions)[1], other)
+        rejoin(publish(result, predictions)[1], other)
     changed = replace(corpus, sha256={**corpus.sha256, "spkXqz0/clipWvk0.wav": "0" * 64})
     with pytest.raises(ResultError, match="1 of 8 clips are not in this copy"):
-        join(publish(result, predictions)[1], changed)
+        rejoin(publish(result, predictions)[1], changed)
 
 
 def test_predictions_without_labels_say_what_to_do() -> None:
@@ -288,4 +288,4 @@ def test_a_group_that_the_names_do_not_cover_is_never_let_through(tmp_path: Path
     path = tmp_path / "a.json"
     path.write_text(result.model_dump_json())
     with pytest.raises(ResultError, match="its names do not cover"):
-        read(path)
+        read_result(path)

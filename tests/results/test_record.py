@@ -17,7 +17,7 @@ from nverbench.errors import ResultError
 from nverbench.metrics.scores import NAMES
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Result, Score, Timings
-from nverbench.results.store import Folder, read, reread
+from nverbench.results.store import ResultStore, read_result, reread
 from support.results import JOB, finished, predictions
 
 IN_A_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -33,24 +33,24 @@ def damage(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    return Folder(tmp_path).write(finished(), predictions())
+    return ResultStore(tmp_path).write(finished(), predictions())
 
 
 # round trip
 
 
 def test_a_result_comes_back_from_its_folder_as_it_was_written(tmp_path: Path):
-    folder = Folder(tmp_path)
+    folder = ResultStore(tmp_path)
     folder.write(finished(), predictions())
     assert folder.finished(JOB) == finished()
 
 
 def test_a_result_that_is_not_there_is_none(tmp_path: Path):
-    assert (Folder(tmp_path).finished(JOB), list(Folder(tmp_path).all())) == (None, [])
+    assert (ResultStore(tmp_path).finished(JOB), list(ResultStore(tmp_path).all())) == (None, [])
 
 
 def test_all_results_come_sorted_by_file_name(tmp_path: Path):
-    folder = Folder(tmp_path)
+    folder = ResultStore(tmp_path)
     for job in ("c", "a", "b"):
         folder.write(finished(id=job), predictions())
     assert [r.id for r in folder.all()] == ["a", "b", "c"]
@@ -61,7 +61,7 @@ def test_a_result_lies_beside_its_predictions_and_nothing_else(written: Path):
 
 
 def test_a_run_that_dies_between_the_two_files_has_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    folder = Folder(tmp_path)
+    folder = ResultStore(tmp_path)
 
     def dies(self: Result, **_: object) -> str:
         raise KeyboardInterrupt
@@ -77,9 +77,9 @@ def test_a_run_that_dies_between_the_two_files_has_no_result(tmp_path: Path, mon
 @IN_A_TEST
 def test_every_fraction_comes_back_to_the_bit(tmp_path: Path, value: float, low: float | None):
     score = Score(value=value, low=low, high=None, se=None, bootstrap=None, fold_mean=value, fold_sd=0.0, seed_sd=value)
-    folder = Folder(tmp_path)
+    folder = ResultStore(tmp_path)
     folder.write(finished(scores=dict.fromkeys(NAMES, score)), predictions())
-    assert read(folder.path(JOB)).scores["accuracy"] == score
+    assert read_result(folder.path(JOB)).scores["accuracy"] == score
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,7 +87,7 @@ def test_a_result_without_a_headline_score_is_none(written: Path, name: str):
     """What ranks, sorts and prints rows need not ask."""
     damage(written, lambda content: content["scores"].pop(name))
     with pytest.raises(ResultError, match=f"not a readable result.*no {name} among its scores"):
-        read(written)
+        read_result(written)
 
 
 # the digest
@@ -125,7 +125,7 @@ def test_sealing_again_changes_nothing():
 )
 def test_anything_changed_by_hand_is_caught_by_the_digest(written: Path, change: Callable[[dict[str, Any]], object]):
     with pytest.raises(ResultError, match="its content does not match its result_digest, so it was changed since; delete it and run the job again"):
-        read(damage(written, change))
+        read_result(damage(written, change))
 
 
 def test_a_result_from_before_newer_facts_were_recorded_is_still_itself(written: Path):
@@ -135,7 +135,7 @@ def test_a_result_from_before_newer_facts_were_recorded_is_still_itself(written:
         for name in ("clips_per_second", "busy", "decoding"):
             content["timings"].pop(name)
 
-    assert read(damage(written, older)).result_digest == finished().result_digest
+    assert read_result(damage(written, older)).result_digest == finished().result_digest
 
 
 def test_that_a_backbone_heard_the_corpus_before_is_part_of_the_digest():
@@ -176,18 +176,18 @@ def test_the_digest_leaves_out_what_differs_between_two_runs_of_the_same(changes
 )
 def test_a_result_of_another_shape_is_named_with_what_to_do(written: Path, change: Callable[[dict[str, Any]], object], sentence: str):
     with pytest.raises(ResultError, match=sentence):
-        read(damage(written, change))
+        read_result(damage(written, change))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b'"x"', b"\xff\xfe", b"\x00" * 9], ids=repr)
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 2)"):
-        read(tmp_path / "a.json")
+        read_result(tmp_path / "a.json")
 
 
 def test_a_result_without_its_curves_is_otherwise_itself_and_its_file_still_has_them(written: Path):
-    whole = read(written)
+    whole = read_result(written)
     light = whole.without_curves()
     assert all(not fold.curves for fold in light.per_fold)
     assert all(fold.curves for fold in whole.per_fold)
@@ -198,7 +198,7 @@ def test_a_result_without_its_curves_is_otherwise_itself_and_its_file_still_has_
 
 @pytest.mark.parametrize("content", [finished(control=True).model_dump_json().encode(), b"{", None])
 def test_a_result_that_changes_between_two_looks_is_named(written: Path, content: bytes | None):
-    digest = read(written).result_digest
+    digest = read_result(written).result_digest
     if content is None:
         written.unlink()
     else:
@@ -209,7 +209,7 @@ def test_a_result_that_changes_between_two_looks_is_named(written: Path, content
 
 def test_a_result_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(ResultError, match=r"none\.json: not a readable result"):
-        read(tmp_path / "none.json")
+        read_result(tmp_path / "none.json")
 
 
 @IN_A_TEST
@@ -218,14 +218,14 @@ def test_a_result_cut_short_anywhere_is_named(tmp_path: Path, share: float):
     whole = (finished().model_dump_json(indent=1) + "\n").encode()
     (tmp_path / "a.json").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(ResultError):
-        read(tmp_path / "a.json")
+        read_result(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity"])
 def test_a_number_that_is_not_finite_is_named(written: Path, number: str):
     written.write_text(written.read_text(encoding="utf-8").replace('"value": 0.5', f'"value": {number}'), encoding="utf-8")
     with pytest.raises(ResultError):
-        read(written)
+        read_result(written)
 
 
 # predictions
@@ -244,7 +244,7 @@ def test_predictions_come_back_as_they_were_written(tmp_path: Path, seed: int, r
 
 
 def test_the_file_of_predictions_holds_no_pickles(written: Path):
-    with np.load(Folder(written.parents[1]).predictions_path(JOB), allow_pickle=False) as arrays:
+    with np.load(ResultStore(written.parents[1]).predictions_path(JOB), allow_pickle=False) as arrays:
         assert {name: arrays[name].dtype.kind for name in arrays.files} == {
             "ids": "U", "groups": "U", "target": "i", "folds": "U", "probabilities": "f", "keys": "U",
         }  # fmt: skip

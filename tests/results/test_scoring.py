@@ -14,7 +14,7 @@ from nverbench.errors import UsageError
 from nverbench.leaderboard import compare
 from nverbench.leaderboard.score_csv import report
 from nverbench.leaderboard.score_csv.read import read
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.leaderboards import COLUMNS, cells_of, competitor, filed, said, write
 
 
@@ -87,7 +87,7 @@ def test_the_command_prints_scores_recall_confusion_and_chance(good: Path, capsy
 
 def test_the_command_compares_with_a_second_file_or_a_result(tmp_path: Path, good: Path, capsys: pytest.CaptureFixture[str]):
     stored = said(0.5, seed=2)
-    Folder(tmp_path).write(competitor("ab12", stored), stored)
+    ResultStore(tmp_path).write(competitor("ab12", stored), stored)
     weak = write(tmp_path / "weak.csv", cells_of(stored))
     assert run(good, weak) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("A is better by ")

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from nverbench import Clip, Dataset, LabelCard
-from nverbench.data.audit import Found, audit
+from nverbench.data.audit import AuditResult, audit
 from nverbench.plugin.options import resolve
 
 RATE = 16000
@@ -58,7 +58,7 @@ class Tree:
             paths.append(written(self.root / f"s{speaker}" / f"{label}-{take}.wav", burst(n, seconds(label, n)), subtype="PCM_16"))
         return paths
 
-    def audit(self, **how: Any) -> Found:
+    def audit(self, **how: Any) -> AuditResult:
         card = LabelCard(kind="portrayed", setting="synthetic")
         dataset = Dataset(name="bursts", corpus="bursts", load=self.load, label_card=card, folds=self.folds, defects=self.defects)
         return audit(dataset, resolve(dataset, "bursts"), self.root, **{"k": 5, "seed": 7, "shuffles": 3, "processes": 1, **how})

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.data import corpus as corpora
 from nverbench.data.corpus import Corpus
 from nverbench.plugin import discovery
 from nverbench.results import publishing
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Combination, Folds, Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.iemocap_tree import write_tree
 from support.results import finished
 
@@ -24,8 +24,8 @@ MAMBA, ALONE = "erc-mamba", "erc-mamba:context=utterance"
 def tree(root: Path, *, dialogues: int = 3, turns: int = 8) -> Corpus:
     """An IEMOCAP-shaped corpus that this machine knows as iemocap-6."""
     write_tree(root / "IEMOCAP", dialogues=dialogues, turns=turns, seconds=0.06)
-    note("corpora", "paths", "iemocap", str(root / "IEMOCAP"))
-    return corpora.here(discovery.discover().dataset("iemocap-6"), "iemocap-6")
+    write_state("corpora", "paths", "iemocap", str(root / "IEMOCAP"))
+    return corpora.load_local(discovery.discover().dataset("iemocap-6"), "iemocap-6")
 
 
 def tried(corpus: Corpus, skill: float, *, seed: int, session: str, replicates: int) -> Predictions:
@@ -52,5 +52,5 @@ def leave(
     predictions = tried(corpus, skill, seed=len(name) + int(100 * skill), session=session, replicates=replicates)
     result = finished(id=name, entry=Combination(fusion=fusion, **entry), folds=folds, provenance=made_from, labels=list(corpus.labels),
                       seeds=replicates, **changes)  # fmt: skip
-    Folder(out).write(result, predictions)
+    ResultStore(out).write(result, predictions)
     return result

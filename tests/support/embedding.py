@@ -13,9 +13,10 @@ import torch
 
 from nverbench import Backbone, Clip, Frames
 from nverbench._io.digests import file_sha256
-from nverbench.data.artifacts import Planned, Weights
-from nverbench.embedding.cache import Store
-from nverbench.embedding.pooled import Embeddings, FrameEmbeddings, embed, embed_frames
+from nverbench.data.artifacts import PlannedBackbone, Weights
+from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.frames import FrameEmbeddings, embed_frames
+from nverbench.embedding.pooled import Embeddings, embed
 from nverbench.plugin.options import resolve
 
 RATE, FRAME, DIM, SHORTEST = 8000, 100, 4, 400
@@ -53,7 +54,7 @@ class Bench:
     root: Path
     clips: list[Clip]
     said: list[str]
-    store: Store
+    store: EmbeddingCache
     ear: Listener
 
     def sha(self, clips: list[Clip]) -> dict[str, str]:
@@ -68,8 +69,8 @@ class Bench:
         return embed_frames(planned(part, text), chosen, self.sha(chosen), self.store, device="cpu", **how)
 
 
-def planned(part: Backbone, text: str = "ear", weights: str = "w") -> Planned:
-    return Planned(part, resolve(part, text), Weights(None, weights, pinned=False))
+def planned(part: Backbone, text: str = "ear", weights: str = "w") -> PlannedBackbone:
+    return PlannedBackbone(part, resolve(part, text), Weights(None, weights, pinned=False))
 
 
 def write(path: Path, samples: int, seed: int = 0) -> Path:
@@ -82,7 +83,7 @@ def made(root: Path) -> Bench:
     """Eight clips of eight lengths."""
     clips = [Clip(f"c{i}", write(root / f"c{i}.wav", 500 + 130 * ((i * 5) % 8), i), "x") for i in range(8)]
     said: list[str] = []
-    return Bench(root, clips, said, Store(root / "store", said.append), Listener())
+    return Bench(root, clips, said, EmbeddingCache(root / "store", said.append), Listener())
 
 
 L = 3

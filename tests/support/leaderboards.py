@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nverbench.leaderboard.rows import Filed
+from nverbench.leaderboard.rows import StoredResult
 from nverbench.metrics.jackknife import jackknife
 from nverbench.metrics.scores import NAMES, confusion, recalls
 from nverbench.results.predictions import Predictions
@@ -55,10 +55,10 @@ def competitor(name: str, predictions: Predictions, **changes: Any) -> Result:
     return finished(**{**facts, "entry": Combination(**entry), "folds": cut, "scores": scores, "per_fold": per_fold, **changes})
 
 
-def filed(name: str, skill: float = 0.6, *, seed: int = 0, speakers: int = 8, **changes: Any) -> Filed:
+def filed(name: str, skill: float = 0.6, *, seed: int = 0, speakers: int = 8, **changes: Any) -> StoredResult:
     """A filed competitor."""
     predictions = said(skill, seed=seed, speakers=speakers)
-    return Filed(competitor(name, predictions, **changes), lambda: predictions)
+    return StoredResult(competitor(name, predictions, **changes), lambda: predictions)
 
 
 def _per_fold(predictions: Predictions, replicate: int) -> list[FoldScore]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from nverbench.leaderboard.rows import Filed, Level, Row
+from nverbench.leaderboard.rows import Level, Row, StoredResult
 from nverbench.metrics.jackknife import Interval
 from nverbench.metrics.significance import Comparison
 from nverbench.results.pseudonyms import Names
@@ -52,7 +52,7 @@ def row(number: int = 0, value: float = 0.5, *, rank: int | None = 1, behind: fl
     values = {"macro_f1": Difference(value=0.05, low=0.02, high=0.08, se=0.01)}
     own_gap = Gap(system="s", dataset="d", protocol="p", random=identity(6), disjoint=r.id, kind="speaker", unit="speaker", values=values)
     unranked = "" if rank is not None else "a control, not a result"
-    return Row(Filed(r, predictions, level), rank, unranked, ahead, Published("RENO", "II", 0.6, 0.58) if paper else None, own_gap if gap else None)
+    return Row(StoredResult(r, predictions, level), rank, unranked, ahead, Published("RENO", "II", 0.6, 0.58) if paper else None, own_gap if gap else None)
 
 
 def board() -> list[Row]:

@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any
 
 from nverbench import Loss, hookimpl
-from nverbench.plugin.discovery import Catalog, Origin, discover
+from nverbench.plugin.catalog import Catalog, Origin
+from nverbench.plugin.discovery import discover
 
 
 def build(*_: object, width: int = 1) -> Any: ...

@@ -11,8 +11,8 @@ import torch
 
 from nverbench import Batch, Fusion, Output, Recipe
 from nverbench.data.folds.assign import Fold
-from nverbench.embedding.cache import Store, key_of
-from nverbench.training.sequences import Spoken, Stream
+from nverbench.embedding.cache import EmbeddingCache, cache_key
+from nverbench.training.sequences import FrameStream, TurnFrames
 from support.training import CLASSES
 
 TALKS, TURNS, DIM = 6, 5, 4
@@ -46,16 +46,16 @@ CONVERSATION = Fusion(name="context", arity=(1, 1), build=Context, wants="frames
 UTTERANCE = dataclasses.replace(CONVERSATION, recipe=Recipe(unit="clip", batch=4, epochs=3))
 
 
-def corpus(root: Path, *, changed: tuple[int, ...] = (), seed: int = 0) -> tuple[Spoken, np.ndarray[Any, Any]]:
+def corpus(root: Path, *, changed: tuple[int, ...] = (), seed: int = 0) -> tuple[TurnFrames, np.ndarray[Any, Any]]:
     """Six conversations of five turns, the last of each heard only; frames of ``changed`` turns are garbage."""
-    rng, store = np.random.default_rng(seed), Store(root)
+    rng, store = np.random.default_rng(seed), EmbeddingCache(root)
     labels, rows, keys, lengths = [], [], [], []
     for turn in range(TALKS * TURNS):
         label, t = turn % CLASSES, 2 + turn % 3
         frames = (np.eye(CLASSES, DIM)[label] * 2 + rng.standard_normal((t, DIM))).astype(np.float32)
         if turn in changed:
             frames = np.random.default_rng(turn).standard_normal((t, DIM)).astype(np.float32) * 1e3
-        keys.append(key_of({"turn": turn, "changed": turn in changed}))
+        keys.append(cache_key({"turn": turn, "changed": turn in changed}))
         store.put(keys[-1], frames, 100)
         lengths.append(t)
         scored = turn % TURNS < TURNS - 1
@@ -63,7 +63,7 @@ def corpus(root: Path, *, changed: tuple[int, ...] = (), seed: int = 0) -> tuple
         labels += [label] if scored else []
     talks = tuple(tuple(range(i * TURNS, (i + 1) * TURNS)) for i in range(TALKS))
     speakers = tuple("ab"[turn % 2] for turn in range(TALKS * TURNS))
-    return Spoken((Stream(root, tuple(keys), tuple(lengths), DIM),), tuple(rows), talks, speakers), np.array(labels)
+    return TurnFrames((FrameStream(root, tuple(keys), tuple(lengths), DIM),), tuple(rows), talks, speakers), np.array(labels)
 
 
 def rows_of(*talks: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Source, hookimpl, registry
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.embedding.pooled import Embeddings
 from nverbench.leaderboard.submissions import Verdict, Verifier
 from nverbench.leaderboard.submissions.bundle import write
@@ -24,12 +24,12 @@ from nverbench.pipeline.job import Job
 from nverbench.pipeline.plan import plan
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin import discovery
-from nverbench.plugin.discovery import Catalog, Origin
+from nverbench.plugin.catalog import Catalog, Origin
 from nverbench.registry import Registry
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import publish
 from nverbench.results.record import Result
-from nverbench.training.folds import Fitted
+from nverbench.training.records import FoldPredictions
 
 RULES = """
 protocols:
@@ -104,10 +104,10 @@ class Silence:
         return Embeddings(ids=tuple(c.id for c in job.corpus.clips), matrix=np.zeros((len(job.corpus.clips), 4), np.float32))
 
 
-def invented(seed: int) -> Callable[..., list[list[Fitted]]]:
+def invented(seed: int) -> Callable[..., list[list[FoldPredictions]]]:
     """What stands in for training: right more often than not."""
 
-    def fit(training: Any, streams: Any, target: Any, folds: Any, seeds: int, *rest: Any) -> list[list[Fitted]]:
+    def fit(training: Any, streams: Any, target: Any, folds: Any, seeds: int, *rest: Any) -> list[list[FoldPredictions]]:
         rng, classes = np.random.default_rng(seed), training.classes
         found = []
         for _ in range(seeds):
@@ -120,7 +120,7 @@ def invented(seed: int) -> Callable[..., list[list[Fitted]]]:
                 seen = {"watched_accuracy": float(scores["accuracy"]), "watched_macro_f1": float(scores["macro_f1"])}
                 last = training.protocol.selection == "last"
                 curves = tuple({"train_loss": 1.0} | ({} if last else {"watched_cross_entropy": c, **seen}) for c in (1.5, 1.0, 1.2))
-                replicate.append(Fitted(p, 3 if last else 2, curves, 15, 0.0))
+                replicate.append(FoldPredictions(p, 3 if last else 2, curves, 15, 0.0))
             found.append(replicate)
         return found
 
@@ -138,8 +138,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         for name in ("toys", "secret"):
-            note("corpora", "paths", name, str(write_corpus(self.root / name)))
-        note("corpora", "paths", "few", str(write_corpus(self.root / "few", 3)))
+            write_state("corpora", "paths", name, str(write_corpus(self.root / name)))
+        write_state("corpora", "paths", "few", str(write_corpus(self.root / "few", 3)))
         bee = self.root / "bee.pth"
         bee.write_text("weights")
         self.patch.setattr("nverbench.data.artifacts.kept_weights", lambda backbone: bee)
@@ -161,8 +161,8 @@ class Desk:
 
     def run(self, seed: int = 0, **asked: Any) -> tuple[Result, Predictions]:
         """A finished result, in its local form."""
-        self.patch.setattr(assemble, "begin_folds", lambda *given: lambda: invented(seed)(*given))
-        return assemble.begin(self.job(**asked), Silence())()  # type: ignore[arg-type]  # all that it asks of it
+        self.patch.setattr(assemble, "submit_folds", lambda *given: lambda: invented(seed)(*given))
+        return assemble.begin_job(self.job(**asked), Silence())()  # type: ignore[arg-type]  # all that it asks of it
 
     def submit(self, seed: int = 0, to: str = "entries", submitter: str | None = "Ann", **asked: Any) -> Path:
         """The folder of a submission."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Combination, Counts, FoldScore, Result
-from nverbench.results.store import Folder
-from nverbench.results.tracking.client import DIGEST, connect, speaking
+from nverbench.results.store import ResultStore
+from nverbench.results.tracking.client import DIGEST, connect, tracking_errors
 from support.results import finished
 
 IDS = ("0123456789abcdef", "fedcba9876543210", "00aa11bb22cc33dd")
@@ -50,9 +50,9 @@ def entry(**changes: Any) -> Combination:
     return Combination(**{**facts, "grid": "g", "paper": "p", "demo": False, **changes})
 
 
-def folder(root: Path, *results: Result, seed: int = 0) -> Folder:
+def folder(root: Path, *results: Result, seed: int = 0) -> ResultStore:
     """A results folder."""
-    made = Folder(root)
+    made = ResultStore(root)
     for number, one in enumerate(results or (result(),)):
         made.write(one, predictions(seed + number, replicates=one.seeds))
     return made
@@ -60,7 +60,7 @@ def folder(root: Path, *results: Result, seed: int = 0) -> Folder:
 
 def states(uri: str) -> list[tuple[str, int]]:
     """The status of every parent run, and its folds."""
-    with speaking("", ""):
+    with tracking_errors("", ""):
         runs = list(connect(uri).runs("", connect(uri).experiments()))
     parents = [r for r in runs if DIGEST in r.tags]
     return sorted((p.status, sum(r.tags.get("mlflow.parentRunId") == p.run for r in runs)) for p in parents)

@@ -10,7 +10,8 @@ import torch
 from nverbench import Batch, Fusion, Loss, Losses, Output, registry
 from nverbench.data.folds.assign import Fold
 from nverbench.plugin import discovery
-from nverbench.training.folds import Fitted, Training, fit_fold
+from nverbench.training.folds import fit_fold
+from nverbench.training.records import FoldPredictions, TrainingSetup
 
 CLASSES, DIM, ROWS = 3, 6, 60
 FOLD = Fold("a", tuple(range(36)), tuple(range(36, 48)), tuple(range(48, ROWS)), False)
@@ -39,8 +40,8 @@ LINEAR = Fusion(name="net", arity=(1, None), build=Net)
 ENTROPY = Loss(name="ce", build=build_loss)
 
 
-def training(fusion: Fusion = LINEAR, loss: Loss = ENTROPY, **protocol: Any) -> Training:
-    return Training(fusion, {}, loss, {}, QUICK.model_copy(update=protocol), CLASSES)
+def training(fusion: Fusion = LINEAR, loss: Loss = ENTROPY, **protocol: Any) -> TrainingSetup:
+    return TrainingSetup(fusion, {}, loss, {}, QUICK.model_copy(update=protocol), CLASSES)
 
 
 def data(rows: int = ROWS, apart: float = 1.0, seed: int = 0) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -51,7 +52,7 @@ def data(rows: int = ROWS, apart: float = 1.0, seed: int = 0) -> tuple[np.ndarra
     return (means[target] + rng.standard_normal((rows, DIM))).astype(np.float32), target.astype(np.int64)
 
 
-def fit(plan: Training, x: Any = None, fold: Fold = FOLD, replicate: int = 0) -> Fitted:
+def fit(plan: TrainingSetup, x: Any = None, fold: Fold = FOLD, replicate: int = 0) -> FoldPredictions:
     features, target = data()
     return fit_fold(plan, [features if x is None else x], target, fold, replicate)
 
@@ -62,7 +63,7 @@ def garbage(x: np.ndarray[Any, Any], rows: tuple[int, ...]) -> np.ndarray[Any, A
     return changed
 
 
-def plan(lr: float = 1e-3) -> Training:
+def plan(lr: float = 1e-3) -> TrainingSetup:
     parts = discovery.discover()
-    return Training(parts.fusion("fcn"), {"dense1": 16, "dense2": 8, "dropout": 0.3}, parts.loss("cross-entropy"), {},
+    return TrainingSetup(parts.fusion("fcn"), {"dense1": 16, "dense2": 8, "dropout": 0.3}, parts.loss("cross-entropy"), {},
                     QUICK.model_copy(update={"lr": lr}), CLASSES)  # fmt: skip

@@ -19,7 +19,7 @@ import soundfile
 import torch
 
 from nverbench import Backbone, Batch, Clip, Dataset, Fusion, LabelCard, Loss, Losses, Output, hookimpl
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.cli import main
 from nverbench.plugin import discovery
 from nverbench.results import tracking
@@ -195,7 +195,7 @@ def world(
     install("tiny", plugin(made))
     write_corpus(made.corpus)
     (tmp_path / "tiny.yaml").write_text(OVERLAY)
-    note("corpora", "paths", "tiny-bursts", str(made.corpus))
+    write_state("corpora", "paths", "tiny-bursts", str(made.corpus))
     monkeypatch.setattr(tracking, "log", lambda result, folder, uri: True)
     monkeypatch.setattr(tracking, "log_gap", lambda gap, folder, uri: None)
     return made

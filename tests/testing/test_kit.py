@@ -144,7 +144,7 @@ def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, 
 def with_broken(monkeypatch: pytest.MonkeyPatch, part: Any) -> None:
     found = discovery.Catalog()
     found.losses.add(part, discovery.Origin("tiny", "nverbench-tiny", "1"))
-    monkeypatch.setattr("nverbench.cli.check.installed", lambda *given: found)
+    monkeypatch.setattr("nverbench.cli.check.load_catalog", lambda *given: found)
 
 
 def test_the_command_prints_a_line_per_rule_and_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:

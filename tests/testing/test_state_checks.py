@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import Backbone, Encoder, Frames, LoadContext
+from nverbench.plugin import process_state
 from nverbench.testing import ConformanceError, Pass, Subject, process_report
 from support.conformance import CHECKS, assert_fails_only, failures
 from support.tiny_backbone import DIM, Tiny, altered, changed, network, tiny_backbone
@@ -27,9 +28,9 @@ from support.tiny_backbone import DIM, Tiny, altered, changed, network, tiny_bac
 def _random_states_put_back() -> Iterator[None]:
     """What a broken backbone does to the random states ends with its test."""
     states = process_report.random_states("cpu")
-    before = process_report.read(states)
+    before = process_state.read(states)
     yield
-    process_report.put_back(states, before)
+    process_state.restore(states, before)
 
 
 # --- determinism

@@ -13,7 +13,8 @@ from nverbench import Batch, Fusion, Losses, Output
 from nverbench.data.folds.assign import Fold
 from nverbench.errors import FitError
 from nverbench.plugin import discovery
-from nverbench.training.folds import Fitted, fit_folds
+from nverbench.training.folds import fit_folds
+from nverbench.training.records import FoldPredictions
 from support.training import ENTROPY, LINEAR, Net, data, training
 
 ROWS = 90
@@ -31,7 +32,7 @@ def folds() -> list[Fold]:
     return made
 
 
-def both(monkeypatch: pytest.MonkeyPatch, plan: Any, streams: Any, replicates: int = 2) -> tuple[list[Fitted], list[Fitted]]:
+def both(monkeypatch: pytest.MonkeyPatch, plan: Any, streams: Any, replicates: int = 2) -> tuple[list[FoldPredictions], list[FoldPredictions]]:
     """One by one, and jointly."""
     _, target = data(ROWS)
     found = []
@@ -48,7 +49,7 @@ def jointly(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     went: list[bool] = []
     real = batched.train_jointly
 
-    def spied(runs: Any) -> list[Fitted]:
+    def spied(runs: Any) -> list[FoldPredictions]:
         went.append(False)
         fitted = real(runs)
         went[-1] = True

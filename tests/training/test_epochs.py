@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from nverbench import Batch, Fusion, Loss, Losses, Output, PartError, Recipe
 from nverbench.errors import FitError
-from nverbench.training.folds import fit_fold, full_batches
+from nverbench.training.data import full_batches
+from nverbench.training.folds import fit_fold
 from support.training import FOLD, LINEAR, Net, build_loss, data, fit, training
 
 # --- epochs

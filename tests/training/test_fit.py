@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from nverbench import Batch, Fusion, Loss, Output
 from nverbench.data.folds.assign import Fold
-from nverbench.training.folds import Fitted, fit_fold, seed_of
+from nverbench.training.folds import fit_fold
+from nverbench.training.records import FoldPredictions
 from nverbench.training.scaling import LEAST_SD, Scaler
+from nverbench.training.seeds import seed_of
 from support.training import CLASSES, FOLD, QUICK, ROWS, Net, build_loss, data, fit, garbage, training
 
 # --- leakage, by construction
@@ -45,7 +47,7 @@ def test_a_selection_on_the_test_part_depends_on_it() -> None:
 
 
 def test_the_validation_part_decides_when_to_stop_and_trains_nothing() -> None:
-    def trained(fitted: Fitted) -> list[float]:
+    def trained(fitted: FoldPredictions) -> list[float]:
         return [c["train_loss"] for c in fitted.curves]
 
     honest, changed = fit(training(patience=4)), fit(training(patience=4), garbage(data()[0], FOLD.validation))

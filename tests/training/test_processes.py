@@ -17,9 +17,10 @@ import pytest
 from nverbench import Fusion, Loss
 from nverbench.data.folds.assign import Fold
 from nverbench.errors import FitError
-from nverbench.training.folds import Fitted, Workers, begin_folds, fit_folds
-from nverbench.training.processes import WORTH_STARTING
-from support.training import ENTROPY, Training, data, plan, training
+from nverbench.training.folds import fit_folds, submit_folds
+from nverbench.training.processes import WORTH_STARTING, Workers
+from nverbench.training.records import FoldPredictions, TrainingSetup
+from support.training import ENTROPY, data, plan, training
 
 ROWS = 90
 
@@ -39,7 +40,7 @@ def folds(number: int = 3) -> list[Fold]:
     return made
 
 
-def fitted(way: str, monkeypatch: pytest.MonkeyPatch, workers: Workers, made: Training | None = None) -> list[Fitted]:
+def fitted(way: str, monkeypatch: pytest.MonkeyPatch, workers: Workers, made: TrainingSetup | None = None) -> list[FoldPredictions]:
     monkeypatch.setenv("NVERBENCH_FIT", way)
     features, target = data(ROWS)
     return [f for replicate in fit_folds(made or plan(), [features], target, folds(), 2, workers=workers) for f in replicate]
@@ -101,7 +102,7 @@ def test_workers_that_run_get_everything_and_more_than_one_job(monkeypatch: pyte
         fitted("processes", monkeypatch, own)
         assert own.hungry
         monkeypatch.setenv("NVERBENCH_FIT", "auto")
-        ends = [begin_folds(plan(), [features], target, folds(), 2, workers=own) for _ in range(2)]
+        ends = [submit_folds(plan(), [features], target, folds(), 2, workers=own) for _ in range(2)]
         first, second = ([f for replicate in end() for f in replicate] for end in ends)
     assert [f.curves for f in first] == [f.curves for f in second]
 
@@ -110,7 +111,7 @@ def test_a_job_that_fails_leaves_the_next_one_its_workers(monkeypatch: pytest.Mo
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     features, target = data(ROWS)
     with Workers(2) as own:
-        bad, good = (begin_folds(made, [features], target, folds(), 2, workers=own) for made in (plan(lr=1e30), plan()))
+        bad, good = (submit_folds(made, [features], target, folds(), 2, workers=own) for made in (plan(lr=1e30), plan()))
         with pytest.raises(FitError):
             bad()
         assert len(good()) == 2
@@ -124,7 +125,7 @@ def test_two_jobs_survive_the_death_of_a_worker(monkeypatch: pytest.MonkeyPatch)
     said: list[str] = []
     with Workers(2, said.append) as own:
         plans = replace(plan(), loss=Loss(name="deadly", build=deadly), loss_options={}), plan()
-        ends = [begin_folds(made, [features], target, folds(), 2, workers=own) for made in plans]
+        ends = [submit_folds(made, [features], target, folds(), 2, workers=own) for made in plans]
         assert [len(end()) for end in ends] == [2, 2]
     assert len(said) == 1
 
@@ -160,7 +161,7 @@ def test_workers_start_under_the_command_line_too() -> None:
 
 KILLED = """
 import os, signal
-from nverbench.training.folds import Workers
+from nverbench.training.processes import Workers
 pool = Workers(2)._started()
 print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

@@ -13,14 +13,16 @@ import torch
 from nverbench import Fusion, Recipe
 from nverbench.plugin.types import UNSCORED
 from nverbench.training import checkpoints as checkpoints_module
-from nverbench.training.folds import Training, Workers, fit_fold, fit_folds
-from nverbench.training.sequences import Clips, Talks, scaler, shuffled
+from nverbench.training.folds import fit_fold, fit_folds
+from nverbench.training.processes import Workers
+from nverbench.training.records import TrainingSetup
+from nverbench.training.sequences import ClipData, ConversationData, scaler, shuffled
 from support.sequences import CONVERSATION, FOLD, OTHER, TURNS, UTTERANCE, Context, corpus
 from support.training import CLASSES, ENTROPY, QUICK
 
 
-def training(fusion: Fusion = CONVERSATION, **changes: Any) -> Training:
-    return dataclasses.replace(Training(fusion, {}, ENTROPY, {}, QUICK, CLASSES), **changes)
+def training(fusion: Fusion = CONVERSATION, **changes: Any) -> TrainingSetup:
+    return dataclasses.replace(TrainingSetup(fusion, {}, ENTROPY, {}, QUICK, CLASSES), **changes)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -59,7 +61,7 @@ def test_the_scaler_sees_the_frames_of_training_conversations_only_heard_turns_t
 
 def test_a_heard_turn_is_context_but_has_no_target(tmp_path: Path) -> None:
     spoken, target = corpus(tmp_path)
-    talks = Talks(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32, seed=0, shuffle="none")
+    talks = ConversationData(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32, seed=0, shuffle="none")
     step = talks.steps(torch.tensor(FOLD.train), 1, torch.Generator().manual_seed(0))[0]
     assert (talks.target(step) == UNSCORED).tolist() == [False] * 4 + [True]
     batch = talks.batch(step)
@@ -71,7 +73,7 @@ def test_a_heard_turn_is_context_but_has_no_target(tmp_path: Path) -> None:
 
 def test_an_epoch_steps_through_every_training_conversation_once_in_an_order_of_the_generators(tmp_path: Path) -> None:
     spoken, target = corpus(tmp_path)
-    talks = Talks(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32, seed=0, shuffle="none")
+    talks = ConversationData(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32, seed=0, shuffle="none")
     orders = {tuple(int(s[0]) for s in talks.steps(torch.tensor(FOLD.train), 1, torch.Generator().manual_seed(i))) for i in range(12)}
     assert {tuple(sorted(o)) for o in orders} == {(0, TURNS, 2 * TURNS)}
     assert len(orders) > 1
@@ -79,7 +81,7 @@ def test_an_epoch_steps_through_every_training_conversation_once_in_an_order_of_
 
 def test_single_clips_are_padded_with_zeros_behind_their_end(tmp_path: Path) -> None:
     spoken, target = corpus(tmp_path)
-    clips = Clips(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32)
+    clips = ClipData(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32)
     batch = clips.batch(torch.tensor([0, 1, 2]))
     assert batch.lengths is not None
     assert batch.lengths[0].tolist() == [2, 3, 4]
@@ -104,7 +106,7 @@ def test_a_shuffle_uses_every_turn_once_and_keeps_the_length_of_every_conversati
 
 def test_a_shuffle_reaches_training_conversations_only(tmp_path: Path) -> None:
     spoken, target = corpus(tmp_path)
-    talks = Talks(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32, seed=3, shuffle="inter")
+    talks = ConversationData(spoken, torch.from_numpy(target), range(15), scaled=False, dtype=torch.float32, seed=3, shuffle="inter")
     tested = [part.step.tolist() for part in talks.parts(torch.tensor(FOLD.test))]
     assert tested == [list(spoken.talks[4]), list(spoken.talks[5])]
     trained = [t for s in talks.steps(torch.tensor(FOLD.train), 1, torch.Generator()) for t in s.tolist()]

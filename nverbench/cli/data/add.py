@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nverbench.cli.common import NoPlugin, PluginFiles, installed, tell
+from nverbench.cli.common import NoPlugin, PluginFiles, echo, load_catalog
 from nverbench.cli.data.folds import data_folds
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ def data_add(name: str, path: Path, no_plugin: NoPlugin = None, plugin: PluginFi
     """Use the folder PATH as the local copy of a dataset's corpus."""
     from nverbench.data import corpus as corpora
 
-    catalog = installed(no_plugin, plugin)
+    catalog = load_catalog(no_plugin, plugin)
     dataset = catalog.dataset(name)
     say_corpus(corpora.add(dataset, path))
     others = sorted(d.name for d in catalog.datasets.parts.values() if d.corpus == dataset.corpus and d.name != name)
-    tell(f"added {path} as corpus {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}")
+    echo(f"added {path} as corpus {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}")
 
 
 @data.command("check")
@@ -39,7 +39,7 @@ def data_check(name: str, no_plugin: NoPlugin = None, plugin: PluginFiles = None
     from nverbench.errors import AudioError
     from nverbench.plugin.options import split
 
-    corpus = corpora.here(installed(no_plugin, plugin).dataset(split(name)[0]), name)
+    corpus = corpora.load_local(load_catalog(no_plugin, plugin).dataset(split(name)[0]), name)
     say_corpus(corpus)
     bad = {}
     with watching() as watch:
@@ -51,19 +51,19 @@ def data_check(name: str, no_plugin: NoPlugin = None, plugin: PluginFiles = None
                 bad[clip.id] = str(error)
             tick(1)
     check_usable(bad, name)
-    tell(f"{len(corpus.clips)} clips decode")
+    echo(f"{len(corpus.clips)} clips decode")
 
 
 def say_corpus(corpus: Corpus) -> None:
     """What was found in a corpus, and how it differs from what was published."""
     groups = {c.unit for c in corpus.clips if c.unit is not None}
     counts = f"{len(corpus.clips)} clips, {len(corpus.labels)} classes, {len(groups)} {corpus.dataset.group}s"
-    tell(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
+    echo(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
     for note in corpus.notes:
-        tell(f"  {note}")
+        echo(f"  {note}")
     for clip, why in corpus.left_out.items():
-        tell(f"  left out {clip}: {why}")
+        echo(f"  left out {clip}: {why}")
     for misfit in corpus.misfits[:5]:
-        tell(f"  does not fit: {misfit.path}: {misfit.reason}")
+        echo(f"  does not fit: {misfit.path}: {misfit.reason}")
     if len(corpus.misfits) > 5:
-        tell(f"  and {len(corpus.misfits) - 5} more files that do not fit")
+        echo(f"  and {len(corpus.misfits) - 5} more files that do not fit")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say
+from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, echo_err, load_catalog, load_registry
 from nverbench.errors import ArtifactError, DiskError
 
 if TYPE_CHECKING:
-    from nverbench.data.audit import Found
+    from nverbench.data.audit import AuditResult
     from nverbench.plugin.records import Dataset
 
 FOLDER = Path("nverbench-audit")
@@ -39,12 +39,12 @@ def audit(
     from nverbench.data.audit.report import text
     from nverbench.plugin.options import resolve, split
 
-    catalog = installed(no_plugin, plugin)
+    catalog = load_catalog(no_plugin, plugin)
     dataset = catalog.dataset(split(name)[0])
     root = corpora.local_copy(dataset)
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
-    reference, protocol = resolve(dataset, name), loaded(registry_files).protocol("nver-1")
+    reference, protocol = resolve(dataset, name), load_registry(registry_files).protocol("nver-1")
     shortest = [(b.name, b.min_samples / b.sample_rate) for b in catalog.backbones.parts.values() if b.load is not None]
     with watching() as watch:
         found = auditor.audit(dataset, reference, root, kind=folds, k=protocol.k, seed=protocol.seed, shortest=shortest, watch=watch)
@@ -52,10 +52,10 @@ def audit(
     folder = out or FOLDER / re.sub(r"[^A-Za-z0-9.+=-]+", "-", str(reference)).strip("-.")
     written = _write(found, dataset, folder, report, record)
     typer.echo(record if as_json else report, nl=as_json)
-    say(f"written to {folder}: {', '.join(written)}")
+    echo_err(f"written to {folder}: {', '.join(written)}")
 
 
-def _write(found: Found, dataset: Dataset, folder: Path, report: str, record: str) -> list[str]:
+def _write(found: AuditResult, dataset: Dataset, folder: Path, report: str, record: str) -> list[str]:
     """The files of an audit; their names."""
     from nverbench._io.paths import write_atomically
     from nverbench.data.audit.plots import draw

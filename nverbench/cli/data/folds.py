@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, installed, loaded, tell
+from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, echo, load_catalog, load_registry
 from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
     from nverbench.data.corpus import Corpus
-    from nverbench.data.folds.assign import Cut
+    from nverbench.data.folds.assign import FoldSet
 
 COLUMNS = 12
 """Folds beside each other; leave-one-group-out may have hundreds."""
@@ -32,26 +32,26 @@ def data_folds(
 
     NAME is a dataset, or two of them: A:test=B trains on A and tests on B.
     """
-    from nverbench.data.cross_corpus import here, kinds_of
+    from nverbench.data.cross_corpus import kinds_of, load_local_pair
     from nverbench.data.folds.assign import default_kind
-    from nverbench.data.folds.protocol import by_protocol
+    from nverbench.data.folds.protocol import folds_of_protocol
 
-    rules, corpus = loaded(registry), here(installed(no_plugin, plugin).dataset, name)
+    rules, corpus = load_registry(registry), load_local_pair(load_catalog(no_plugin, plugin).dataset, name)
     rule, pin = rules.protocol(protocol), rules.datasets.get(corpus.dataset.name)
     kinds = dict.fromkeys(folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)])
     if corpus.sides:
         kinds = dict.fromkeys(kinds_of(corpus, folds or ()))
     pinned = pin.folds if pin and protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude else {}
-    tables = [facts(corpus, by_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind)) for kind in kinds]
+    tables = [facts(corpus, folds_of_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind)) for kind in kinds]
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return
     for table in tables:
         for line in lines(table):
-            tell(line)
+            echo(line)
 
 
-def facts(corpus: Corpus, cut: Cut, protocol: str, registered: str | None) -> dict[str, Any]:
+def facts(corpus: Corpus, cut: FoldSet, protocol: str, registered: str | None) -> dict[str, Any]:
     """A cut as plain numbers."""
     rows = []
     for fold in cut.folds:

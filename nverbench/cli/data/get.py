@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.cli.data.add import say_corpus
 from nverbench.errors import ArtifactError, UsageError
 
@@ -30,32 +30,32 @@ def data_get(
     from nverbench.data.download import get_corpus
     from nverbench.plugin.options import split
 
-    dataset = installed(no_plugin, plugin).dataset(split(name)[0])
+    dataset = load_catalog(no_plugin, plugin).dataset(split(name)[0])
     if dataset.corpus is None or dataset.make is not None:
-        tell(f"dataset {dataset.name} needs no download; just run it")
+        echo(f"dataset {dataset.name} needs no download; just run it")
         return
     known = corpora.local_copy(dataset)
     if known is not None and known.is_dir():
-        tell(f"corpus {dataset.corpus} is already here: {known}")
+        echo(f"corpus {dataset.corpus} is already here: {known}")
         return
-    rules = loaded(registry).datasets
+    rules = load_registry(registry).datasets
     own = rules.get(dataset.name)
     pin = own or rules.get(dataset.corpus)
     source = _fetchable(dataset, pin.as_source() if pin else None)
     _print_terms(dataset, source)
     _accept(dataset, source, accepted=accept_licence)
-    corpus = get_corpus(dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=say)
+    corpus = get_corpus(dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=echo_err)
     say_corpus(corpus)
-    tell(f"corpus {dataset.corpus} is here: {corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)}")
+    echo(f"corpus {dataset.corpus} is here: {corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)}")
 
 
 def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
     """Where a program can fetch the corpus, or an ArtifactError that says what a person can do."""
-    from nverbench.data.artifacts import by_hand, has_address
+    from nverbench.data.artifacts import is_downloadable, manual_steps
 
     source = pin or (dataset.sources[0] if dataset.sources else None)
-    how = by_hand(dataset, source) if source else ""
-    if source is None or how or not has_address(source):
+    how = manual_steps(dataset, source) if source else ""
+    if source is None or how or not is_downloadable(source):
         address = source.address if source else "an unknown source"
         raise ArtifactError(f"corpus {dataset.corpus}: no program can fetch {address}; {how or f'nverbench data add {dataset.name} PATH'}")
     return source
@@ -63,8 +63,8 @@ def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
 
 def _print_terms(dataset: Dataset, source: Source) -> None:
     size = f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
-    tell(f"corpus {dataset.corpus}: {source.address}, {size}, licence {_licence(dataset, source)}")
-    tell(f"  consent of those who are heard: {dataset.label_card.consent}")
+    echo(f"corpus {dataset.corpus}: {source.address}, {size}, licence {_licence(dataset, source)}")
+    echo(f"  consent of those who are heard: {dataset.label_card.consent}")
 
 
 def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
@@ -78,13 +78,13 @@ def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
 
     licence = _licence(dataset, source)
     corpus = str(dataset.corpus)
-    if not any(map(non_commercial, (source.licence, dataset.licence))) or licence in paths.read_notes("accepted").get(corpus, {}):
+    if not any(map(non_commercial, (source.licence, dataset.licence))) or licence in paths.read_state("accepted").get(corpus, {}):
         return
     if not accepted and sys.stdin.isatty():
         accepted = typer.confirm("Its licence forbids commercial use. Do you accept it?", err=True)
     if not accepted:
         raise UsageError(f"corpus {corpus}: nothing was fetched: its licence ({licence}) forbids commercial use; say --accept-licence to accept it")
-    paths.note("accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat())
+    paths.write_state("accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat())
 
 
 def _licence(dataset: Dataset, source: Source) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, NoPlugin, OutFolder, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from nverbench.leaderboard.rows import Filed
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.leaderboard.rows import StoredResult
+    from nverbench.plugin.catalog import Catalog
     from nverbench.registry import Registry
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
 LEVELS = ("self-consistent", "own", "rerun", "reproduced")
 """Of two copies of one result the later level is shown."""
@@ -31,36 +31,36 @@ def build(
 ) -> int:
     """Write a page that opens from disk and needs no network, in a checkout with its submitted results; damaged files are named and left out."""
     from nverbench._io import paths
-    from nverbench.embedding.cache import Store
+    from nverbench.embedding.cache import EmbeddingCache
     from nverbench.leaderboard import page as pages
     from nverbench.leaderboard.claims import verdict
-    from nverbench.leaderboard.page.embedding_map import Shelves
+    from nverbench.leaderboard.page.embedding_map import EmbeddingSources
     from nverbench.leaderboard.rows import rows
     from nverbench.results import speaker_gap
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
     entries = _entries(entries, leave_out=no_entries)
-    catalog, rules = installed(no_plugin, plugin), loaded(registry)
-    own, problems = read_folder(Folder(out))
+    catalog, rules = load_catalog(no_plugin, plugin), load_registry(registry)
+    own, problems = read_folder(ResultStore(out))
     submitted, more = read_entries(entries, rules, catalog)
     filed = distinct([*own, *submitted])
     if not filed:
         for line in problems + more:
-            say(line)
-        say(f"no results in {out / 'results'}{f' and none in {entries}' if entries else ''}; nverbench run makes some")
+            echo_err(line)
+        echo_err(f"no results in {out / 'results'}{f' and none in {entries}' if entries else ''}; nverbench run makes some")
         return 2
     by_id = {one.result.id: one for one in filed}
-    found = speaker_gap.find([one.result for one in filed], lambda r: by_id[r.id].predictions(), say)
-    store = Store(paths.embeddings_folder(), say)
-    points = pages.from_store([one.result for one in filed], Shelves(catalog, rules, store), say)
-    claims = [one.record() for one in verdict.judge(filed)]
-    built = pages.build(rows(filed, found), page or out / "page", knowledge=pages.known(catalog, rules), points=points, claims=claims)
+    found = speaker_gap.speaker_gaps([one.result for one in filed], lambda r: by_id[r.id].predictions(), echo_err)
+    store = EmbeddingCache(paths.embeddings_folder(), echo_err)
+    points = pages.from_store([one.result for one in filed], EmbeddingSources(catalog, rules, store), echo_err)
+    claims = [one.record() for one in verdict.judge_claims(filed)]
+    built = pages.build(rows(filed, found), page or out / "page", knowledge=pages.installed_info(catalog, rules), points=points, claims=claims)
     problems += more + built.problems
     for line in problems:
-        say(line)
+        echo_err(line)
     results = f"{built.results} result{'s' if built.results != 1 else ''}"
     with_them = f" ({len(submitted)} submitted, of {entries})" if submitted else ""
-    tell(f"{built.folder / 'index.html'}: {results}{with_them}, {built.size / 1e6:.1f} MB; open it in a browser")
+    echo(f"{built.folder / 'index.html'}: {results}{with_them}, {built.size / 1e6:.1f} MB; open it in a browser")
     return 2 if problems else 0
 
 
@@ -75,7 +75,7 @@ def _entries(folder: Path | None, *, leave_out: bool) -> Path | None:
     return folder or (ENTRIES if ENTRIES.is_dir() else None)
 
 
-def read_folder(folder: Folder) -> tuple[list[Filed], list[str]]:
+def read_folder(folder: ResultStore) -> tuple[list[StoredResult], list[str]]:
     """The results of a folder, made on this machine; and what cannot be read."""
     from nverbench.cli.compare import filed_at
     from nverbench.errors import ResultError
@@ -89,16 +89,16 @@ def read_folder(folder: Folder) -> tuple[list[Filed], list[str]]:
     return found, problems
 
 
-def read_entries(folder: Path | None, rules: Registry, catalog: Catalog) -> tuple[list[Filed], list[str]]:
+def read_entries(folder: Path | None, rules: Registry, catalog: Catalog) -> tuple[list[StoredResult], list[str]]:
     """Submitted results with their levels; nothing where no folder is given."""
     from nverbench.leaderboard import submissions
 
-    return submissions.filed(folder, submissions.Verifier(rules, catalog)) if folder is not None else ([], [])
+    return submissions.load_entries(folder, submissions.Verifier(rules, catalog)) if folder is not None else ([], [])
 
 
-def distinct(filed: list[Filed]) -> list[Filed]:
+def distinct(filed: list[StoredResult]) -> list[StoredResult]:
     """Each result once: where it was made here and submitted too, the level that is worth more."""
-    best: dict[str, Filed] = {}
+    best: dict[str, StoredResult] = {}
     for one in sorted(filed, key=lambda one: LEVELS.index(one.level)):
         best[one.result.id] = one
     return [best[i] for i in sorted(best)]

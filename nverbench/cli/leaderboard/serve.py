@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, OutFolder, TrackingUri, say, tell
+from nverbench.cli.common import OUT, OutFolder, TrackingUri, echo, echo_err
 
 PAGE = OUT / "page"
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")]
@@ -44,47 +44,47 @@ def serve(
         else:
             artifacts = (database.parent if database is not None else Path.cwd()) / "mlartifacts"
             store = f"sqlite:///{database}" if database is not None else uri
-            say("starting MLflow ...")
+            echo_err("starting MLflow ...")
             notebook, process = open_until_the_end.enter_context(serving.mlflow_ui(store, artifacts, mlflow_port))
-        tell(f"page:   {site}")
-        tell(f"MLflow: {notebook}")
-        say("on this machine only; ctrl-C ends both")
+        echo(f"page:   {site}")
+        echo(f"MLflow: {notebook}")
+        echo_err("on this machine only; ctrl-C ends both")
         while not came:
             if process is not None and process.poll() is not None:
-                say(f"mlflow ended by itself (exit code {process.returncode})")
+                echo_err(f"mlflow ended by itself (exit code {process.returncode})")
                 return 1
             time.sleep(0.2)
-    say("both ended")
+    echo_err("both ended")
     return 0
 
 
 def pull(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
     """Rebuild result files from a tracking server: each is checked, none that is here is touched."""
     from nverbench.results import tracking
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
     uri = tracking_uri or tracking.DEFAULT_URI
     _refuse_a_missing_database(uri)
-    done = tracking.pull(Folder(out), uri, say)
-    tell(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
+    done = tracking.pull(ResultStore(out), uri, echo_err)
+    echo(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
     return 2 if done.damaged else 0
 
 
 def push(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
     """Tell a tracking server every finished result it does not know yet, and every rank; stopped or refused, it goes on the next time."""
-    from nverbench.leaderboard.rows import Filed, rows
+    from nverbench.leaderboard.rows import StoredResult, rows
     from nverbench.results import tracking
-    from nverbench.results.store import Folder, predictions_of
+    from nverbench.results.store import ResultStore, predictions_of
 
-    uri, folder = tracking_uri or tracking.DEFAULT_URI, Folder(out)
+    uri, folder = tracking_uri or tracking.DEFAULT_URI, ResultStore(out)
     if not any(folder.root.glob("*.json")):
-        say(f"no results in {folder.root}; nverbench run makes some")
+        echo_err(f"no results in {folder.root}; nverbench run makes some")
         return 2
-    done = tracking.push(folder, uri, say)
-    ranked = rows(Filed(r, functools.partial(predictions_of, r, folder.predictions_path(r.id))) for r in done.results)
+    done = tracking.push(folder, uri, echo_err)
+    ranked = rows(StoredResult(r, functools.partial(predictions_of, r, folder.predictions_path(r.id))) for r in done.results)
     changed = tracking.log_ranks(ranked, uri)
     server = tracking.shown(uri)
-    tell(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
+    echo(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
     return 2 if done.damaged else 0
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, OutFolder, print_table, say, tell
+from nverbench.cli.common import OUT, Json, OutFolder, echo, echo_err, print_table
 from nverbench.cli.leaderboard import serve
 from nverbench.cli.leaderboard.build import build
 from nverbench.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
-    from nverbench.leaderboard.rows import Filed, Row
+    from nverbench.leaderboard.rows import Row, StoredResult
     from nverbench.results.speaker_gap import Gap
 
 leaderboard = typer.Typer(help="Tables of finished results.", no_args_is_help=True, rich_markup_mode=None)
@@ -45,36 +45,36 @@ def show(
     found, damaged = filed(out)
     kept = [one for one in found if not dataset or one.result.entry.dataset.partition(":")[0] in dataset or one.result.entry.dataset in dataset]
     if not kept:
-        say(f"no results in {out / 'results'}; nverbench run makes some")
+        echo_err(f"no results in {out / 'results'}; nverbench run makes some")
         return 2
     from nverbench import leaderboard as board
     from nverbench.leaderboard.rows import rows
     from nverbench.leaderboard.tables import export
     from nverbench.results import speaker_gap
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
-    speaker_gaps = speaker_gap.find(board.order(one.result for one in kept), Folder(out).predictions, say)
+    speaker_gaps = speaker_gap.speaker_gaps(board.order(one.result for one in kept), ResultStore(out).predictions, echo_err)
     ranked = rows(kept, speaker_gaps)
     _print(ranked, form, speaker_gaps)
     for line in (*board.footnotes([row.result for row in ranked]), *export.unranked(ranked)):
-        say(line)
+        echo_err(line)
     for gap in speaker_gaps:
-        (say if form else tell)(speaker_gap.text(gap))
+        (echo_err if form else echo)(speaker_gap.text(gap))
     return 2 if damaged else 0
 
 
-def filed(out: Path) -> tuple[list[Filed], int]:
+def filed(out: Path) -> tuple[list[StoredResult], int]:
     """The results of a working folder as they are filed here, and how many files were damaged; those are said."""
     from nverbench.cli.compare import filed_at
-    from nverbench.results.store import Folder
+    from nverbench.results.store import ResultStore
 
     found, damaged = [], 0
-    for path in sorted(Folder(out).root.glob("*.json")):
+    for path in sorted(ResultStore(out).root.glob("*.json")):
         try:
             found.append(filed_at(path))
         except ResultError as error:
             damaged += 1
-            say(str(error))
+            echo_err(str(error))
     return found, damaged
 
 
@@ -92,7 +92,7 @@ def _print(ranked: Sequence[Row], form: str, speaker_gaps: Sequence[Gap]) -> Non
 
     if form == "json":
         for row in ranked:
-            tell(json.dumps(board.ranked_record(row, speaker_gaps)))
+            echo(json.dumps(board.ranked_record(row, speaker_gaps)))
     elif form == "csv":
         typer.echo(export.as_csv(ranked).encode(), nl=False)  # bytes: its line ends are its own
     elif form:
@@ -107,8 +107,8 @@ def claims(as_json: Json = False, out: OutFolder = OUT) -> int:
     from nverbench.leaderboard.claims import verdict
 
     found, damaged = filed(out)
-    judged = verdict.judge(found)
+    judged = verdict.judge_claims(found)
     for line in (json.dumps(one.record()) for one in judged) if as_json else verdict.lines(judged):
-        tell(line)
-    say("ours: accuracy, paired jackknife over speakers, no controls; published: the paper's own table and folds, a sign and a size, never a test")
+        echo(line)
+    echo_err("ours: accuracy, paired jackknife over speakers, no controls; published: the paper's own table and folds, a sign and a size, never a test")
     return 2 if damaged else 0

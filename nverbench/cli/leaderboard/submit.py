@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, installed, loaded, say, tell
+from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
 from nverbench.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def submit(
     if verdict.verdict == "rejected" or bundle is None:
         shutil.rmtree(folder)
         raise ResultError(f"{folder.name} would be rejected: {'; '.join(verdict.reasons)}")
-    tell(f"{folder}: {verdict.verdict}")
+    echo(f"{folder}: {verdict.verdict}")
     for line in _next(folder, bundle, submissions.ENTRIES):
-        tell(line)
+        echo(line)
     return 0
 
 
@@ -89,7 +89,7 @@ def verify(
     codes = []
     for folder in folders:
         checked = check(folder, verifier)
-        tell(json.dumps(_record(checked)) if as_json else _line(checked))
+        echo(json.dumps(_record(checked)) if as_json else _line(checked))
         codes.append(checked.verdict.verdict)
     return 0 if set(codes) == {"self-consistent"} else 2
 
@@ -134,14 +134,14 @@ def reproduce(
         raise ResultError(str(verdict))
     with watching() as watch:
         attestation = again(
-            bundle, verifier.registry, verifier.catalog, source=source, by=name, device=device, keep=keep, watch=watch, say=say  # type: ignore[arg-type]  # checked
+            bundle, verifier.registry, verifier.catalog, source=source, by=name, device=device, keep=keep, watch=watch, say=echo_err  # type: ignore[arg-type]  # checked
         )  # fmt: skip
     path = attest.write(bundle.folder, attestation)
     for metric, difference in attestation.differences.items():
-        tell(f"{metric}: {100 * difference:+.2f} points; the spread over seeds allows {100 * attest.allowed(bundle.result, metric):.2f}")
-    tell(f"{attestation.verdict}: {path}")
-    why = attest.against(attestation, bundle, path)
-    tell(f"it does not count: {why}" if why else "next: open a pull request that adds this file; it counts once it is merged")
+        echo(f"{metric}: {100 * difference:+.2f} points; the spread over seeds allows {100 * attest.allowed(bundle.result, metric):.2f}")
+    echo(f"{attestation.verdict}: {path}")
+    why = attest.rejection_reason(attestation, bundle, path)
+    echo(f"it does not count: {why}" if why else "next: open a pull request that adds this file; it counts once it is merged")
     return 1 if attestation.verdict == "differs" else 0
 
 
@@ -159,4 +159,4 @@ def _folder(text: str, entries: Path) -> Path:
 def _verifier(registry: list[Path] | None, no_plugin: list[str] | None, plugin: list[Path] | None) -> Verifier:
     from nverbench.leaderboard.submissions import Verifier
 
-    return Verifier(loaded(registry), installed(no_plugin, plugin))
+    return Verifier(load_registry(registry), load_catalog(no_plugin, plugin))

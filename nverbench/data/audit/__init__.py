@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from nverbench.data import corpus as corpora
 from nverbench.data.audit import balance, confounds, findings, leakage, pool
 from nverbench.data.audit import duplicates as copies
-from nverbench.data.audit.measure import Heard, Place, measure
+from nverbench.data.audit.measure import Measurement, Place, measure
 from nverbench.data.audit.records import Measured, Report
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nverbench.plugin.options import Reference
+    from nverbench.plugin.options import PartRef
     from nverbench.plugin.records import Clip, Dataset
 
 Watch = Callable[[str, int], Callable[[int], None]]
@@ -29,7 +29,7 @@ Watch = Callable[[str, int], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
-class Found:
+class AuditResult:
     """The report, and what pictures need beside it: every clip and the fold it is tested in."""
 
     report: Report
@@ -38,10 +38,10 @@ class Found:
 
 
 def audit(
-    dataset: Dataset, reference: Reference, root: Path | None, *, kind: str | None = None, k: int, seed: int,
+    dataset: Dataset, reference: PartRef, root: Path | None, *, kind: str | None = None, k: int, seed: int,
     shortest: Iterable[tuple[str, float]] = (), shuffles: int = confounds.SHUFFLES,
     watch: Watch = lambda stage, total: lambda steps: None, processes: int | None = None,
-) -> Found:  # fmt: skip
+) -> AuditResult:  # fmt: skip
     """Everything there is to find in a dataset's local copy; what a file holds is reported, never raised.
 
     Args:
@@ -75,7 +75,7 @@ def audit(
         sizes=balance.sizes(measured.values(), shortest), copies=near, balance=balance.balance(whole.clips, corpus.labels, measured),
         confounds=trees, folds=found, measured=tuple(measured.values()),
     )  # fmt: skip
-    return Found(replace(report, verdicts=findings.of_report(report)), whole.clips, place)
+    return AuditResult(replace(report, verdicts=findings.of_report(report)), whole.clips, place)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -91,9 +91,9 @@ def _hear(
     tick = watch("decode", len(wanted))
     found: dict[str, Measured] = {}
     fingerprints: dict[str, NDArray[np.float32]] = {}
-    for index, answer in pool.each(measure, wanted, processes=processes):
+    for index, answer in pool.map_isolated(measure, wanted, processes=processes):
         clip = wanted[index].id
-        heard = Heard(Measured(clip, reason=answer.reason)) if isinstance(answer, pool.Lost) else answer
+        heard = Measurement(Measured(clip, reason=answer.reason)) if isinstance(answer, pool.Failure) else answer
         found[clip] = heard.measured
         if heard.fingerprint is not None and heard.signal is not None:
             fingerprints[clip] = heard.fingerprint

@@ -38,7 +38,7 @@ Split = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 
 
 def confounds(
-    clips: Sequence[Clip], measured: Mapping[str, Measured], cut: assign.Cut | None, *, k: int, seed: int,
+    clips: Sequence[Clip], measured: Mapping[str, Measured], cut: assign.FoldSet | None, *, k: int, seed: int,
     shuffles: int = SHUFFLES, tick: Callable[[int, int], None] = lambda done, of: None,
 ) -> Confounds:  # fmt: skip
     """The label from each fact on the dataset's folds; as a remark, the speaker from each on random ones.

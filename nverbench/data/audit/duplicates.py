@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from nverbench._io.tempfiles import passing_folder
+from nverbench._io.tempfiles import temporary_folder
 from nverbench.data.audit import fingerprint, pool
 from nverbench.data.audit.records import Copies, Group, Pair, Relation
 from nverbench.errors import NverbenchError
@@ -54,7 +54,7 @@ class Signals:
 @contextmanager
 def signal_store() -> Generator[Signals, None, None]:
     """An empty store, deleted at the end however it comes."""
-    with passing_folder() as folder, (folder / "signals").open("wb") as file:
+    with temporary_folder() as folder, (folder / "signals").open("wb") as file:
         yield Signals(file)
 
 
@@ -124,9 +124,9 @@ def near(
     spans = [(store.spans[ids[i]], store.spans[ids[j]]) for i, j in pairs]
     looks = [Looks(Path(store.file.name), tuple(spans[i : i + TOGETHER])) for i in range(0, len(spans), TOGETHER)]
     found = []
-    answers = pool.each(correlate, looks, processes=processes) if len(looks) > FEW else enumerate(map(correlate, looks))
+    answers = pool.map_isolated(correlate, looks, processes=processes) if len(looks) > FEW else enumerate(map(correlate, looks))
     for index, answer in answers:
-        if isinstance(answer, pool.Lost):
+        if isinstance(answer, pool.Failure):
             raise NverbenchError(f"clips cannot be compared: {answer.reason}")
         for (i, j), (value, lag) in zip(pairs[index * TOGETHER :], answer, strict=False):
             if value >= SAME:

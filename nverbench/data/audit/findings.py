@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nverbench.data.audio import SLOWEST
 from nverbench.data.audit.measure import FASTEST
-from nverbench.data.audit.records import IDS, Balance, Confounds, Copies, FoldsFound, Measured, Relation, Report, Sizes, Verdict
+from nverbench.data.audit.records import IDS, Balance, Confounds, Copies, Finding, FoldsFound, Measured, Relation, Report, Sizes
 from nverbench.data.folds.assign import DISJOINT
 
 CLIPPED = 1e-4
@@ -24,7 +24,7 @@ SHARE = 0.25
 TOO_SHORT = 0.1
 
 
-def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[Verdict]:
+def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[Finding]:
     """What is wrong with single clips."""
     known = set(defects)
     unusable = [m for m in measured if m.reason is not None]
@@ -54,7 +54,7 @@ def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[V
     yield from (_said(severity, sentence, chosen) for severity, sentence, chosen in checks if chosen)
 
 
-def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Verdict]:
+def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Finding]:
     """Copies: across folds a leak, across labels or speakers a wrong label, otherwise clips that count twice."""
     kinds = (("are byte for byte the same as another", [(g.clips, g.relation) for g in copies.identical]),
              ("are near-identical to another (correlation >= 0.93)", [((p.first, p.second), p.relation) for p in copies.near]))  # fmt: skip
@@ -68,14 +68,14 @@ def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Verdict]:
         for severity, sentence, holds in tests:
             clips = sorted({clip for ids, relation in groups if holds(relation) for clip in ids})
             if clips:
-                yield Verdict(severity, f"{len(clips)} {sentence}", tuple(clips[:IDS]))
+                yield Finding(severity, f"{len(clips)} {sentence}", tuple(clips[:IDS]))
 
 
 def _nowhere_across(relation: Relation) -> bool:
     return "across" not in (relation.speakers, relation.labels, relation.folds)
 
 
-def of_confounds(confounds: Confounds) -> Iterator[Verdict]:
+def of_confounds(confounds: Confounds) -> Iterator[Finding]:
     """Facts of the recording that tell the label."""
     rows = [c for c in confounds.rows if c.target == "label" and c.null_mean is not None]
     strong = [c for c in rows if c.accuracy > (c.null_max or 0) and (c.z is None or c.z >= Z)]
@@ -84,50 +84,50 @@ def of_confounds(confounds: Confounds) -> Iterator[Verdict]:
     best = max(strong, key=lambda c: c.accuracy)
     each = ", ".join(f"{c.feature} {c.accuracy:.3f}" for c in sorted(strong, key=lambda c: -c.accuracy))
     severity = 2 if best.accuracy - (best.null_mean or 0) >= GAIN else 1
-    yield Verdict(severity, f"a model may score this much without hearing a voice: accuracy of a small tree on {each}; shuffled labels give "
+    yield Finding(severity, f"a model may score this much without hearing a voice: accuracy of a small tree on {each}; shuffled labels give "
                   f"{best.null_mean:.3f}, guessing the largest class {best.majority:.3f}")  # fmt: skip
 
 
-def of_folds(found: FoldsFound, labels: int) -> Iterator[Verdict]:
+def of_folds(found: FoldsFound, labels: int) -> Iterator[Finding]:
     """Folds that cannot be cut, lack classes, or share speakers."""
     if found.reason is not None:
-        yield Verdict(3, f"no folds: {found.reason}")
+        yield Finding(3, f"no folds: {found.reason}")
     lacking = [row for row in found.rows if row.missing]
     if lacking and found.kind.partition("=")[0] != "leave-one-group-out":
         worst = max(lacking, key=lambda row: len(row.missing))
-        yield Verdict(2, f"{len(lacking)} of {len(found.rows)} folds lack classes; fold {worst.name} lacks {len(worst.missing)} of {labels}")
+        yield Finding(2, f"{len(lacking)} of {len(found.rows)} folds lack classes; fold {worst.name} lacks {len(worst.missing)} of {labels}")
     if found.groups_across and found.kind.partition("=")[0] not in DISJOINT:
-        yield Verdict(2, f"{found.groups_across} speakers or groups are on both sides of the {found.kind} folds: scores hold for known speakers only")
+        yield Finding(2, f"{found.groups_across} speakers or groups are on both sides of the {found.kind} folds: scores hold for known speakers only")
 
 
-def of_mix(balance: Balance, sizes: Sizes, clips: int) -> Iterator[Verdict]:
+def of_mix(balance: Balance, sizes: Sizes, clips: int) -> Iterator[Finding]:
     """Rates, channels, balance of speakers and classes, sizes."""
     if len(balance.rates) > 1:
         own = f"; {len(balance.own_rate)} speakers have a rate of their own ({', '.join(balance.own_rate[:IDS])})" if balance.own_rate else ""
-        yield Verdict(2 if balance.own_rate else 1, f"{len(balance.rates)} sampling rates: {_mix(balance.rates, ' Hz')}{own}")
+        yield Finding(2 if balance.own_rate else 1, f"{len(balance.rates)} sampling rates: {_mix(balance.rates, ' Hz')}{own}")
     if len(balance.channels) > 1:
-        yield Verdict(1, f"{len(balance.channels)} numbers of channels: {_mix(balance.channels, '')}; the mean of the channels is used")
+        yield Finding(1, f"{len(balance.channels)} numbers of channels: {_mix(balance.channels, '')}; the mean of the channels is used")
     counts = sorted(n for n in balance.classes.values() if n)
     if counts and counts[-1] > 2 * counts[0]:
-        yield Verdict(1, f"classes are uneven: {counts[0]} to {counts[-1]} clips; read macro-F1, not accuracy")
+        yield Finding(1, f"classes are uneven: {counts[0]} to {counts[-1]} clips; read macro-F1, not accuracy")
     if balance.largest_speaker > SHARE and len(balance.speakers) > 1 / SHARE:
-        yield Verdict(1, f"one speaker has {balance.largest_speaker:.0%} of the clips")
+        yield Finding(1, f"one speaker has {balance.largest_speaker:.0%} of the clips")
     if balance.gaps:
-        yield Verdict(1, f"{len(balance.gaps)} of {len(balance.speakers)} speakers lack classes")
+        yield Finding(1, f"{len(balance.gaps)} of {len(balance.speakers)} speakers lack classes")
     padded = {name: n for name, n in sizes.backbones.items() if n}
     if padded:
         worst = max(padded, key=lambda name: (padded[name], name))
-        yield Verdict(1, f"{padded[worst]} of {clips} clips are shorter than what {worst} takes and are padded; {len(padded)} backbones pad some")
+        yield Finding(1, f"{padded[worst]} of {clips} clips are shorter than what {worst} takes and are padded; {len(padded)} backbones pad some")
 
 
-def of_copy(report: Report) -> Iterator[Verdict]:
+def of_copy(report: Report) -> Iterator[Finding]:
     """How this copy differs from what was published."""
-    yield from (Verdict(2, f"not the published corpus: {note}") for note in report.notes)
+    yield from (Finding(2, f"not the published corpus: {note}") for note in report.notes)
     if report.misfits:
-        yield Verdict(1, f"{len(report.misfits)} files do not fit, first {report.misfits[0][0]}: {report.misfits[0][1]}")
+        yield Finding(1, f"{len(report.misfits)} files do not fit, first {report.misfits[0][0]}: {report.misfits[0][1]}")
 
 
-def of_report(report: Report) -> tuple[Verdict, ...]:
+def of_report(report: Report) -> tuple[Finding, ...]:
     """Every finding of a report, worst first; those of one severity in this order."""
     found = (
         *of_clips(report.measured, report.defects),
@@ -140,8 +140,8 @@ def of_report(report: Report) -> tuple[Verdict, ...]:
     return tuple(sorted(found, key=lambda v: -v.severity))
 
 
-def _said(severity: int, sentence: str, chosen: Sequence[Measured]) -> Verdict:
-    return Verdict(severity, f"{len(chosen)} {sentence}", tuple(m.id for m in chosen[:IDS]))
+def _said(severity: int, sentence: str, chosen: Sequence[Measured]) -> Finding:
+    return Finding(severity, f"{len(chosen)} {sentence}", tuple(m.id for m in chosen[:IDS]))
 
 
 def _mix(counts: Mapping[str, int], unit: str) -> str:

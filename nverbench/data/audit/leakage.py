@@ -14,7 +14,7 @@ OUTSIDE = "trains only"
 """The place of a clip that no fold tests (holdout, official)."""
 
 
-def cut(clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, seed: int) -> tuple[assign.Cut | None, FoldsFound]:
+def cut(clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, seed: int) -> tuple[assign.FoldSet | None, FoldsFound]:
     """The folds asked for, or the dataset's default.
 
     Raises:
@@ -22,7 +22,7 @@ def cut(clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, se
     """
     chosen = kind or assign.default_kind(clips, dataset.folds)
     try:
-        made = assign.cut(clips, chosen, k=k, seed=seed, inner=None)
+        made = assign.make_folds(clips, chosen, k=k, seed=seed, inner=None)
     except FoldError as error:
         if kind is not None:
             raise
@@ -30,7 +30,7 @@ def cut(clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, se
     return made, FoldsFound(chosen, made.digest)
 
 
-def places(clips: Sequence[Clip], made: assign.Cut | None) -> dict[str, str]:
+def places(clips: Sequence[Clip], made: assign.FoldSet | None) -> dict[str, str]:
     """Clip id -> the fold that tests it."""
     if made is None:
         return {}
@@ -40,7 +40,7 @@ def places(clips: Sequence[Clip], made: assign.Cut | None) -> dict[str, str]:
     return found
 
 
-def crossing(clips: Sequence[Clip], labels: Sequence[str], made: assign.Cut, place: Mapping[str, str], copies: Copies) -> FoldsFound:
+def crossing(clips: Sequence[Clip], labels: Sequence[str], made: assign.FoldSet, place: Mapping[str, str], copies: Copies) -> FoldsFound:
     """Per fold its clips, the classes it lacks and its copies outside; over all, copies and groups that cross."""
     pairs = [pair for group in copies.identical for pair in itertools.combinations(group.clips, 2)]
     pairs += [(p.first, p.second) for p in copies.near]

@@ -46,7 +46,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Measurement:
     """What a decode leaves: numbers, and for a clip that can be compared its fingerprint (752,) and its signal at 8 kHz."""
 
     measured: Measured
@@ -82,7 +82,7 @@ class _Sums:
         self.mono.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
 
 
-def measure(place: Place) -> Heard:
+def measure(place: Place) -> Measurement:
     """What one clip is. A file that cannot be decoded gives its reason, in the words of ``nverbench run``."""
     found = Measured(place.id)
     try:
@@ -93,7 +93,7 @@ def measure(place: Place) -> Heard:
             sums, unheard = _listen(file, place)
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError, OverflowError) as error:
         text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-        return Heard(replace(found, reason=f"cannot be decoded ({' '.join(str(text).split()).rstrip('.') or type(error).__name__})"))
+        return Measurement(replace(found, reason=f"cannot be decoded ({' '.join(str(text).split()).rstrip('.') or type(error).__name__})"))
     return _described(replace(found, unheard=unheard / file.samplerate), sums)
 
 
@@ -125,7 +125,7 @@ def _listen(file: soundfile.SoundFile, place: Place) -> tuple[_Sums, int]:
     return sums, wanted - heard
 
 
-def _described(found: Measured, sums: _Sums) -> Heard:
+def _described(found: Measured, sums: _Sums) -> Measurement:
     """Level, silence and activity; the parts to compare by, where there is something to hear."""
     mono = np.concatenate(sums.mono) if sums.mono else np.zeros(0, np.float32)
     rate = found.rate or 1
@@ -145,12 +145,12 @@ def _described(found: Measured, sums: _Sums) -> Heard:
         dc=float(mono.mean(dtype=np.float64)) if len(mono) else 0.0, silent=silent, quiet=len(mono) > 0 and not silent and sums.peak < QUIET,
     )  # fmt: skip
     if heard < SILENCE or not SLOWEST <= rate <= FASTEST:
-        return Heard(found)
+        return Measurement(found)
     active, leading, trailing = activity(mono, rate)
     found = replace(found, active=active, leading=leading, trailing=trailing)
     begin = round(leading * rate)
     low = signals.lowered(mono[begin : begin + round(signals.KEPT * rate)] / heard, rate)
-    return Heard(found, signals.fingerprint(low), signals.packed(low))
+    return Measurement(found, signals.fingerprint(low), signals.packed(low))
 
 
 def activity(mono: NDArray[np.float32], rate: int) -> tuple[float, float, float]:

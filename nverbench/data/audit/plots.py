@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nverbench.data.audit import Found
+    from nverbench.data.audit import AuditResult
     from nverbench.data.audit.records import Measured
     from nverbench.plugin.records import Clip
 
@@ -24,7 +24,7 @@ COLUMNS = 45
 """Speakers a heat map has room for; more are drawn by fold."""
 
 
-def draw(found: Found, folder: Path, shown: Callable[[str], str] = str) -> list[Path]:
+def draw(found: AuditResult, folder: Path, shown: Callable[[str], str] = str) -> list[Path]:
     """Write the pictures into ``folder`` (which exists) and give their paths."""
     made = {
         "duration.png": _by_class(found, shown, "duration", "seconds", lambda m: m.seconds),
@@ -54,11 +54,11 @@ def _short(name: str, most: int = 28) -> str:
     return (name if len(name) <= most else f"{name[: most - 3]}...").replace("$", r"\$")
 
 
-def _title(found: Found, what: str) -> str:
+def _title(found: AuditResult, what: str) -> str:
     return f"{_short(found.report.dataset, 40)}: {what} ({found.report.clips} clips)"
 
 
-def _by_class(found: Found, shown: Callable[[str], str], what: str, axis: str, value: Callable[[Measured], float | None]) -> Any:
+def _by_class(found: AuditResult, shown: Callable[[str], str], what: str, axis: str, value: Callable[[Measured], float | None]) -> Any:
     """A box per class (median, quartiles, 5% and 95%, and what lies outside), the classes ordered by median, then mean."""
     import numpy as np
 
@@ -90,7 +90,7 @@ def _by_class(found: Found, shown: Callable[[str], str], what: str, axis: str, v
     return figure
 
 
-def _heat(found: Found, shown: Callable[[str], str]) -> Any:
+def _heat(found: AuditResult, shown: Callable[[str], str]) -> Any:
     """Clips by class and speaker, where there is room for the speakers and something to see; else by class and fold."""
     import numpy as np
     from matplotlib.ticker import MaxNLocator
@@ -119,7 +119,7 @@ def _heat(found: Found, shown: Callable[[str], str]) -> Any:
     return figure
 
 
-def _grid(found: Found, columns: Sequence[str], of: Callable[[Clip], str | None]) -> NDArray[np.int64]:
+def _grid(found: AuditResult, columns: Sequence[str], of: Callable[[Clip], str | None]) -> NDArray[np.int64]:
     """Clips by class (rows) and what ``of`` gives (columns)."""
     import numpy as np
 
@@ -127,7 +127,7 @@ def _grid(found: Found, columns: Sequence[str], of: Callable[[Clip], str | None]
     return np.array([[counts[label, column] for column in columns] for label in found.report.labels], np.int64)
 
 
-def _confounds(found: Found) -> Any:
+def _confounds(found: AuditResult) -> Any:
     """Out-of-fold accuracy of the trees as bars, chance as marks."""
     rows = found.report.confounds.rows
     if not rows:

@@ -24,7 +24,7 @@ START = 120.0
 
 
 @dataclass(frozen=True)
-class Lost:
+class Failure:
     """Instead of an answer: why there is none."""
 
     reason: str
@@ -45,7 +45,7 @@ class _Worker:
         return bool(self.holds) and time.monotonic() - self.since > (seconds if self.ready else START)
 
 
-def each(
+def map_isolated(
     work: Callable[[Any], Any], items: Sequence[Any], *, processes: int | None = None, seconds: float = SECONDS
 ) -> Generator[tuple[int, Any], None, None]:
     """``(index, work(item))`` for every item, as they come; :class:`Lost` where the worker raised, died or took too long.
@@ -91,7 +91,7 @@ def _answers(workers: list[_Worker], work: Callable[[Any], Any], pending: deque[
         if fault is not None:
             if not w.ready:
                 raise NverbenchError(f"a worker process cannot be started ({fault}); run it from a script or the command line")
-            yield w.holds.popleft(), Lost(fault)
+            yield w.holds.popleft(), Failure(fault)
             pending.extendleft(reversed(w.holds))
             _end(w)
             workers[i] = _started(work)
@@ -126,7 +126,7 @@ def _serve(pipe: Any, work: Callable[[Any], Any]) -> None:
             try:
                 answer = work(item)
             except Exception as error:
-                answer = Lost(f"{type(error).__name__}: {' '.join(str(error).split())}")
+                answer = Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
             pipe.send(answer)
     except (EOFError, OSError):
         return

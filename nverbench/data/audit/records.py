@@ -176,7 +176,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Finding:
     """A finding worth acting on."""
 
     severity: int
@@ -193,7 +193,7 @@ class Report:
     digest: str
     clips: int
     labels: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Finding, ...]
     defects: Mapping[str, str]
     notes: tuple[str, ...]
     misfits: tuple[tuple[str, str], ...]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from nverbench._io.digests import digest_of
-from nverbench.data.folds.balance import hashed, spread
+from nverbench.data.folds.balance import balance_groups, hashed
 from nverbench.errors import FoldError
 from nverbench.plugin.records import Clip
 
@@ -37,7 +37,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Cut:
+class FoldSet:
     """A dataset cut into folds."""
 
     kind: str
@@ -55,7 +55,7 @@ class Inner:
     per_class: int = 5
 
 
-def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | None) -> Cut:
+def make_folds(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | None) -> FoldSet:
     """The folds of scored clips.
 
     Args:
@@ -84,7 +84,7 @@ def cut(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | N
     tested = {i: fold.name for fold in folds for i in fold.test}
     rows = [[c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)]  # "": trains only (holdout, official)
     notes = (_rare_groups(clips, k) if kind == "speaker" else []) + _lacking(clips, folds)
-    return Cut(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
+    return FoldSet(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
 
 
 def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple[str, list[int]]]:
@@ -92,7 +92,7 @@ def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple
     base, _, value = kind.partition("=")
     groups = _groups(clips)
     if base == "random" and not value:
-        parts = _deal(clips, k, seed)
+        parts = _round_robin(clips, k, seed)
     elif base == "official" and not value:
         return _official(clips)
     elif base == "cross" and not value:
@@ -135,10 +135,10 @@ def _balance(clips: Sequence[Clip], groups: Mapping[str, list[int]], k: int) -> 
     if len(groups) < k:
         raise FoldError(f"cannot cut {len(groups)} groups into {k} speaker-disjoint folds; leave-one-group-out and random can")
     counts = {name: Counter(str(clips[row].label) for row in rows) for name, rows in groups.items()}
-    return [[row for name in part for row in groups[name]] for part in spread(counts, k)]
+    return [[row for name in part for row in groups[name]] for part in balance_groups(counts, k)]
 
 
-def _deal(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
+def _round_robin(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
     """The clips of a class ordered by hash of protocol seed and id, dealt round robin; the next class goes on where the last stopped."""
     if len(clips) < k:
         raise FoldError(f"cannot cut {len(clips)} clips into {k} folds; add clips")

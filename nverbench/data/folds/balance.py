@@ -16,7 +16,7 @@ Parts = list[list[str]]
 """Names of the groups of every fold."""
 
 
-def spread(groups: Mapping[str, Counts], k: int) -> Parts:
+def balance_groups(groups: Mapping[str, Counts], k: int) -> Parts:
     """The groups of k folds; needs at least k groups.
 
     Largest group first (ties by hash), each to the fold whose class counts it overfills least. Greedy can leave a fold without a class that other
@@ -52,7 +52,7 @@ def _greedy(groups: Mapping[str, Counts], order: Sequence[str], totals: Counts, 
 def _repaired(parts: Parts, groups: Mapping[str, Counts], totals: Counts) -> Parts:
     """The parts after the best move or swap, again and again, while one lessens the holes; as they are when there is none to lessen."""
     holders = {c: sum(bool(counts.get(c)) for counts in groups.values()) for c in totals}
-    state = _Dealt(parts, groups, totals, {c: min(len(parts), n) for c, n in holders.items()})
+    state = _Assignment(parts, groups, totals, {c: min(len(parts), n) for c, n in holders.items()})
     while state.shortfall():
         best = min(state.changes(), key=state.after, default=None)
         if best is None or state.after(best)[0] >= state.shortfall():
@@ -65,7 +65,7 @@ Change = tuple[int, int, str, str | None]
 """(fold that lacks a class, fold that has it, group that brings it, group given in return or None)."""
 
 
-class _Dealt:
+class _Assignment:
     """Groups as dealt, and what a change would do. A class that h groups hold can be in at most h folds: only what is short of that counts."""
 
     def __init__(self, parts: Parts, groups: Mapping[str, Counts], totals: Counts, reachable: Counts) -> None:

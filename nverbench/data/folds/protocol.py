@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nverbench.data.folds import assign
-from nverbench.data.folds.assign import Cut
+from nverbench.data.folds.assign import FoldSet
 from nverbench.errors import FoldError
 from nverbench.plugin.records import Clip
 from nverbench.registry import Protocol
 
 
-def check_whole(clips: Sequence[Clip], cuts: Sequence[Cut]) -> None:
+def check_conversations_whole(clips: Sequence[Clip], cuts: Sequence[FoldSet]) -> None:
     """Raise a FoldError where folds cut a conversation apart, so that it could be neither trained nor tested on whole."""
     for cut in cuts:
         parts = assign.split_conversations(clips, cut.folds)
@@ -19,7 +19,7 @@ def check_whole(clips: Sequence[Clip], cuts: Sequence[Cut]) -> None:
             raise FoldError(f"{cut.kind} folds cut {len(parts)} conversations apart, first {parts[0]}; leave-one-group-out keeps them whole")
 
 
-def by_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None) -> Cut:
+def folds_of_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None) -> FoldSet:
     """The folds of scored clips under a protocol.
 
     Args:
@@ -31,4 +31,4 @@ def by_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection:
     """
     wanted = (selection or protocol.selection) == "inner"
     inner = assign.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if wanted else None
-    return assign.cut(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
+    return assign.make_folds(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)

@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nverbench._io import paths, strict_yaml
-from nverbench.errors import ResultError, short
+from nverbench.errors import ResultError, abbreviated
 from nverbench.results import published as references
-from nverbench.results.published import FOLDER
+from nverbench.results.published_files import FOLDER
 
 FILE = paths.packaged("leaderboard/claims.yaml")
 METRIC = "accuracy"
@@ -24,13 +24,13 @@ HOLDS, FAILS, CANNOT_TELL, NOT_MEASURED = "holds", "fails", "cannot tell", "not 
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Strict(BaseModel):
+class ClaimModel(BaseModel):
     """A mapping of claims.yaml: unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Selector(Strict):
+class Selector(ClaimModel):
     """Which cells belong to a side: those that fit everything said; nothing said about a column means any."""
 
     fusions: Annotated[list[Text], Field(min_length=1)]
@@ -45,7 +45,7 @@ class Selector(Strict):
     """Of two families, of one, or the same backbone twice (a control, and no same-family pair); different: mixed or same-family."""
 
 
-class Contrast(Strict):
+class Contrast(ClaimModel):
     """Side a minus side b."""
 
     says: Text
@@ -54,7 +54,7 @@ class Contrast(Strict):
     against: Literal["mean", "same-backbones", "best-single", "best"]
 
 
-class Claim(Strict):
+class Claim(ClaimModel):
     """A sentence of a paper, in our words, and what would have to be true."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -67,7 +67,7 @@ class Claim(Strict):
     controls: list[Contrast] = []
 
 
-class Claims(Strict):
+class Claims(ClaimModel):
     """The file."""
 
     worth: Annotated[float, Field(gt=0)]
@@ -84,7 +84,7 @@ class Claims(Strict):
 
 
 @dataclass(frozen=True)
-class Cell:
+class SystemScore:
     """One score of a combination on a corpus, ours or published."""
 
     backbones: tuple[str, ...]
@@ -98,7 +98,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedMargin:
     """A contrast on a paper's own table; values as fractions."""
 
     verdict: str
@@ -117,16 +117,16 @@ def load(path: Path = FILE) -> Claims:
         ResultError: it cannot be read or does not follow the schema.
     """
     try:
-        return Claims.model_validate(strict_yaml.content(path))
+        return Claims.model_validate(strict_yaml.load_yaml(path))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(step) for step in problem["loc"])
-        raise ResultError(f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got {short(problem['input'], 80)}; mend it") from error
+        raise ResultError(f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got {abbreviated(problem['input'], 80)}; mend it") from error
     except (OSError, ValueError) as error:
         raise ResultError(f"{path}: not readable claims ({' '.join(str(error).split())[:160]}); restore the file") from error
 
 
-def matches(selector: Selector, cell: Cell) -> bool:
+def matches(selector: Selector, cell: SystemScore) -> bool:
     """Whether a cell belongs to a side."""
     streams = "fusion" if len(cell.backbones) > 1 else "single"
     twice = len(cell.backbones) > 1 and len(set(cell.backbones)) == 1
@@ -142,7 +142,7 @@ def matches(selector: Selector, cell: Cell) -> bool:
     )
 
 
-def opposed(contrast: Contrast, cells: Sequence[Cell]) -> list[tuple[Cell, list[Cell]]]:
+def matched_pairs(contrast: Contrast, cells: Sequence[SystemScore]) -> list[tuple[SystemScore, list[SystemScore]]]:
     """Each cell of side a with the cells of side b it is set against, on one corpus; cells of a that have no counterpart are left out."""
     ours, theirs = ([c for c in cells if matches(side, c)] for side in (contrast.a, contrast.b))
     found = []
@@ -159,34 +159,34 @@ def opposed(contrast: Contrast, cells: Sequence[Cell]) -> list[tuple[Cell, list[
     return found
 
 
-def published(contrast: Contrast, source: str, corpus: str, known: Claims, folder: Path = FOLDER) -> Published | None:
+def published(contrast: Contrast, source: str, corpus: str, known: Claims, folder: Path = FOLDER) -> PublishedMargin | None:
     """A contrast on the paper's table; None where the table has no such cells."""
-    pairs = opposed(contrast, [cell for cell in table(source, known.families, folder) if cell.dataset == corpus])
+    pairs = matched_pairs(contrast, [cell for cell in table(source, known.families, folder) if cell.dataset == corpus])
     if not pairs:
         return None
-    a, b = sides(pairs, lambda cell: cell.score)
+    a, b = means(pairs, lambda cell: cell.score)
     value = a - b
     if abs(value) < known.worth / 100:
         note = f"smaller than {known.worth:g} point{'s' if known.worth != 1 else ''}, and without intervals"
-        return Published(CANNOT_TELL, value, a, b, counted(pairs), note)
-    return Published(HOLDS if value > 0 else FAILS, value, a, b, counted(pairs), "")
+        return PublishedMargin(CANNOT_TELL, value, a, b, counted(pairs), note)
+    return PublishedMargin(HOLDS if value > 0 else FAILS, value, a, b, counted(pairs), "")
 
 
-def sides(pairs: Sequence[tuple[Cell, Sequence[Cell]]], value: Callable[[Cell], float]) -> tuple[float, float]:
+def means(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]], value: Callable[[SystemScore], float]) -> tuple[float, float]:
     """Mean value over the cells of a, and over what they are set against."""
     a = [value(cell) for cell, _ in pairs]
     b = [sum(map(value, others)) / len(others) for _, others in pairs]
     return sum(a) / len(a), sum(b) / len(b)
 
 
-def counted(pairs: Sequence[tuple[Cell, Sequence[Cell]]]) -> tuple[int, int]:
+def counted(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]]) -> tuple[int, int]:
     """How many cells of each side."""
     return len(pairs), len({other for _, others in pairs for other in others})
 
 
-def table(source: str, families: Mapping[str, str], folder: Path = FOLDER) -> list[Cell]:
+def table(source: str, families: Mapping[str, str], folder: Path = FOLDER) -> list[SystemScore]:
     """The cells of a paper's table."""
     return [
-        Cell(c.backbones, tuple(families.get(b, b) for b in c.backbones), c.fusion, c.loss, c.dataset, c.scores[METRIC])
+        SystemScore(c.backbones, tuple(families.get(b, b) for b in c.backbones), c.fusion, c.loss, c.dataset, c.scores[METRIC])
         for c in references.cells(source, folder)
     ]

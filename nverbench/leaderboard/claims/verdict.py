@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench._io.text import visible
+from nverbench._io.text import escape_control_characters
 from nverbench.errors import ResultError
 from nverbench.leaderboard.claims import spec as claims
-from nverbench.leaderboard.claims.spec import CANNOT_TELL, FAILS, HOLDS, METRIC, NOT_MEASURED, Cell, Claim, Claims, Contrast, Published
-from nverbench.leaderboard.rows import NOT_RERUN, RANKED, Field, Filed, field_of
-from nverbench.metrics.jackknife import FEWEST, Interval, Predictions, left_out, quantile, settled, standard_error
-from nverbench.metrics.significance import p_value, smallest_difference
+from nverbench.leaderboard.claims.spec import CANNOT_TELL, FAILS, HOLDS, METRIC, NOT_MEASURED, Claim, Claims, Contrast, PublishedMargin, SystemScore
+from nverbench.leaderboard.rows import NOT_RERUN, RANKED, Field, StoredResult, field_of
+from nverbench.metrics.jackknife import MIN_GROUPS, Decisions, Interval, leave_one_out, quantile, standard_error, zero_rounding
+from nverbench.metrics.significance import minimum_detectable_difference, p_value
 from nverbench.results.record import Result
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClaimVerdict:
     """One contrast of a claim on one corpus, cut and protocol; values as fractions."""
 
     claim: str
@@ -56,7 +56,7 @@ class Judged:
     cells: tuple[int, int] | None
     """How many rows of each side."""
     note: str
-    published: Published | None
+    published: PublishedMargin | None
     """The same contrast on the paper's own table."""
 
     def record(self) -> dict[str, object]:
@@ -64,7 +64,7 @@ class Judged:
         return dataclasses.asdict(self)
 
 
-def judge(filed: Iterable[Filed], known: Claims | None = None) -> list[Judged]:
+def judge_claims(filed: Iterable[StoredResult], known: Claims | None = None) -> list[ClaimVerdict]:
     """Every claim and its controls, in the order of the file: where measured one verdict per field, else one that says so per corpus of the paper."""
     known = known or claims.load()
     evidence, reasons = _evidence(filed)
@@ -84,16 +84,16 @@ class _Field:
 
     result: Result
     """Any of them."""
-    cells: list[Cell]
+    cells: list[SystemScore]
     whole: dict[str, float]
     without: dict[str, NDArray[np.float64]]
     """Id -> (G,)."""
     units: int
 
 
-def _evidence(filed: Iterable[Filed]) -> tuple[dict[Field, _Field], dict[tuple[str, Cell], str]]:
+def _evidence(filed: Iterable[StoredResult]) -> tuple[dict[Field, _Field], dict[tuple[str, SystemScore], str]]:
     """Fields with what counts in them; and what does not count: corpus and cell -> why."""
-    fields: dict[Field, dict[tuple[object, ...], Filed]] = defaultdict(dict)
+    fields: dict[Field, dict[tuple[object, ...], StoredResult]] = defaultdict(dict)
     reasons = {}
     # Of one combination the row with the most replicates counts, then the newest.
     for one in sorted(filed, key=lambda f: (f.result.seeds, f.result.created, f.result.id)):
@@ -108,9 +108,9 @@ def _evidence(filed: Iterable[Filed]) -> tuple[dict[Field, _Field], dict[tuple[s
     return made, reasons
 
 
-def _cell(r: Result) -> Cell:
+def _cell(r: Result) -> SystemScore:
     e = r.entry
-    return Cell(tuple(e.backbones), tuple(e.families), _fusion(r), e.loss, e.dataset, r.scores[METRIC].value, r.id)
+    return SystemScore(tuple(e.backbones), tuple(e.families), _fusion(r), e.loss, e.dataset, r.scores[METRIC].value, r.id)
 
 
 def _fusion(r: Result) -> str:
@@ -118,9 +118,9 @@ def _fusion(r: Result) -> str:
     return r.entry.fusion if r.shuffle == "none" else f"{r.entry.fusion} (shuffle={r.shuffle})"
 
 
-def _field(rows: Sequence[Filed]) -> _Field | None:
+def _field(rows: Sequence[StoredResult]) -> _Field | None:
     """The rows that are over the same clips, labels and groups as most; None where no predictions can be read."""
-    alike: dict[tuple[object, ...], list[tuple[Filed, Predictions]]] = defaultdict(list)
+    alike: dict[tuple[object, ...], list[tuple[StoredResult, Decisions]]] = defaultdict(list)
     for one in rows:
         try:
             p = one.predictions().decisions(len(one.result.labels))
@@ -130,61 +130,61 @@ def _field(rows: Sequence[Filed]) -> _Field | None:
     if not alike:
         return None
     kept = max(alike.values(), key=len)
-    parts = {one.result.id: left_out(p) for one, p in kept}
+    parts = {one.result.id: leave_one_out(p) for one, p in kept}
     whole, without = {i: w[METRIC] for i, (w, _) in parts.items()}, {i: o[METRIC] for i, (_, o) in parts.items()}
     return _Field(kept[0][0].result, [_cell(one.result) for one, _ in kept], whole, without, len(set(kept[0][1].units())))
 
 
-def _measured(claim: Claim, contrast: Contrast, field: _Field, known: Claims) -> Judged | None:
+def _measured(claim: Claim, contrast: Contrast, field: _Field, known: Claims) -> ClaimVerdict | None:
     """A contrast in one field; None where it lacks a side."""
-    pairs = claims.opposed(contrast, field.cells)
+    pairs = claims.matched_pairs(contrast, field.cells)
     if not pairs:
         return None
-    a, b = claims.sides(pairs, lambda cell: field.whole[cell.id])
-    left = [claims.sides(pairs, lambda cell, g=g: float(field.without[cell.id][g])) for g in range(field.units)]  # type: ignore[misc]
+    a, b = claims.means(pairs, lambda cell: field.whole[cell.id])
+    left = [claims.means(pairs, lambda cell, g=g: float(field.without[cell.id][g])) for g in range(field.units)]  # type: ignore[misc]
     d = difference(a - b, np.array([x - y for x, y in left]), field.units)
     r = field.result
     verdict = CANNOT_TELL if d.low is None or d.high is None else HOLDS if d.low > 0 else FAILS if d.high < 0 else CANNOT_TELL
-    notes = [f"fewer than {FEWEST} {r.unit}s: no claim of significance"] if d.low is None else []
+    notes = [f"fewer than {MIN_GROUPS} {r.unit}s: no claim of significance"] if d.low is None else []
     notes += ["a corpus that the paper did not use"] if r.entry.dataset not in claim.corpora else []
     notes += ["optimistic: the stopping epoch was chosen on the test part"] if r.optimistic else []
     return dataclasses.replace(
         _unmeasured(claim, contrast, r.entry.dataset, known, {}), folds=r.folds.kind, protocol=r.protocol, selection=r.selection, verdict=verdict,
-        value=d.value, low=d.low, high=d.high, p=p_value(d, field.units), smallest=smallest_difference(d, field.units), a=a, b=b,
+        value=d.value, low=d.low, high=d.high, p=p_value(d, field.units), smallest=minimum_detectable_difference(d, field.units), a=a, b=b,
         cells=claims.counted(pairs), note="; ".join(notes),
     )  # fmt: skip
 
 
 def difference(value: float, without: NDArray[np.float64], units: int, level: float = 0.95) -> Interval:
     """A difference of means with its jackknife interval, from the values (G,) without each group: +- t(G-1) se; none with fewer than five groups."""
-    settled_value = float(settled(np.asarray(value)))
+    settled_value = float(zero_rounding(np.asarray(value)))
     if units < 2:
         return Interval(settled_value, None, None, None)
-    se = float(standard_error(settled(without)))
-    if units < FEWEST:
+    se = float(standard_error(zero_rounding(without)))
+    if units < MIN_GROUPS:
         return Interval(settled_value, None, None, se)
     half = quantile(level, units) * se
     return Interval(settled_value, settled_value - half, settled_value + half, se)
 
 
-def _unmeasured(claim: Claim, contrast: Contrast, corpus: str, known: Claims, reasons: Mapping[tuple[str, Cell], str]) -> Judged:
+def _unmeasured(claim: Claim, contrast: Contrast, corpus: str, known: Claims, reasons: Mapping[tuple[str, SystemScore], str]) -> ClaimVerdict:
     """A contrast on a corpus without rows of both sides that count."""
     near = [why for (dataset, cell), why in reasons.items()
             if dataset == corpus and any(claims.matches(side, _bare(cell)) for side in (contrast.a, contrast.b))]  # fmt: skip
     table = claims.published(contrast, claim.source, corpus, known) if corpus in claim.corpora else None
-    return Judged(
+    return ClaimVerdict(
         claim=claim.id, paper=claim.paper, sentence=claim.sentence, contrast=contrast.says, control=contrast is not claim.contrast, corpus=corpus,
         folds="", protocol="", selection="", metric=METRIC, verdict=NOT_MEASURED, value=None, low=None, high=None, p=None, smallest=None, a=None,
         b=None, cells=None, note=f"{near[0]}: no evidence" if near else "", published=table,
     )  # fmt: skip
 
 
-def _bare(cell: Cell) -> Cell:
+def _bare(cell: SystemScore) -> SystemScore:
     """A cell as if its backbones had no options: an untrained one is near to what was claimed, and no evidence."""
     return dataclasses.replace(cell, backbones=tuple(b.partition(":")[0] for b in cell.backbones))
 
 
-def lines(judged: Sequence[Judged]) -> list[str]:
+def lines(judged: Sequence[ClaimVerdict]) -> list[str]:
     """The verdicts in words: paper and sentence, then every contrast and corpus, but for controls that nobody measured; points of accuracy."""
     shown: list[str] = []
     said = ""
@@ -199,10 +199,10 @@ def lines(judged: Sequence[Judged]) -> list[str]:
         shown.append(f"    ours:      {_ours(one)}")
         if one.published:
             shown.append(f"    published: {_theirs(one.published)}")
-    return [visible(line) for line in shown[1:]]
+    return [escape_control_characters(line) for line in shown[1:]]
 
 
-def _ours(one: Judged) -> str:
+def _ours(one: ClaimVerdict) -> str:
     if one.value is None or one.a is None or one.b is None or one.cells is None:
         return one.verdict + (f" ({one.note})" if one.note else "")
     interval = f" [{100 * one.low:.1f}, {100 * one.high:.1f}]" if one.low is not None and one.high is not None else ""
@@ -211,6 +211,6 @@ def _ours(one: Judged) -> str:
     return f"{one.verdict}: {100 * one.value:+.1f}{interval} ({rows}{seen}){f'; {one.note}' if one.note else ''}"
 
 
-def _theirs(published: Published) -> str:
+def _theirs(published: PublishedMargin) -> str:
     rows = f"{100 * published.a:.1f} - {100 * published.b:.1f}, {published.cells[0]} and {published.cells[1]} rows"
     return f"{published.verdict}: {100 * published.value:+.1f} ({rows}){f'; {published.note}' if published.note else ''}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench.metrics.jackknife import FEWEST, NOISE, Interval, quantile, settled, standard_error
+from nverbench.metrics.jackknife import MIN_GROUPS, ROUNDING, Interval, quantile, standard_error, zero_rounding
 from nverbench.plugin.types import UNSCORED
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Turns:
+class ConversationTurns:
     """Every turn of the conversations, in any order, and what the two models said of it."""
 
     conversations: tuple[str, ...]
@@ -62,7 +62,7 @@ class Gain:
     @property
     def gains(self) -> bool:
         """The contextual model is right more often."""
-        return self.contextual - self.single > NOISE
+        return self.contextual - self.single > ROUNDING
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Null:
 
 
 @dataclass(frozen=True)
-class Pull:
+class DominancePull:
     """How often the dominant label is said of turns that have another one, in conversations that have a dominant one; as fractions."""
 
     turns: int
@@ -134,7 +134,7 @@ class Atmosphere:
     """Conversations whose dominant emotion gains."""
     null: Null | None
     """None where no conversation has a dominant emotion; so is the next."""
-    pull: Pull | None
+    pull: DominancePull | None
     replicates: tuple[int, int]
     """Of the contextual and of the single-utterance model."""
 
@@ -144,7 +144,7 @@ class Atmosphere:
         return sum(c.dominant is not None for c in self.conversations)
 
 
-def analyse(turns: Turns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:
+def analyse(turns: ConversationTurns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:
     """The gains and pulls of the contextual model over the single-utterance model.
 
     Raises:
@@ -160,7 +160,7 @@ def analyse(turns: Turns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:
     conversations = tuple(_conversation(name, some, turns, right) for name, some in kept.items())
     dominated = [(some[scored[some]], c) for some, c in zip(kept.values(), conversations, strict=True) if c.dominant is not None]
     gaining = sum(c.emotions[str(c.dominant)].gains for _, c in dominated)
-    gains = [(settled(right[0] - right[1])[some], c.counts[str(c.dominant)]) for some, c in dominated]
+    gains = [(zero_rounding(right[0] - right[1])[some], c.counts[str(c.dominant)]) for some, c in dominated]
     every = np.concatenate([some[scored[some]] for some in kept.values()])  # sorted: sums depend on their order in the last bit
     return Atmosphere(
         turns.labels, conversations, _gain(every, right), _by_label(every, turns, right), gaining,
@@ -169,7 +169,7 @@ def analyse(turns: Turns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:
     )  # fmt: skip
 
 
-def _conversation(name: str, rows: NDArray[np.int64], turns: Turns, right: list[Numbers]) -> Conversation:
+def _conversation(name: str, rows: NDArray[np.int64], turns: ConversationTurns, right: list[Numbers]) -> Conversation:
     some = rows[turns.target[rows] != UNSCORED]
     emotions = _by_label(some, turns, right)
     counts = {label: gain.turns for label, gain in emotions.items()}
@@ -177,7 +177,7 @@ def _conversation(name: str, rows: NDArray[np.int64], turns: Turns, right: list[
     return Conversation(name, turns.groups[rows[0]], len(rows), counts, dominant, _gain(some, right), emotions)
 
 
-def _by_label(rows: NDArray[np.int64], turns: Turns, right: list[Numbers]) -> dict[str, Gain]:
+def _by_label(rows: NDArray[np.int64], turns: ConversationTurns, right: list[Numbers]) -> dict[str, Gain]:
     """Gains by label, labels that occur in their order."""
     found = {label: rows[turns.target[rows] == k] for k, label in enumerate(turns.labels)}
     return {label: _gain(some, right) for label, some in found.items() if len(some)}
@@ -193,14 +193,14 @@ def _null(gains: list[tuple[Numbers, int]], gaining: int, draws: int, seed: int)
     counts = np.zeros(draws)
     for gain, dominant in gains:
         drawn = rng.permuted(np.tile(gain, (draws, 1)), axis=1)[:, :dominant]  # (draws, turns of the dominant label)
-        counts += drawn.mean(1) > NOISE
+        counts += drawn.mean(1) > ROUNDING
     low, high = np.quantile(counts, [0.025, 0.975])
     return Null(float(counts.mean()), float(low), float(high), float((1 + (counts >= gaining).sum()) / (1 + draws)), draws, seed)
 
 
-def _pull(turns: Turns, dominated: list[tuple[NDArray[np.int64], Conversation]]) -> Pull | None:
+def _pull(turns: ConversationTurns, dominated: list[tuple[NDArray[np.int64], Conversation]]) -> DominancePull | None:
     """Shares of the dominant label among what is said of turns with another label, with a delete-one-unit jackknife of their difference."""
-    by_group = len({group for group in turns.groups if group is not None}) >= FEWEST and None not in turns.groups
+    by_group = len({group for group in turns.groups if group is not None}) >= MIN_GROUPS and None not in turns.groups
     sums: dict[str, Numbers] = defaultdict(lambda: np.zeros(3))  # unit -> (turns, said by the contextual model, said by the single one)
     for rows, c in dominated:
         label = turns.labels.index(str(c.dominant))
@@ -212,18 +212,18 @@ def _pull(turns: Turns, dominated: list[tuple[NDArray[np.int64], Conversation]])
         return None
     stack = np.array([sums[unit] for unit in sorted(sums)])  # (u, 3)
     total = stack.sum(0)
-    value = float(settled(np.asarray(total[1] - total[2])) / total[0])
+    value = float(zero_rounding(np.asarray(total[1] - total[2])) / total[0])
     interval = Interval(value, None, None, None)
     if len(stack) > 1:
         without = total - stack  # (u, 3)
-        se = float(standard_error(settled(without[:, 1] - without[:, 2]) / without[:, 0]))
+        se = float(standard_error(zero_rounding(without[:, 1] - without[:, 2]) / without[:, 0]))
         half = quantile(0.95, len(stack)) * se
-        claim = len(stack) >= FEWEST
+        claim = len(stack) >= MIN_GROUPS
         interval = Interval(value, value - half if claim else None, value + half if claim else None, se)
-    return Pull(int(total[0]), float(total[1] / total[0]), float(total[2] / total[0]), interval, "group" if by_group else "conversation", len(stack))
+    return DominancePull(int(total[0]), float(total[1] / total[0]), float(total[2] / total[0]), interval, "group" if by_group else "conversation", len(stack))
 
 
-def _check(turns: Turns) -> None:
+def _check(turns: ConversationTurns) -> None:
     n, k = len(turns.conversations), len(turns.labels)
     shapes = {"places": len(turns.places), "groups": len(turns.groups), "target": len(turns.target),
               "contextual": turns.contextual.shape[-1], "single": turns.single.shape[-1]}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 from nverbench.errors import ResultError
 from nverbench.leaderboard.context.analysis import Atmosphere, Conversation, Gain
-from nverbench.results.published import FOLDER
+from nverbench.results.published_files import FOLDER
 
 PUBLISHED = "71% (22/31)"
 """What the paper prints of its 31 test conversations; what "dominant" means there is not said, so both denominators stand beside it."""

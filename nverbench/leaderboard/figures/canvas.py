@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from nverbench._io.paths import whole
-from nverbench._io.text import visible
+from nverbench._io.paths import atomic_open
+from nverbench._io.text import escape_control_characters
 from nverbench.errors import UsageError
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -31,7 +31,7 @@ def canvas(width: float, height: float) -> Any:
 
 def short(text: str, most: int = 24) -> str:
     """A name that leaves room for the picture; nothing in it is mathematics, turns text around or cannot be seen."""
-    shown = visible(text)
+    shown = escape_control_characters(text)
     shown = shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
     return shown.replace("$", r"\$")
 
@@ -49,5 +49,5 @@ def save(figure: Any, path: Path) -> None:
         raise UsageError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "nverbench", "pdf.fonttype": 42}):
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")  # a script that the font lacks shows as boxes
-        with whole(path) as file:
+        with atomic_open(path) as file:
             figure.savefig(file, format=path.suffix[1:].lower(), dpi=DPI, metadata=UNDATED[path.suffix.lower()])

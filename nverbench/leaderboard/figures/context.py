@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.leaderboard.figures.canvas import canvas, short
-from nverbench.metrics.jackknife import NOISE
+from nverbench.metrics.jackknife import ROUNDING
 
 if TYPE_CHECKING:
     from nverbench.leaderboard.context.analysis import Atmosphere, Conversation
@@ -106,4 +106,4 @@ def _gains(axes: Any, order: list[Conversation]) -> None:
 
 
 def _direction(difference: float) -> str:
-    return "no change" if abs(difference) <= NOISE else "gains" if difference > 0 else "loses"
+    return "no change" if abs(difference) <= ROUNDING else "gains" if difference > 0 else "loses"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nverbench.leaderboard.figures.embeddings import Stored
+    from nverbench.leaderboard.figures.embeddings import StoredEmbeddings
 
 NAMED = 16
 """Labels that a legend has room for."""
@@ -37,7 +37,7 @@ class Panel:
     structure: Structure
 
 
-def panels(stored: Sequence[Stored]) -> list[Panel]:
+def panels(stored: Sequence[StoredEmbeddings]) -> list[Panel]:
     """The panels of every backbone: emotion, then speaker where speakers are known."""
     found = []
     for one in stored:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nverbench.data.corpus import Corpus
-    from nverbench.plugin.discovery import Catalog
+    from nverbench.plugin.catalog import Catalog
     from nverbench.plugin.records import Clip
     from nverbench.registry import Registry
     from nverbench.results.record import Result
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredEmbeddings:
     """What one backbone heard of a result's clips."""
 
     backbone: str
@@ -40,7 +40,7 @@ class Stored:
     """What a group is: speaker, session, ..."""
 
 
-def stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str], None]) -> list[Stored]:
+def load_stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str], None]) -> list[StoredEmbeddings]:
     """The embeddings of every backbone of a result, from this machine's cache.
 
     Raises:
@@ -48,7 +48,7 @@ def stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str
         UsageError: a backbone's embeddings are no fixed vectors of the cache.
     """
     dataset = catalog.dataset(split(result.entry.dataset)[0])
-    corpus = corpora.here(dataset, result.entry.dataset)
+    corpus = corpora.load_local(dataset, result.entry.dataset)
     if corpus.digest != result.provenance.dataset_digest:
         raise ArtifactError(f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result {result.id} was made on "
                             f"{result.provenance.dataset_digest[:12]}; nverbench data check {dataset.name} says how it differs")  # fmt: skip
@@ -56,7 +56,7 @@ def stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str
     labels = tuple(result.display.get(str(clip.label), str(clip.label)) for clip in clips)
     names = dict.fromkeys(result.entry.backbones)  # the same backbone twice is drawn once
     groups = _pseudonyms(corpus, clips)
-    return [Stored(name, _matrix(name, result, corpus, clips, catalog, rules, say), labels, groups, dataset.group) for name in names]
+    return [StoredEmbeddings(name, _matrix(name, result, corpus, clips, catalog, rules, say), labels, groups, dataset.group) for name in names]
 
 
 def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -72,9 +72,9 @@ def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
 def _matrix(
     name: str, result: Result, corpus: Corpus, clips: Sequence[Clip], catalog: Catalog, rules: Registry, say: Callable[[str], None]
 ) -> NDArray[np.float32]:
-    planned = lookup.planned(catalog, rules, name)
+    planned = lookup.plan_backbone(catalog, rules, name)
     expected = result.provenance.weights_digests.get(name)
     if expected not in (None, planned.weights.digest):
         raise ArtifactError(f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result {result.id} was made with "
                             f"{expected[:12]}; add those with nverbench weights add")  # fmt: skip
-    return lookup.matrix(planned, corpus, clips, say)
+    return lookup.cached_matrix(planned, corpus, clips, say)

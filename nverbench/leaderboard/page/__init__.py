@@ -3,6 +3,6 @@
 from nverbench.leaderboard.page.build import Built, build
 from nverbench.leaderboard.page.content import content
 from nverbench.leaderboard.page.embedding_map import from_store
-from nverbench.leaderboard.page.part_info import Knowledge, known
+from nverbench.leaderboard.page.part_info import PartInfo, installed_info
 
-__all__ = ["Built", "Knowledge", "build", "content", "from_store", "known"]
+__all__ = ["Built", "PartInfo", "build", "content", "from_store", "installed_info"]

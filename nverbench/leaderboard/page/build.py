@@ -19,7 +19,7 @@ from nverbench._io.paths import write_atomically
 from nverbench.errors import UsageError
 from nverbench.leaderboard.page.content import content, public
 from nverbench.leaderboard.page.detail import charts, words
-from nverbench.leaderboard.page.part_info import Knowledge
+from nverbench.leaderboard.page.part_info import PartInfo
 from nverbench.leaderboard.rows import Row
 from nverbench.plugin.options import split
 
@@ -49,7 +49,7 @@ class Built:
 
 def build(
     rows: Sequence[Row], folder: Path,
-    *, claims: Sequence[Mapping[str, Any]] = (), knowledge: Knowledge | None = None, points: Mapping[str, Any] | None = None,
+    *, claims: Sequence[Mapping[str, Any]] = (), knowledge: PartInfo | None = None, points: Mapping[str, Any] | None = None,
 ) -> Built:  # fmt: skip
     """Write the page of these rows into a folder, and take away the results of an earlier one.
 
@@ -64,7 +64,7 @@ def build(
         UsageError: the folder holds something else.
     """
     _prepare(folder)
-    knows, drawn = knowledge or Knowledge(), {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
+    knows, drawn = knowledge or PartInfo(), {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
     kept = [row for row in rows if not _problem(row)]
     built = Built(folder, problems=[f"result {row.result.id!r} is left out: {why}" for row in rows if (why := _problem(row))])
     record, templates = content(kept, claims=claims), environment()
@@ -117,7 +117,7 @@ def _problem(row: Row) -> str:
     return "" if ID.fullmatch(row.result.id) else "its id is not a hexadecimal digest, so it could not be a file's name"
 
 
-def _sheets(rows: Iterable[Row], knows: Knowledge) -> list[dict[str, Any]]:
+def _sheets(rows: Iterable[Row], knows: PartInfo) -> list[dict[str, Any]]:
     """The datasets among the rows, each with its label card where the catalogue has one, and the licences that results recorded."""
     licences: dict[str, dict[str, str]] = {}
     for row in rows:

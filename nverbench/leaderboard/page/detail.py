@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from nverbench.leaderboard.page.content import interval, kind, notes, total
-from nverbench.leaderboard.page.part_info import Knowledge
+from nverbench.leaderboard.page.part_info import PartInfo
 from nverbench.leaderboard.rows import Row
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.scores import NAMES
@@ -27,7 +27,7 @@ DECIMALS = 4
 """Of a point of a chart."""
 
 
-def words(row: Row, r: Result, knowledge: Knowledge, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
+def words(row: Row, r: Result, knowledge: PartInfo, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
     """What the page says: every value is text or a number, for a template that escapes them.
 
     Args:

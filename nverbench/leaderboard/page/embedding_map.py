@@ -14,13 +14,13 @@ import numpy as np
 
 from nverbench.data import artifacts
 from nverbench.data import corpus as corpora
-from nverbench.data.artifacts import Planned, Weights
+from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.data.corpus import Corpus
-from nverbench.embedding.cache import Store, key_of
-from nverbench.embedding.keys import key_of as embedding_key
+from nverbench.embedding.cache import EmbeddingCache, cache_key
+from nverbench.embedding.keys import embedding_key as embedding_key
 from nverbench.embedding.pooled import Embeddings
 from nverbench.errors import NverbenchError, ResultError
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import resolve, split
 from nverbench.registry import Registry
 from nverbench.results.record import Result
@@ -36,15 +36,15 @@ DECIMALS = 3
 
 
 @dataclass
-class Shelves:
+class EmbeddingSources:
     """Where embeddings of this machine are looked for."""
 
     catalog: Catalog
     registry: Registry
-    store: Store
+    store: EmbeddingCache
 
 
-def from_store(results: Iterable[Result], shelves: Shelves, say: Callable[[str], None]) -> dict[str, Any]:
+def from_store(results: Iterable[Result], shelves: EmbeddingSources, say: Callable[[str], None]) -> dict[str, Any]:
     """Embedding digest -> picture, for every embedding of the results that lies in the store whole; what is not there is said, and left out.
 
     A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and ``people``), ``unit``, ``clips`` and ``shown``. Only of
@@ -79,7 +79,7 @@ def points(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return made
 
 
-def _picture(result: Result, name: str, digest: str, shelves: Shelves) -> dict[str, Any]:
+def _picture(result: Result, name: str, digest: str, shelves: EmbeddingSources) -> dict[str, Any]:
     if result.share != "open":
         raise ResultError(f"its labels may not be published (share: {result.share})")
     corpus = _corpus(result, shelves)
@@ -87,7 +87,7 @@ def _picture(result: Result, name: str, digest: str, shelves: Shelves) -> dict[s
     chosen = np.arange(len(matrix))
     if len(matrix) > MOST:
         chosen = np.sort(np.random.default_rng(SEED).choice(len(matrix), MOST, replace=False))
-    key = key_of({"picture": REVISION, "embedding": digest, "seed": SEED, "perplexity": PERPLEXITY, "components": COMPONENTS, "most": MOST})
+    key = cache_key({"picture": REVISION, "embedding": digest, "seed": SEED, "perplexity": PERPLEXITY, "components": COMPONENTS, "most": MOST})
     kept = shelves.store.get(key)
     if kept is None:
         xy = points(matrix[chosen])
@@ -114,15 +114,15 @@ def _described(result: Result, corpus: Corpus, chosen: NDArray[np.int64], xy: ND
     }
 
 
-def _corpus(result: Result, shelves: Shelves) -> Corpus:
+def _corpus(result: Result, shelves: EmbeddingSources) -> Corpus:
     reference = result.entry.dataset
-    corpus = corpora.here(shelves.catalog.dataset(split(reference)[0]), reference)
+    corpus = corpora.load_local(shelves.catalog.dataset(split(reference)[0]), reference)
     if corpus.digest != result.provenance.dataset_digest:
         raise ResultError(f"the local copy is another one (digest {corpus.digest[:12]}, the result says {result.provenance.dataset_digest[:12]})")
     return corpus
 
 
-def _matrix(result: Result, name: str, corpus: Corpus, shelves: Shelves) -> NDArray[np.float32]:
+def _matrix(result: Result, name: str, corpus: Corpus, shelves: EmbeddingSources) -> NDArray[np.float32]:
     """What the fusion was trained on, (n, d), from the store."""
     part = shelves.catalog.backbone(split(name)[0])
     reference = resolve(part, name.partition("#")[0])
@@ -132,7 +132,7 @@ def _matrix(result: Result, name: str, corpus: Corpus, shelves: Shelves) -> NDAr
         raise ResultError("its weights are not on this machine")
     if weights.digest != result.provenance.weights_digests.get(name):
         raise ResultError("the weights on this machine are others")
-    planned, dtype = Planned(part, reference, weights), str(result.provenance.identity.get("dtype", "float32"))
+    planned, dtype = PlannedBackbone(part, reference, weights), str(result.provenance.identity.get("dtype", "float32"))
     rows = []
     for clip in corpus.clips:
         stored = shelves.store.get(embedding_key(planned, clip, corpus.sha256[clip.id], dtype, part.pool))

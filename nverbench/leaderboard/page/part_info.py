@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nverbench.data.datasheet import datasheet
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import split
 from nverbench.registry import Registry
 from nverbench.results.record import Combination
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class PartInfo:
     """By name, without options."""
 
     citations: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Knowledge:
         return self.citations[kind, name].strip() or "its plugin names no publication"
 
 
-def known(catalog: Catalog, registry: Registry) -> Knowledge:
+def installed_info(catalog: Catalog, registry: Registry) -> PartInfo:
     """What is installed here."""
     citations = {
         (kind, name): part.citation
@@ -47,4 +47,4 @@ def known(catalog: Catalog, registry: Registry) -> Knowledge:
     }  # fmt: skip
     pins = registry.datasets
     sheets = {name: datasheet(part, pins[name].as_source() if name in pins else None) for name, part in catalog.datasets.parts.items()}
-    return Knowledge(citations, sheets)
+    return PartInfo(citations, sheets)

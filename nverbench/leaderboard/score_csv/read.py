@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nverbench.errors import UsageError
-from nverbench.metrics.jackknife import Predictions
+from nverbench.metrics.jackknife import Decisions
 
 GROUPS = ("group", "speaker")
 KNOWN = ("id", "label", "prediction", *GROUPS, "fold", "replicate")
@@ -22,14 +22,14 @@ ROUNDING = 0.01
 
 
 @dataclass(frozen=True)
-class Scored:
+class PredictionFile:
     """A file of predictions: rows in the order of the ids."""
 
     path: Path
     ids: tuple[str, ...]
     labels: tuple[str, ...]
     """Sorted: those of the clips, those that were predicted, and those with a column of probabilities."""
-    predictions: Predictions
+    predictions: Decisions
     folds: tuple[str, ...]
     """(n,) or empty where the file has none."""
     replicates: tuple[str, ...]
@@ -41,14 +41,14 @@ class Scored:
         """Whether the file says who speaks."""
         return any(group is not None for group in self.predictions.groups)
 
-    def over(self, labels: Sequence[str]) -> Predictions:
+    def over(self, labels: Sequence[str]) -> Decisions:
         """The same predictions with classes numbered as in ``labels``, which hold all of the file's."""
         number = np.array([labels.index(label) for label in self.labels])
-        return Predictions(number[self.predictions.target], number[self.predictions.predicted], self.predictions.groups, len(labels))
+        return Decisions(number[self.predictions.target], number[self.predictions.predicted], self.predictions.groups, len(labels))
 
 
 @dataclass(frozen=True)
-class _Said:
+class _PredictionRow:
     """One line of the file."""
 
     line: int
@@ -60,7 +60,7 @@ class _Said:
     fold: str
 
 
-def read(path: Path) -> Scored:
+def read(path: Path) -> PredictionFile:
     """The predictions in a CSV file.
 
     Columns: ``id``, ``label`` (what is true), and ``prediction`` or one probability per class in columns ``p_<label>``; optional ``group`` (or
@@ -69,7 +69,7 @@ def read(path: Path) -> Scored:
     Raises:
         UsageError: the file, the line and what does not fit.
     """
-    lines: dict[str, dict[str, _Said]] = {}
+    lines: dict[str, dict[str, _PredictionRow]] = {}
     classes: set[str] = set()
     for said in _lines(path, classes):
         own = lines.setdefault(said.replicate, {})
@@ -91,11 +91,11 @@ def read(path: Path) -> Scored:
     target = np.array([number[first[i].label] for i in ids], dtype=np.int64)
     predicted = np.array([[number[lines[r][i].prediction] for i in ids] for r in replicates], dtype=np.int64)
     folds = tuple(first[i].fold for i in ids)
-    return Scored(path, tuple(ids), tuple(labels), Predictions(target, predicted, tuple(first[i].group for i in ids), len(labels)),
+    return PredictionFile(path, tuple(ids), tuple(labels), Decisions(target, predicted, tuple(first[i].group for i in ids), len(labels)),
                   folds if all(folds) else (), tuple(replicates), tuple(label for label in labels if label not in true))  # fmt: skip
 
 
-def same_clips(a: Scored, b: Scored) -> tuple[Predictions, Predictions, list[str]]:
+def same_clips(a: PredictionFile, b: PredictionFile) -> tuple[Decisions, Decisions, list[str]]:
     """Both over the labels of both, rows paired by id; a file without groups takes those of the other.
 
     Raises:
@@ -112,10 +112,10 @@ def same_clips(a: Scored, b: Scored) -> tuple[Predictions, Predictions, list[str
         row = next(i for i, (x, y) in enumerate(zip(one.groups, two.groups, strict=True)) if x != y)
         raise UsageError(f"{a.path} and {b.path} differ in the group of clip {a.ids[row]!r}: {one.groups[row]!r} and {two.groups[row]!r}; mend one")
     groups = one.groups if a.grouped else two.groups
-    return *(Predictions(p.target, p.predicted, groups, p.classes) for p in (one, two)), labels  # type: ignore[return-value]  # two of them
+    return *(Decisions(p.target, p.predicted, groups, p.classes) for p in (one, two)), labels  # type: ignore[return-value]  # two of them
 
 
-def check_labels(a: Scored, own: Sequence[str], theirs: Sequence[str], source: str) -> None:
+def check_labels(a: PredictionFile, own: Sequence[str], theirs: Sequence[str], source: str) -> None:
     """Raise when a clip has another label on the other side."""
     wrong = [row for row, (x, y) in enumerate(zip(own, theirs, strict=True)) if x != y]
     if wrong:
@@ -123,7 +123,7 @@ def check_labels(a: Scored, own: Sequence[str], theirs: Sequence[str], source: s
                          f"({len(wrong)} such clips); mend one")  # fmt: skip
 
 
-def _lines(path: Path, classes: set[str]) -> Iterator[_Said]:
+def _lines(path: Path, classes: set[str]) -> Iterator[_PredictionRow]:
     """The lines of the file, checked one by one; ``classes`` gets those that have a column of probabilities."""
     line = 1
     try:
@@ -173,7 +173,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> list[str]:
     return probabilities
 
 
-def _said(path: Path, line: int, cells: Mapping[str, str], probabilities: Sequence[str]) -> _Said:
+def _said(path: Path, line: int, cells: Mapping[str, str], probabilities: Sequence[str]) -> _PredictionRow:
     where = f"{path}, line {line}"
     empty = [name for name in ("id", "label", "prediction", "replicate") if name in cells and not cells[name]]
     if empty:
@@ -182,7 +182,7 @@ def _said(path: Path, line: int, cells: Mapping[str, str], probabilities: Sequen
         raise UsageError(f"{where}: label {cells['label']!r} has no column p_{cells['label']}; give one per class")
     prediction = _most_likely(where, cells, probabilities) if probabilities else cells["prediction"]
     group = next((cells[name] for name in GROUPS if name in cells), "")
-    return _Said(line, cells["id"], cells.get("replicate", ""), cells["label"], prediction, group or None, cells.get("fold", ""))
+    return _PredictionRow(line, cells["id"], cells.get("replicate", ""), cells["label"], prediction, group or None, cells.get("fold", ""))
 
 
 def _most_likely(where: str, cells: Mapping[str, str], probabilities: Sequence[str]) -> str:
@@ -200,7 +200,7 @@ def _most_likely(where: str, cells: Mapping[str, str], probabilities: Sequence[s
     return probabilities[values.index(max(values))]
 
 
-def _check_same(path: Path, first: Mapping[str, _Said], other: Mapping[str, _Said]) -> None:
+def _check_same(path: Path, first: Mapping[str, _PredictionRow], other: Mapping[str, _PredictionRow]) -> None:
     """Raise when two replicates are not of the same clips, labels, groups and folds."""
     replicate = next(iter(other.values())).replicate
     for missing in sorted(set(first) ^ set(other)):

@@ -4,7 +4,7 @@ What a folder says can be invented from end to end; recomputing shows that it co
 """
 
 from nverbench.leaderboard.submissions.bundle import ELSEWHERE, ENTRIES, find, make
-from nverbench.leaderboard.submissions.entries import filed
+from nverbench.leaderboard.submissions.entries import load_entries
 from nverbench.leaderboard.submissions.verify import Verdict, Verifier
 
-__all__ = ["ELSEWHERE", "ENTRIES", "Verdict", "Verifier", "filed", "find", "make"]
+__all__ = ["ELSEWHERE", "ENTRIES", "Verdict", "Verifier", "find", "load_entries", "make"]

@@ -17,7 +17,7 @@ from pydantic import Field
 from nverbench._io.paths import write_atomically
 from nverbench.errors import ResultError
 from nverbench.leaderboard.submissions.read import ATTESTATIONS, Bundle, attestation_files, parsed
-from nverbench.leaderboard.submissions.records import SCHEMA, Digest, Environment, Strict, Text, Who, quoted, same_name, slug
+from nverbench.leaderboard.submissions.records import SCHEMA, Digest, Environment, SubmissionModel, Text, Who, quoted, same_name, slug
 from nverbench.metrics import jackknife
 from nverbench.metrics.scores import NAMES
 from nverbench.results.record import Result
@@ -36,7 +36,7 @@ Outcome = Literal["identical", "reproduced", "differs"]
 Fraction = Annotated[float, Field(ge=-1, le=1)]
 
 
-class Attestation(Strict):
+class Attestation(SubmissionModel):
     """``attestations/<name>.json``."""
 
     schema_version: Literal[1] = SCHEMA
@@ -102,23 +102,23 @@ def accepted(bundle: Bundle) -> Accepted:
     for path in attestation_files(bundle.folder):
         try:
             attestation = parsed(Attestation, path)
-            why = against(attestation, bundle, path)
+            why = rejection_reason(attestation, bundle, path)
         except ResultError as error:
             why = str(error)
         if why:
             notes.append(f"{quoted(path.name)} does not count: {why}")
         else:
             names.append(attestation.by)
-    others = tuple(name for name in names if not own(bundle, name))
+    others = tuple(name for name in names if not is_own(bundle, name))
     return Accepted(others, len(others) < len(names), tuple(notes))
 
 
-def own(bundle: Bundle, name: str) -> bool:
+def is_own(bundle: Bundle, name: str) -> bool:
     """Whether a name is the submitter's, in whatever spelling."""
     return bundle.submitter is not None and same_name(bundle.submitter.name) == same_name(name)
 
 
-def against(attestation: Attestation, bundle: Bundle, path: Path) -> str:
+def rejection_reason(attestation: Attestation, bundle: Bundle, path: Path) -> str:
     """Why an attestation does not count; empty when it does."""
     result, a = bundle.result, attestation
     expected = outcome(result, a.reproduced_digest, a.differences, a.embeddings_differ_by)
@@ -127,7 +127,7 @@ def against(attestation: Attestation, bundle: Bundle, path: Path) -> str:
         "it is of another content of this result (result_digest)": a.result_digest != result.result_digest,
         f"it should be called {slug(a.by)}.json": path.stem != slug(a.by),
         "the submission names no submitter (submitter.json), so nobody is known to be another party": bundle.submitter is None,
-        "the submitter attests their own result": own(bundle, a.by) and a.by != MAINTAINERS,
+        "the submitter attests their own result": is_own(bundle, a.by) and a.by != MAINTAINERS,
         f"it says {a.verdict}, and its numbers say {expected}": a.verdict != expected,
         "heads were trained on other embeddings": a.source == "embeddings" and not a.embeddings_identical,
         "the result differs": a.verdict == "differs",

@@ -12,7 +12,7 @@ from nverbench.leaderboard.submissions.records import MACHINE, Submitter, enviro
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import publish
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 
 ENTRIES = Path("leaderboard") / "entries"
 """Where committed submissions lie in a checkout of the repository."""
@@ -28,7 +28,7 @@ def find(text: str, out: Path) -> Path:
     path = Path(text)
     if path.suffix == ".json" and path.is_file():
         return path
-    root = Folder(out).root
+    root = ResultStore(out).root
     found = sorted(p for p in root.glob("*.json") if text and p.stem.startswith(text))
     exact = [p for p in found if p.stem == text]
     if len(exact or found) == 1:
@@ -44,7 +44,7 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     Raises:
         ResultError: the result or its predictions are damaged, or cannot be published; or another folder of that id is there already.
     """
-    local = read(path)
+    local = read_result(path)
     predictions = Predictions.read(path.with_name(f"{path.stem}.predictions.npz"))
     result, public = publish(local, predictions)
     result = result.model_copy(update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}})
@@ -54,7 +54,7 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
         raise ResultError(f"{target} is there already; delete it to submit the result again")
     try:
         to.mkdir(parents=True, exist_ok=True)
-        with tempfiles.passing_folder(to, ".making-") as passing:
+        with tempfiles.temporary_folder(to, ".making-") as passing:
             write(passing / "bundle", result, public, submitter)
             (passing / "bundle").rename(target)
     except OSError as error:

@@ -10,14 +10,14 @@ from typing import Any
 from nverbench._io.digests import digest_of
 from nverbench.data import audio
 from nverbench.data.corpus import Corpus
-from nverbench.data.folds.assign import FEWEST_GROUPS, Cut
+from nverbench.data.folds.assign import FEWEST_GROUPS, FoldSet
 from nverbench.errors import ResultError
-from nverbench.leaderboard.submissions.parts import Named, pair_record, pinned_digest, seeded_digest
+from nverbench.leaderboard.submissions.parts import ResolvedParts, pair_record, pinned_digest, seeded_digest
 from nverbench.leaderboard.submissions.read import Bundle
 from nverbench.leaderboard.submissions.records import Identity, assignment, environment, folds_file, probabilities_digest, quoted
 from nverbench.pipeline.standing import OFFICIAL, PROVISIONAL, UNOFFICIAL, Conditions, heard_in_pretraining, judge, overrides
 from nverbench.plugin import licences
-from nverbench.plugin.options import Reference, resolve, split
+from nverbench.plugin.options import PartRef, resolve, split
 from nverbench.plugin.records import SHARES, Dataset, Fusion
 from nverbench.registry import Entry, Registry
 from nverbench.results.record import Result
@@ -113,7 +113,7 @@ def check_protocol(result: Result, identity: Identity, registry: Registry) -> It
         yield f"protocol {quoted(result.protocol)} is not in the registry, and the row says {result.standing}"
 
 
-def check_parts(result: Result, identity: Identity, named: Named, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
+def check_parts(result: Result, identity: Identity, named: ResolvedParts, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
     """Facts of the installed parts, weights against pins and lock, and the standing."""
     e, dataset = result.entry, pair_record(named)
     shares = [d.share for _, d in named.sides]
@@ -134,7 +134,7 @@ def check_parts(result: Result, identity: Identity, named: Named, registry: Regi
     yield from _standing(result, identity, named, registry, lock)
 
 
-def notes(identity: Identity, named: Named) -> Iterator[str]:
+def notes(identity: Identity, named: ResolvedParts) -> Iterator[str]:
     """Versions that differ from those here: no contradiction, but worth knowing."""
     for distribution, here in named.distributions.items():
         if identity.plugins.get(distribution, here) != here:
@@ -146,14 +146,14 @@ def notes(identity: Identity, named: Named) -> Iterator[str]:
         yield f"made with revision {quoted(identity.audio)} of audio decoding, here is {audio.REVISION}"
 
 
-def _licences(named: Named) -> dict[str, str]:
+def _licences(named: ResolvedParts) -> dict[str, str]:
     own = {
         str(b): licences.of_weights(b.part.licence, untrained=b.reference.untrained, own=b.reference.weights is not None) for b in named.backbones
     }
     return own | {str(reference): dataset.licence for reference, dataset in named.sides}
 
 
-def _weights(result: Result, identity: Identity, named: Named, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
+def _weights(result: Result, identity: Identity, named: ResolvedParts, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
     for b, said in zip(named.backbones, identity.backbones, strict=True):
         digest, own = b.weights.digest, b.part.lookup is not None or b.reference.weights
         if own:
@@ -176,7 +176,7 @@ def _version(name: str) -> str:
         return "absent"
 
 
-def _standing(result: Result, identity: Identity, named: Named, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
+def _standing(result: Result, identity: Identity, named: ResolvedParts, registry: Registry, lock: Mapping[str, Any]) -> Iterator[str]:
     """The row may not claim more than the registry gives it."""
     e = result.entry
     entry = _entry(result, named, registry)
@@ -189,7 +189,7 @@ def _standing(result: Result, identity: Identity, named: Named, registry: Regist
     if result.protocol not in registry.protocols or result.standing not in LEVELS:
         return
     corpus = Corpus(pair_record(named), named.dataset_reference, (), tuple(result.labels), {}, result.provenance.dataset_digest, {}, (), (), False)
-    cut = Cut(result.folds.kind, (), result.folds.digest, ())
+    cut = FoldSet(result.folds.kind, (), result.folds.digest, ())
     overridden = _overrides(result, identity, named, known, registry)
     judged = judge(known, registry, result.protocol, named.backbones, corpus, cut, lock, overridden=overridden, seeds=result.seeds,
                    transductive=named.fusion.transductive(named.fusion_reference.full), plugins=identity.plugins)  # fmt: skip
@@ -200,7 +200,7 @@ def _standing(result: Result, identity: Identity, named: Named, registry: Regist
         yield f"dataset digest {result.provenance.dataset_digest[:12]} is not the registered {pin.digest[:12]}"
 
 
-def _entry(result: Result, named: Named, registry: Registry) -> Entry | None:
+def _entry(result: Result, named: ResolvedParts, registry: Registry) -> Entry | None:
     """The registered entry that a row says it is, in whatever spelling."""
     for entry in registry.entries:
         if entry.grid == result.entry.grid and result.entry.grid and len(entry.backbones) == len(named.backbones):
@@ -210,20 +210,20 @@ def _entry(result: Result, named: Named, registry: Registry) -> Entry | None:
     return None
 
 
-def _spelled(entry: Entry, named: Named) -> bool:
+def _spelled(entry: Entry, named: ResolvedParts) -> bool:
     """Whether an entry of the same backbones means the same options, fusion, dataset and (where it names one) loss."""
     pairs = [(resolve(b.part, text), b.reference) for b, text in zip(named.backbones, entry.backbones, strict=True)]
     own = [(replace(a, untrained=False), replace(b, untrained=False)) for a, b in pairs]
     if any(str(a) != str(b) for a, b in own):
         return False
-    others: list[tuple[Fusion | Dataset, str, Reference]] = [(named.fusion, entry.fusion, named.fusion_reference)]
+    others: list[tuple[Fusion | Dataset, str, PartRef]] = [(named.fusion, entry.fusion, named.fusion_reference)]
     others.append((named.dataset, entry.dataset, named.dataset_reference))
     if any(split(text)[0] != part.name or str(resolve(part, text)) != str(reference) for part, text, reference in others):
         return False
     return entry.loss is None or (split(entry.loss)[0] == named.loss.name and str(resolve(named.loss, entry.loss)) == str(named.loss_reference))
 
 
-def _overrides(result: Result, identity: Identity, named: Named, entry: Entry, registry: Registry) -> list[str]:
+def _overrides(result: Result, identity: Identity, named: ResolvedParts, entry: Entry, registry: Registry) -> list[str]:
     """What the row was run with that its entry does not say, from the row's identity."""
     few = result.counts.groups < FEWEST_GROUPS  # of few groups a plan takes the kind that they allow
     run = Conditions(result.folds.kind, result.selection, identity.dtype, identity.storage, identity.train.get("shuffle", "none"), identity.skip_bad)

@@ -22,7 +22,7 @@ from nverbench import registry
 from nverbench._io import paths
 from nverbench._io.digests import digest_of, file_digests
 from nverbench.errors import DiskError, ResultError
-from nverbench.leaderboard.rows import Field, Filed, Level, field_of
+from nverbench.leaderboard.rows import Field, Level, StoredResult, field_of
 from nverbench.leaderboard.submissions import read as reading
 from nverbench.leaderboard.submissions.attest import accepted
 from nverbench.leaderboard.submissions.checks import identity_of
@@ -58,7 +58,7 @@ class Checked:
 CHECKED: TypeAdapter[Checked] = TypeAdapter(Checked)
 
 
-def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed], list[str]]:
+def load_entries(entries: Path, verifier: Verifier | None = None) -> tuple[list[StoredResult], list[str]]:
     """The submissions of a folder that do not contradict themselves, and a line on each other one and on attestations that do not count.
 
     Args:
@@ -73,7 +73,7 @@ def filed(entries: Path, verifier: Verifier | None = None) -> tuple[list[Filed],
     odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
     problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
     found = [
-        Filed(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation, partial(_result, f))
+        StoredResult(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation, partial(_result, f))
         for f, r in results.items()
         if f not in odd and (c := checked[f])
     ]
@@ -131,7 +131,7 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
     pins = [{name: pin.model_dump() for name, pin in shelf.items()} for shelf in (rules.weights, rules.datasets, rules.protocols)]
     origins = [sorted((name, str(o)) for name, o in s.origins.items()) for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)]
     checks = sorted(file_digests(Path(__file__).parent.glob("*.py")).values())
-    context = digest_of([checks, pins, [asdict(e) for e in rules.entries], origins, verifier.lock, paths.read_notes("corpora")])
+    context = digest_of([checks, pins, [asdict(e) for e in rules.entries], origins, verifier.lock, paths.read_state("corpora")])
     try:
         content = json.loads(_memory().read_bytes())
         if content["context"] == context and isinstance(content["checked"], dict):

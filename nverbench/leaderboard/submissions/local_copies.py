@@ -9,28 +9,27 @@ from nverbench._io.digests import digest_of
 from nverbench.data import corpus as corpora
 from nverbench.data import cross_corpus
 from nverbench.data.corpus import Corpus
-from nverbench.data.folds.assign import Cut
-from nverbench.data.folds.protocol import by_protocol
+from nverbench.data.folds.assign import FoldSet
+from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.errors import NverbenchError
-from nverbench.leaderboard.submissions.parts import Named
+from nverbench.leaderboard.submissions.parts import ResolvedParts
 from nverbench.leaderboard.submissions.recompute import labelled
 from nverbench.leaderboard.submissions.records import Identity
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.registry import Protocol, Registry
 from nverbench.results.predictions import Predictions
-from nverbench.results.publishing import join
 from nverbench.results.record import Result
 
 
 @dataclass
-class Copies:
+class LocalCopies:
     """The corpora of this machine, each loaded once."""
 
     catalog: Catalog
     registry: Registry
     _loaded: dict[str, Corpus | str] = field(default_factory=dict)
 
-    def of(self, named: Named) -> Corpus | str:
+    def of(self, named: ResolvedParts) -> Corpus | str:
         """The corpus of a result; or why there is none here.
 
         A dataset whose options are paths is never loaded: the path would be the submission's.
@@ -40,14 +39,14 @@ class Copies:
             self._loaded[text] = self._load(named, text)
         return self._loaded[text]
 
-    def _load(self, named: Named, text: str) -> Corpus | str:
+    def _load(self, named: ResolvedParts, text: str) -> Corpus | str:
         for _, dataset in named.sides:
             if dataset.local or dataset.corpus is None:
                 return f"{dataset.name} is somebody's own data"
             if dataset.make is None and corpora.local_copy(dataset) is None:
                 return f"corpus {dataset.corpus} is not on this machine (nverbench data add)"
         try:
-            return cross_corpus.here(self.catalog.dataset, text)
+            return cross_corpus.load_local_pair(self.catalog.dataset, text)
         except (NverbenchError, OSError) as error:
             return f"the local copy of {text} cannot be read: {error}"
 
@@ -68,14 +67,14 @@ def check(result: Result, identity: Identity, joined: Predictions, corpus: Corpu
     if identity.skip_bad:  # which clips trained is not published
         return
     try:
-        cut = by_protocol(corpus.clips, _kind(result, joined), protocol, result.selection)
+        cut = folds_of_protocol(corpus.clips, _kind(result, joined), protocol, result.selection)
     except NverbenchError as error:
         yield f"your copy cannot be cut this way: {error}"
         return
     yield from _against(result, joined, corpus, cut)
 
 
-def _against(result: Result, joined: Predictions, corpus: Corpus, cut: Cut) -> Iterator[str]:
+def _against(result: Result, joined: Predictions, corpus: Corpus, cut: FoldSet) -> Iterator[str]:
     if cut.digest != result.folds.digest:
         yield f"fold digest is {result.folds.digest[:12]}; your copy is cut to {cut.digest[:12]}"
     place = {corpus.clips[row].id: fold.name for fold in cut.folds for row in fold.test}
@@ -107,6 +106,3 @@ def check_columns(published: Predictions, joined: Predictions) -> Iterator[str]:
         yield f"{wrong} clips have another label than in your copy"
     if any(published.groups) and published.groups != own.groups:
         yield "clips are grouped in another way than in your copy"
-
-
-__all__ = ["Copies", "check", "check_columns", "join"]

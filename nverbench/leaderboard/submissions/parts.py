@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nverbench.data import artifacts, cross_corpus
-from nverbench.data.artifacts import Planned, Weights
+from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.errors import NverbenchError
 from nverbench.leaderboard.submissions.records import Identity, quoted
-from nverbench.plugin.discovery import Catalog
-from nverbench.plugin.options import Reference, canonical, resolve, split
+from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.options import PartRef, canonical, resolve, split
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
 from nverbench.registry import Registry
 from nverbench.results.record import Result
@@ -19,36 +19,36 @@ from nverbench.training import early_stopping
 
 
 @dataclass(frozen=True)
-class Named:
+class ResolvedParts:
     """What a result was made from."""
 
-    backbones: tuple[Planned, ...]
+    backbones: tuple[PlannedBackbone, ...]
     fusion: Fusion
-    fusion_reference: Reference
+    fusion_reference: PartRef
     loss: Loss
-    loss_reference: Reference
+    loss_reference: PartRef
     default_loss: str
     """The fusion's default loss, in canonical text."""
     dataset: Dataset
     """Of a crossed one: the record of the pair."""
-    dataset_reference: Reference
-    sides: tuple[tuple[Reference, Dataset], ...]
+    dataset_reference: PartRef
+    sides: tuple[tuple[PartRef, Dataset], ...]
     distributions: dict[str, str]
     """That bring these parts here -> their versions."""
 
 
 @dataclass
-class Found:
+class Lookup:
     """What was found, and what stands against it."""
 
-    named: Named | None = None
+    named: ResolvedParts | None = None
     reasons: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
 
-def look_up(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> Found:
+def look_up(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> Lookup:
     """The parts of a result; reasons where it contradicts them, or what is not installed here."""
-    found = Found()
+    found = Lookup()
     e = result.entry
     wanted = [("backbone", b, catalog.backbones) for b in e.backbones]
     wanted += [("fusion", e.fusion, catalog.fusions), ("loss", e.loss, catalog.losses), ("dataset", e.dataset, catalog.datasets)]  # type: ignore[list-item]
@@ -57,7 +57,7 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
         found.missing.append(f"{', '.join(dict.fromkeys(absent))} not installed here, so that options, standing and licence cannot be checked")
         return found
     try:
-        found.named = _named(result, identity, registry, catalog)
+        found.named = _resolve_parts(result, identity, registry, catalog)
     except NverbenchError as error:
         found.reasons.append(f"its parts do not resolve: {quoted(error)}")
         return found
@@ -65,13 +65,13 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
     return found
 
 
-def _named(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> Named:
+def _resolve_parts(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> ResolvedParts:
     e = result.entry
     backbones = []
     for text, said in zip(e.backbones, identity.backbones, strict=False):  # as many: checked by the caller
         part = catalog.backbone(split(text)[0])
         reference, digest = resolve(part, text), str(said.get("weights"))
-        backbones.append(Planned(part, reference, Weights(None, digest, pinned=_pinned(part, reference, digest, registry))))
+        backbones.append(PlannedBackbone(part, reference, Weights(None, digest, pinned=_pinned(part, reference, digest, registry))))
     fusion, loss, dataset = catalog.fusion(split(e.fusion)[0]), catalog.loss(split(e.loss)[0]), catalog.dataset(split(e.dataset)[0])
     reference = resolve(dataset, e.dataset)
     sides = [(reference, dataset)]
@@ -81,13 +81,13 @@ def _named(result: Result, identity: Identity, registry: Registry, catalog: Cata
     default_loss = canonical(catalog.losses.parts, fusion.default_loss)
     origins = [catalog.backbones.origins[b.part.name] for b in backbones]
     origins += [catalog.fusions.origins[fusion.name], catalog.losses.origins[loss.name], *(catalog.datasets.origins[d.name] for _, d in sides)]
-    return Named(
+    return ResolvedParts(
         tuple(backbones), fusion, resolve(fusion, e.fusion), loss, resolve(loss, e.loss), default_loss, dataset, reference, tuple(sides),
         {o.distribution: o.version for o in origins},
     )  # fmt: skip
 
 
-def _pinned(part: Backbone, reference: Reference, digest: str, registry: Registry) -> bool:
+def _pinned(part: Backbone, reference: PartRef, digest: str, registry: Registry) -> bool:
     """Whether the registry (or the part itself) pins these weights; what is pinned as something else is a reason of its own."""
     if part.lookup is not None or reference.weights or reference.untrained:
         return False
@@ -101,13 +101,13 @@ def pinned_digest(part: Backbone, registry: Registry) -> str | None:
     return source.sha256 if source else None
 
 
-def _compare(found: Found, named: Named, result: Result, identity: Identity) -> None:
+def _compare(found: Lookup, named: ResolvedParts, result: Result, identity: Identity) -> None:
     """References in canonical text, and their options in the identity."""
     e = result.entry
     texts = [*zip(e.backbones, (b.reference for b in named.backbones), strict=False), (e.fusion, named.fusion_reference),
              (e.loss, named.loss_reference), (e.dataset, named.dataset_reference)]  # fmt: skip
     found.reasons += [f"{quoted(text)} is not in canonical form ({quoted(reference)})" for text, reference in texts if text != str(reference)]
-    bare: list[tuple[str, dict[str, Any], Reference]] = [
+    bare: list[tuple[str, dict[str, Any], PartRef]] = [
         (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference)
         for b, said in zip(named.backbones, identity.backbones, strict=False)
     ]
@@ -121,7 +121,7 @@ def _compare(found: Found, named: Named, result: Result, identity: Identity) -> 
         found.reasons.append(f"its parts are said to come from {quoted(', '.join(sorted(identity.plugins)))}; here they come from {here}")
 
 
-def seeded_digest(backbone: Planned, result: Result, version: Callable[[str], str]) -> str | None:
+def seeded_digest(backbone: PlannedBackbone, result: Result, version: Callable[[str], str]) -> str | None:
     """The digest of weights that are made from a seed, or of none; None where the result's library versions are not those here."""
     if backbone.part.lookup is not None or not (backbone.reference.untrained or backbone.part.weights is None):
         return None
@@ -131,12 +131,12 @@ def seeded_digest(backbone: Planned, result: Result, version: Callable[[str], st
     return found.digest if isinstance(found, Weights) else None
 
 
-def selected_by(named: Named) -> str:
+def selected_by(named: ResolvedParts) -> str:
     """What the fusion's recipe selects the epoch by, with the options of the result."""
     return named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
 
 
-def pair_record(named: Named) -> Dataset:
+def pair_record(named: ResolvedParts) -> Dataset:
     """The dataset by the name that pins go by: that of a crossed one is no dataset's."""
     if len(named.sides) == 1:
         return named.dataset

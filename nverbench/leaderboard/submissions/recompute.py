@@ -174,7 +174,7 @@ def _fold_scores(result: Result, expected: list[FoldScore]) -> Iterator[str]:
             yield f"{where}: {len(have.absent)} classes are said to be absent; {len(want.absent)} are"
 
 
-def _tables(result: Result, pooled: jackknife.Predictions) -> Iterator[str]:
+def _tables(result: Result, pooled: jackknife.Decisions) -> Iterator[str]:
     counts = scoring.confusion(pooled)
     if result.confusion != counts.tolist():
         yield "the confusion matrix is not that of the predictions"

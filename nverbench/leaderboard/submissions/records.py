@@ -22,13 +22,13 @@ Versions = Annotated[dict[Text, Text], Field(max_length=100)]
 Who = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\S(.*\S)?$")]
 
 
-class Strict(BaseModel):
+class SubmissionModel(BaseModel):
     """A file of a submission."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class FoldsFile(Strict):
+class FoldsFile(SubmissionModel):
     """``folds.json``: how the clips were cut, and digests of what was cut and predicted."""
 
     schema_version: Literal[1] = SCHEMA
@@ -43,7 +43,7 @@ class FoldsFile(Strict):
     """Of the probabilities, to the bit."""
 
 
-class Environment(Strict):
+class Environment(SubmissionModel):
     """``environment.json``: what a result was made with."""
 
     schema_version: Literal[1] = SCHEMA
@@ -56,7 +56,7 @@ class Environment(Strict):
     threads: int
 
 
-class Submitter(Strict):
+class Submitter(SubmissionModel):
     """``submitter.json``, optional: the name to show, and what to cite."""
 
     schema_version: Literal[1] = SCHEMA
@@ -64,7 +64,7 @@ class Submitter(Strict):
     citation: Annotated[str, Field(max_length=2000)] = ""
 
 
-class Identity(Strict):
+class Identity(SubmissionModel):
     """What a result's id is the digest of, as a plan writes it."""
 
     backbones: list[dict[str, Any]]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nverbench._io import paths
-from nverbench._io.tempfiles import passing_folder
-from nverbench.data.artifacts import Planned
+from nverbench._io.tempfiles import temporary_folder
+from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache
 from nverbench.embedding.frames import FrameEmbeddings
 from nverbench.embedding.pooled import Embeddings
@@ -22,16 +22,16 @@ from nverbench.leaderboard.submissions.read import Bundle
 from nverbench.leaderboard.submissions.records import environment, quoted
 from nverbench.metrics.scores import NAMES
 from nverbench.pipeline import assemble
-from nverbench.pipeline.embeddings import Embedded, Shared, Watch, unwatched
+from nverbench.pipeline.embeddings import Embedded, RunEmbeddings, Watch, unwatched
 from nverbench.pipeline.job import Job, Plan
 from nverbench.pipeline.plan import plan
 from nverbench.pipeline.selection import Selection
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.registry import Registry
-from nverbench.results.publishing import join
+from nverbench.results.publishing import rejoin
 from nverbench.results.record import Result
-from nverbench.results.store import Folder
-from nverbench.training.folds import Workers
+from nverbench.results.store import ResultStore
+from nverbench.training.processes import Workers
 
 ELSEWHERE = ("device", "plugins")
 """What of an identity may be another when a result is reproduced on another machine."""
@@ -55,11 +55,11 @@ def reproduce(
     """
     job = planned(bundle, registry, catalog, device)
     recorded = bundle.result.provenance.embedding_digests
-    with passing_folder() as empty:
-        store = cache.Store(paths.embeddings_folder() if source == "embeddings" else empty, say)
+    with temporary_folder() as empty:
+        store = cache.EmbeddingCache(paths.embeddings_folder() if source == "embeddings" else empty, say)
         if source == "embeddings":
             check_cached(job, store)
-        shared = Shared(store, Workers(say=say))
+        shared = RunEmbeddings(store, Workers(say=say))
         with shared.workers:
             own = {name: shared.heard(job, b, watch) for name, b in zip(job.names, job.backbones, strict=True)}
             references = {name: b.reference for name, b in zip(job.names, job.backbones, strict=True)}
@@ -68,9 +68,9 @@ def reproduce(
                 other = [name for name in own if own[name].read_out_digest(references[name]) != recorded.get(name)]
                 raise UsageError(f"the embeddings of {', '.join(other)} in this machine's cache are not those of the submission; say --from audio")
             apart = 0.0 if same else _apart(job, own, recorded)
-            result, predictions = assemble.begin(job, shared, watch)()
+            result, predictions = assemble.begin_job(job, shared, watch)()
     if keep is not None:
-        Folder(keep).write(result, predictions)
+        ResultStore(keep).write(result, predictions)
     return attested(bundle, result, source=source, by=by, same=same, apart=apart)
 
 
@@ -126,7 +126,7 @@ def differing(here: Mapping[str, Any], wanted: Mapping[str, Any], leave_out: tup
     return places
 
 
-def check_cached(job: Job, store: cache.Store) -> None:
+def check_cached(job: Job, store: cache.EmbeddingCache) -> None:
     """Raise unless the embeddings of all clips are in the store."""
     for b in job.backbones:
         absent = sum(not store.path(key).exists() for key in job.wanted(b)) if b.part.lookup is None else 0
@@ -137,20 +137,20 @@ def check_cached(job: Job, store: cache.Store) -> None:
 
 def _apart(job: Job, own: Mapping[str, Embedded], recorded: Mapping[str, str]) -> float | None:
     """The largest difference from the submitter's embeddings, where this machine's cache holds them; else None."""
-    store, largest = cache.Store(paths.embeddings_folder()), 0.0
+    store, largest = cache.EmbeddingCache(paths.embeddings_folder()), 0.0
     for name, b in zip(job.names, job.backbones, strict=True):
         if own[name].read_out_digest(b.reference) == recorded.get(name):
             continue
         if not all(store.path(key).exists() for key in job.wanted(b)):
             return None
-        theirs = Shared(store).heard(job, b, unwatched)
+        theirs = RunEmbeddings(store).heard(job, b, unwatched)
         if theirs.read_out_digest(b.reference) != recorded.get(name) or theirs.ids != own[name].ids:
             return None
         largest = max(largest, _largest(theirs, own[name], b))
     return largest
 
 
-def _largest(theirs: Embedded, own: Embedded, b: Planned) -> float:
+def _largest(theirs: Embedded, own: Embedded, b: PlannedBackbone) -> float:
     """The largest difference of two sets of embeddings, or of frames, of the same clips; infinite where a clip has more frames in one."""
     if isinstance(theirs, Embeddings) and isinstance(own, Embeddings):
         return float(np.abs(theirs.read_out(b.reference) - own.read_out(b.reference)).max())
@@ -177,7 +177,7 @@ def _kind(bundle: Bundle, catalog: Catalog) -> str:
     result = bundle.result
     if result.folds.kind != "holdout":
         return result.folds.kind
-    groups = sorted(set(join(bundle.predictions, cross_corpus.here(catalog.dataset, result.entry.dataset)).groups))
+    groups = sorted(set(rejoin(bundle.predictions, cross_corpus.load_local_pair(catalog.dataset, result.entry.dataset)).groups))
     return f"holdout={groups[0]}"
 
 

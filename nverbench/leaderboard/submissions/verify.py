@@ -16,13 +16,13 @@ from nverbench._io import paths
 from nverbench.data.corpus import Corpus
 from nverbench.errors import NverbenchError, ResultError
 from nverbench.leaderboard.submissions import checks, local_copies, recompute
-from nverbench.leaderboard.submissions.parts import Named, look_up, selected_by
+from nverbench.leaderboard.submissions.parts import ResolvedParts, look_up, selected_by
 from nverbench.leaderboard.submissions.read import Bundle, Incomplete, read
 from nverbench.leaderboard.submissions.records import Identity, quoted
-from nverbench.plugin.discovery import Catalog
+from nverbench.plugin.catalog import Catalog
 from nverbench.registry import Registry
 from nverbench.results.predictions import Predictions
-from nverbench.results.publishing import join
+from nverbench.results.publishing import rejoin
 
 Word = Literal["self-consistent", "rejected", "incomplete"]
 CONSISTENT: Word = "self-consistent"
@@ -59,11 +59,11 @@ class Verifier:
 
     registry: Registry
     catalog: Catalog
-    lock: dict[str, Any] = field(default_factory=lambda: paths.read_notes("lock"))
-    copies: local_copies.Copies = field(init=False)
+    lock: dict[str, Any] = field(default_factory=lambda: paths.read_state("lock"))
+    copies: local_copies.LocalCopies = field(init=False)
 
     def __post_init__(self) -> None:
-        self.copies = local_copies.Copies(self.catalog, self.registry)
+        self.copies = local_copies.LocalCopies(self.catalog, self.registry)
 
     def verify(self, folder: Path) -> Verdict:
         """The verdict on one folder; whatever is in it, there is one."""
@@ -127,7 +127,7 @@ class Verifier:
         """All that a copy of the corpus allows to check."""
         result = bundle.result
         try:
-            joined = join(bundle.predictions, corpus)
+            joined = rejoin(bundle.predictions, corpus)
         except ResultError as error:
             return [str(error)]
         own = recompute.labelled(bundle.predictions, joined)
@@ -138,11 +138,11 @@ class Verifier:
         return [*said, *(recompute.check_bootstrap(result, joined, seed) if not said else ())]
 
 
-def known(bundle: Bundle, named: Named | None, own: local_copies.Copies) -> Predictions:
+def known(bundle: Bundle, named: ResolvedParts | None, own: local_copies.LocalCopies) -> Predictions:
     """Predictions with labels: as published, or joined with the copy of this machine; ResultError where there is neither."""
     if len(bundle.predictions.target):
         return bundle.predictions
     corpus = own.of(named) if named is not None else "its dataset is not installed here"
     if not isinstance(corpus, Corpus):
         raise ResultError(f"result {bundle.result.id}: its labels are not published, and {corpus}")
-    return recompute.labelled(bundle.predictions, join(bundle.predictions, corpus))
+    return recompute.labelled(bundle.predictions, rejoin(bundle.predictions, corpus))

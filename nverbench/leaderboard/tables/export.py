@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nverbench._io.text import visible
+from nverbench._io.text import escape_control_characters
 from nverbench.leaderboard.rows import Row, field_of
-from nverbench.leaderboard.tables.wording import beside, worth
+from nverbench.leaderboard.tables.wording import published_text, status_text
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.scores import NAMES, SHOWN
 from nverbench.results.record import Score
@@ -65,7 +65,7 @@ def as_csv(rows: Sequence[Row]) -> str:
         numbers = [value for name in NAMES for value in _three(r.scores.get(name))]
         numbers += [behind.value, behind.low, behind.high] if behind else [None] * 3
         numbers += [row.published.accuracy, row.published.macro_f1] if row.published else [None] * 2
-        last = [_safe(worth(r)), row.filed.level, str(r.control).lower(), _safe(r.licence)]
+        last = [_safe(status_text(r)), row.filed.level, str(r.control).lower(), _safe(r.licence)]
         writer.writerow([_safe(r.id), row.rank or "", *map(_safe, words), *("" if n is None else repr(n) for n in numbers), *last])
     return buffer.getvalue()
 
@@ -96,7 +96,7 @@ def _cells(row: Row) -> list[str]:
     r, e = row.result, row.result.entry
     scores = [score_text(r.scores[name]) if name in r.scores else "" for name, _ in SHOWN]
     words = [" + ".join(e.backbones), e.fusion, e.loss, e.dataset, r.folds.kind]
-    return [rank_text(row), *words, *scores, behind_text(row), beside(r)[0], worth(r)]
+    return [rank_text(row), *words, *scores, behind_text(row), published_text(r)[0], status_text(r)]
 
 
 def _chances(rows: Sequence[Row]) -> list[list[str]]:
@@ -115,12 +115,12 @@ def _three(score: Score | None) -> list[float | None]:
 
 def _safe(text: str) -> str:
     """A cell of text that no spreadsheet computes."""
-    shown = visible(text)
+    shown = escape_control_characters(text)
     return f"'{shown}" if text.startswith(FORMULA) or shown.lstrip(" '\"").startswith(FORMULA) else shown
 
 
 def _escaped(text: str, signs: dict[str, str]) -> str:
-    return "".join(signs.get(sign, sign) for sign in visible(text))
+    return "".join(signs.get(sign, sign) for sign in escape_control_characters(text))
 
 
 def _markdown(text: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nverbench._io.text import visible
-from nverbench.leaderboard.tables.wording import beside, order, worth
+from nverbench._io.text import escape_control_characters
+from nverbench.leaderboard.tables.wording import order, published_text, status_text
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.scores import SHOWN
 from nverbench.results.published import reported
@@ -35,10 +35,10 @@ def table(results: Sequence[Result], *, places: Places | None = None, width: int
     """
     rows = order(results) if places is None else list(results)
     full = _full(rows, places)
-    return full if width is None or needs(full) <= width else _narrow(rows, places)
+    return full if width is None or min_width(full) <= width else _narrow(rows, places)
 
 
-def needs(shown: Table) -> int:
+def min_width(shown: Table) -> int:
     """Columns of a terminal in which a table stands without a broken name."""
     from rich.console import Console
     from rich.measure import Measurement
@@ -65,7 +65,7 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
         rank, behind = ([places[r.id][0]], [places[r.id][1]]) if places is not None else ([], [])
         what = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
         scores = [score_text(r.scores[name]) for name, _ in SHOWN]
-        _add(shown, *rank, *what, *scores, *behind, *((cell.split("; ") for cell in beside(r)) if compared else ()), worth(r), r.licence)
+        _add(shown, *rank, *what, *scores, *behind, *((cell.split("; ") for cell in published_text(r)) if compared else ()), status_text(r), r.licence)
     for dataset, folds, how, values in _chances(results):
         scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
         rank, behind = ([""], [""]) if places is not None else ([], [])
@@ -88,11 +88,11 @@ def _narrow(results: Sequence[Result], places: Places | None) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
     for r in results:
-        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", worth(r), r.licence]
+        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", status_text(r), r.licence]
         if places is not None:
             rank, behind = places[r.id]
             what.insert(0, f"rank {rank}{f', behind the best {behind}' if behind else ''}")
-        theirs, difference = beside(r)
+        theirs, difference = published_text(r)
         what += [*(f"published {one}" for one in theirs.split("; ")), f"ours - published {difference}"] if theirs else []
         _add(shown, what, *(score_text(r.scores[name]).split(" ", 1) for name, _ in SHOWN))
     for dataset, folds, how, values in _chances(results):
@@ -104,7 +104,7 @@ def _add(shown: Table, *cells: str | Sequence[str]) -> None:
     """A row of cells (of one line or several): plain text, whatever markup or control characters a name holds."""
     from rich.text import Text
 
-    made: list[Any] = [Text("\n".join(visible(line) for line in ([cell] if isinstance(cell, str) else cell))) for cell in cells]
+    made: list[Any] = [Text("\n".join(escape_control_characters(line) for line in ([cell] if isinstance(cell, str) else cell))) for cell in cells]
     shown.add_row(*made)
 
 

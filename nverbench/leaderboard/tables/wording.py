@@ -21,7 +21,7 @@ def order(results: Iterable[Result]) -> list[Result]:
     return sorted(results, key=lambda r: (r.entry.dataset, r.protocol, r.folds.kind, r.control, -r.scores["macro_f1"].value, r.id))
 
 
-def worth(result: Result) -> str:
+def status_text(result: Result) -> str:
     """The level of a row in the words of the table."""
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
@@ -34,7 +34,7 @@ def differences(result: Result, reference: Published) -> dict[str, float]:
     return {name: result.scores[name].value - value for name, value in reference.scores.items() if name in result.scores}
 
 
-def beside(result: Result) -> tuple[str, str]:
+def published_text(result: Result) -> tuple[str, str]:
     """Published accuracy and macro-F1 in percent, and ours minus these in points; two empty texts where nothing was published.
 
     Weighted F1, where a paper prints that instead, is called so. Where it prints a system under several protocols, each number says whose it is, the
@@ -57,7 +57,7 @@ def describe(result: Result) -> list[str]:
     e, c, t = result.entry, result.counts, result.timings
     lines = [
         f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss} / {e.dataset}{f' ({e.paper})' if e.paper else ''}",
-        f"row is: {worth(result)}{'; ' + '; '.join(result.standing_reasons) if result.standing_reasons else ''}",
+        f"row is: {status_text(result)}{'; ' + '; '.join(result.standing_reasons) if result.standing_reasons else ''}",
         f"protocol {result.protocol}, selection {result.selection}, {result.seeds} replicates, {result.folds.number} {result.folds.kind} folds",
     ]
     for name, s in result.scores.items():
@@ -77,7 +77,7 @@ def describe(result: Result) -> list[str]:
 
 def _beside_and_below(result: Result) -> list[str]:
     """The published score, if there is one, and chance."""
-    theirs, difference = beside(result)
+    theirs, difference = published_text(result)
     lines = [f"published: {theirs} accuracy / macro-F1 ({reported(result)}; {TERMS}); ours - published: {difference}"] if theirs else []
     known = (f"{HOW[how]} {' / '.join(f'{100 * v[name]:.1f}' for name in COMPARED)}" for how, v in chance(result.counts.per_class).items())
     return [*lines, f"chance: {', '.join(known)} accuracy / macro-F1"]

@@ -22,8 +22,9 @@ from nverbench.pipeline.executors import tasks as handing
 from nverbench.pipeline.executors.worker import Answer, InPlace, Setting, Shard, answered, fitted, listened
 from nverbench.plugin import single_file
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Data, Spoken, Training
-from nverbench.training.processes import Tasks, Work, begin_worker, environment, laid_out, own_settings
+from nverbench.training.processes import Data, Tasks, Work, begin_worker, environment, laid_out, own_settings
+from nverbench.training.records import TrainingSetup
+from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,11 +82,11 @@ class Gpus:
         """Whether processes run that will soon have nothing to do."""
         return bool(self._pools) and len(self._busy) + len(self._waiting) < 2 * len(self.ids)
 
-    def listen(self, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
+    def listen(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
         """Shards, to whichever process is free."""
         return handing.listen(self, ask, clips, wanted, cost)
 
-    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+    def hand(self, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
              tick: Callable[[int], None]) -> handing.Handed | None:  # fmt: skip
         """Whole jobs, likewise."""
         return handing.hand(self, work, training, streams, target, tasks, tick)
@@ -94,10 +95,10 @@ class Gpus:
         """One task at a time on each."""
         return len(self.ids)
 
-    def offer(self, ask: shards.Ask, clips: Sequence[Clip]) -> None:
+    def offer(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
         """They see this machine's files."""
 
-    def lay(self, arrays: Sequence[NDArray[Any]], spoken: Spoken | None) -> tuple[tuple[str, ...], Callable[[], None]]:
+    def lay(self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None) -> tuple[tuple[str, ...], Callable[[], None]]:
         """A job's arrays as files, which its process maps into memory."""
         files = contextlib.ExitStack()
         self._files.push(files)

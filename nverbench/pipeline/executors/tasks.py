@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nverbench.embedding import shards
-from nverbench.embedding.extract import Extraction, needed
+from nverbench.embedding.extract import Extraction, batches_to_compute
 from nverbench.embedding.keys import expected_bytes
 from nverbench.errors import ClusterError
 from nverbench.pipeline.executors.ray.files import offer_folder
 from nverbench.pipeline.executors.worker import Answer, Shard
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Data, Spoken, Training
-from nverbench.training.processes import Tasks, Work
+from nverbench.training.processes import Data, Tasks, Work
+from nverbench.training.records import TrainingSetup
+from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Lanes(Protocol):
     def slots(self, what: str, device: str) -> int:
         """How many tasks can run at once; ``what``: listen or fit."""
 
-    def offer(self, ask: shards.Ask, clips: Sequence[Clip]) -> None:
+    def offer(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
         """Make the files of an embedding known to whoever does not see them."""
 
     def listened(self, packed: bytes, shard: Shard, device: str) -> Future[Answer]:
@@ -59,7 +60,7 @@ class Lanes(Protocol):
     def fitted(self, packed: bytes, task: tuple[Any, int], device: str, laid: Any) -> Future[Answer]:
         """A training, under way; ``laid`` as :meth:`lay` gave it."""
 
-    def lay(self, arrays: Sequence[NDArray[Any]], spoken: Spoken | None) -> tuple[Any, Callable[[], None]]:
+    def lay(self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None) -> tuple[Any, Callable[[], None]]:
         """A job's data where every task finds them, and what takes them away again."""
 
     def cancel(self, futures: Iterable[Future[Answer]]) -> None:
@@ -73,7 +74,7 @@ class Lanes(Protocol):
         """
 
 
-def listen(lanes: Lanes, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
+def listen(lanes: Lanes, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
     """The entries of the wanted clips, in shards, in the order in which they come back; two shards wait for every one that is computed."""
     weights = ask.planned.weights
     if weights.path is not None:
@@ -81,9 +82,9 @@ def listen(lanes: Lanes, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str
     packed = _packed(replace(ask, planned=replace(ask.planned, weights=weights), sha256={}, pooled=frozenset()))
     if packed is None:
         lanes.say(f"backbone {ask.planned} cannot be sent to other processes (what it consists of must be defined in a module): it listens here")
-        yield from shards.here(ask, clips, wanted, cost)
+        yield from shards.embed_locally(ask, clips, wanted, cost)
         return
-    batches = needed(ask.planned, clips, wanted, cost)
+    batches = batches_to_compute(ask.planned, clips, wanted, cost)
     queue = deque(cut(batches, ask.planned.part.batch, max(1, lanes.slots("listen", ask.device))))
     lanes.offer(ask, [c for batch in batches for c in batch])
     began, loading, wrong = time.perf_counter(), 0.0, None
@@ -117,14 +118,14 @@ def cut(batches: Sequence[list[Clip]], size: int, slots: int) -> list[list[list[
     return [list(batches[i : i + width]) for i in range(0, len(batches), width)]
 
 
-def hand(lanes: Lanes, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+def hand(lanes: Lanes, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
          tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
     """Trainings under way; None where the parts cannot travel."""
-    spoken = streams if isinstance(streams, Spoken) else None
+    spoken = streams if isinstance(streams, TurnFrames) else None
     packed = _packed((work, replace(training, checkpoints=offer_folder(training.checkpoints)), spoken))
     if packed is None:
         return None
-    laid, release = lanes.lay([target] if isinstance(streams, Spoken) else [target, *streams], spoken)
+    laid, release = lanes.lay([target] if isinstance(streams, TurnFrames) else [target, *streams], spoken)
     futures = [lanes.fitted(packed, task, training.device, laid) for task in tasks]
     for future in futures:
         future.add_done_callback(lambda f: tick(1) if not f.cancelled() and f.exception() is None and not f.result().error else None)
@@ -166,7 +167,7 @@ def lost(what: str, reason: str) -> ClusterError:
     return ClusterError(f"{what} was lost more often than it is tried again ({' '.join(reason.split())[:300]}); run the same command again")
 
 
-def _shard(ask: shards.Ask, batches: list[list[Clip]], wanted: set[str]) -> Shard:
+def _shard(ask: shards.EmbeddingRequest, batches: list[list[Clip]], wanted: set[str]) -> Shard:
     ids = frozenset(c.id for batch in batches for c in batch)
     away = [[replace(c, path=c.path.absolute()) for c in batch] for batch in batches]  # processes elsewhere stand in other folders
     return Shard(away, ids & wanted, {i: ask.sha256[i] for i in ids}, ask.pooled & ids)
@@ -183,7 +184,7 @@ def _room(under_way: dict[Future[Answer], int], more: int, slots: int) -> bool:
     return not under_way or (len(under_way) < 2 * max(1, slots) and sum(under_way.values()) + more <= BYTES)
 
 
-def _bytes(ask: shards.Ask, batches: list[list[Clip]]) -> int:
+def _bytes(ask: shards.EmbeddingRequest, batches: list[list[Clip]]) -> int:
     """What a shard brings back, where that is known."""
     clips = [c for batch in batches for c in batch]
     return expected_bytes(ask.planned.part, clips, frames=ask.frames, storage=ask.storage) or 0
@@ -191,7 +192,7 @@ def _bytes(ask: shards.Ask, batches: list[list[Clip]]) -> int:
 
 def _add(cost: Extraction, own: Extraction) -> None:
     """Count what the attempt cost that came back; others of the same shard never count."""
-    cost.bad.update(own.bad)
+    cost.unusable.update(own.unusable)
     cost.forward_passes += own.forward_passes
     cost.halvings += own.halvings
     cost.computed_audio += own.computed_audio

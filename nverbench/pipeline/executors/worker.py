@@ -21,9 +21,9 @@ from nverbench.embedding.keys import embedding_identity
 from nverbench.errors import NverbenchError, PartError
 from nverbench.pipeline.executors import versions
 from nverbench.plugin import single_file
-from nverbench.plugin.isolation import alone
+from nverbench.plugin.isolation import isolated_call
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Spoken
+from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
     from nverbench.plugin.types import Encoder
@@ -75,7 +75,7 @@ class Finder(Protocol):
     def weights(self, weights: Weights) -> Weights:
         """The weights where they lie here."""
 
-    def spoken(self, spoken: Spoken) -> Spoken:
+    def spoken(self, spoken: TurnFrames) -> TurnFrames:
         """Frames where they lie here."""
 
     def checkpoints(self, folder: Path | None) -> Path | None:
@@ -93,7 +93,7 @@ class InPlace:
         """As they are."""
         return weights
 
-    def spoken(self, spoken: Spoken) -> Spoken:
+    def spoken(self, spoken: TurnFrames) -> TurnFrames:
         """As they are."""
         return spoken
 
@@ -113,7 +113,7 @@ def answered(setting: Setting, action: Callable[..., Any], *arguments: Any) -> A
         return Answer(error=_travelling(error))
 
 
-def listened(setting: Setting, finder: Finder, packed: bytes, shard: Shard) -> tuple[list[shards.Entry], Extraction]:
+def listened(setting: Setting, finder: Finder, packed: bytes, shard: Shard) -> tuple[list[shards.EmbeddedClip], Extraction]:
     """The entries of a shard, as the store keeps them, and what they cost; ``packed`` holds what is asked of all shards."""
     import torch
 
@@ -121,17 +121,17 @@ def listened(setting: Setting, finder: Finder, packed: bytes, shard: Shard) -> t
     before = torch.get_num_threads()
     torch.set_num_threads(setting.threads)
     try:
-        ask: shards.Ask = _parts(packed)
+        ask: shards.EmbeddingRequest = _parts(packed)
         weights = finder.weights(ask.planned.weights)
         ask = replace(ask, planned=replace(ask.planned, weights=weights), sha256=shard.sha256, pooled=shard.pooled)
         own = {c.id: finder.clip(c, ask.sha256[c.id]) for batch in shard.batches for c in batch}
         here = [[own[c.id] for c in batch] for batch in shard.batches]
-        found = shards.part(ask, here, set(shard.wanted), cost, decoders=max(1, setting.threads // 2), load=lambda: _loaded(ask))
+        found = shards.embed_shard(ask, here, set(shard.wanted), cost, decoders=max(1, setting.threads // 2), load=lambda: _loaded(ask))
         entries = [replace(e, array=e.array.astype(ask.storage, copy=False)) if ask.frames else e for e in found]
     finally:
         torch.set_num_threads(before)
     paths = {str(own[c.id].path): str(c.path) for batch in shard.batches for c in batch}
-    cost.bad = {clip: _named(reason, paths) for clip, reason in cost.bad.items()}
+    cost.unusable = {clip: _named(reason, paths) for clip, reason in cost.unusable.items()}
     cost.seconds = time.perf_counter() - began
     return entries, cost
 
@@ -148,7 +148,7 @@ _encoder: dict[str, Encoder] = {}
 """The last one that was loaded: the next shard wants the same."""
 
 
-def _loaded(ask: shards.Ask) -> Encoder:
+def _loaded(ask: shards.EmbeddingRequest) -> Encoder:
     planned = ask.planned
     key = f"{embedding_identity(planned.reference)} {planned.weights.digest} {planned.part.revision} {ask.device} {ask.dtype} {ask.layer}"
     if key not in _encoder:
@@ -160,7 +160,7 @@ def _loaded(ask: shards.Ask) -> Encoder:
 @functools.lru_cache(maxsize=4)
 def _parts(packed: bytes) -> Any:
     """Reading it imports plugins: what they print must not reach anybody's output, nor what they set other jobs."""
-    return alone(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the run's process a moment ago, never read from disk
+    return isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the run's process a moment ago, never read from disk
 
 
 @functools.lru_cache(maxsize=1)

@@ -39,13 +39,13 @@ class _Waited:
             raise TimeoutError(f"{self.answers} answers took {self.seconds:.0f} s")
 
 
-def paused(uri: str) -> bool:
+def backing_off(uri: str) -> bool:
     """Whether a server is left alone now."""
     return time.monotonic() < _paused.get(uri, 0.0)
 
 
 @contextmanager
-def hurried(uri: str) -> Iterator[None]:
+def with_backoff(uri: str) -> Iterator[None]:
     """Inside, a slow server is given up; after trouble that cost time it is left alone, and the error says for how long."""
     began, token = time.monotonic(), _waited.set(_Waited())
     try:

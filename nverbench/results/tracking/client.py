@@ -41,7 +41,7 @@ Point = tuple[str, float, int]
 
 
 @dataclass(frozen=True)
-class Told:
+class RemoteRun:
     """A run as the server tells it: text of somebody else, to be checked."""
 
     run: str
@@ -116,14 +116,14 @@ class Server:
         if without is not None:
             self._client.delete_tag(run, without)
 
-    def runs(self, wanted: str, experiments: Sequence[str]) -> Iterator[Told]:
+    def runs(self, wanted: str, experiments: Sequence[str]) -> Iterator[RemoteRun]:
         """Every active run that a filter matches, page by page, newest first."""
         for start in range(0, len(experiments), 100):
             token = None
             while True:
                 page = self._client.search_runs(list(experiments[start : start + 100]), wanted, max_results=500, page_token=token)
                 for run in page:
-                    yield Told(run.info.run_id, run.info.experiment_id, run.info.status, run.info.artifact_uri or "", run.data.tags, run.data.metrics)
+                    yield RemoteRun(run.info.run_id, run.info.experiment_id, run.info.status, run.info.artifact_uri or "", run.data.tags, run.data.metrics)
                 token = page.token
                 if not token:
                     break
@@ -142,7 +142,7 @@ class Server:
         """Delete a run (MLflow keeps it in its bin)."""
         self._client.delete_run(run)
 
-    def fetch(self, told: Told, name: str, to: Path) -> None:
+    def fetch(self, told: RemoteRun, name: str, to: Path) -> None:
         """Download one file of a run to a path of our own choice; nothing the server says names a file here.
 
         Raises:
@@ -220,7 +220,7 @@ def away(error: BaseException | None) -> bool:
 
 
 @contextlib.contextmanager
-def speaking(uri: str, safe: str) -> Iterator[None]:
+def tracking_errors(uri: str, safe: str) -> Iterator[None]:
     """Whatever MLflow, its store or the network raises becomes one line that ends with what is safe and what to do."""
     try:
         with _quiet(), _alone(database_of(uri)):

@@ -15,13 +15,13 @@ from nverbench._io import tempfiles
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import publish
 from nverbench.results.record import Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking import backoff, curves, fields
-from nverbench.results.tracking.client import DIGEST, Server, connect, speaking
-from nverbench.results.tracking.client import Told as Run
+from nverbench.results.tracking.client import DIGEST, Server, connect, tracking_errors
+from nverbench.results.tracking.client import RemoteRun as Run
 from nverbench.results.tracking.description import NOT, description
 from nverbench.results.tracking.escaping import markdown, plain
-from nverbench.results.tracking.upload_state import Told, telling
+from nverbench.results.tracking.upload_state import UploadState, upload_lock
 
 WRITER = "nverbench.writer"
 """Of a run that is not finished: which process tells it, since when."""
@@ -29,34 +29,34 @@ HOUR = 3600.0
 """After which a run that a process of another machine began, and did not finish, is begun again."""
 
 
-def log(result: Result, folder: Folder, uri: str) -> bool:
+def log(result: Result, folder: ResultStore, uri: str) -> bool:
     """Tell MLflow of a result, once per tracking server; False when it already knows, or is left alone for now.
 
     Raises:
         TrackingError: the server cannot be reached or written; the result on disk is safe, and ``nverbench leaderboard push`` tells it later.
     """
-    told = Told(folder, result.id, uri)
-    if told.get("result") == result.result_digest or backoff.paused(uri):
+    told = UploadState(folder, result.id, uri)
+    if told.get("result") == result.result_digest or backoff.backing_off(uri):
         return False
     safe = f"the result is safe in {folder.path(result.id)}, nverbench leaderboard push tells it later"
-    with backoff.hurried(uri), speaking(uri, safe), telling(folder):
+    with backoff.with_backoff(uri), tracking_errors(uri, safe), upload_lock(folder):
         if told.get("result") == result.result_digest:  # another process was first
             return False
         public, predictions = publish(result, folder.predictions(result))
-        run, new = tell(connect(uri), public, predictions)
+        run, new = upload(connect(uri), public, predictions)
     told.note(result=result.result_digest, run=run)
     return new
 
 
-def tell(server: Server, result: Result, predictions: Predictions) -> tuple[str, bool]:
+def upload(server: Server, result: Result, predictions: Predictions) -> tuple[str, bool]:
     """The run of a result in its published form, and whether the server did not know it yet."""
     name = f"{plain(result.protocol)} / {plain(result.entry.dataset)}"
     experiment = server.experiment(name[:400], f"{markdown(name)}. {NOT}")
-    known = cleared(server, _known(server, experiment, result))
+    known = remove_duplicates(server, _known(server, experiment, result))
     if known is not None:
         return known, False
-    own = _tell(server, experiment, result, predictions)
-    kept = cleared(server, _known(server, experiment, result)) or own
+    own = _upload(server, experiment, result, predictions)
+    kept = remove_duplicates(server, _known(server, experiment, result)) or own
     return kept, kept == own
 
 
@@ -64,7 +64,7 @@ def _known(server: Server, experiment: str, result: Result) -> list[Run]:
     return list(server.runs(f"tags.`{DIGEST}` = '{result.digest()}'", [experiment]))
 
 
-def cleared(server: Server, known: Sequence[Run]) -> str | None:
+def remove_duplicates(server: Server, known: Sequence[Run]) -> str | None:
     """The one run of a result that stays, of those that are finished: whoever finishes last sees all, and everybody chooses the same.
 
     The others are removed, and what nobody will finish; runs that a living process still tells are left alone.
@@ -79,7 +79,7 @@ def abandoned(run: Run) -> bool:
     """Whether nobody will finish a run: its process died, is this one, or is elsewhere and silent for an hour."""
     maker, _, since = run.tags.get(WRITER, "").partition(" ")
     age = abs(time.time() - int(since)) if since.isdecimal() and len(since) < 12 else 2 * HOUR
-    return run.status != "FINISHED" and (maker == tempfiles.writer() or tempfiles.abandoned(maker, age, patience=HOUR))
+    return run.status != "FINISHED" and (maker == tempfiles.process_tag() or tempfiles.abandoned(maker, age, patience=HOUR))
 
 
 def forget(server: Server, parent: Run) -> None:
@@ -89,24 +89,24 @@ def forget(server: Server, parent: Run) -> None:
     server.forget(parent.run)
 
 
-def _tell(server: Server, experiment: str, result: Result, predictions: Predictions) -> str:
+def _upload(server: Server, experiment: str, result: Result, predictions: Predictions) -> str:
     start, end = _times(result)
     name = f"{result.entry.fusion}: {' + '.join(result.entry.backbones)} / {result.folds.kind}"  # the table cuts its end off
-    tags = fields.tags(result) | {"mlflow.note.content": description(result), WRITER: f"{tempfiles.writer()} {int(time.time())}"}
+    tags = fields.tags(result) | {"mlflow.note.content": description(result), WRITER: f"{tempfiles.process_tag()} {int(time.time())}"}
     parent = server.begin(experiment, plain(name), tags, start)
     server.write(parent, fields.points(result) + curves.mean(result.per_fold), fields.params(result), when=end)
     server.dataset(parent, **fields.dataset(result))
     for name in dict.fromkeys(fold.fold for fold in result.per_fold):
-        _tell_fold(server, experiment, parent, result, name, (start, end))
-    with tempfiles.passing_folder() as passing:
-        public = Folder(passing)
+        _upload_fold(server, experiment, parent, result, name, (start, end))
+    with tempfiles.temporary_folder() as passing:
+        public = ResultStore(passing)
         public.write(result, predictions)
         server.attach(parent, public.root)
     server.end(parent, end, without=WRITER)
     return parent
 
 
-def _tell_fold(server: Server, experiment: str, parent: str, result: Result, name: str, times: tuple[int, int]) -> None:
+def _upload_fold(server: Server, experiment: str, parent: str, result: Result, name: str, times: tuple[int, int]) -> None:
     start, end = times
     replicates = [fold for fold in result.per_fold if fold.fold == name]
     tags = {"mlflow.parentRunId": parent, "nverbench.id": result.id, "nverbench.fold": plain(name), "nverbench.replicates": str(len(replicates))}

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nverbench._io.tempfiles import passing_folder
+from nverbench._io.tempfiles import temporary_folder
 from nverbench.errors import ResultError, TrackingError
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import KEY, publish
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking.addresses import shown
-from nverbench.results.tracking.client import DIGEST, FINISHED, Server, Told, away, connect, speaking
+from nverbench.results.tracking.client import DIGEST, FINISHED, RemoteRun, Server, away, connect, tracking_errors
 from nverbench.results.tracking.escaping import plain
-from nverbench.results.tracking.upload_state import Told as Memory
+from nverbench.results.tracking.upload_state import UploadState as Memory
 
 ID = re.compile(r"[0-9a-f]{16}")
 LARGEST_JSON, LARGEST_ARRAYS = 64 << 20, 1 << 30
@@ -38,14 +38,14 @@ class Pulled:
     damaged: int = 0
 
 
-def pull(folder: Folder, uri: str, say: Callable[[str], None]) -> Pulled:
+def pull(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pulled:
     """Write every result of a server that is not in the folder yet, in its published form; a damaged run costs one line.
 
     Raises:
         TrackingError: the server cannot be reached; what was pulled stays, and the same command goes on.
     """
     done = Pulled()
-    with speaking(uri, f"what was pulled is in {folder.root}, the same command goes on from here"):
+    with tracking_errors(uri, f"what was pulled is in {folder.root}, the same command goes on from here"):
         server = connect(uri)
         for told in server.runs(FINISHED, server.experiments()):  # newest first: of two runs of one id the later is taken
             try:
@@ -56,7 +56,7 @@ def pull(folder: Folder, uri: str, say: Callable[[str], None]) -> Pulled:
     return done
 
 
-def _one(server: Server, told: Told, folder: Folder, done: Pulled, say: Callable[[str], None]) -> None:
+def _one(server: Server, told: RemoteRun, folder: ResultStore, done: Pulled, say: Callable[[str], None]) -> None:
     job = told.tags.get("nverbench.id", "")
     if not ID.fullmatch(job):
         raise ResultError(f"expected an id of 16 hexadecimal digits, got {_name(job)}")
@@ -64,8 +64,8 @@ def _one(server: Server, told: Told, folder: Folder, done: Pulled, say: Callable
         done.here += 1
         _mention_another(told, job, folder, say)
         return
-    with passing_folder() as passing:
-        arrived = Folder(passing)
+    with temporary_folder() as passing:
+        arrived = ResultStore(passing)
         arrived.root.mkdir()
         _fetch(server, told, arrived.path(job), LARGEST_JSON)
         _fetch(server, told, arrived.predictions_path(job), LARGEST_ARRAYS)
@@ -75,10 +75,10 @@ def _one(server: Server, told: Told, folder: Folder, done: Pulled, say: Callable
     done.written += 1
 
 
-def _mention_another(told: Told, job: str, folder: Folder, say: Callable[[str], None]) -> None:
+def _mention_another(told: RemoteRun, job: str, folder: ResultStore, say: Callable[[str], None]) -> None:
     """A result here stays, whatever a server has under its id."""
     try:
-        own = read(folder.path(job)).result_digest
+        own = read_result(folder.path(job)).result_digest
     except ResultError as error:
         say(f"{error}, then pull again")
         return
@@ -86,7 +86,7 @@ def _mention_another(told: Told, job: str, folder: Folder, say: Callable[[str], 
         say(f"run {_name(told.run)}: holds another result {job} than {folder.path(job)}; the one here is kept")
 
 
-def _fetch(server: Server, told: Told, to: Path, largest: int) -> None:
+def _fetch(server: Server, told: RemoteRun, to: Path, largest: int) -> None:
     try:
         server.fetch(told, to.name, to)
     except TrackingError as error:
@@ -99,10 +99,10 @@ def _fetch(server: Server, told: Told, to: Path, largest: int) -> None:
         raise ResultError(f"its artifact {to.name} is no file of at most {largest >> 20} MiB")
 
 
-def _checked(arrived: Folder, job: str) -> tuple[Result, Predictions]:
+def _checked(arrived: ResultStore, job: str) -> tuple[Result, Predictions]:
     """The result and its predictions, in their published form; file names of this passing folder mean nothing to a reader."""
     try:
-        result = read(arrived.path(job))
+        result = read_result(arrived.path(job))
         if _unpacked(arrived.predictions_path(job)) > LARGEST_ARRAYS:
             raise ResultError(f"its predictions unpack to more than {LARGEST_ARRAYS >> 20} MiB")
         predictions = Predictions.read(arrived.predictions_path(job))
@@ -134,7 +134,7 @@ def _check_shapes(result: Result, predictions: Predictions) -> None:
         raise ResultError(f"its predictions are of {n} clips, expected {result.counts.clips}, each under a key of 32 hexadecimal digits")
 
 
-def _reason(text: str, arrived: Folder) -> str:
+def _reason(text: str, arrived: ResultStore) -> str:
     """Without the passing folder, and without advice that is for results of one's own."""
     return plain(text.replace(f"{arrived.root}/", "").replace("; delete it and run the job again", "").replace("; run the job with --rerun", ""))
 

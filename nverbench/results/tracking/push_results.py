@@ -9,12 +9,12 @@ from nverbench.errors import ResultError
 from nverbench.results import speaker_gap
 from nverbench.results.publishing import publish
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
-from nverbench.results.tracking.client import DIGEST, TOLD, Server, connect, speaking
-from nverbench.results.tracking.client import Told as Run
-from nverbench.results.tracking.log_results import WRITER, cleared, tell
+from nverbench.results.store import ResultStore, read_result
+from nverbench.results.tracking.client import DIGEST, TOLD, Server, connect, tracking_errors
+from nverbench.results.tracking.client import RemoteRun as Run
+from nverbench.results.tracking.log_results import WRITER, remove_duplicates, upload
 from nverbench.results.tracking.ranks import log_gap
-from nverbench.results.tracking.upload_state import Told, telling
+from nverbench.results.tracking.upload_state import UploadState, upload_lock
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Pushed:
     """All that the server knows now, without their folds."""
 
 
-def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
+def push(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pushed:
     """Tell a server what it does not know, by asking it: what this machine remembers may be of a database that is gone.
 
     Interrupted, it goes on where it was: a result is told whole or, the next time, again. Damaged results cost a line each.
@@ -39,13 +39,13 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
     """
     done = Pushed()
     safe = f"results are safe in {folder.root}, the same command goes on from here"
-    with speaking(uri, safe):
+    with tracking_errors(uri, safe):
         server = connect(uri)
         there = _there(server)
     for path in sorted(folder.root.glob("*.json")):
         try:
-            result = read(path)
-            memory, known = Told(folder, result.id, uri), there.get(result.result_digest, [])
+            result = read_result(path)
+            memory, known = UploadState(folder, result.id, uri), there.get(result.result_digest, [])
             run = known[0].run if known else None
             if run is None:
                 public, predictions = publish(result, folder.predictions(result))
@@ -54,16 +54,16 @@ def push(folder: Folder, uri: str, say: Callable[[str], None]) -> Pushed:
             say(str(error))
             continue
         if run is None:
-            with speaking(uri, safe), telling(folder):
-                run, _ = tell(server, public, predictions)
+            with tracking_errors(uri, safe), upload_lock(folder):
+                run, _ = upload(server, public, predictions)
             done.told += 1
         else:
-            with speaking(uri, safe):
-                run = cleared(server, known) or run
+            with tracking_errors(uri, safe):
+                run = remove_duplicates(server, known) or run
             done.known += 1
         memory.note(result=result.result_digest, run=run)
         done.results.append(result.model_copy(update={"per_fold": []}))
-    for gap in speaker_gap.find(done.results, folder.predictions, say):
+    for gap in speaker_gap.speaker_gaps(done.results, folder.predictions, say):
         log_gap(gap, folder, uri)
     return done
 

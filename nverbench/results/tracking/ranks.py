@@ -11,12 +11,12 @@ from nverbench.metrics.jackknife import Interval
 from nverbench.metrics.significance import Comparison
 from nverbench.results.record import Result
 from nverbench.results.speaker_gap import Gap
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking import backoff
-from nverbench.results.tracking.client import DIGEST, FINISHED, Point, connect, speaking
-from nverbench.results.tracking.client import Told as Run
+from nverbench.results.tracking.client import DIGEST, FINISHED, Point, connect, tracking_errors
+from nverbench.results.tracking.client import RemoteRun as Run
 from nverbench.results.tracking.escaping import key, plain
-from nverbench.results.tracking.upload_state import Told
+from nverbench.results.tracking.upload_state import UploadState
 
 HEX = re.compile(r"[0-9a-f]+")
 """What a digest is made of; other text does not belong into a filter."""
@@ -42,7 +42,7 @@ class Ranked(Protocol):
         """The best ranked row minus this one."""
 
 
-def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
+def log_gap(gap: Gap, folder: ResultStore, uri: str) -> None:
     """Give both runs of a speaker gap its metrics (``speaker_gap/macro_f1``, ``low_...``, ``high_...``) and the other's id.
 
     Raises:
@@ -53,11 +53,11 @@ def log_gap(gap: Gap, folder: Folder, uri: str) -> None:
         parts = ((f"speaker_gap/{key(name)}", i.value), (f"speaker_gap/low_{key(name)}", i.low), (f"speaker_gap/high_{key(name)}", i.high))
         values += [(place, value, 0) for place, value in parts if value is not None]
     for own, other in ((gap.disjoint, gap.random), (gap.random, gap.disjoint)):
-        told = Told(folder, own, uri)
+        told = UploadState(folder, own, uri)
         run, what = told.get("run"), digest_of([other, values])
-        if run is None or told.get("gap") == what or backoff.paused(uri):
+        if run is None or told.get("gap") == what or backoff.backing_off(uri):
             continue
-        with backoff.hurried(uri), speaking(uri, f"the gap is safe in {folder.root.parent / 'gaps'}"):
+        with backoff.with_backoff(uri), tracking_errors(uri, f"the gap is safe in {folder.root.parent / 'gaps'}"):
             connect(uri).write(run, values, tags={"speaker_gap_with": other})
         told.note(gap=what)
 
@@ -76,9 +76,9 @@ def log_ranks(rows: Iterable[Ranked], uri: str) -> int:
     """
     rows, changed = list(rows), 0
     by_digest = {row.result.result_digest: row for row in rows}
-    if backoff.paused(uri):
+    if backoff.backing_off(uri):
         return 0
-    with backoff.hurried(uri), speaking(uri, "results are safe on disk; ranks are told by the next nverbench leaderboard push"):
+    with backoff.with_backoff(uri), tracking_errors(uri, "results are safe on disk; ranks are told by the next nverbench leaderboard push"):
         server = connect(uri)
         everywhere = server.experiments()
         for run in [run for wanted in _wanted(rows) for run in server.runs(wanted, everywhere)]:

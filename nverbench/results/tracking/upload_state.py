@@ -10,14 +10,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from nverbench._io.paths import write_atomically
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking.addresses import shown
 
 
-class Told:
+class UploadState:
     """The memory of one result and one server."""
 
-    def __init__(self, folder: Folder, job_id: str, uri: str) -> None:
+    def __init__(self, folder: ResultStore, job_id: str, uri: str) -> None:
         self.path, self._uri = folder.root / f"{job_id}.tracked", shown(uri)
 
     def get(self, what: str) -> str | None:
@@ -42,7 +42,7 @@ class Told:
 
 
 @contextmanager
-def telling(folder: Folder) -> Iterator[None]:
+def upload_lock(folder: ResultStore) -> Iterator[None]:
     """One process at a time tells of a folder's results, so that none is told twice; a dead process holds no lock."""
     path: Path = folder.root / ".telling"
     path.parent.mkdir(parents=True, exist_ok=True)

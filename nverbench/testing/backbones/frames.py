@@ -12,7 +12,7 @@ import torch
 
 from nverbench.errors import PartError
 from nverbench.testing.backbones.subject import Subject, voice
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 
 if TYPE_CHECKING:
     from nverbench.testing.backbones.subject import Array
@@ -24,7 +24,7 @@ RATE_TOLERANCE = 0.02
 DRIFT = 1e-5
 """Largest difference, as a part of the clip's largest absolute value, that company may make."""
 MIXED = (1.98, 0.05, 2.6, 0.7)
-COMPANIES: tuple[tuple[str, tuple[int, ...], bool, int], ...] = (
+BATCH_COMPOSITIONS: tuple[tuple[str, tuple[int, ...], bool, int], ...] = (
     ("in a batch of four", (0, 1, 2, 3), False, 0),
     ("in another order, twice", (3, 2, 3, 1, 0), False, 0),
     ("in a batch with noise in the padding", (0, 1, 2, 3), True, 0),
@@ -57,9 +57,9 @@ def _shapes(subject: Subject, durations: Sequence[float]) -> Pass:
         wanted = len(wave) / part.sample_rate * part.frame_rate
         if part.frame_rate and abs(t - wanted) > 1 + RATE_TOLERANCE * wanted:
             expected = f"{wanted:.1f} frames {said} (frame_rate {part.frame_rate:g}, within one frame and {RATE_TOLERANCE:.0%})"
-            raise broken(subject, expected=expected, got=str(t), do="correct frame_rate, or the lengths")
+            raise violation(subject, expected=expected, got=str(t), do="correct frame_rate, or the lengths")
         if t < counts[-1]:
-            raise broken(subject, expected=f"at least {counts[-1]} frames {said}, as for a shorter clip", got=str(t), do="correct the lengths")
+            raise violation(subject, expected=f"at least {counts[-1]} frames {said}, as for a shorter clip", got=str(t), do="correct the lengths")
         counts.append(t)
     return Pass(f"{', '.join(map(str, counts[1:]))} frames for {', '.join(f'{s:.3g}' for s in durations)} s")
 
@@ -71,14 +71,14 @@ def _frames_of_one(subject: Subject, wave: Array) -> int:
     frames, lengths, d = given.frames, given.lengths, subject.part.frame_dim
     if frames.ndim != 3 or frames.shape[0] != 1 or frames.shape[2] != d or not frames.is_floating_point():
         got = f"{tuple(frames.shape)} of {frames.dtype}"
-        raise broken(subject, expected=f"frames (b=1, t, d={d}) of floats {said}", got=got, do="correct frame_dim, or the encoder")
+        raise violation(subject, expected=f"frames (b=1, t, d={d}) of floats {said}", got=got, do="correct frame_dim, or the encoder")
     if lengths.shape != (1,) or lengths.dtype != torch.int64:
         got = f"{tuple(lengths.shape)} of {lengths.dtype}"
-        raise broken(subject, expected=f"lengths (b=1,) of int64 {said}", got=got, do="give the number of valid frames per clip")
+        raise violation(subject, expected=f"lengths (b=1,) of int64 {said}", got=got, do="give the number of valid frames per clip")
     t = int(lengths[0])
     if not 1 <= t <= frames.shape[1]:
         do = "give at least one frame, and no length beyond the frames there are"
-        raise broken(subject, expected=f"a length of 1 to {frames.shape[1]} {said}", got=str(t), do=do)
+        raise violation(subject, expected=f"a length of 1 to {frames.shape[1]} {said}", got=str(t), do=do)
     return t
 
 
@@ -87,16 +87,16 @@ def batch_invariance(subject: Subject) -> Pass | Skip:
     waves = [subject.wave(seconds, seed) for seed, seconds in enumerate(MIXED)]
     alone = [subject.frames([wave])[0] for wave in waves]
     worst = 0.0
-    for company, order, noise, extra in COMPANIES:
+    for company, order, noise, extra in BATCH_COMPOSITIONS:
         together = subject.frames([waves[i] for i in order], noise=noise, extra=extra)
         for i, got in zip(order, together, strict=True):
             said = f"a clip of {len(waves[i])} samples {company}"
             if got.shape != alone[i].shape:
-                raise broken(subject, expected=f"{len(alone[i])} frames of {said}, as alone", got=str(len(got)), do=ISOLATE)
+                raise violation(subject, expected=f"{len(alone[i])} frames of {said}, as alone", got=str(len(got)), do=ISOLATE)
             moved = drift(got, alone[i])
             if not moved <= DRIFT:
                 expected = f"{said} to be the clip alone within {DRIFT:.0e} of its largest value"
-                raise broken(subject, expected=expected, got=f"{moved:.1e}", do=ISOLATE)
+                raise violation(subject, expected=expected, got=f"{moved:.1e}", do=ISOLATE)
             worst = max(worst, moved)
     return Pass(f"largest drift {worst:.1e} of {DRIFT:.0e}")
 
@@ -112,7 +112,7 @@ def finite(subject: Subject) -> Pass | Skip:
         wave = subject.long_enough(signal(round(0.7 * subject.part.sample_rate)))
         given = subject.answer([wave])
         if not torch.isfinite(given.frames[0, : int(given.lengths[0])]).all():
-            raise broken(subject, expected=f"finite frames for {name}", got="NaN or infinity", do="guard divisions and logarithms against zero")
+            raise violation(subject, expected=f"finite frames for {name}", got="NaN or infinity", do="guard divisions and logarithms against zero")
     return Pass(", ".join(SIGNALS))
 
 
@@ -131,7 +131,7 @@ def stereo(subject: Subject) -> Pass | Skip:
     apart = drift(got, wanted) if got.shape == wanted.shape else float("inf")
     if not apart <= DRIFT:
         do = "the harness gives the mean of the channels: take that wave as it is"
-        raise broken(subject, expected=f"the frames of the mono file from the stereo one within {DRIFT:.0e}", got=f"{apart:.1e}", do=do)
+        raise violation(subject, expected=f"the frames of the mono file from the stereo one within {DRIFT:.0e}", got=f"{apart:.1e}", do=do)
     return Pass(f"{apart:.1e} apart")
 
 
@@ -146,7 +146,7 @@ def short(subject: Subject) -> Pass | Skip:
         return Pass(f"refused: {error}")
     if int(given.lengths[0]) < 1 or not torch.isfinite(given.frames).all():
         do = "refuse it with PartError, or lower min_samples"
-        raise broken(subject, expected=f"{least - 1} samples to be refused, or finite frames", got="none or not finite", do=do)
+        raise violation(subject, expected=f"{least - 1} samples to be refused, or finite frames", got="none or not finite", do=do)
     return Pass("taken all the same")
 
 

@@ -7,7 +7,7 @@ import torch
 
 from nverbench.errors import UsageError
 from nverbench.testing.backbones.subject import Subject
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 
 HALF = {"bfloat16": 0.1, "float16": 0.05}
 """Largest norm of the difference to float32 frames, as a part of their norm: 8 and 11 bits through a deep network."""
@@ -19,7 +19,7 @@ def dtype(subject: Subject) -> Pass | Skip:
     wave = subject.wave(0.7)
     given = subject.answer([wave])
     if given.frames.dtype != torch.float32:
-        raise broken(subject, expected="float32 frames", got=str(given.frames.dtype), do="compute in ctx.dtype: mind numpy's and python's doubles")
+        raise violation(subject, expected="float32 frames", got=str(given.frames.dtype), do="compute in ctx.dtype: mind numpy's and python's doubles")
     wanted = subject.frames([wave])[0]
     return Pass("; ".join(_near(subject, name, wanted, tolerance) for name, tolerance in HALF.items()))
 
@@ -44,7 +44,7 @@ def _near(subject: Subject, name: str, wanted: np.ndarray[tuple[int, ...], np.dt
     apart = float(np.linalg.norm(got - wanted) / np.linalg.norm(wanted)) if got.shape == wanted.shape else float("inf")
     if not apart <= tolerance:
         do = "keep sums, norms and the front end in float32 (autocast does), or refuse the dtype with UsageError"
-        raise broken(subject, expected=f"{name} frames within {tolerance:g} of the float32 ones", got=f"{apart:.1e}", do=do)
+        raise violation(subject, expected=f"{name} frames within {tolerance:g} of the float32 ones", got=f"{apart:.1e}", do=do)
     return f"{name} {apart:.1e} off ({tolerance:g} allowed)"
 
 
@@ -56,7 +56,7 @@ def device(subject: Subject) -> Pass | Skip:
         given = subject.answer([subject.wave(0.7)], encoder, device=name)
         if given.frames.device.type != torch.device(name).type:
             do = "put weights, buffers and what forward makes on ctx.device"
-            raise broken(subject, expected=f"frames on {name}", got=str(given.frames.device), do=do)
+            raise violation(subject, expected=f"frames on {name}", got=str(given.frames.device), do=do)
     return Pass(", ".join(asked))
 
 

@@ -6,7 +6,7 @@ import re
 
 from nverbench.plugin.records import Backbone
 from nverbench.testing.backbones.subject import Subject
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 from nverbench.testing.imports import LAZY_IMPORT
 
 UNSAID = ("", "unknown")
@@ -17,7 +17,7 @@ def record(subject: Subject) -> Pass | Skip:
     """Sizes are whole, and what a reader must know of the model is said."""
     part = subject.part
     for expected, got, do in _faults(part):
-        raise broken(subject, expected=expected, got=got, do=do)
+        raise violation(subject, expected=expected, got=got, do=do)
     return Pass(f"{part.frame_dim}-d, {part.frame_rate:g} frames per second, {part.licence}")
 
 

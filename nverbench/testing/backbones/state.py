@@ -13,8 +13,8 @@ from torch import nn
 
 from nverbench.testing import process_report
 from nverbench.testing.backbones.subject import Subject
-from nverbench.testing.check import Check, Pass, Skip, broken
-from nverbench.testing.side_effects import undisturbed
+from nverbench.testing.check import Check, Pass, Skip, violation
+from nverbench.testing.side_effects import no_side_effects
 
 SEED, OTHER_SEED = 11, 12
 
@@ -27,15 +27,15 @@ def determinism(subject: Subject) -> Pass | Skip:
     first, again, reloaded, other = (subject.frames([wave], encoder)[0] for encoder in encoders)
     if not np.array_equal(first, again):
         do = "draw no random numbers in the encoder (dropout on? a layer that keeps state?)"
-        raise broken(subject, expected="the same bits when a clip comes twice", got=f"up to {np.abs(first - again).max():.1e} apart", do=do)
+        raise violation(subject, expected="the same bits when a clip comes twice", got=f"up to {np.abs(first - again).max():.1e} apart", do=do)
     if not np.array_equal(first, reloaded):
         do = "draw weights inside `with ctx.seeded():` only"
-        raise broken(subject, expected=f"the same bits from two loads with seed {SEED}", got="others", do=do)
+        raise violation(subject, expected=f"the same bits from two loads with seed {SEED}", got="others", do=do)
     if subject.seeded and np.array_equal(first, other):
         do = "draw untrained weights inside `with ctx.seeded():`"
-        raise broken(subject, expected=f"other numbers with seed {OTHER_SEED}", got="the same bits", do=do)
+        raise violation(subject, expected=f"other numbers with seed {OTHER_SEED}", got="the same bits", do=do)
     if not subject.seeded and not np.array_equal(first, other):
-        raise broken(subject, expected="the same bits whatever the seed", got="others", do="leave no weight random beside the ones that are read")
+        raise violation(subject, expected="the same bits whatever the seed", got="others", do="leave no weight random beside the ones that are read")
     return Pass("the same bits")
 
 
@@ -44,17 +44,17 @@ def frozen(subject: Subject) -> Pass | Skip:
     encoder = subject.load()
     modules = modules_of(encoder)
     if any(module.training for root in modules for module in root.modules()):
-        raise broken(subject, expected="a network in eval mode", got="training mode", do="call .eval() on it in load")
+        raise violation(subject, expected="a network in eval mode", got="training mode", do="call .eval() on it in load")
     if any(parameter.requires_grad for root in modules for parameter in root.parameters()):
-        raise broken(subject, expected="no parameter that requires a gradient", got="some", do="call .requires_grad_(False) on the network in load")
+        raise violation(subject, expected="no parameter that requires a gradient", got="some", do="call .requires_grad_(False) on the network in load")
     before = _digest(modules)
     with torch.enable_grad():
         given = subject.answer([subject.wave(0.7)], encoder)
     if any(tensor is not None and tensor.requires_grad for tensor in (given.frames, given.layers)):
-        raise broken(subject, expected="frames without a gradient graph", got="a graph", do="run the network under torch.no_grad()")
+        raise violation(subject, expected="frames without a gradient graph", got="a graph", do="run the network under torch.no_grad()")
     if _digest(modules) != before:
         do = "update no parameter or buffer in forward"
-        raise broken(subject, expected="the same weights and buffers after a forward pass", got="others", do=do)
+        raise violation(subject, expected="the same weights and buffers after a forward pass", got="others", do=do)
     return Pass(f"{sum(p.numel() for root in modules for p in root.parameters())} parameters")
 
 
@@ -86,9 +86,9 @@ def _digest(modules: list[nn.Module]) -> str:
 def no_global_state(subject: Subject) -> Pass | Skip:
     """The process around the backbone is as it was, and has seen nothing of it."""
     wave = subject.wave(0.7)
-    with undisturbed(subject, "load", process_report.random_states(subject.device), also=subject.changed):
+    with no_side_effects(subject, "load", process_report.random_states(subject.device), also=subject.changed):
         encoder = subject.load()
-    with undisturbed(subject, "a forward pass", process_report.random_states(subject.device), also=subject.changed):
+    with no_side_effects(subject, "a forward pass", process_report.random_states(subject.device), also=subject.changed):
         subject.answer([wave], encoder)
     return Pass()
 

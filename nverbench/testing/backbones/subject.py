@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.data import audio
-from nverbench.data.artifacts import UNTRAINED_SEED, Missing, Planned, find_weights
+from nverbench.data.artifacts import UNTRAINED_SEED, Missing, PlannedBackbone, find_weights
 from nverbench.data.torchaudio_guard import import_torchaudio
-from nverbench.embedding import pooled
+from nverbench.embedding import decode, extract
+from nverbench.plugin import process_state
 from nverbench.plugin.options import resolve
 from nverbench.plugin.records import Backbone
 from nverbench.plugin.types import Encoder, Frames, LoadContext
@@ -45,20 +46,20 @@ class Subject:
         return self.text or self.part.name
 
     @cached_property
-    def planned(self) -> Planned:
+    def planned(self) -> PlannedBackbone:
         """The part, its options and its weights, as a job would use them."""
         reference = resolve(self.part, self.text or self.part.name)
         if self.part.weights is not None and not reference.weights:
             reference = replace(reference, untrained=True)
         weights = find_weights(self.part, reference, None)
         assert not isinstance(weights, Missing)  # seeded, or a path that is there
-        return Planned(self.part, reference, weights)
+        return PlannedBackbone(self.part, reference, weights)
 
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder that all checks share, as the harness loads it."""
         with self._expecting("an encoder from load(ctx)"):
-            return pooled.load_encoder(self.planned, device=self.device)
+            return extract.load_encoder(self.planned, device=self.device)
 
     @property
     def seeded(self) -> bool:
@@ -79,7 +80,7 @@ class Subject:
 
     def long_enough(self, wave: Array) -> Array:
         """The wave as the harness sends it: zero-padded on the right to ``min_samples``."""
-        return pooled.pad_short(wave, self.part)
+        return decode.pad_short(wave, self.part)
 
     def read(self, path: Path) -> Array:
         """A file as the harness reads it."""
@@ -93,7 +94,7 @@ class Subject:
         batch, lengths = padded(waves, noise=noise, extra=extra)
         with self._expecting(f"frames of clips of {lengths.tolist()} samples in {dtype}"):
             part = replace(self.part, layers=0)  # layers have a rule of their own
-            return pooled.forward(chosen, part, batch, lengths, device=self.device, dtype=dtype)
+            return extract.forward(chosen, part, batch, lengths, device=self.device, dtype=dtype)
 
     def answer(self, waves: Sequence[Array], encoder: Encoder | None = None, *, device: str | None = None) -> Frames:
         """What the encoder itself gives for one batch, unchecked."""
@@ -106,13 +107,13 @@ class Subject:
     @contextmanager
     def _expecting(self, wanted: str) -> Iterator[None]:
         """Whatever a plugin raises inside becomes one line; what it raises on purpose passes through."""
-        before = process_report.read(process_report.SETTINGS)
+        before = process_state.read(process_report.SETTINGS)
         self.changed.clear()
         try:
             with expecting(self, wanted):
                 yield
         finally:
-            self.changed.update(process_report.put_back(process_report.SETTINGS, before))
+            self.changed.update(process_state.restore(process_report.SETTINGS, before))
 
 
 def padded(waves: Sequence[Array], *, noise: bool = False, extra: int = 0) -> tuple[Tensor, Tensor]:

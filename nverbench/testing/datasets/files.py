@@ -10,9 +10,9 @@ from nverbench.data import audio
 from nverbench.errors import AudioError, ConformanceError, DatasetError
 from nverbench.plugin.records import Clip
 from nverbench.testing import process_report
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 from nverbench.testing.datasets.subject import DatasetSubject, Items, with_clips
-from nverbench.testing.side_effects import OWN, undisturbed
+from nverbench.testing.side_effects import OWN, no_side_effects
 
 MOST = 5_000_000
 """Bytes of a sample: it is written in every test run."""
@@ -29,10 +29,10 @@ def sample(subject: DatasetSubject) -> Pass | Skip:
     one, two = _digests(first), _digests(again)
     size = sum((first / name).stat().st_size for name in one)
     if size > MOST:
-        raise broken(subject, expected=f"a sample of at most {MOST:,} bytes", got=f"{size:,}", do="write fewer or shorter clips in sample")
+        raise violation(subject, expected=f"a sample of at most {MOST:,} bytes", got=f"{size:,}", do="write fewer or shorter clips in sample")
     differ = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
     if differ:
-        raise broken(subject, expected="the same bytes each time", got=f"others in {differ[0]}", do="seed what is random, and write no dates")
+        raise violation(subject, expected="the same bytes each time", got=f"others in {differ[0]}", do="seed what is random, and write no dates")
     return Pass(f"{len(one)} files, {size:,} bytes")
 
 
@@ -49,7 +49,7 @@ def no_download(subject: DatasetSubject) -> Pass | Skip:
             return Skip(str(error))
     if subject.asked:
         do = "declare it in sources: nothing is fetched but by nverbench data get"
-        raise broken(subject, expected="no network while the sample is written and loaded", got=f"a call to {subject.asked[0]}", do=do)
+        raise violation(subject, expected="no network while the sample is written and loaded", got=f"a call to {subject.asked[0]}", do=do)
     return Pass("the network was not asked for anything")
 
 
@@ -58,12 +58,12 @@ def ids(subject: DatasetSubject) -> Pass | Skip:
     clips, _ = subject.items
     twice = [name for name, count in Counter(clip.id for clip in clips).items() if count > 1]
     if twice:
-        raise broken(subject, expected="unique ids", got=f"{twice[0]!r} more than once", do="make the id of the clip's whole path below root")
+        raise violation(subject, expected="unique ids", got=f"{twice[0]!r} more than once", do="make the id of the clip's whole path below root")
     for clip in clips:
         name = clip.id
         if not name or not name.isprintable() or "\\" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             do = "make the id of the clip's path below root, with forward slashes"
-            raise broken(subject, expected="ids that are relative names", got=repr(name)[:120], do=do)
+            raise violation(subject, expected="ids that are relative names", got=repr(name)[:120], do=do)
     return Pass(f"{len(clips)} ids, such as {clips[0].id}")
 
 
@@ -73,9 +73,9 @@ def paths(subject: DatasetSubject) -> Pass | Skip:
     for clip in clips:
         if not clip.path.is_file():
             do = "give a Misfit for what is listed and not there"
-            raise broken(subject, expected=f"a file at the path of clip {clip.id}", got="none", do=do)
+            raise violation(subject, expected=f"a file at the path of clip {clip.id}", got="none", do=do)
         if subject.root is not None and not clip.path.resolve().is_relative_to(subject.root.resolve()):
-            raise broken(subject, expected=f"clip {clip.id} inside the root", got=str(clip.path), do="make paths of the root that load is given")
+            raise violation(subject, expected=f"clip {clip.id} inside the root", got=str(clip.path), do="make paths of the root that load is given")
     return Pass(f"{len(clips)} files")
 
 
@@ -85,19 +85,19 @@ def readable(subject: DatasetSubject) -> Pass | Skip:
         if clip.id in subject.part.defects:
             continue
         if not (clip.start or 0.0) < (clip.end if clip.end is not None else float("inf")):
-            raise broken(subject, expected=f"clip {clip.id} to end after its start", got=f"{clip.start} to {clip.end}", do="mend start and end")
+            raise violation(subject, expected=f"clip {clip.id} to end after its start", got=f"{clip.start} to {clip.end}", do="mend start and end")
         try:
             audio.read(clip.path, RATE, clip.start, clip.end)
         except AudioError as error:
             do = "write clips with sound in sample, as WAV, FLAC, OGG or MP3; declare known defects"
-            raise broken(subject, expected=f"clip {clip.id} to be readable audio", got=f"one that {error}", do=do) from error
+            raise violation(subject, expected=f"clip {clip.id} to be readable audio", got=f"one that {error}", do=do) from error
     return Pass(f"{len(subject.items[0])} clips decoded")
 
 
 def repeatable(subject: DatasetSubject) -> Pass | Skip:
     """A second load."""
     if _rows(subject.load(subject.root), subject.root) != _rows(subject.items, subject.root):
-        raise broken(subject, expected="the same clips and misfits from a second load", got="others", do="draw nothing at random and keep nothing")
+        raise violation(subject, expected="the same clips and misfits from a second load", got="others", do="draw nothing at random and keep nothing")
     return Pass(f"{len(subject.items[0])} clips, {len(subject.items[1])} misfits")
 
 
@@ -108,10 +108,10 @@ def another_root(subject: DatasetSubject) -> Pass | Skip:
         return NO_TREE
     do = "make ids, labels and groups of the path below root, never of the whole path"
     if _rows(subject.load(elsewhere), elsewhere) != _rows(subject.items, subject.root):
-        raise broken(subject, expected="the same clips and misfits from another root", got="others", do=do)
+        raise violation(subject, expected="the same clips and misfits from another root", got="others", do=do)
     one, two = subject.corpus(subject.root), subject.corpus(elsewhere)
     if one.digest != two.digest:
-        raise broken(subject, expected="one digest from two roots", got="two", do=do)
+        raise violation(subject, expected="one digest from two roots", got="two", do=do)
     return Pass(f"digest {one.digest[:12]}")
 
 
@@ -133,7 +133,7 @@ def misfits(subject: DatasetSubject) -> Pass | Skip:
     """What does not belong: named where it is found, and what is gone is no clip."""
     for misfit in subject.items[1]:
         if not misfit.path or not misfit.reason or Path(misfit.path).is_absolute() or "\n" in misfit.path + misfit.reason:
-            raise broken(subject, expected="misfits with a relative path and a reason in one line", got=repr(misfit)[:120], do="mend them")
+            raise violation(subject, expected="misfits with a relative path and a reason in one line", got=repr(misfit)[:120], do="mend them")
     root = subject.copied("damaged")
     if root is None:
         return NO_TREE
@@ -147,18 +147,18 @@ def misfits(subject: DatasetSubject) -> Pass | Skip:
         return Pass(f"refused: {error}")
     gone = [clip for clip in clips if not clip.path.is_file()]
     if gone:
-        raise broken(subject, expected="no clip whose file is gone", got=gone[0].id, do="give Misfit(path, reason) for it")
+        raise violation(subject, expected="no clip whose file is gone", got=gone[0].id, do="give Misfit(path, reason) for it")
     named = any(STRAY in misfit.path for misfit in found)
     if not named and not any(STRAY in clip.path.name for clip in clips):
         do = "yield Misfit(path, reason) for every file that is no clip: what is passed over in silence is lost"
-        raise broken(subject, expected=f"a stray file {stray.name} among the clips to be named", got="nothing", do=do)
+        raise violation(subject, expected=f"a stray file {stray.name} among the clips to be named", got="nothing", do=do)
     return Pass("a stray file is named" if named else "a stray file is taken for a clip, which decoding names")
 
 
 def no_global_state(subject: DatasetSubject) -> Pass | Skip:
     """Writing and loading leave the process as it was."""
     states = {**process_report.random_states("cpu"), **process_report.SETTINGS}
-    with undisturbed(subject, "sample and load", states, do=OWN):
+    with no_side_effects(subject, "sample and load", states, do=OWN):
         subject.load(subject.written("quiet"))
     return Pass()
 

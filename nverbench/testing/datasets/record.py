@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nverbench.data.folds.assign import KINDS
 from nverbench.testing.backbones.record import UNSAID, is_bibtex
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 from nverbench.testing.datasets.subject import DatasetSubject
 from nverbench.testing.imports import LAZY_IMPORT
 
@@ -28,7 +28,7 @@ def record(subject: DatasetSubject) -> Pass | Skip:
     ]
     for fine, expected, got, do in asked:
         if not fine:
-            raise broken(subject, expected=expected, got=repr(got)[:120], do=do)
+            raise violation(subject, expected=expected, got=repr(got)[:120], do=do)
     return Pass(f"{part.licence}, {len(part.sources)} sources")
 
 
@@ -39,11 +39,11 @@ def label_card(subject: DatasetSubject) -> Pass | Skip:
         return OWN
     if not card.kind.startswith(LABELS_ARE):
         do = "say whose word a label is"
-        raise broken(subject, expected=f"label_card.kind to be one of {', '.join(LABELS_ARE)}", got=repr(card.kind), do=do)
+        raise violation(subject, expected=f"label_card.kind to be one of {', '.join(LABELS_ARE)}", got=repr(card.kind), do=do)
     for name in ("setting", "raters", "languages"):
         if getattr(card, name).strip() in UNSAID:
             do = "say what the paper says of it (none, where there is none)"
-            raise broken(subject, expected=f"label_card.{name}", got=repr(getattr(card, name)), do=do)
+            raise violation(subject, expected=f"label_card.{name}", got=repr(getattr(card, name)), do=do)
     unsaid = [name for name in ("ages", "consent") if getattr(card, name) in UNSAID]
     return Pass(f"{card.kind}; not known: {', '.join(unsaid) or 'nothing'}")
 
@@ -52,14 +52,14 @@ def words(subject: DatasetSubject) -> Pass | Skip:
     """Labels, counts and kinds of folds that belong together."""
     part = subject.part
     if len(set(part.labels)) < len(part.labels) or len(part.labels) == 1:
-        raise broken(subject, expected="two labels or more, each once", got=repr(part.labels)[:120], do="mend labels")
+        raise violation(subject, expected="two labels or more, each once", got=repr(part.labels)[:120], do="mend labels")
     strange = [label for label in part.counts if part.labels and label not in part.labels]
     if strange:
-        raise broken(subject, expected="counts of declared labels", got=repr(strange[0]), do="mend counts or labels")
+        raise violation(subject, expected="counts of declared labels", got=repr(strange[0]), do="mend counts or labels")
     known = [kind.partition("=")[0] for kind in KINDS if kind != "cross"]
     for kind in part.folds:
         if kind.partition("=")[0] not in known:
-            raise broken(subject, expected=f"kinds of folds among {', '.join(known)}", got=repr(kind), do="mend folds")
+            raise violation(subject, expected=f"kinds of folds among {', '.join(known)}", got=repr(kind), do="mend folds")
     return Pass(f"{len(part.labels) or 'undeclared'} labels, folds {', '.join(part.folds)}")
 
 

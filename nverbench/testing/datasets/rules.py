@@ -6,9 +6,9 @@ from nverbench.testing.check import Check
 from nverbench.testing.datasets import files, labels, record
 from nverbench.testing.datasets.subject import DatasetSubject
 
-ROOMS = (record, files, labels)
+RULE_MODULES = (record, files, labels)
 
 
 def dataset_checks() -> tuple[Check[DatasetSubject], ...]:
     """Every rule a dataset is held to."""
-    return tuple(check for room in ROOMS for check in room.CHECKS)
+    return tuple(check for room in RULE_MODULES for check in room.CHECKS)

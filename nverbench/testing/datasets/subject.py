@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from nverbench.data import corpus as corpora
-from nverbench.plugin.options import Reference, declared, resolve
+from nverbench.plugin.options import PartRef, declared, resolve
 from nverbench.plugin.records import Clip, Dataset, Misfit
-from nverbench.testing.check import Pass, Skip, broken, expecting
+from nverbench.testing.check import Pass, Skip, expecting, violation
 from nverbench.testing.network import offline
 
 Items = tuple[list[Clip], list[Misfit]]
@@ -50,7 +50,7 @@ class DatasetSubject:
         return self.part.corpus is None and bool(self.part.local)
 
     @cached_property
-    def reference(self) -> Reference:
+    def reference(self) -> PartRef:
         """The options."""
         return resolve(self.part, self.text or self.part.name)
 
@@ -68,7 +68,7 @@ class DatasetSubject:
         if self.own or (self.part.corpus is None and self.write is None):
             return None
         if self.write is None:
-            raise broken(
+            raise violation(
                 self, expected="sample(root), or make(root)", got="neither", do="write a tiny synthetic tree of the corpus' layout in sample"
             )
         root = self.folder / name
@@ -107,9 +107,9 @@ class DatasetSubject:
                 elif isinstance(item, Misfit):
                     misfits.append(item)
                 else:
-                    raise broken(self, expected="Clip and Misfit records from load", got=type(item).__name__, do="yield those alone")
+                    raise violation(self, expected="Clip and Misfit records from load", got=type(item).__name__, do="yield those alone")
         if not any(clip.label is not None for clip in clips):
-            raise broken(self, expected="at least one labelled clip", got=f"{len(clips)} clips, {len(misfits)} misfits", do="mend sample or load")
+            raise violation(self, expected="at least one labelled clip", got=f"{len(clips)} clips, {len(misfits)} misfits", do="mend sample or load")
         return clips, misfits
 
     def corpus(self, root: Path | None) -> corpora.Corpus:

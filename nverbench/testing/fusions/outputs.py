@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nverbench.plugin.types import Batch, Output
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 from nverbench.testing.fusions.subject import ROWS, FusionSubject, K, parts_of, put_together, rows_of
 
 CLASSES = (2, 7)
@@ -31,11 +31,11 @@ def shapes(subject: FusionSubject) -> Pass | Skip:
         logits = subject.output(subject.ready(classes=classes), batch).logits
         if tuple(logits.shape) != (ROWS, classes) or not logits.is_floating_point():
             got = f"{tuple(logits.shape)} of {logits.dtype}"
-            raise broken(
+            raise violation(
                 subject, expected=f"logits (n={ROWS}, k={classes}) of floats", got=got, do="give one row per clip or turn, heard-only ones too"
             )
         if not torch.isfinite(logits).all():
-            raise broken(subject, expected="finite logits", got="NaN or infinity", do="guard divisions and logarithms against zero")
+            raise violation(subject, expected="finite logits", got="NaN or infinity", do="guard divisions and logarithms against zero")
     return Pass(f"k = {' and '.join(map(str, CLASSES))}, widths {', '.join(map(str, subject.dims()))}")
 
 
@@ -44,13 +44,13 @@ def views(subject: FusionSubject) -> Pass | Skip:
     given = subject.output(subject.ready(), subject.batch()).views
     if not subject.part.views:
         if given:
-            raise broken(subject, expected="no views: the record declares none", got=f"{len(given)}", do="declare views=True, or give none")
+            raise violation(subject, expected="no views: the record declares none", got=f"{len(given)}", do="declare views=True, or give none")
         return Skip("it declares no views")
     shapes = {tuple(view.shape) for view in given}
     if len(given) != subject.fewest or len(shapes) != 1 or any(view.ndim != 2 or len(view) != ROWS for view in given):
         got = ", ".join(str(tuple(view.shape)) for view in given) or "none"
         do = "bring every stream to one width and give these in Output.views, or declare views=False"
-        raise broken(subject, expected=f"{subject.fewest} views of one shape (n={ROWS}, a)", got=got, do=do)
+        raise violation(subject, expected=f"{subject.fewest} views of one shape (n={ROWS}, a)", got=got, do=do)
     return Pass(f"{len(given)} views of {next(iter(shapes))}")
 
 
@@ -81,7 +81,7 @@ def _compare(subject: FusionSubject, got: Tensor, wanted: Tensor, how: str, do: 
     """How far logits are from those wanted; broken where that is too far."""
     apart = float("inf") if got.shape != wanted.shape else float((got - wanted).abs().max() / max(float(wanted.abs().max()), 1e-30))
     if not apart <= CLOSE:
-        raise broken(subject, expected=f"the logits of a row {how} to be those it has anyway, within {CLOSE:g}", got=f"{apart:.1e} apart", do=do)
+        raise violation(subject, expected=f"the logits of a row {how} to be those it has anyway, within {CLOSE:g}", got=f"{apart:.1e} apart", do=do)
     return apart
 
 
@@ -92,7 +92,7 @@ def one_row(subject: FusionSubject) -> Pass | Skip:
     if tuple(logits.shape) != (1, K) or not torch.isfinite(logits).all():
         do = "keep the batch's dimension (no squeeze()), and take no statistics over rows in eval mode"
         got = f"{tuple(logits.shape)}{'' if torch.isfinite(logits).all() else ', not finite'}"
-        raise broken(subject, expected=f"finite logits (1, k={K}) for a batch of one", got=got, do=do)
+        raise violation(subject, expected=f"finite logits (1, k={K}) for a batch of one", got=got, do=do)
     if subject.talking or subject.part.transductive(subject.options):
         return Pass("finite")
     batch = subject.batch()
@@ -125,7 +125,7 @@ def _turns(subject: FusionSubject, module: torch.nn.Module, batch: Batch, wanted
     moved = (subject.logits(module, put_together(subject, changed)) - wanted).abs().amax(1)
     if not float(moved[2]) > 0:
         do = "take each turn's frames from Batch.turns (first frame, one past the last)"
-        raise broken(subject, expected="the logits of a turn to follow its frames", got="the same for others", do=do)
+        raise violation(subject, expected="the logits of a turn to follow its frames", got="the same for others", do=do)
     return Pass(f"{apart:.1e} apart ({CLOSE:g} allowed); {len(wanted)} turns")
 
 
@@ -136,7 +136,7 @@ def finite(subject: FusionSubject) -> Pass | Skip:
         batch = subject.batch()
         loud = Batch(tuple(factor * x for x in batch.streams), batch.lengths, batch.turns)
         if not torch.isfinite(subject.logits(module, loud)).all():
-            raise broken(
+            raise violation(
                 subject, expected=f"finite logits for {name}", got="NaN or infinity", do="guard divisions, logarithms and roots against zero"
             )
     return Pass("zeros, outliers")
@@ -151,7 +151,7 @@ def double(subject: FusionSubject) -> Pass | Skip:
     if given.logits.dtype != torch.float64 or not apart <= DOUBLE:
         do = "make tensors of the streams' dtype (new_zeros, .to(x)), never of a fixed one"
         got = f"{given.logits.dtype}, {apart:.1e} off"
-        raise broken(subject, expected=f"float64 logits within {DOUBLE:g} of the float32 ones", got=got, do=do)
+        raise violation(subject, expected=f"float64 logits within {DOUBLE:g} of the float32 ones", got=got, do=do)
     return Pass(f"{apart:.1e} off ({DOUBLE:g} allowed)")
 
 
@@ -163,7 +163,7 @@ def device(subject: FusionSubject) -> Pass | Skip:
     given = there.output(there.ready(), there.batch())
     if given.logits.device.type != torch.device(there.device).type:
         do = "register buffers, and make tensors on the streams' device"
-        raise broken(subject, expected=f"logits on {there.device}", got=str(given.logits.device), do=do)
+        raise violation(subject, expected=f"logits on {there.device}", got=str(given.logits.device), do=do)
     return Pass(there.device)
 
 

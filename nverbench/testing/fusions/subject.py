@@ -14,7 +14,7 @@ from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve
 from nverbench.plugin.records import Fusion, Loss
 from nverbench.plugin.types import Batch, Output
-from nverbench.testing.check import broken, expecting
+from nverbench.testing.check import expecting, violation
 
 WIDTHS = (24, 36, 20, 28)
 """Of streams: unequal, and large enough for a convolution or four attention heads."""
@@ -78,7 +78,7 @@ class FusionSubject:
             torch.manual_seed(seed)
             module = self.part.build(dims, classes, **{**self.options, **options})
             if not isinstance(module, nn.Module):
-                raise broken(self, expected="a torch.nn.Module from build", got=type(module).__name__, do="return a module")
+                raise violation(self, expected="a torch.nn.Module from build", got=type(module).__name__, do="return a module")
             return module.to(self.device).eval()
 
     def remembered(self, module: nn.Module, streams: int | None = None, seed: int = SEED) -> nn.Module:
@@ -111,7 +111,7 @@ class FusionSubject:
         with expecting(self, f"an Output for streams of {what}"), torch.set_grad_enabled(graph):
             given: Any = module(batch)
             if not isinstance(given, Output):
-                raise broken(self, expected="an Output", got=type(given).__name__, do="return nverbench.Output(logits, views)")
+                raise violation(self, expected="an Output", got=type(given).__name__, do="return nverbench.Output(logits, views)")
             return given
 
     def logits(self, module: nn.Module, batch: Batch) -> Tensor:

@@ -13,19 +13,20 @@ from torch import nn
 
 from nverbench import registry
 from nverbench.data.folds.assign import Fold
-from nverbench.embedding.cache import Store, key_of
+from nverbench.embedding.cache import EmbeddingCache, cache_key
 from nverbench.errors import NverbenchError
 from nverbench.plugin.options import resolve
 from nverbench.plugin.records import Recipe
 from nverbench.plugin.types import Losses
 from nverbench.testing import process_report
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 from nverbench.testing.fusions.subject import ROWS, FusionSubject, K
 from nverbench.testing.imports import LAZY_IMPORT
 from nverbench.testing.options import options as options_rule
-from nverbench.testing.side_effects import OWN, undisturbed
-from nverbench.training.folds import Spoken, Training, fit_fold
-from nverbench.training.sequences import Stream
+from nverbench.testing.side_effects import OWN, no_side_effects
+from nverbench.training.folds import fit_fold
+from nverbench.training.records import TrainingSetup
+from nverbench.training.sequences import FrameStream, TurnFrames
 
 OPTIMIZERS, SELECTS, UNITS = ("adam", "radam-schedule-free"), ("cross-entropy", "weighted-f1"), ("clip", "conversation")
 STEPS = 3
@@ -50,7 +51,7 @@ def record(subject: FusionSubject) -> Pass | Skip:
               for name, value in vars(recipe).items() if name in ("lr", "batch", "epochs", "patience")]  # fmt: skip
     for fine, expected, got, do in asked:
         if not fine:
-            raise broken(subject, expected=expected, got=repr(got), do=do)
+            raise violation(subject, expected=expected, got=repr(got), do=do)
     return Pass(f"default loss {part.default_loss}, {'whole conversations' if subject.talking else part.wants}")
 
 
@@ -60,7 +61,7 @@ def parameters(subject: FusionSubject) -> Pass | Skip:
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     if not trained:
         do = "register layers as attributes of the module (nn.ModuleList for a list)"
-        raise broken(subject, expected="parameters to train", got="none", do=do)
+        raise violation(subject, expected="parameters to train", got="none", do=do)
     return Pass(f"{trained:,} trained with widths {', '.join(map(str, subject.dims()))} and {K} classes")
 
 
@@ -79,13 +80,13 @@ def gradients(subject: FusionSubject) -> Pass | Skip:
             losses = objective(subject.output(module, subject.batch(seed=step), graph=True), target)
             total = torch.stack(list(losses.terms.values())).sum()
             if not total.requires_grad:
-                raise broken(subject, expected="a gradient through the logits", got="none", do="detach nothing on the way, and use no no_grad()")
+                raise violation(subject, expected="a gradient through the logits", got="none", do="detach nothing on the way, and use no no_grad()")
             total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
             unreached -= {name for name, p in module.named_parameters() if p.grad is not None and bool((p.grad != 0).any())}
             optimizer.step()
     if unreached:
         do = "use it in forward, set requires_grad=False, or remove it: it counts as trained"
-        raise broken(subject, expected="a gradient for every parameter", got=f"none for {', '.join(sorted(unreached)[:3])}", do=do)
+        raise violation(subject, expected="a gradient for every parameter", got=f"none for {', '.join(sorted(unreached)[:3])}", do=do)
     return Pass(f"{sum(1 for _ in module.parameters())} tensors")
 
 
@@ -104,10 +105,10 @@ def determinism(subject: FusionSubject) -> Pass | Skip:
     subject.logits(module, subject.batch(seed=9))
     if not torch.equal(subject.logits(module, batch), first):
         do = "draw no random numbers in eval mode (dropout as nn.Dropout), and keep nothing of a batch"
-        raise broken(subject, expected="the same bits when a batch comes twice in eval mode", got="others", do=do)
+        raise violation(subject, expected="the same bits when a batch comes twice in eval mode", got="others", do=do)
     if not torch.equal(subject.logits(subject.ready(), batch), first):
         do = "draw first weights from torch's generator alone: the harness seeds it"
-        raise broken(subject, expected="the same bits from two builds with one seed", got="others", do=do)
+        raise violation(subject, expected="the same bits from two builds with one seed", got="others", do=do)
     return Pass("the same bits")
 
 
@@ -118,20 +119,20 @@ def remember(subject: FusionSubject) -> Pass | Skip:
         return Skip("it has no remember(batch, generator)")
     if subject.framed:
         do = "remove it: the harness never calls it for fusions of frames"
-        raise broken(subject, expected="no remember: frames of a whole corpus are no batch", got="one", do=do)
+        raise violation(subject, expected="no remember: frames of a whole corpus are no batch", got="one", do=do)
     weights = {name: p.detach().clone() for name, p in module.named_parameters()}
     loose = _loose(module)
     subject.remembered(module)
     if any(not torch.equal(p, weights[name]) for name, p in module.named_parameters()):
-        raise broken(subject, expected="the same parameters after remember", got="others", do="keep training rows in buffers")
+        raise violation(subject, expected="the same parameters after remember", got="others", do="keep training rows in buffers")
     if _loose(module) - loose:
         got = f"a plain tensor {min(_loose(module) - loose)}"
-        raise broken(subject, expected="buffers only", got=got, do="keep it with register_buffer: it moves with the module and is saved with it")
+        raise violation(subject, expected="buffers only", got=got, do="keep it with register_buffer: it moves with the module and is saved with it")
     buffers = {name: b.clone() for name, b in module.named_buffers()}
     subject.remembered(module)
     if any(not torch.equal(b, buffers[name]) for name, b in module.named_buffers()):
         do = "draw from the generator that is given, and start anew each time"
-        raise broken(subject, expected="the same buffers when the same rows are remembered twice", got="others", do=do)
+        raise violation(subject, expected="the same buffers when the same rows are remembered twice", got="others", do=do)
     return Pass(f"{sum(b.numel() for b in buffers.values()):,} numbers in {len(buffers)} buffers")
 
 
@@ -160,11 +161,11 @@ def no_global_state(subject: FusionSubject) -> Pass | Skip:
             torch.set_rng_state(kept)
     if torch.equal(*ends):
         do = "never call torch.manual_seed: the harness seeds every training"
-        raise broken(subject, expected="first weights drawn from the seed the harness set", got="a seed of its own", do=do)
-    with undisturbed(subject, "build", states, may=("random state of torch",), do=OWN):
+        raise violation(subject, expected="first weights drawn from the seed the harness set", got="a seed of its own", do=do)
+    with no_side_effects(subject, "build", states, may=("random state of torch",), do=OWN):
         module = subject.part.build(subject.dims(), K, **subject.options)
     module.to(subject.device).eval()
-    with undisturbed(subject, "a prediction", states, do=OWN):
+    with no_side_effects(subject, "a prediction", states, do=OWN):
         subject.remembered(module)
         subject.output(module, subject.batch())
     return Pass()
@@ -178,7 +179,7 @@ def learns(subject: FusionSubject) -> Pass | Skip:
     target = np.arange(CLIPS) % K
     whole = tuple(range(CLIPS))
     quick = Recipe(lr=RATE, batch=16, epochs=EPOCHS, patience=EPOCHS, unit=subject.part.recipe_for(subject.options).unit)
-    training = Training(
+    training = TrainingSetup(
         replace(subject.part, recipe=quick), subject.options, subject.loss, resolve(subject.loss, subject.part.default_loss).full,
         registry.load().protocol(registry.DEFAULT_PROTOCOL).model_copy(update={"selection": "last", "epochs": EPOCHS}), K, subject.device,
     )  # fmt: skip
@@ -187,12 +188,12 @@ def learns(subject: FusionSubject) -> Pass | Skip:
         try:
             fitted = fit_fold(training, data, target, Fold("check", whole, (), whole, True), 0)
         except NverbenchError as error:
-            raise broken(subject, expected="a training that ends", got=str(error), do="mend forward or the recipe") from error
+            raise violation(subject, expected="a training that ends", got=str(error), do="mend forward or the recipe") from error
     accuracy = float((fitted.probabilities.argmax(1) == target).mean())
     if not accuracy > LEARNT:
         do = "check the scale of the first weights, where gradients go, and what may saturate"
         expected = f"over {LEARNT:.0%} of {CLIPS} clips of {K} separable classes learnt in {EPOCHS} epochs"
-        raise broken(subject, expected=expected, got=f"{accuracy:.0%}", do=do)
+        raise violation(subject, expected=expected, got=f"{accuracy:.0%}", do=do)
     return Pass(f"{accuracy:.0%} of {CLIPS} training clips after {EPOCHS} epochs, {fitted.seconds:.1f} s")
 
 
@@ -203,21 +204,21 @@ def _separable(target: np.ndarray[Any, Any], dim: int, rng: np.random.Generator)
     return drawn
 
 
-def _spoken(subject: FusionSubject, folder: Path, target: np.ndarray[Any, Any], rng: np.random.Generator) -> Spoken:
+def _spoken(subject: FusionSubject, folder: Path, target: np.ndarray[Any, Any], rng: np.random.Generator) -> TurnFrames:
     """The same as frames, two to five a clip, six turns a conversation."""
     streams = []
     for number, dim in enumerate(subject.dims()):
         root = folder / str(number)
-        store, keys, lengths = Store(root), [], []
+        store, keys, lengths = EmbeddingCache(root), [], []
         for turn, mean in enumerate(_separable(target, dim, rng)):
             frames = (mean + 0.5 * rng.standard_normal((2 + turn % 4, dim))).astype(np.float32)
-            keys.append(key_of({"stream": number, "turn": turn}))
+            keys.append(cache_key({"stream": number, "turn": turn}))
             store.put(keys[-1], frames, 100)
             lengths.append(len(frames))
-        streams.append(Stream(root, tuple(keys), tuple(lengths), dim))
+        streams.append(FrameStream(root, tuple(keys), tuple(lengths), dim))
     turns = tuple(range(len(target)))
     talks = tuple(turns[i : i + 6] for i in range(0, len(turns), 6)) if subject.talking else ()
-    return Spoken(tuple(streams), turns, talks, tuple("ab"[turn % 2] for turn in turns))
+    return TurnFrames(tuple(streams), turns, talks, tuple("ab"[turn % 2] for turn in turns))
 
 
 CHECKS: tuple[Check[FusionSubject], ...] = (

@@ -10,11 +10,11 @@ from torch import Tensor
 from nverbench.errors import NverbenchError
 from nverbench.plugin.types import UNSCORED, Output
 from nverbench.testing import process_report
-from nverbench.testing.check import Check, Pass, Skip, broken
+from nverbench.testing.check import Check, Pass, Skip, violation
 from nverbench.testing.imports import LAZY_IMPORT
 from nverbench.testing.losses.subject import K, LossSubject, targets, total
 from nverbench.testing.options import options as options_rule
-from nverbench.testing.side_effects import OWN, undisturbed
+from nverbench.testing.side_effects import OWN, no_side_effects
 
 EXTREME = 50.0
 """Logits of a training that went far; softmax in float32 underflows from about 104 on."""
@@ -29,7 +29,7 @@ def scalars(subject: LossSubject) -> Pass | Skip:
     for name, value in losses.terms.items():
         if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
             got = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-            raise broken(subject, expected=f"term {name} to be a scalar tensor of floats", got=got, do="take the mean over rows, without .item()")
+            raise violation(subject, expected=f"term {name} to be a scalar tensor of floats", got=got, do="take the mean over rows, without .item()")
     return Pass(", ".join(f"{name} {float(value):.3g}" for name, value in losses.terms.items()))
 
 
@@ -40,14 +40,14 @@ def diagnostics(subject: LossSubject) -> Pass | Skip:
     odd = [name for name in names if not isinstance(name, str) or not name.isidentifier() or name in RESERVED]
     if odd:
         do = f"use names such as cross_entropy; {', '.join(RESERVED)} is the harness's own"
-        raise broken(subject, expected="names of lower-case words and underscores", got=repr(odd[0]), do=do)
+        raise violation(subject, expected="names of lower-case words and underscores", got=repr(odd[0]), do=do)
     both = sorted(losses.terms.keys() & losses.diagnostics.keys())
     if both:
-        raise broken(subject, expected="terms and diagnostics of different names", got=f"{both[0]} as both", do="rename the diagnostic")
+        raise violation(subject, expected="terms and diagnostics of different names", got=f"{both[0]} as both", do="rename the diagnostic")
     for name, value in losses.diagnostics.items():
         if not isinstance(value, Tensor) or value.ndim or not torch.isfinite(value.double()):
             got = repr(value)[:60]
-            raise broken(subject, expected=f"diagnostic {name} to be a finite scalar tensor", got=got, do="take its mean over rows, without .item()")
+            raise violation(subject, expected=f"diagnostic {name} to be a finite scalar tensor", got=got, do="take its mean over rows, without .item()")
     return Pass(f"terms {', '.join(losses.terms)}; diagnostics {', '.join(losses.diagnostics) or 'none'}")
 
 
@@ -73,7 +73,7 @@ def finite(subject: LossSubject) -> Pass | Skip:
         bad += ["its gradient"] * any(g is not None and not torch.isfinite(g).all() for g in gradients)
         if bad:
             do = "use log_softmax, and guard divisions, roots and logarithms against zero"
-            raise broken(subject, expected=f"finite terms and gradients for {name}", got=f"NaN or infinity in {bad[0]}", do=do)
+            raise violation(subject, expected=f"finite terms and gradients for {name}", got=f"NaN or infinity in {bad[0]}", do=do)
     return Pass(f"{len(cases)} cases")
 
 
@@ -87,12 +87,12 @@ def differentiable(subject: LossSubject) -> Pass | Skip:
     output = subject.output(graph=True)
     whole = total(subject.losses(output))
     if not whole.requires_grad:
-        raise broken(subject, expected="a gradient through the logits", got="none", do="compute with tensors, without .item(), detach() or argmax")
+        raise violation(subject, expected="a gradient through the logits", got="none", do="compute with tensors, without .item(), detach() or argmax")
     gradients = torch.autograd.grad(whole, [output.logits, *output.views], allow_unused=True)
     for name, gradient in zip(("the logits", *(f"view {i + 1}" for i in range(len(output.views)))), gradients, strict=True):
         if gradient is None or not (gradient != 0).any():
             do = "let it into a term, undetached" + ("; declare needs=None if views do not matter" if "view" in name else "")
-            raise broken(subject, expected=f"a gradient for {name}", got="none", do=do)
+            raise violation(subject, expected=f"a gradient for {name}", got="none", do=do)
     return Pass(f"|gradient| of the logits {float(gradients[0].norm()):.2g}")
 
 
@@ -103,7 +103,7 @@ def falls(subject: LossSubject) -> Pass | Skip:
     values = [float(total(subject.losses(replaced(output, output.logits + rise * truth), objective=objective))) for rise in (-2.0, 0.0, 2.0)]
     if not values[0] > values[1] > values[2]:
         got = " -> ".join(f"{value:.3g}" for value in values)
-        raise broken(subject, expected="an objective that falls as the true logit rises by 2, twice", got=got, do="mend its sign, or its target")
+        raise violation(subject, expected="an objective that falls as the true logit rises by 2, twice", got=got, do="mend its sign, or its target")
     return Pass(" -> ".join(f"{value:.3g}" for value in values))
 
 
@@ -114,7 +114,7 @@ def counts(subject: LossSubject) -> Pass | Skip:
         losses = subject.losses(subject.output(), target, subject.build(given))
         if not torch.isfinite(total(losses)):
             do = "guard weights against a count of 0"
-            raise broken(subject, expected=f"a finite objective for class counts {given}", got=f"{float(total(losses))}", do=do)
+            raise violation(subject, expected=f"a finite objective for class counts {given}", got=f"{float(total(losses))}", do=do)
     return Pass("classes without a training row")
 
 
@@ -126,11 +126,11 @@ def views(subject: LossSubject) -> Pass | Skip:
                 subject.losses(subject.output(streams=streams))
             except NverbenchError as error:
                 do = "declare needs='views', or leave views alone"
-                raise broken(subject, expected=f"losses for {streams} views: it declares that it needs none", got=str(error)[:120], do=do) from error
+                raise violation(subject, expected=f"losses for {streams} views: it declares that it needs none", got=str(error)[:120], do=do) from error
         return Pass("needs none")
     for streams in (2, 3):
         if not torch.isfinite(total(subject.losses(subject.output(streams=streams)))):
-            raise broken(subject, expected=f"a finite objective for {streams} views", got="NaN or infinity", do="mend it")
+            raise violation(subject, expected=f"a finite objective for {streams} views", got="NaN or infinity", do="mend it")
     return Pass("2 and 3 views")
 
 
@@ -146,7 +146,7 @@ def unscored(subject: LossSubject) -> Pass | Skip:
     moved = abs(float(total(subject.losses(replaced(output, other), target, objective)).detach()) - before)
     if not moved <= SAME * max(1.0, abs(before)) or bool((gradient[hidden] != 0).any()):
         do = f"leave rows with target {UNSCORED} out (cross_entropy's ignore_index)"
-        raise broken(subject, expected="an objective that does not look at logits of unscored rows", got=f"one that moves by {moved:.1e}", do=do)
+        raise violation(subject, expected="an objective that does not look at logits of unscored rows", got=f"one that moves by {moved:.1e}", do=do)
     return Pass(f"{int(hidden.sum())} of {len(target)} rows left out")
 
 
@@ -157,7 +157,7 @@ def determinism(subject: LossSubject) -> Pass | Skip:
     subject.losses(subject.output(seed=5), objective=objective)
     if not torch.equal(total(subject.losses(subject.output(), objective=objective)), first):
         do = "draw nothing at random, and keep nothing of a batch"
-        raise broken(subject, expected="the same number for the same batch", got="another", do=do)
+        raise violation(subject, expected="the same number for the same batch", got="another", do=do)
     return Pass("the same bits")
 
 
@@ -168,7 +168,7 @@ def double(subject: LossSubject) -> Pass | Skip:
     apart = abs(float(given) - wanted) / max(abs(wanted), 1e-30)
     if given.dtype != torch.float64 or not apart <= DOUBLE:
         do = "make tensors of the logits' dtype and device (new_tensor, .to(logits))"
-        raise broken(subject, expected=f"a float64 objective within {DOUBLE:g} of the float32 one", got=f"{given.dtype}, {apart:.1e} off", do=do)
+        raise violation(subject, expected=f"a float64 objective within {DOUBLE:g} of the float32 one", got=f"{given.dtype}, {apart:.1e} off", do=do)
     return Pass(f"{apart:.1e} off ({DOUBLE:g} allowed)")
 
 
@@ -180,7 +180,7 @@ def options(subject: LossSubject) -> Pass | Skip:
 def no_global_state(subject: LossSubject) -> Pass | Skip:
     """Building and computing leave the process as it was."""
     output = subject.output()
-    with undisturbed(subject, "build and a call", {**process_report.random_states("cpu"), **process_report.SETTINGS}, do=OWN):
+    with no_side_effects(subject, "build and a call", {**process_report.random_states("cpu"), **process_report.SETTINGS}, do=OWN):
         subject.losses(output)
     return Pass()
 

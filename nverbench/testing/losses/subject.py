@@ -13,7 +13,7 @@ from torch import Tensor
 from nverbench.plugin.options import resolve
 from nverbench.plugin.records import Loss
 from nverbench.plugin.types import Losses, Output
-from nverbench.testing.check import broken, expecting
+from nverbench.testing.check import expecting, violation
 
 N, K, WIDTH = 12, 4, 8
 """Rows, classes, features of a view."""
@@ -60,7 +60,7 @@ class LossSubject:
             given: Any = chosen(output, targets() if target is None else target)
         if not isinstance(given, Losses) or not given.terms:
             got = type(given).__name__ if not isinstance(given, Losses) else "no terms"
-            raise broken(self, expected="Losses with at least one term", got=got, do="return nverbench.Losses({name: scalar})")
+            raise violation(self, expected="Losses with at least one term", got=got, do="return nverbench.Losses({name: scalar})")
         return given
 
 

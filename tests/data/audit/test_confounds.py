@@ -30,7 +30,7 @@ def corpus(confound: float, speakers: int = 10, takes: int = 8, rate_of: bool = 
 
 
 def found_in(clips: list[Clip], measured: dict[str, Measured]) -> Confounds:
-    return confounds(clips, measured, assign.cut(clips, "speaker", k=K, seed=SEED, inner=None), k=K, seed=SEED)
+    return confounds(clips, measured, assign.make_folds(clips, "speaker", k=K, seed=SEED, inner=None), k=K, seed=SEED)
 
 
 def row(found: Confounds, target: str, feature: str) -> Confound:

@@ -206,10 +206,10 @@ def test_ten_thousand_files_of_random_bytes_neither_crash_nor_hang(tmp_path: Pat
     dataset = discovery.discover(()).dataset("folder")
     began = time.monotonic()
     clips = load(dataset, resolve(dataset, f"folder:{tmp_path}"), None).clips
-    answers = dict(pool.each(measure, [Place(c.id, c.path) for c in clips], processes=2, seconds=20))
+    answers = dict(pool.map_isolated(measure, [Place(c.id, c.path) for c in clips], processes=2, seconds=20))
     assert time.monotonic() - began < 60
     assert len(answers) == 10_000
-    lost = [answer for answer in answers.values() if isinstance(answer, pool.Lost)]
+    lost = [answer for answer in answers.values() if isinstance(answer, pool.Failure)]
     assert not lost
     reasons = Counter(str(answer.measured.reason) for answer in answers.values())
     assert sum(n for reason, n in reasons.items() if reason.startswith("cannot be decoded")) > 5_000

@@ -11,14 +11,14 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from nverbench.data.audit import Found, as_json
+from nverbench.data.audit import AuditResult, as_json
 from nverbench.data.audit.plots import draw
 from nverbench.data.audit.report import text
 from nverbench.errors import FoldError
 from support.audio import RATE, Tree, burst, written
 
 
-def dumped(found: Found) -> str:
+def dumped(found: AuditResult) -> str:
     return json.dumps(as_json(found.report), allow_nan=False)
 
 

@@ -15,7 +15,7 @@ from nverbench.errors import ResultError
 from nverbench.leaderboard.claims import spec as claims
 from nverbench.leaderboard.claims.spec import FILE, Claims, Contrast, load, published
 from nverbench.plugin import discovery
-from nverbench.results.published import FOLDER
+from nverbench.results.published_files import FOLDER
 
 KNOWN = load()
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nverbench.leaderboard.context.analysis import Atmosphere, Gain, Turns, analyse
+from nverbench.leaderboard.context.analysis import Atmosphere, ConversationTurns, Gain, analyse
 from nverbench.plugin.types import UNSCORED
 
 LABELS = ("ang", "neu", "sad")
 
 
-def random_turns(seed: int, *, conversations: int = 12, groups: int = 6, replicates: tuple[int, int] = (2, 3)) -> Turns:
+def random_turns(seed: int, *, conversations: int = 12, groups: int = 6, replicates: tuple[int, int] = (2, 3)) -> ConversationTurns:
     """Conversations of 3 to 8 turns, most with a dominant label, one turn in six not scored; models that are right half of the time."""
     rng = np.random.default_rng(seed)
     names, places, units, target = [], [], [], []
@@ -30,10 +30,10 @@ def random_turns(seed: int, *, conversations: int = 12, groups: int = 6, replica
     n, truth = len(names), np.array(target)
     contextual, single = (np.where(rng.random((r, n)) < 0.5, truth, rng.integers(3, size=(r, n))) for r in replicates)
     contextual, single = (np.where(of == UNSCORED, 0, of) for of in (contextual, single))
-    return Turns(tuple(names), tuple(places), tuple(units), truth, contextual, single, LABELS)
+    return ConversationTurns(tuple(names), tuple(places), tuple(units), truth, contextual, single, LABELS)
 
 
-def given_turns(target: dict[str, str], contextual: dict[str, str], single: dict[str, str]) -> Turns:
+def given_turns(target: dict[str, str], contextual: dict[str, str], single: dict[str, str]) -> ConversationTurns:
     """Conversations written as letters: a, n, s for the labels, x for a turn that is not scored."""
     names = [name for name, letters in target.items() for _ in letters]
     places = [place for letters in target.values() for place in range(len(letters))]
@@ -42,12 +42,12 @@ def given_turns(target: dict[str, str], contextual: dict[str, str], single: dict
         return np.array(["ans".find(letter) if letter != "x" else UNSCORED for letters in words.values() for letter in letters])
 
     groups = (None,) * len(names)
-    return Turns(tuple(names), tuple(places), groups, classes(target), classes(contextual)[None], classes(single)[None], LABELS)
+    return ConversationTurns(tuple(names), tuple(places), groups, classes(target), classes(contextual)[None], classes(single)[None], LABELS)
 
 
-def taken(turns: Turns, rows: np.ndarray) -> Turns:
+def taken(turns: ConversationTurns, rows: np.ndarray) -> ConversationTurns:
     """The same turns in another order, or some of them."""
-    return Turns(
+    return ConversationTurns(
         tuple(turns.conversations[i] for i in rows), tuple(turns.places[i] for i in rows), tuple(turns.groups[i] for i in rows),
         turns.target[rows], turns.contextual[:, rows], turns.single[:, rows], turns.labels,
     )  # fmt: skip
@@ -59,7 +59,7 @@ def at_random(gains: list[float], dominant: int) -> float:
     return sum(ways) / len(ways)
 
 
-def gains_by_turn(turns: Turns, found: Atmosphere) -> list[tuple[list[float], int]]:
+def gains_by_turn(turns: ConversationTurns, found: Atmosphere) -> list[tuple[list[float], int]]:
     """What each scored turn of a dominated conversation gained, and how many turns the dominant label has."""
     right = [(said == turns.target).mean(0) for said in (turns.contextual, turns.single)]
     rows = {c.name: [i for i, name in enumerate(turns.conversations) if name == c.name and turns.target[i] != UNSCORED] for c in found.conversations}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.context.analysis import Atmosphere, Turns, analyse
+from nverbench.leaderboard.context.analysis import Atmosphere, ConversationTurns, analyse
 from nverbench.leaderboard.context.report import published, record, text
 from nverbench.leaderboard.figures import draw_atmosphere, save
 from nverbench.plugin.types import UNSCORED
@@ -26,13 +26,13 @@ def example(labels: tuple[str, ...] = ("ang", "neu", "sad"), conversations: int 
     single = np.where(rng.random(n) < 0.5, np.where(target == UNSCORED, 0, target), rng.integers(k, size=n))
     names = tuple(f"Ses05F_impro{c:02d}" for c in range(conversations) for _ in range(5))
     places, units = tuple(range(5)) * conversations, tuple(f"g{c % groups}" for c in range(conversations) for _ in range(5))
-    return analyse(Turns(names, places, units, target, contextual[None], single[None], labels), draws=100)
+    return analyse(ConversationTurns(names, places, units, target, contextual[None], single[None], labels), draws=100)
 
 
 def plain() -> Atmosphere:
     """No conversation has a dominant emotion."""
     one = np.array([0, 1])
-    return analyse(Turns(("c", "c"), (0, 1), (None, None), one, one[None], one[None], ("ang", "neu")))
+    return analyse(ConversationTurns(("c", "c"), (0, 1), (None, None), one, one[None], one[None], ("ang", "neu")))
 
 
 def gains(found: Atmosphere, **options: Any) -> list[str]:

@@ -16,10 +16,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from nverbench.cli import main
 from nverbench.errors import UsageError
-from nverbench.leaderboard.figures import Panel, Stored, confusion_numbers, draw_confusion, draw_maps, map_numbers, panels, save
+from nverbench.leaderboard.figures import Panel, StoredEmbeddings, confusion_numbers, draw_confusion, draw_maps, map_numbers, panels, save
 from nverbench.leaderboard.figures.canvas import COLOURS, MARKERS, short, style
 from nverbench.leaderboard.figures.separation import Level, Structure, distances, neighbours, planar, purity, sampled, scaled, silhouette, structure
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.leaderboards import competitor, said
 
 HOSTILE = ["$\\frac{1}{0}$", "\u202eevil", "a\nb", "<svg onload=x>", "--><script>x</script>", "_^{}", "x" * 200, "感情"]
@@ -172,7 +172,7 @@ def test_rows_of_the_confusion_sum_to_100_percent_and_its_diagonal_is_recall():
 
 def test_every_backbone_has_a_panel_by_emotion_and_by_speaker_where_speakers_are_known():
     points, labels = clouds(40, apart=4)
-    named, unnamed = (Stored(name, points, tuple(labels), groups, "speaker") for name, groups in (("a", tuple(labels[::-1])), ("b", ())))
+    named, unnamed = (StoredEmbeddings(name, points, tuple(labels), groups, "speaker") for name, groups in (("a", tuple(labels[::-1])), ("b", ())))
     found = panels([named, unnamed])
     assert [(p.backbone, p.by) for p in found] == [("a", "emotion"), ("a", "speaker"), ("b", "emotion")]
     assert [n["clips"] for n in map_numbers(found)] == [40, 40, 40]
@@ -191,7 +191,7 @@ def run(*words: object) -> int:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     predictions = said(0.7)
-    Folder(tmp_path).write(competitor("aa11", predictions), predictions)
+    ResultStore(tmp_path).write(competitor("aa11", predictions), predictions)
     return tmp_path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nverbench.leaderboard.page import Knowledge, build, content
+from nverbench.leaderboard.page import PartInfo, build, content
 from nverbench.leaderboard.page.build import embedded, environment
 from nverbench.leaderboard.rows import Row
 from support.pages import HOSTILE, HOSTILE_CLAIM, hostile_board, identity, row, score
@@ -41,7 +41,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
              "clips": 2, "shown": 2}  # fmt: skip
     rows = hostile_board()
     digest = next(iter(rows[0].result.provenance.embedding_digests.values()))
-    knows = Knowledge({("fusion", HOSTILE.partition(":")[0]): HOSTILE}, {HOSTILE.partition(":")[0]: {HOSTILE: HOSTILE, "what a label is": HOSTILE}})
+    knows = PartInfo({("fusion", HOSTILE.partition(":")[0]): HOSTILE}, {HOSTILE.partition(":")[0]: {HOSTILE: HOSTILE, "what a label is": HOSTILE}})
     build(rows, folder, knowledge=knows, claims=[HOSTILE_CLAIM], points={digest: cloud})
     return folder
 

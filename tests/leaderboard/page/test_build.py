@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nverbench.errors import UsageError
-from nverbench.leaderboard.page import Knowledge, build
+from nverbench.leaderboard.page import PartInfo, build
 from nverbench.leaderboard.page.build import anchor, embedded
 from nverbench.results.command import command
 from support.pages import HOSTILE, HOSTILE_CLAIM, board, hostile_board, identity, result, row
@@ -124,7 +124,7 @@ def test_embedded_json_ends_no_script_and_says_the_same(text: str):
 
 
 def test_hostile_text_makes_no_element_and_no_attribute(built: Path, tmp_path: Path):
-    knows = Knowledge({("fusion", HOSTILE): HOSTILE}, {HOSTILE: {HOSTILE: HOSTILE}})
+    knows = PartInfo({("fusion", HOSTILE): HOSTILE}, {HOSTILE: {HOSTILE: HOSTILE}})
     build(hostile_board(), tmp_path / "hostile", knowledge=knows, claims=[HOSTILE_CLAIM], points={"ab" * 32: {"classes": [HOSTILE]}})
     allowed = {tag for page in built.rglob("*.html") for tag, _ in Elements(page.read_text(encoding="utf-8")).found} | {"q", "small"}
     for page in (tmp_path / "hostile").rglob("*.html"):

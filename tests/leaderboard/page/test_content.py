@@ -10,7 +10,7 @@ import pytest
 
 from nverbench.leaderboard.page.content import COLUMNS, content, kind
 from nverbench.leaderboard.page.detail import words
-from nverbench.leaderboard.page.part_info import Knowledge
+from nverbench.leaderboard.page.part_info import PartInfo
 from nverbench.leaderboard.rows import Level
 from nverbench.metrics.chance import chance
 from support.pages import board, row
@@ -96,6 +96,6 @@ def test_no_rows_make_an_empty_record():
 @pytest.mark.parametrize("level", get_args(Level))
 def test_every_level_is_explained_on_the_page_of_a_result_and_only_one_names_another_party(level: Level):
     r = row(0, level=level)
-    said = words(r, r.result, Knowledge(), (), ())["level_means"]
+    said = words(r, r.result, PartInfo(), (), ())["level_means"]
     assert ("made again by another party" in said) == (level == "reproduced")
     assert (ROOT / "leaderboard" / "page" / "about.html").read_text().count(f"<dt>{level}</dt>") == 1

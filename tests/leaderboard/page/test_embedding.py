@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from nverbench import Backbone, Clip, Dataset, LabelCard
-from nverbench.data.artifacts import Planned, find_weights
-from nverbench.data.corpus import Corpus, here
-from nverbench.embedding.cache import Store
-from nverbench.embedding.pooled import Embeddings, key_of
-from nverbench.leaderboard.page.embedding_map import Shelves, from_store, points
-from nverbench.plugin.discovery import Catalog, Origin
+from nverbench.data.artifacts import PlannedBackbone, find_weights
+from nverbench.data.corpus import Corpus, load_local
+from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.keys import embedding_key
+from nverbench.embedding.pooled import Embeddings
+from nverbench.leaderboard.page.embedding_map import EmbeddingSources, from_store, points
+from nverbench.plugin.catalog import Catalog, Origin
 from nverbench.plugin.options import resolve
 from nverbench.registry import load
 from nverbench.results.pseudonyms import Names
@@ -32,7 +33,7 @@ def audio(folder: Path) -> Path:
 
 
 @pytest.fixture
-def shelves(tmp_path: Path) -> Shelves:
+def shelves(tmp_path: Path) -> EmbeddingSources:
     """A catalogue of one backbone and one corpus of 24 clips of 6 people."""
     folder = audio(tmp_path)
     catalog = Catalog()
@@ -42,23 +43,23 @@ def shelves(tmp_path: Path) -> Shelves:
     dataset = Dataset(name="bursts", labels=("high", "low"), label_card=card, load=lambda root: clips)
     catalog.backbones.add(backbone, ORIGIN)
     catalog.datasets.add(dataset, ORIGIN)
-    return Shelves(catalog, load(()), Store(tmp_path / "store", lambda line: None))
+    return EmbeddingSources(catalog, load(()), EmbeddingCache(tmp_path / "store", lambda line: None))
 
 
-def filled(shelves: Shelves, *, leave_out: int = 0) -> tuple[Corpus, Embeddings, str]:
+def filled(shelves: EmbeddingSources, *, leave_out: int = 0) -> tuple[Corpus, Embeddings, str]:
     """The store with the embeddings of the corpus, but for the last ones."""
-    corpus = here(shelves.catalog.dataset("bursts"), "bursts")
+    corpus = load_local(shelves.catalog.dataset("bursts"), "bursts")
     part = shelves.catalog.backbone("tiny")
-    planned = Planned(part, resolve(part, "tiny"), find_weights(part, resolve(part, "tiny"), None))  # type: ignore[arg-type]
+    planned = PlannedBackbone(part, resolve(part, "tiny"), find_weights(part, resolve(part, "tiny"), None))  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
     matrix = (rng.normal(size=(CLIPS, DIM)) + 10 * (np.arange(CLIPS) % 2)[:, None]).astype(np.float32)
     for clip, vector in zip(corpus.clips[: CLIPS - leave_out], matrix, strict=False):
-        shelves.store.put(key_of(planned, clip, corpus.sha256[clip.id], "float32", part.pool), vector, 100)
+        shelves.store.put(embedding_key(planned, clip, corpus.sha256[clip.id], "float32", part.pool), vector, 100)
     embeddings = Embeddings(tuple(c.id for c in corpus.clips), matrix)
     return corpus, embeddings, planned.weights.digest
 
 
-def measured(shelves: Shelves, *, leave_out: int = 0, **facts: Any) -> tuple[Result, str]:
+def measured(shelves: EmbeddingSources, *, leave_out: int = 0, **facts: Any) -> tuple[Result, str]:
     corpus, embeddings, weights = filled(shelves, leave_out=leave_out)
     groups = {f"person {i}": f"group {i + 1:02d}" for i in range(CLIPS // 4)}
     r = result(0, backbones=("tiny",), dataset="bursts", labels=["high", "low"], **facts)
@@ -67,7 +68,7 @@ def measured(shelves: Shelves, *, leave_out: int = 0, **facts: Any) -> tuple[Res
     return r.model_copy(update={"provenance": r.provenance.model_copy(update=provenance), "names": names}), embeddings.digest
 
 
-def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(shelves: Shelves):
+def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(shelves: EmbeddingSources):
     r, digest = measured(shelves)
     picture = from_store([r], shelves, pytest.fail)[digest]
     assert np.array(picture["xy"]).shape == (CLIPS, 2)
@@ -76,7 +77,7 @@ def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(
     assert "person" not in str(picture)
 
 
-def test_classes_far_apart_are_apart_in_the_picture(shelves: Shelves):
+def test_classes_far_apart_are_apart_in_the_picture(shelves: EmbeddingSources):
     r, digest = measured(shelves)
     picture = from_store([r], shelves, pytest.fail)[digest]
     xy, labels = np.array(picture["xy"]), np.array(picture["labels"])
@@ -84,7 +85,7 @@ def test_classes_far_apart_are_apart_in_the_picture(shelves: Shelves):
     assert np.mean(labels[nearest] == labels) == 1.0
 
 
-def test_a_second_picture_comes_from_the_store_and_is_the_same(shelves: Shelves, monkeypatch: pytest.MonkeyPatch):
+def test_a_second_picture_comes_from_the_store_and_is_the_same(shelves: EmbeddingSources, monkeypatch: pytest.MonkeyPatch):
     r, _ = measured(shelves)
     first = from_store([r], shelves, pytest.fail)
     monkeypatch.setattr("nverbench.leaderboard.page.embedding_map.points", lambda matrix: pytest.fail("computed again"))
@@ -101,34 +102,34 @@ def test_a_handful_of_clips_still_has_a_picture(count: int):
     assert points(np.eye(count, 4, dtype=np.float32)).shape == (count, 2)
 
 
-def refusal(shelves: Shelves, r: Result) -> str:
+def refusal(shelves: EmbeddingSources, r: Result) -> str:
     said: list[str] = []
     assert from_store([r], shelves, said.append) == {}
     assert len(said) == 1
     return said[0]
 
 
-def test_embeddings_that_are_not_all_there_are_left_out_and_said(shelves: Shelves):
+def test_embeddings_that_are_not_all_there_are_left_out_and_said(shelves: EmbeddingSources):
     assert "not in the local store" in refusal(shelves, measured(shelves, leave_out=1)[0])
 
 
-def test_labels_that_may_not_be_published_are_not_drawn(shelves: Shelves):
+def test_labels_that_may_not_be_published_are_not_drawn(shelves: EmbeddingSources):
     assert "share: labels-only" in refusal(shelves, measured(shelves, share="labels-only")[0])
 
 
-def test_another_copy_of_the_corpus_is_not_drawn(shelves: Shelves):
+def test_another_copy_of_the_corpus_is_not_drawn(shelves: EmbeddingSources):
     r, _ = measured(shelves)
     other = r.provenance.model_copy(update={"dataset_digest": "0" * 64})
     assert "another one" in refusal(shelves, r.model_copy(update={"provenance": other}))
 
 
-def test_other_numbers_than_the_results_own_are_not_drawn(shelves: Shelves):
+def test_other_numbers_than_the_results_own_are_not_drawn(shelves: EmbeddingSources):
     r, _ = measured(shelves)
     other = r.provenance.model_copy(update={"embedding_digests": {"tiny": "0" * 64}})
     assert "others than the result's" in refusal(shelves, r.model_copy(update={"provenance": other}))
 
 
-def test_a_part_that_is_not_installed_is_said_once(shelves: Shelves):
+def test_a_part_that_is_not_installed_is_said_once(shelves: EmbeddingSources):
     said: list[str] = []
     assert from_store([result(0), result(1)], shelves, said.append) == {}
     assert [line.split(":")[0] for line in said] == ["no picture of alpha on vivae", "no picture of beta on vivae"]

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from nverbench.errors import UsageError
 from nverbench.leaderboard.score_csv import report
-from nverbench.leaderboard.score_csv.read import Scored, read
+from nverbench.leaderboard.score_csv.read import PredictionFile, read
 from nverbench.metrics.jackknife import jackknife
 from support.leaderboards import COLUMNS, LABELS, cells_of, said, write
 
@@ -22,7 +22,7 @@ def good(tmp_path: Path) -> Path:
     return write(tmp_path / "good.csv", cells_of(said(0.9, seed=1)))
 
 
-def same(a: Scored, b: Scored) -> bool:
+def same(a: PredictionFile, b: PredictionFile) -> bool:
     alike = (a.ids, a.labels, a.folds, a.predictions.groups) == (b.ids, b.labels, b.folds, b.predictions.groups)
     return alike and np.array_equal(a.predictions.target, b.predictions.target) and np.array_equal(a.predictions.predicted, b.predictions.predicted)
 

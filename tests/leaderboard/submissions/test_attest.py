@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench.leaderboard.submissions import filed
+from nverbench.leaderboard.submissions import load_entries
 from nverbench.leaderboard.submissions.attest import FLOOR, MAINTAINERS, Accepted, Attestation, accepted, allowed, outcome, write
 from nverbench.leaderboard.submissions.read import read
 from nverbench.leaderboard.submissions.records import same_name, slug
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_attestation_does_not_sink_the_submission(desk: Desk, 
     folder = desk.submit()
     (folder / "attestations").mkdir()
     (folder / "attestations" / "bob.json").write_text(text)
-    ((row,), (doubt,)) = filed(folder.parent, verifier_of(desk))
+    ((row,), (doubt,)) = load_entries(folder.parent, verifier_of(desk))
     assert row.level == "self-consistent"
     assert "'bob.json' does not count" in doubt
 

@@ -14,7 +14,7 @@ from nverbench.errors import ResultError, UsageError
 from nverbench.leaderboard.submissions import find, make
 from nverbench.leaderboard.submissions.records import Submitter
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from support.submissions import Desk
 
 
@@ -22,7 +22,7 @@ def finished(desk: Desk, **asked: Any) -> Path:
     """A result as a run leaves it, on a machine that says too much of itself."""
     result, predictions = desk.run(**asked)
     machine = {**result.machine, "host": "zoes-laptop", "user": "zoe", "HOME": "/home/zoe"}
-    return Folder(desk.root / "runs").write(result.model_copy(update={"machine": machine}), predictions)
+    return ResultStore(desk.root / "runs").write(result.model_copy(update={"machine": machine}), predictions)
 
 
 @pytest.mark.parametrize("dataset", ["toys", "secret"])
@@ -76,7 +76,7 @@ def test_a_note_on_folds_is_published_without_the_speaker_it_names(desk: Desk, d
     for take in (0, 1):
         (desk.root / dataset / "spk3" / f"low-{take}.wav").unlink()
     path = finished(desk, datasets=(dataset,), folds=(kind,))
-    assert "(spk3)" in read(path).folds.notes[0]  # here it does
+    assert "(spk3)" in read_result(path).folds.notes[0]  # here it does
     folder = make(path, desk.root / "entries")
     assert desk.verify(folder).verdict == "self-consistent"
     published = Result.model_validate_json((folder / "result.json").read_bytes())
@@ -88,7 +88,7 @@ def test_a_note_on_folds_is_published_without_the_speaker_it_names(desk: Desk, d
 
 def test_a_result_whose_notes_were_made_with_names_stays_here(desk: Desk) -> None:
     path = finished(desk, folds=("leave-one-group-out",))
-    old = read(path)
+    old = read_result(path)
     notes = ["class low has no test clip in 1 of 8 folds (spk3)"]
     path.write_text(old.model_copy(update={"folds": old.folds.model_copy(update={"notes": notes})}).sealed().model_dump_json())
     with pytest.raises(ResultError, match=r"a note on its folds names 1 groups.*--rerun"):

@@ -222,10 +222,10 @@ def test_another_copy_of_the_corpus_says_how_many_clips_it_lacks(desk: Desk) -> 
 
 
 def test_weights_first_seen_here_are_held_against_others(desk: Desk) -> None:
-    from nverbench._io.paths import note
+    from nverbench._io.paths import write_state
 
     object.__setattr__(desk.rules, "weights", {})
     folder = desk.submit()
     assert desk.verify(folder).verdict == "self-consistent"
-    note("lock", "weights", "bee", "f" * 64)
+    write_state("lock", "weights", "bee", "f" * 64)
     assert "this machine first saw ffffffffffff" in why(desk, folder)

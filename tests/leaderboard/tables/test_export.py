@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from nverbench._io.text import HIDDEN, visible
+from nverbench._io.text import HIDDEN, escape_control_characters
 from nverbench.cli import main
 from nverbench.leaderboard import table
 from nverbench.leaderboard.rows import Row, rows
 from nverbench.leaderboard.tables import export
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from support.leaderboards import competitor, filed, said
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "<script>alert(1)</script>", "a|b", "`x`", "[x](javascript:y)", "\u202eevil",
@@ -71,9 +71,9 @@ def test_no_cell_of_the_csv_begins_a_formula(text: str):
 
 @given(TEXT)
 def test_no_text_form_holds_a_sign_that_cannot_be_seen(text: str):
-    found = visible(text)
+    found = escape_control_characters(text)
     assert all(unicodedata.category(sign) not in HIDDEN for sign in found)
-    assert visible(found) == found
+    assert escape_control_characters(found) == found
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -116,7 +116,7 @@ def test_the_table_on_a_terminal_shows_hostile_names_as_text(text: str, width: i
     assert "\u202e" not in printed
     assert "\x1b[31m" not in printed
     if width == 400:
-        assert visible(text) in printed
+        assert escape_control_characters(text) in printed
 
 
 def test_the_table_stands_in_the_order_of_the_ranks():
@@ -151,7 +151,7 @@ def run(*words: object) -> int:
 def out(tmp_path: Path) -> Path:
     for name, skill, seed, fusion in (("aa11", 0.9, 1, "concat"), ("bb22", 0.4, 2, "=1+1\u202e")):
         predictions = said(skill, seed=seed)
-        Folder(tmp_path).write(competitor(name, predictions, fusion=fusion), predictions)
+        ResultStore(tmp_path).write(competitor(name, predictions, fusion=fusion), predictions)
     return tmp_path
 
 

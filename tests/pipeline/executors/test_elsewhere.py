@@ -18,15 +18,14 @@ import pytest
 
 from nverbench._io.digests import file_sha256, path_digest
 from nverbench.data.artifacts import Weights
-from nverbench.embedding.cache import Store
+from nverbench.embedding.cache import EmbeddingCache
 from nverbench.errors import DatasetError, FitError, UsageError
 from nverbench.pipeline.executors import tasks, versions
 from nverbench.pipeline.executors.ray import connection, files
 from nverbench.pipeline.executors.ray.files import Depot, Fetcher
 from nverbench.pipeline.executors.worker import Setting, answered
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Spoken
-from nverbench.training.sequences import Stream
+from nverbench.training.sequences import FrameStream, TurnFrames
 
 HERE = Setting((), {}, 1)
 
@@ -149,9 +148,9 @@ def test_weights_are_fetched_as_a_file_or_as_a_folder(far: Any, tmp_path: Path) 
 
 
 def test_frames_come_from_the_store_that_is_seen_or_into_ones_own(far: Any, tmp_path: Path) -> None:
-    store, made, fetcher = Store(tmp_path / "store"), far[0], far[1]
+    store, made, fetcher = EmbeddingCache(tmp_path / "store"), far[0], far[1]
     store.put("ab12", np.ones((3, 2), np.float32), 9)
-    spoken = Spoken((Stream(store.root, ("ab12",), (3,), 2),), (0,))
+    spoken = TurnFrames((FrameStream(store.root, ("ab12",), (3,), 2),), (0,))
     made.offer(files.offered_entries(spoken), {})
     assert fetcher.spoken(spoken) == spoken
     away = replace(spoken, streams=(replace(spoken.streams[0], root=Path("/nowhere")),))
@@ -169,11 +168,11 @@ def test_another_version_is_named_with_what_is_expected() -> None:
 def test_two_checkouts_of_one_version_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = versions.found(["nverbench"])["nverbench"]
     copy = tmp_path / "nverbench"
-    shutil.copytree(Path(versions.__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(versions.__file__).parents[2], copy, ignore=shutil.ignore_patterns("__pycache__"))
     spec = importlib.util.spec_from_file_location("nverbench", copy / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     assert versions.found(["nverbench"])["nverbench"] == before
-    (copy / "seeds.py").write_text("# another\n")
+    (copy / "registry.py").write_text("# another\n")
     assert versions.found(["nverbench"])["nverbench"] != before
 
 

@@ -14,15 +14,16 @@ import pytest
 
 from nverbench._io.digests import file_sha256
 from nverbench.embedding import devices, shards
-from nverbench.embedding.cache import Store
-from nverbench.embedding.pooled import embed, embed_frames
+from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.frames import embed_frames
+from nverbench.embedding.pooled import embed
 from nverbench.errors import ClusterError
 from nverbench.pipeline import assemble
 from nverbench.pipeline.executors import gpus
 from nverbench.pipeline.executors.gpus import Gpus
 from nverbench.plugin import discovery
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Workers
+from nverbench.training.processes import Workers
 from support.embedding import planned, write
 from support.training import training
 
@@ -91,16 +92,16 @@ def test_shards_in_processes_give_the_entries_and_the_counts_of_this_one(tmp_pat
     clips = [Clip(f"c{i}", write(tmp_path / f"c{i}.wav", 9000 + 1300 * (i % 5), i), "x") for i in range(9)]
     (tmp_path / "c4.wav").write_bytes(b"no audio")
     sha, asked = {c.id: file_sha256(c.path) for c in clips}, planned(part, "logmel-stats")
-    stores = [Store(tmp_path / name) for name in ("here", "away")]
+    stores = [EmbeddingCache(tmp_path / name) for name in ("here", "away")]
     with Gpus(["0"]) as crew:
-        for listen, store in zip((shards.here, crew.listen), stores, strict=True):
+        for listen, store in zip((shards.embed_locally, crew.listen), stores, strict=True):
             for storage in ("float32", "float16"):
                 embed_frames(asked, clips, sha, store, device="cpu", storage=storage, listen=listen)
         for name in ("here", "away"):
-            stores.append(Store(tmp_path / f"pooled {name}"))
-        here, away = (embed(asked, clips, sha, s, device="cpu", listen=x) for s, x in zip(stores[2:], (shards.here, crew.listen), strict=True))
-    assert (here.digest, here.bad, here.forward_passes, here.padded) == (away.digest, away.bad, away.forward_passes, away.padded)
-    assert list(here.bad) == ["c4"]
+            stores.append(EmbeddingCache(tmp_path / f"pooled {name}"))
+        here, away = (embed(asked, clips, sha, s, device="cpu", listen=x) for s, x in zip(stores[2:], (shards.embed_locally, crew.listen), strict=True))
+    assert (here.digest, here.unusable, here.forward_passes, here.padded) == (away.digest, away.unusable, away.forward_passes, away.padded)
+    assert list(here.unusable) == ["c4"]
     for one, other in (stores[:2], stores[2:]):
         kept = [{p.name: p.read_bytes() for p in store.root.rglob("*.embedding")} for store in (one, other)]
         assert kept[0] == kept[1]

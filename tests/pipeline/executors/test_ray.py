@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench._io.paths import note
+from nverbench._io.paths import write_state
 from nverbench.pipeline.executors import tasks, versions
 from nverbench.pipeline.executors.ray import executor
 from nverbench.pipeline.executors.ray.executor import Cluster
@@ -138,7 +138,7 @@ def test_another_version_on_a_node_is_one_line_before_anything_runs(boxes: Any, 
 def test_conversations_are_trained_where_neither_clips_nor_frames_are_seen(boxes: Any, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes.grow()
     write_tree(bench.root / "IEMOCAP", dialogues=2, turns=4)
-    note("corpora", "paths", "iemocap", str(bench.root / "IEMOCAP"))
+    write_state("corpora", "paths", "iemocap", str(bench.root / "IEMOCAP"))
     words = ("run", "--backbone", "logmel-stats", "--dataset", "iemocap-6", "--fusion", "erc-mean:dim=8,hidden=8,layers=0", "--folds",
              "holdout=Ses05", "--device", "cpu")  # fmt: skip
     assert bench.world.run(*words, "--out", "local").code == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nverbench.results.tracking.client import connect, speaking
+from nverbench.results.tracking.client import connect, tracking_errors
 
 NOISE = (
     "ignore::DeprecationWarning:mlflow",
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without runs."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with speaking("", ""):
+    with tracking_errors("", ""):
         connect(f"sqlite:///{path}")
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

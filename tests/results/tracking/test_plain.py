@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench.results.tracking.description import NOT, command, description
+from nverbench.results.command import command
+from nverbench.results.tracking.description import NOT, description
 from nverbench.results.tracking.escaping import fenced, key, keys, markdown, plain
 from nverbench.results.tracking.fields import dataset, params, points, tags
 from support.tracking_results import entry, result

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from nverbench.leaderboard.rows import Filed, rows
+from nverbench.leaderboard.rows import StoredResult, rows
 from nverbench.leaderboard.serve import end
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking import log, log_ranks, pull, push
-from nverbench.results.tracking.client import connect, speaking
+from nverbench.results.tracking.client import connect, tracking_errors
 from support.tracking_processes import free_port
 from support.tracking_results import IDS, entry, folder, predictions, result
 
@@ -93,19 +93,19 @@ def test_a_job_goes_to_a_server_with_postgresql_and_comes_back(server: str, tmp_
     here = folder(tmp_path / "a", plain, hostile)
     assert log(plain, here, server) is True
     assert (push(here, server, print).told, push(here, server, print).told) == (1, 0)
-    there, said = Folder(tmp_path / "b"), []
+    there, said = ResultStore(tmp_path / "b"), []
     done = pull(there, server, said.append)
     assert (done.written, done.damaged, said) == (2, 0, [])
-    assert [read(there.path(job)) for job in IDS[:2]] == [plain, hostile]
+    assert [read_result(there.path(job)) for job in IDS[:2]] == [plain, hostile]
     assert there.predictions_path(IDS[1]).read_bytes() == here.predictions_path(IDS[1]).read_bytes()
-    filed = [Filed(plain, lambda: predictions(0))]
+    filed = [StoredResult(plain, lambda: predictions(0))]
     assert (log_ranks(rows(filed), server), log_ranks(rows(filed), server)) == (1, 0)
 
 
 def test_the_database_itself_can_be_named_without_its_driver(server: str, postgres: str) -> None:
     plain = postgres.replace("+psycopg2", "")
     assert plain.startswith("postgresql://")
-    with speaking(plain, ""):
+    with tracking_errors(plain, ""):
         assert connect(plain).experiments()
 
 
@@ -118,6 +118,6 @@ def test_a_run_whose_files_are_gone_costs_one_line(server: str, tmp_path: Path) 
     (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], f"tags.`nverbench.id` = '{IDS[2]}' AND tags.fusion LIKE '%'")
     client.set_tag(run.info.run_id, "nverbench.id", "00000000000000aa")
     said: list[str] = []
-    done = pull(Folder(tmp_path / "b"), server, said.append)
+    done = pull(ResultStore(tmp_path / "b"), server, said.append)
     assert (done.damaged, len(said)) == (1, 1)
     assert "00000000000000aa.json cannot be had" in said[0]

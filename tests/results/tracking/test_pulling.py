@@ -16,9 +16,9 @@ from nverbench.errors import TrackingError
 from nverbench.results.predictions import Predictions
 from nverbench.results.pseudonyms import Names
 from nverbench.results.record import Result
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking import pull, push
-from nverbench.results.tracking.client import FINISHED, Server, Told, connect
+from nverbench.results.tracking.client import FINISHED, RemoteRun, Server, connect
 from support.tracking_results import GROUPS, IDS, folder, predictions, result
 
 
@@ -28,7 +28,7 @@ def mine() -> Result:
     return result(names=names, per_group_accuracy={"spk0": 0.5})
 
 
-def filed(root: Path) -> Folder:
+def filed(root: Path) -> ResultStore:
     """A folder with a result of one's own (clip ids, names of people) and a published one."""
     made = folder(root, result(IDS[1]))
     p = predictions()
@@ -43,20 +43,20 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_what_was_pushed_is_pulled_in_its_published_form(uri: str, tmp_path: Path) -> None:
-    here, there = filed(tmp_path / "a"), Folder(tmp_path / "b")
+    here, there = filed(tmp_path / "a"), ResultStore(tmp_path / "b")
     push(here, uri, print)
     said: list[str] = []
     done = pull(there, uri, said.append)
     assert (done.written, done.here, done.damaged, said) == (2, 0, 0, [])
     for job in IDS[:2]:
-        assert read(there.path(job)) == read(here.path(job)).published()
+        assert read_result(there.path(job)) == read_result(here.path(job)).published()
         assert Predictions.read(there.predictions_path(job)).keys == Predictions.read(here.predictions_path(job)).keys
-    assert read(there.path(IDS[0])).names is None
+    assert read_result(there.path(IDS[0])).names is None
     assert b"spk" not in b"".join(files(tmp_path / "b").values())
 
 
 def test_pushing_and_pulling_again_changes_nothing(uri: str, tmp_path: Path) -> None:
-    here, there = filed(tmp_path / "a"), Folder(tmp_path / "b")
+    here, there = filed(tmp_path / "a"), ResultStore(tmp_path / "b")
     assert push(here, uri, print).told == 2
     pull(there, uri, print)
     before = files(tmp_path / "b")
@@ -106,14 +106,14 @@ def test_a_result_that_is_here_is_never_touched(uri: str, tmp_path: Path) -> Non
     assert "the one here is kept" in said[0]
 
 
-def artifacts(uri: str) -> tuple[Told, Path]:
+def artifacts(uri: str) -> tuple[RemoteRun, Path]:
     """The only job of a local store, and where its files lie."""
     server = connect(uri)
     (told,) = server.runs(FINISHED, server.experiments())
     return told, Path(told.artifacts.removeprefix("file://"))
 
 
-def retag(uri: str, told: Told, key: str, value: str) -> None:
+def retag(uri: str, told: RemoteRun, key: str, value: str) -> None:
     connect(uri).write(told.run, tags={key: value})
 
 
@@ -134,7 +134,7 @@ def edit(place: Path, **arrays: Any) -> None:
 
 
 PRIVATE = Names(texts={}, clips={}, groups={"ann": "group 1", "bob": "group 2"}, folds={}).model_dump()
-DAMAGE: dict[str, tuple[Callable[[str, Told, Path], object], str]] = {
+DAMAGE: dict[str, tuple[Callable[[str, RemoteRun, Path], object], str]] = {
     "changed by hand": (lambda u, t, p: (p / f"{IDS[0]}.json").write_text((p / f"{IDS[0]}.json").read_text().replace("MIT", "GPL")), "result_digest"),
     "unknown key": (lambda u, t, p: (p / f"{IDS[0]}.json").write_text((p / f"{IDS[0]}.json").read_text().replace('"id"', '"x": 1, "id"')), "Extra"),
     "no json": (lambda u, t, p: (p / f"{IDS[0]}.json").unlink(), "cannot be had"),
@@ -158,7 +158,7 @@ def test_a_damaged_run_costs_one_line_and_writes_nothing(name: str, uri: str, tm
     damage, reason = DAMAGE[name]
     damage(uri, *artifacts(uri))
     said: list[str] = []
-    done = pull(Folder(tmp_path / "b"), uri, said.append)
+    done = pull(ResultStore(tmp_path / "b"), uri, said.append)
     assert (done.written, done.damaged, len(said)) == (0, 1, 1)
     assert reason in said[0]
     assert "\n" not in said[0]
@@ -169,7 +169,7 @@ def test_an_archive_that_unpacks_to_too_much_is_not_read(uri: str, tmp_path: Pat
     push(folder(tmp_path / "a"), uri, print)
     monkeypatch.setattr("nverbench.results.tracking.pull_results.LARGEST_ARRAYS", 2000)
     said: list[str] = []
-    assert pull(Folder(tmp_path / "b"), uri, said.append).damaged == 1
+    assert pull(ResultStore(tmp_path / "b"), uri, said.append).damaged == 1
     assert "unpack to more than" in said[0] or "at most" in said[0]
 
 
@@ -177,7 +177,7 @@ def test_a_server_cannot_name_a_folder_of_this_machine(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("private")
     server = Server(None, "https://tracking.example", None)
     with pytest.raises(TrackingError, match="artifacts lie in a folder of the server"):
-        server.fetch(Told("run", "1", "FINISHED", tmp_path.as_uri(), {}, {}), "x", tmp_path / "y")
+        server.fetch(RemoteRun("run", "1", "FINISHED", tmp_path.as_uri(), {}, {}), "x", tmp_path / "y")
     assert not (tmp_path / "y").exists()
 
 

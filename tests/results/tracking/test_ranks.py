@@ -14,7 +14,7 @@ from nverbench.errors import TrackingError
 from nverbench.leaderboard.rows import field_of
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Folds, Result
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking import log
 from nverbench.results.tracking import ranks as ranking
 from support.tracking_results import IDS, folder, predictions, result
@@ -31,7 +31,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ids
 
 
-def three(tmp_path: Path) -> tuple[Folder, list[Result]]:
+def three(tmp_path: Path) -> tuple[ResultStore, list[Result]]:
     """Two results that compete, and one on other folds."""
     results = [result(IDS[0]), result(IDS[1]), result(IDS[2], folds=OTHER)]
     return folder(tmp_path, *results), results

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nverbench.errors import TrackingError
-from nverbench.leaderboard.rows import Filed, rows
+from nverbench.leaderboard.rows import StoredResult, rows
 from nverbench.results.speaker_gap import Difference, Gap
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking import log, log_gap, log_ranks, push
 from nverbench.results.tracking.addresses import address, shown
 from nverbench.results.tracking.client import FINISHED, Server, connect
@@ -157,7 +157,7 @@ def test_ranks_are_told_after_a_run_and_only_when_they_changed(uri: str, tmp_pat
     results = [result(job) for job in IDS[:2]]
     f = folder(tmp_path, *results)
     push(f, uri, print)
-    filed = [Filed(r, lambda r=r: predictions(IDS.index(r.id))) for r in results]  # type: ignore[misc]
+    filed = [StoredResult(r, lambda r=r: predictions(IDS.index(r.id))) for r in results]  # type: ignore[misc]
     assert log_ranks(rows(filed), uri) == 2
     assert log_ranks(rows(filed), uri) == 0
     told = [run for run in everything(uri) if "rank" in run.data.tags]
@@ -231,4 +231,4 @@ def test_runs_of_others_are_left_alone(uri: str, tmp_path: Path) -> None:
     server = connect(uri)
     assert stranger not in {run.run for run in server.runs(FINISHED, server.experiments())}
     assert c.get_run(stranger).info.status == "RUNNING"
-    assert isinstance(Folder(tmp_path).finished(IDS[0]), object)
+    assert isinstance(ResultStore(tmp_path).finished(IDS[0]), object)

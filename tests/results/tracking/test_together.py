@@ -14,25 +14,25 @@ import pytest
 
 from nverbench._io import tempfiles
 from nverbench.results.tracking import log, push
-from nverbench.results.tracking.client import DIGEST, Told, connect, speaking
+from nverbench.results.tracking.client import DIGEST, RemoteRun, connect, tracking_errors
 from nverbench.results.tracking.log_results import HOUR, WRITER, abandoned
 from support.paths import ROOT
 from support.tracking_results import folder, result, states
 
-MACHINE = tempfiles.writer().partition("-")[2]
+MACHINE = tempfiles.process_tag().partition("-")[2]
 TELL = """
 import sys
 from pathlib import Path
-from nverbench.results.store import Folder
+from nverbench.results.store import ResultStore
 from nverbench.results.tracking import log
-from nverbench.results.tracking.client import connect, speaking
+from nverbench.results.tracking.client import connect, tracking_errors
 from support.tracking_results import states, result
 
-with speaking("", ""):
+with tracking_errors("", ""):
     connect(sys.argv[2])  # the slow part
 print("ready", flush=True)
 sys.stdin.readline()
-log(result(), Folder(Path(sys.argv[1])), sys.argv[2])
+log(result(), ResultStore(Path(sys.argv[1])), sys.argv[2])
 """
 
 
@@ -66,7 +66,7 @@ def test_a_run_that_a_living_process_tells_is_left_alone_and_one_stays_once_both
 @pytest.mark.parametrize(
     ("maker", "age", "gone"),
     [(f"999999999.1-{MACHINE}", 0, True), ("1.1-elsewhere", 0, False), ("1.1-elsewhere", 2 * HOUR, True), ("1.1-elsewhere", -2 * HOUR, True),
-     (tempfiles.writer(), 0, True), (None, 0, True)],
+     (tempfiles.process_tag(), 0, True), (None, 0, True)],
     ids=["dead", "of another machine", "of another machine, silent", "of another machine, in the future", "our own of before", "unsigned"],
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["log", "push"])
@@ -88,14 +88,14 @@ def test_what_was_left_of_a_result_that_is_known_is_removed(uri: str, tmp_path: 
 
 def test_a_finished_run_does_not_say_who_told_it(uri: str, tmp_path: Path) -> None:
     log(result(), folder(tmp_path), uri)
-    with speaking("", ""):
+    with tracking_errors("", ""):
         runs = list(connect(uri).runs("", connect(uri).experiments()))
     assert [r.tags for r in runs if WRITER in r.tags] == []
 
 
 @pytest.mark.parametrize("since", ["", "x", "9" * 400, "\u00b2"], ids=["none", "a word", "too long", "no digit"])
 def test_a_signature_that_is_none_is_no_error(since: str) -> None:
-    assert abandoned(Told("run", "1", "RUNNING", "", {WRITER: f"1.1-elsewhere {since}"}, {})) is True
+    assert abandoned(RemoteRun("run", "1", "RUNNING", "", {WRITER: f"1.1-elsewhere {since}"}, {})) is True
 
 
 def test_three_processes_that_tell_at_once_from_folders_of_their_own_leave_one_run(uri: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nverbench.errors import NverbenchError
-from nverbench.results.store import Folder, read
+from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking import backoff, log, pull, push
 from nverbench.results.tracking.client import _connected
 from support.disk_faults import disk
@@ -71,7 +71,7 @@ def test_what_pulling_writes_is_what_is_listed(uri: str, tmp_path: Path) -> None
     log(result(), folder(tmp_path / "a"), uri)
     _connected.cache_clear()
     with disk() as watched:
-        pull(Folder(tmp_path / "b"), uri, print)
+        pull(ResultStore(tmp_path / "b"), uri, print)
     assert set(watched.seen) == PULLED
     assert left(tmp_path) == []
 
@@ -81,7 +81,7 @@ def test_a_result_that_cannot_be_pulled_is_not_half_there_and_pulled_later(uri: 
     log(result(), folder(tmp_path / "a"), uri)
     _connected.cache_clear()
     said: list[str] = []
-    there = Folder(tmp_path / "b")
+    there = ResultStore(tmp_path / "b")
     with disk(site, errno.ENOSPC) as watched:
         try:
             pull(there, uri, said.append)
@@ -92,4 +92,4 @@ def test_a_result_that_cannot_be_pulled_is_not_half_there_and_pulled_later(uri: 
     assert "No space left on device" in said[0] or "unable to open database file" in said[0]
     assert left(tmp_path) == []
     pull(there, uri, said.append)
-    assert read(there.path(IDS[0])) == result()
+    assert read_result(there.path(IDS[0])) == result()

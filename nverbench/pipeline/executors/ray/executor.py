@@ -24,8 +24,9 @@ from nverbench.pipeline.executors.worker import Answer, Finder, InPlace, Setting
 from nverbench.pipeline.job import Plan
 from nverbench.plugin import single_file
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Data, Spoken, Training
-from nverbench.training.processes import Tasks, Work
+from nverbench.training.processes import Data, Tasks, Work
+from nverbench.training.records import TrainingSetup
+from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,14 +117,14 @@ class Cluster:
         under_way = sum(not f.done() for f in list(self._refs))
         return under_way < 2 * max(1, self.slots("fit", self._device))
 
-    def listen(self, ask: shards.Ask, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.Entry, None, None]:
+    def listen(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
         """Shards as tasks: a GPU's share each, or as many processors as this process has threads, because bits may depend on that."""
         self._start()
         if not ask.device.startswith("cuda"):
             self._fewer_threads()
         return handing.listen(self, ask, clips, wanted, cost)
 
-    def hand(self, work: Work, training: Training, streams: Data, target: NDArray[np.int64], tasks: Tasks,
+    def hand(self, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
              tick: Callable[[int], None]) -> handing.Handed | None:  # fmt: skip
         """Trainings as tasks: one processor each, or a whole job on a GPU's share."""
         self._start()
@@ -134,12 +135,12 @@ class Cluster:
         """Tasks that can run at once on the nodes that are there."""
         return self._nodes.slots(self._needs(what, device))
 
-    def offer(self, ask: shards.Ask, clips: Sequence[Clip]) -> None:
+    def offer(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
         """Tell the depot of clips and weights."""
         if self._depot is not None:
             self._ray.get(self._depot.offer.remote(*offers(clips, ask.sha256, ask.planned.weights)))
 
-    def lay(self, arrays: Sequence[NDArray[Any]], spoken: Spoken | None) -> tuple[list[Any], Callable[[], None]]:
+    def lay(self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None) -> tuple[list[Any], Callable[[], None]]:
         """A job's arrays in Ray's store, once for all its tasks; frames on disk are told to the depot."""
         if self._depot is not None and spoken is not None:
             self._ray.get(self._depot.offer.remote(offered_entries(spoken), {}))

@@ -17,11 +17,10 @@ from filelock import FileLock
 from nverbench._io import paths
 from nverbench._io.digests import digest_of, file_digests
 from nverbench.data.artifacts import Weights
-from nverbench.embedding.cache import Store
+from nverbench.embedding.cache import EmbeddingCache
 from nverbench.errors import DatasetError
 from nverbench.plugin.records import Clip
-from nverbench.training.folds import Spoken
-from nverbench.training.sequences import Stream
+from nverbench.training.sequences import FrameStream, TurnFrames
 
 PIECE = 32_000_000
 """Bytes of a file that travel at once."""
@@ -68,9 +67,9 @@ def offers(clips: Iterable[Clip], sha256: Mapping[str, str], weights: Weights) -
     return files | {sha: str(path) for path, sha in inside.items()}, {weights.digest: listing}
 
 
-def offered_entries(spoken: Spoken) -> dict[str, str]:
+def offered_entries(spoken: TurnFrames) -> dict[str, str]:
     """The entries of the store that trainings on frames read, likewise."""
-    return {f"entry {key}": str(Store(s.root.absolute()).path(key)) for s in spoken.streams for key in s.keys}
+    return {f"entry {key}": str(EmbeddingCache(s.root.absolute()).path(key)) for s in spoken.streams for key in s.keys}
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Fetcher:
             self._file(kept / name, sha, kept / name)
         return replace(weights, path=kept)
 
-    def spoken(self, spoken: Spoken) -> Spoken:
+    def spoken(self, spoken: TurnFrames) -> TurnFrames:
         """Frames: where the store is seen, from there; else from this machine's own, which fetches what it lacks."""
         return replace(spoken, streams=tuple(self._stream(s) for s in spoken.streams))
 
@@ -110,10 +109,10 @@ class Fetcher:
         """Only where the folder that the run made is seen: elsewhere a training that is lost with its machine begins anew."""
         return folder if folder is not None and folder.is_dir() else None
 
-    def _stream(self, stream: Stream) -> Stream:
+    def _stream(self, stream: FrameStream) -> FrameStream:
         if _sees(stream.root, stream.keys):
             return stream
-        own = Store(paths.embeddings_folder())
+        own = EmbeddingCache(paths.embeddings_folder())
         for key in stream.keys:
             if not own.path(key).exists():
                 self._fetch(f"entry {key}", own.path(key), None)
@@ -134,7 +133,7 @@ class Fetcher:
             if to.exists() and (sha256 is None or _is(to, sha256)):
                 return
             digest = hashlib.sha256()
-            with paths.whole(to) as file:
+            with paths.atomic_open(to) as file:
                 while piece := self.piece(name, file.tell()):
                     digest.update(piece)
                     file.write(piece)
@@ -152,7 +151,7 @@ def _is(path: Path, sha256: str) -> bool:
 
 @functools.lru_cache(maxsize=4)
 def _sees(root: Path, keys: tuple[str, ...]) -> bool:
-    store = Store(root)
+    store = EmbeddingCache(root)
     return all(store.path(key).exists() for key in keys)
 
 
