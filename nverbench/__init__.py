@@ -1,6 +1,8 @@
-"""nverbench: the honest referee for audio foundation models on non-verbal vocal emotion and emotional speech.
+"""nverbench: the honest referee for audio foundation models on non-verbal vocal emotion and
+emotional speech.
 
-This module is the public surface that plugins and notebooks use; importing it imports neither torch, transformers nor mlflow.
+This module is the public surface that plugins and notebooks use; importing it imports neither
+torch, transformers nor mlflow.
 """
 
 from __future__ import annotations
@@ -11,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 from nverbench.data.torchaudio_guard import import_torchaudio
 from nverbench.errors import ArtifactError, DatasetError, NverbenchError, PartError, UsageError
 from nverbench.plugin.hooks import hookimpl
-from nverbench.plugin.records import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Misfit, Recipe, Source
+from nverbench.plugin.records import (
+    Backbone,
+    Clip,
+    Dataset,
+    Fusion,
+    LabelCard,
+    Loss,
+    Misfit,
+    Recipe,
+    Source,
+)
 from nverbench.plugin.types import UNSCORED, Batch, Encoder, Frames, LoadContext, Losses, Output
 from nverbench.plugin.version import api_version
 

@@ -1,4 +1,6 @@
-"""``python -m nverbench``. Worker processes import this file too, under another name, and must not run it."""
+"""``python -m nverbench``. Worker processes import this file too, under another name, and must not
+run it.
+"""
 
 from nverbench.cli import main
 

@@ -1,6 +1,7 @@
 """One tree of errors. Each says which part or file, what was expected, what came, and what to do.
 
-The command line prints them in one line: exit code 2 for a user's mistake, 1 for a job that failed; a traceback only with ``--debug``.
+The command line prints them in one line: exit code 2 for a user's mistake, 1 for a job that failed;
+a traceback only with ``--debug``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ LONGEST = 1500
 
 
 class NverbenchError(Exception):
-    """Root of every error this package raises on purpose; the message is one readable line, whatever names and texts of others are put into it."""
+    """Root of every error this package raises on purpose; the message is one readable line,
+    whatever names and texts of others are put into it.
+    """
 
     def __str__(self) -> str:
         return single_line(super().__str__())
@@ -33,7 +36,9 @@ class CatalogError(NverbenchError):
 
 
 class RegistryError(NverbenchError):
-    """registry.yaml or an overlay does not follow the schema, or an overlay changes instead of adds."""
+    """registry.yaml or an overlay does not follow the schema, or an overlay changes instead of
+    adds.
+    """
 
 
 class ArtifactError(NverbenchError):
@@ -61,7 +66,9 @@ class ResultError(NverbenchError):
 
 
 class DiskError(NverbenchError):
-    """A file cannot be written: the disk is full, or the permission is gone. Nothing of it is under its name."""
+    """A file cannot be written: the disk is full, or the permission is gone. Nothing of it is under
+    its name.
+    """
 
 
 class ClusterError(NverbenchError):
@@ -81,13 +88,17 @@ class TrackingError(NverbenchError):
 
 
 def single_line(text: str) -> str:
-    """The text without line breaks, and without its middle where it is very long: the end says what to do."""
+    """The text without line breaks, and without its middle where it is very long: the end says what
+    to do.
+    """
     line = " ".join(text.split()) if len(text.splitlines()) > 1 else text
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} [...] {line[-400:]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The sentence that suggests names close to a mistyped one: ``did you mean a, b?`` or ``known: a, b, c``."""
+    """The sentence that suggests names close to a mistyped one: ``did you mean a, b?`` or ``known:
+    a, b, c``.
+    """
     names = sorted(set(known))
     name = name[:100]  # comparing texts takes the square of their lengths
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
@@ -97,13 +108,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def abbreviated(thing: object, most: int = 60) -> str:
-    """What came, as Python writes it, cut: what is nested deeply or shared a billion times (YAML's aliases) is not unfolded, nor a huge number."""
+    """What came, as Python writes it, cut: what is nested deeply or shared a billion times (YAML's
+    aliases) is not unfolded, nor a huge number.
+    """
     return _SHORT.repr(thing)[:most]
 
 
 class _Short(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
-        return repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length():,} bits"  # Python refuses to write very long ones
+        return (
+            repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length():,} bits"
+        )  # Python refuses to write very long ones
 
 
 _SHORT = _Short()

@@ -1,6 +1,8 @@
-"""What COUNTS: the strict mirror of registry.yaml. Protocol constants, pinned artifacts, and registered combinations written as grids.
+"""What COUNTS: the strict mirror of registry.yaml. Protocol constants, pinned artifacts, and
+registered combinations written as grids.
 
-What exists on a machine is the catalog's business. An overlay (``--registry mine.yaml``) adds and never changes.
+What exists on a machine is the catalog's business. An overlay (``--registry mine.yaml``) adds and
+never changes.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ class Protocol(RegistryModel):
 
 
 class Pin(RegistryModel):
-    """Where an artifact is had and what its bytes must be; ``sha256: null`` means nobody could record it yet."""
+    """Where an artifact is had and what its bytes must be; ``sha256: null`` means nobody could
+    record it yet.
+    """
 
     source: str
     licence: str
@@ -73,7 +77,14 @@ class Pin(RegistryModel):
 
     def as_source(self) -> Source:
         """The same facts as a part's record."""
-        return Source(address=self.source, licence=self.licence, size=self.size, sha256=self.sha256, revision=self.revision, how=self.how)
+        return Source(
+            address=self.source,
+            licence=self.licence,
+            size=self.size,
+            sha256=self.sha256,
+            revision=self.revision,
+            how=self.how,
+        )
 
 
 class DatasetPin(Pin):
@@ -95,7 +106,9 @@ class Grid(RegistryModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     paper: str = ""
-    backbones: Annotated[list[Annotated[list[str], Field(min_length=1, max_length=16)]], Field(min_length=1)]
+    backbones: Annotated[
+        list[Annotated[list[str], Field(min_length=1, max_length=16)]], Field(min_length=1)
+    ]
     fusions: Annotated[list[str], Field(min_length=1)]
     losses: list[str] = []
     """Empty: each fusion's default."""
@@ -108,12 +121,16 @@ class Grid(RegistryModel):
     @property
     def size(self) -> int:
         """How many entries it holds."""
-        return len(self.backbones) * len(self.fusions) * len(self.losses or [""]) * len(self.datasets)
+        return (
+            len(self.backbones) * len(self.fusions) * len(self.losses or [""]) * len(self.datasets)
+        )
 
     @model_validator(mode="after")
     def _demo_is_untrained(self) -> Grid:
         if self.demo and self.weights != "untrained":
-            raise ValueError("a demo grid must say weights: untrained (its rows are controls, not results)")
+            raise ValueError(
+                "a demo grid must say weights: untrained (its rows are controls, not results)"
+            )
         return self
 
 
@@ -140,7 +157,9 @@ class Entry:
     untrained: bool = False
     protocol: str = DEFAULT_PROTOCOL
     overlay: bool = False
-    """True when a user's own registry file holds it: such a row is for her own leaderboard, never official."""
+    """True when a user's own registry file holds it: such a row is for her own leaderboard, never
+    official.
+    """
 
     @property
     def registered(self) -> bool:
@@ -161,11 +180,15 @@ class Registry:
     def protocol(self, name: str) -> Protocol:
         """The protocol of that name, or a UsageError with the nearest ones."""
         if name not in self.protocols:
-            raise UsageError(f"no protocol named {name!r} in the registry; {nearest(name, self.protocols)}")
+            raise UsageError(
+                f"no protocol named {name!r} in the registry; {nearest(name, self.protocols)}"
+            )
         return self.protocols[name]
 
     def pair_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The registered order of these backbones whatever the order given (RENO's divergence is not symmetric); as given if unregistered."""
+        """The registered order of these backbones whatever the order given (RENO's divergence is
+        not symmetric); as given if unregistered.
+        """
         bare = sorted(split(n)[0] for n in names)
         for entry in self.entries:
             registered = [split(b)[0] for b in entry.backbones]
@@ -178,10 +201,16 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
     """The registry, strictly read.
 
     Raises:
-        RegistryError: a file cannot be read, does not follow the schema, or an overlay changes what is already there.
+        RegistryError: a file cannot be read, does not follow the schema, or an overlay changes what
+            is already there.
     """
     whole = _read(packaged or PACKAGED)
-    protocols, weights, datasets, grids = dict(whole.protocols), dict(whole.pins.weights), dict(whole.pins.datasets), list(whole.entries)
+    protocols, weights, datasets, grids = (
+        dict(whole.protocols),
+        dict(whole.pins.weights),
+        dict(whole.pins.datasets),
+        list(whole.entries),
+    )
     names = []
     own = len(grids)
     for path in overlays:
@@ -191,31 +220,65 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
         _add(datasets, more.pins.datasets, path, "pins.datasets")
         grids += more.entries
         names.append(path.name)
-    twice = [name for name, group in itertools.groupby(sorted(g.name for g in grids)) if len(list(group)) > 1]
+    twice = [
+        name
+        for name, group in itertools.groupby(sorted(g.name for g in grids))
+        if len(list(group)) > 1
+    ]
     if twice:
-        raise RegistryError(f"registry: the entries grid {twice[0]!r} is given twice; an overlay adds and never changes: rename it")
+        raise RegistryError(
+            f"registry: the entries grid {twice[0]!r} is given twice; an overlay adds and never"
+            " changes: rename it"
+        )
     if (entries := sum(grid.size for grid in grids)) > MOST_ENTRIES:
-        raise RegistryError(f"registry: its grids hold {entries:,} entries; at most {MOST_ENTRIES:,} are planned: give smaller grids")
+        raise RegistryError(
+            f"registry: its grids hold {entries:,} entries; at most {MOST_ENTRIES:,} are planned:"
+            " give smaller grids"
+        )
     for grid in grids:
         if grid.protocol not in protocols:
-            raise RegistryError(f"registry: entries grid {grid.name} names protocol {grid.protocol!r}; {nearest(grid.protocol, protocols)}")
-    return Registry(protocols, weights, datasets, tuple(e for i, g in enumerate(grids) for e in _expand(g, i >= own)), tuple(names))
+            raise RegistryError(
+                f"registry: entries grid {grid.name} names protocol {grid.protocol!r};"
+                f" {nearest(grid.protocol, protocols)}"
+            )
+    return Registry(
+        protocols,
+        weights,
+        datasets,
+        tuple(e for i, g in enumerate(grids) for e in _expand(g, i >= own)),
+        tuple(names),
+    )
 
 
 def _expand(grid: Grid, overlay: bool) -> list[Entry]:
     losses: list[str | None] = list(grid.losses) or [None]
     return [
         Entry(
-            tuple(backbones), fusion, loss, dataset, grid.folds, grid.name, grid.paper, grid.demo, grid.weights == "untrained", grid.protocol, overlay
+            tuple(backbones),
+            fusion,
+            loss,
+            dataset,
+            grid.folds,
+            grid.name,
+            grid.paper,
+            grid.demo,
+            grid.weights == "untrained",
+            grid.protocol,
+            overlay,
         )
-        for dataset, fusion, loss, backbones in itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
+        for dataset, fusion, loss, backbones in itertools.product(
+            grid.datasets, grid.fusions, losses, grid.backbones
+        )
     ]
 
 
 def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -> None:
     for key, value in more.items():
         if key in have:
-            raise RegistryError(f"registry {path}: {section}.{key} is already registered; an overlay adds and never changes: choose another name")
+            raise RegistryError(
+                f"registry {path}: {section}.{key} is already registered; an overlay adds and never"
+                " changes: choose another name"
+            )
         have[key] = value
 
 
@@ -223,25 +286,40 @@ def _read(path: Path) -> RegistryFile:
     try:
         content = strict_yaml.load_yaml(path)
     except OSError as error:
-        raise RegistryError(f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
+        raise RegistryError(
+            f"registry {path}: cannot be read ({error.strerror}); give the path of a YAML file"
+        ) from error
     except ValueError as error:
         raise RegistryError(f"registry {path}: not valid YAML: {error}") from error
     try:
         return RegistryFile.model_validate(content if content is not None else {})
     except ValidationError as error:
         said = [" ".join(_say(problem).split()) for problem in error.errors()[:MOST_SAID]]
-        more = [f"and {error.error_count() - MOST_SAID} more"] if error.error_count() > MOST_SAID else []
+        more = (
+            [f"and {error.error_count() - MOST_SAID} more"]
+            if error.error_count() > MOST_SAID
+            else []
+        )
         raise RegistryError(f"registry {path}: " + "; ".join(said + more)) from error
 
 
 def _say(problem: Any) -> str:
     where = ".".join(str(step)[:60] for step in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key; {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
+        return (
+            f"{where}: unknown key;"
+            f" {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
+        )
     return f"{where}: {problem['msg'].lower()}, got {abbreviated(problem['input'])}"
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    models: dict[str, type[RegistryModel]] = {"protocols": Protocol, "weights": Pin, "datasets": DatasetPin, "pins": Pins, "entries": Grid}
+    models: dict[str, type[RegistryModel]] = {
+        "protocols": Protocol,
+        "weights": Pin,
+        "datasets": DatasetPin,
+        "pins": Pins,
+        "entries": Grid,
+    }
     model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
     return list(Pins.model_fields if place == ("pins",) else model.model_fields)

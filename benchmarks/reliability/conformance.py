@@ -1,8 +1,10 @@
-"""Backbones in full size against the rules of ``nverbench.testing``: what was measured, one line per backbone. (The tests use tiny networks.)
+"""Backbones in full size against the rules of ``nverbench.testing``: what was measured, one line
+per backbone. (The tests use tiny networks.)
 
     python benchmarks/reliability/conformance.py [BACKBONE ...]
 
-Without names: every backbone that listens but mms-1b (a thousand million weights) and whisper-small (30 s for any clip), which take long.
+Without names: every backbone that listens but mms-1b (a thousand million weights) and whisper-small
+(30 s for any clip), which take long.
 """
 
 from __future__ import annotations
@@ -32,13 +34,18 @@ def line(subject: Subject) -> str:
         held.append(check.name)
         if isinstance(outcome, Pass) and check.name in MEASURED:
             notes.append(re.sub(r" of 1e-05| \([^)]*\)", "", f"{check.name}: {outcome.measured}"))
-    return f"| {subject} | {len(held)} of {len(checks)} | {'; '.join(notes)} | {time.perf_counter() - began:.0f} |"
+    return (
+        f"| {subject} | {len(held)} of {len(checks)} | {'; '.join(notes)} |"
+        f" {time.perf_counter() - began:.0f} |"
+    )
 
 
 def main() -> None:
     """Print a Markdown table."""
     parts = discover().backbones.parts
-    names = sys.argv[1:] or [name for name, part in sorted(parts.items()) if part.load is not None and name not in LONG]
+    names = sys.argv[1:] or [
+        name for name, part in sorted(parts.items()) if part.load is not None and name not in LONG
+    ]
     print("| backbone | rules that hold or do not apply | measured | seconds |\n|---|---|---|---|")
     for name in names:
         print(line(Subject(parts[name])), flush=True)

@@ -1,4 +1,6 @@
-"""The cases of ``reliability.py`` in the world of tones: a run is killed, a worker is killed, several run at once."""
+"""The cases of ``reliability.py`` in the world of tones: a run is killed, a worker is killed,
+several run at once.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,11 @@ def undisturbed(world: World) -> list[float]:
 def until(world: World, stage: str, process: subprocess.Popen[str], delay: float) -> None:
     """Wait until ``delay`` seconds after a stage began, or the process ended."""
     deadline = time.monotonic() + PATIENCE
-    while world.stage() <= STAGES.index(stage) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        world.stage() <= STAGES.index(stage)
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.002)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(delay)
@@ -85,7 +91,9 @@ def killed(world: World, stage: str, delay: float, expected: dict[str, str]) -> 
     ended(world, outcome, world.start())
     recomputed(world, outcome, kept)
     if world.count("heard") > CLIPS + BATCH:
-        outcome.lost.append(f"{world.count('heard')} clips were heard, {heard} of them before the kill")
+        outcome.lost.append(
+            f"{world.count('heard')} clips were heard, {heard} of them before the kill"
+        )
     if world.count("built") - built > FOLDS * (len(expected) - len(kept)):
         outcome.lost.append(f"{world.count('built') - built} trainings after the kill")
     looked(world, outcome, expected)
@@ -100,8 +108,14 @@ def worker_killed(world: World, chance: random.Random, calm: Calm) -> Outcome:
         workers = reliability_left.children(process.pid, b"spawn_main")
         time.sleep(0.01)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(chance.uniform(0.0, calm.seconds[STAGES.index("fit")] + 4.0))  # they import torch for some seconds
-    for worker in chance.sample(reliability_left.children(process.pid, b"spawn_main"), 1) if process.poll() is None else []:
+        process.wait(
+            chance.uniform(0.0, calm.seconds[STAGES.index("fit")] + 4.0)
+        )  # they import torch for some seconds
+    for worker in (
+        chance.sample(reliability_left.children(process.pid, b"spawn_main"), 1)
+        if process.poll() is None
+        else []
+    ):
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
             outcome.happened = True
@@ -112,16 +126,33 @@ def worker_killed(world: World, chance: random.Random, calm: Calm) -> Outcome:
     return outcome
 
 
-def together(world: World, count: int, calm: Calm, chance: random.Random | None, *, server: bool, folders: bool) -> Outcome:
-    """Several runs at once on one cache, one MLflow and one folder of results (or one each); with ``chance`` one of them is killed at some moment."""
+def together(
+    world: World,
+    count: int,
+    calm: Calm,
+    chance: random.Random | None,
+    *,
+    server: bool,
+    folders: bool,
+) -> Outcome:
+    """Several runs at once on one cache, one MLflow and one folder of results (or one each); with
+    ``chance`` one of them is killed at some moment.
+    """
     names = [f"runs-{i}" if folders else "nverbench-runs" for i in range(count)]
     where = f"{'a folder each, ' if folders else ''}one MLflow {'server' if server else 'database'}"
-    outcome = Outcome(f"{count} runs at once ({where}){', one killed' if chance else ''}", happened=True)
+    outcome = Outcome(
+        f"{count} runs at once ({where}){', one killed' if chance else ''}", happened=True
+    )
     with reliability_left.tracking(world.root, server=server) as uri:
         processes = [world.start(name, uri) for name in names]
         if chance is not None:
             stage = chance.choice(STAGES)
-            until(world, stage, processes[0], chance.uniform(0.0, 2 * calm.seconds[STAGES.index(stage)]))
+            until(
+                world,
+                stage,
+                processes[0],
+                chance.uniform(0.0, 2 * calm.seconds[STAGES.index(stage)]),
+            )
             outcome.happened, outcome.what = shot(processes[0]), outcome.what
         for process in processes[1:] if chance is not None else processes:
             ended(world, outcome, process)
@@ -141,7 +172,9 @@ def ended(world: World, outcome: Outcome, process: subprocess.Popen[str]) -> Non
     """Wait for a run that must succeed, and tell everything."""
     try:
         if process.wait(timeout=PATIENCE):
-            outcome.wrong.append(f"exit code {process.returncode}: {(world.root / 'said').read_text()[-600:]}")
+            outcome.wrong.append(
+                f"exit code {process.returncode}: {(world.root / 'said').read_text()[-600:]}"
+            )
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -151,13 +184,21 @@ def ended(world: World, outcome: Outcome, process: subprocess.Popen[str]) -> Non
 def recomputed(world: World, outcome: Outcome, kept: dict[str, bytes]) -> None:
     """Finished results must stay, to the byte."""
     now = world.kept()
-    outcome.lost += [f"{name} was computed again" for name, content in kept.items() if now.get(name) != content]
+    outcome.lost += [
+        f"{name} was computed again" for name, content in kept.items() if now.get(name) != content
+    ]
 
 
-def looked(world: World, outcome: Outcome, expected: dict[str, str], folders: list[str] | None = None) -> None:
+def looked(
+    world: World, outcome: Outcome, expected: dict[str, str], folders: list[str] | None = None
+) -> None:
     """What a world must be once its runs are over."""
     for folder in folders or ["nverbench-runs"]:
         if world.digests(folder) != expected:
             outcome.wrong.append(f"digests {world.digests(folder)}, expected {expected}")
     outcome.wrong += reliability_left.told(world.root / "mlflow.db", expected.values(), FOLDS)
-    outcome.left += reliability_left.files(world.root) + reliability_left.locks(world.root) + reliability_left.processes(world.root / "home")
+    outcome.left += (
+        reliability_left.files(world.root)
+        + reliability_left.locks(world.root)
+        + reliability_left.processes(world.root / "home")
+    )

@@ -1,4 +1,6 @@
-"""The tiny world of ``reliability.py``: 24 tones, a plugin in one file, a protocol of two epochs, and the command that runs them."""
+"""The tiny world of ``reliability.py``: 24 tones, a plugin in one file, a protocol of two epochs,
+and the command that runs them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CLIPS, BATCH, FOLDS = 24, 3, 4
 STAGES = ("embed", "fit", "write", "tell")
-PLUGIN = '''
+PLUGIN = """
 import os, pathlib, time
 from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Losses, Output, hookimpl
 
@@ -71,35 +73,66 @@ def nverbench_fusions():
 @hookimpl
 def nverbench_losses():
     yield Loss(name="plain", build=entropy)
-'''
+"""
 RULES = """
 protocols:
   quick: {summary: two epochs, seed: 7, k: 4, scaling: z-score, selection: last, inner_share: 0.1, inner_most: 0.3, inner_per_class: 2,
           patience: 5, optimizer: adam, lr: 0.05, batch: 8, epochs: 2, replicates: 1}
 """
-WORDS = ("run", "--backbone", "ears", "--fusion", "one", "--fusion", "other", "--dataset", "tones", "--protocol", "quick", "--device", "cpu",
-         "--registry", "quick.yaml", "--plugin", "plugin.py")  # fmt: skip
+WORDS = (
+    "run",
+    "--backbone",
+    "ears",
+    "--fusion",
+    "one",
+    "--fusion",
+    "other",
+    "--dataset",
+    "tones",
+    "--protocol",
+    "quick",
+    "--device",
+    "cpu",
+    "--registry",
+    "quick.yaml",
+    "--plugin",
+    "plugin.py",
+)
 
 
 @dataclass
 class World:
-    """A folder with a corpus, a plugin and a registry; ``home``, ``tmp``, results and the database of MLflow lie in it too."""
+    """A folder with a corpus, a plugin and a registry; ``home``, ``tmp``, results and the database
+    of MLflow lie in it too.
+    """
 
     root: Path
     fit: str = "one"
 
-    def start(self, out: str = "nverbench-runs", uri: str = "sqlite:///mlflow.db") -> subprocess.Popen[str]:
+    def start(
+        self, out: str = "nverbench-runs", uri: str = "sqlite:///mlflow.db"
+    ) -> subprocess.Popen[str]:
         """The run, in a process of its own."""
-        own = {"NVERBENCH_HOME": str(self.root / "home"), "TMPDIR": str(self.root / "tmp"), "NVERBENCH_FIT": self.fit}
+        own = {
+            "NVERBENCH_HOME": str(self.root / "home"),
+            "TMPDIR": str(self.root / "tmp"),
+            "NVERBENCH_FIT": self.fit,
+        }
         path = os.pathsep.join([str(ROOT), str(ROOT / "plugins"), os.environ.get("PYTHONPATH", "")])
         words = [sys.executable, "-m", "nverbench", *WORDS, "--out", out, "--tracking-uri", uri]
         environment = {**os.environ, **own, "PYTHONPATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
         with (self.root / "said").open("ab") as said:
-            return subprocess.Popen(words, cwd=self.root, env=environment, stdout=said, stderr=said, text=True)
+            return subprocess.Popen(
+                words, cwd=self.root, env=environment, stdout=said, stderr=said, text=True
+            )
 
     def stage(self) -> int:
         """How far runs here have come: 0 nothing yet, else the number of the last stage begun."""
-        reached = [self.count("heard") > 0, self.count("built") > 0, *(any(self.root.glob(f"*runs*/results/*.{end}")) for end in ("npz", "json"))]
+        reached = [
+            self.count("heard") > 0,
+            self.count("built") > 0,
+            *(any(self.root.glob(f"*runs*/results/*.{end}")) for end in ("npz", "json")),
+        ]
         return max((i for i, there in enumerate(reached, 1) if there), default=0)
 
     def count(self, what: str) -> int:
@@ -109,26 +142,39 @@ class World:
 
     def kept(self, out: str = "nverbench-runs") -> dict[str, bytes]:
         """Finished results, to the byte."""
-        return {path.name: path.read_bytes() for path in (self.root / out / "results").glob("*.json")}
+        return {
+            path.name: path.read_bytes() for path in (self.root / out / "results").glob("*.json")
+        }
 
     def digests(self, out: str = "nverbench-runs") -> dict[str, str]:
         """What must be the same whatever happened."""
-        return {name: json.loads(content)["result_digest"] for name, content in self.kept(out).items()}
+        return {
+            name: json.loads(content)["result_digest"] for name, content in self.kept(out).items()
+        }
 
 
 def made(root: Path, *, fit: str = "one", database: Path | None = None) -> World:
-    """A new world; ``database``: an empty one of MLflow to begin with (making the tables takes seconds)."""
+    """A new world; ``database``: an empty one of MLflow to begin with (making the tables takes
+    seconds).
+    """
     for folder in ("home", "tmp", "tones"):
         (root / folder).mkdir(parents=True)
     (root / "plugin.py").write_text(PLUGIN)
     (root / "quick.yaml").write_text(RULES)
-    (root / "home" / "corpora.json").write_text(json.dumps({"paths": {"tones": str(root / "tones")}}))
+    (root / "home" / "corpora.json").write_text(
+        json.dumps({"paths": {"tones": str(root / "tones")}})
+    )
     noise = random.Random(0)
     for speaker in range(4):
         for label, period in (("high", 6), ("low", 40), ("mid", 16)):
             for take in range(2):
-                values = [round(8000 * ((i % period) / period - 0.5) + noise.uniform(-900, 900)) for i in range(1600 + 80 * speaker + 160 * take)]
-                with wave.open(str(root / "tones" / f"s{speaker}-{label}-{take}.wav"), "wb") as file:
+                values = [
+                    round(8000 * ((i % period) / period - 0.5) + noise.uniform(-900, 900))
+                    for i in range(1600 + 80 * speaker + 160 * take)
+                ]
+                with wave.open(
+                    str(root / "tones" / f"s{speaker}-{label}-{take}.wav"), "wb"
+                ) as file:
                     file.setparams((1, 2, 8000, 0, "NONE", ""))
                     file.writeframes(b"".join(v.to_bytes(2, "little", signed=True) for v in values))
     if database is not None:

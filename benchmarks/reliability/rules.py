@@ -1,4 +1,6 @@
-"""The rules of the conformance kit: for each, the broken plugin that it catches and the message it prints; from the tables the tests use."""
+"""The rules of the conformance kit: for each, the broken plugin that it catches and the message it
+prints; from the tables the tests use.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def main() -> None:
     missing = []
     for kind, (well_behaved, cases) in TABLES.items():
         rules = rules_of(well_behaved, slow=True)
-        print(f"\n## {kind}: {len(rules)} rules\n\n| rule | holds that | a broken plugin | message |\n|---|---|---|---|")
+        print(
+            f"\n## {kind}: {len(rules)} rules\n\n| rule | holds that | a broken plugin | message"
+            " |\n|---|---|---|---|"
+        )
         for check in rules:
             found = list(caught(kind, check, cases))
             missing += [f"{kind} {check.name}"] * (not found)
@@ -58,12 +63,23 @@ def caught(kind: str, check: Check, cases: tuple[Case, ...]) -> Iterator[Caught]
     if check.name == "lazy-import":
         yield "imports torch at the top of its module", heavy(kind, check)
     if check.name == "stereo":
-        one = patch("nverbench.data.audio.read", lambda path, rate: soundfile.read(path, dtype="float32", always_2d=True)[0][:, 0])
+        one = patch(
+            "nverbench.data.audio.read",
+            lambda path, rate: soundfile.read(path, dtype="float32", always_2d=True)[0][:, 0],
+        )
         with one:
-            yield "(the harness's decoder, not a plugin) takes one channel", tried(check, subject_of(tiny_backbone())) or ""
+            yield (
+                "(the harness's decoder, not a plugin) takes one channel",
+                tried(check, subject_of(tiny_backbone())) or "",
+            )
     if check.name == "device" and kind == "fusion":
-        part = tiny_fusion(builds(lambda m, o, b: type(o)(o.logits + torch.ones(o.logits.shape), o.views)))
-        yield "makes a tensor on the processor", tried(check, FusionSubject(part, device="meta")) or ""
+        part = tiny_fusion(
+            builds(lambda m, o, b: type(o)(o.logits + torch.ones(o.logits.shape), o.views))
+        )
+        yield (
+            "makes a tensor on the processor",
+            tried(check, FusionSubject(part, device="meta")) or "",
+        )
 
 
 def tried(check: Check, subject: object) -> str | None:
@@ -88,8 +104,12 @@ def heavy(kind: str, check: Check) -> str:
         (facts / "entry_points.txt").write_text(f"[nverbench]\n{name} = {name}\n")
         sys.path.insert(0, folder)
         function = importlib.import_module(name).function
-        made = {"backbone": lambda: tiny_backbone(function), "dataset": lambda: tiny_dataset(load=function),
-                "fusion": lambda: tiny_fusion(function), "loss": lambda: tiny_loss(function)}  # fmt: skip
+        made = {
+            "backbone": lambda: tiny_backbone(function),
+            "dataset": lambda: tiny_dataset(load=function),
+            "fusion": lambda: tiny_fusion(function),
+            "loss": lambda: tiny_loss(function),
+        }
         message = tried(check, subject_of(made[kind]()))
         sys.path.remove(folder)
     return message or ""

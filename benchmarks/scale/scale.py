@@ -1,8 +1,11 @@
-"""How planning grows: the plan of 10,000 jobs, its dry run, a listing of 10,000 entries, the skip of finished jobs; seconds and peak memory.
+"""How planning grows: the plan of 10,000 jobs, its dry run, a listing of 10,000 entries, the skip
+of finished jobs; seconds and peak memory.
 
-Seconds by the clock, and of this process alone (CPU s): on a busy machine the second is what the work costs. Every row is a process of its own, so
-that its peak memory is its own. ``--entries`` and ``--finished`` make it smaller; ``--stage NAME --profile`` prints where one stage spends its time.
-Nothing is trained: the corpora are the small synthetic ones, and finished results are one result under many ids.
+Seconds by the clock, and of this process alone (CPU s): on a busy machine the second is what the
+work costs. Every row is a process of its own, so that its peak memory is its own. ``--entries`` and
+``--finished`` make it smaller; ``--stage NAME --profile`` prints where one stage spends its time.
+Nothing is trained: the corpora are the small synthetic ones, and finished results are one result
+under many ids.
 """
 
 from __future__ import annotations
@@ -35,7 +38,12 @@ WIDTHS = 10
 def overlay(folder: Path, entries: int) -> Path:
     """A registry file of this many entries: every width with every head and corpus."""
     heads = [f"fcn:dense1={64 + n}" for n in range(entries // (WIDTHS * len(CORPORA)))]
-    grid = {"name": "scale", "backbones": [[f"logmel-stats:project={8 + n}"] for n in range(WIDTHS)], "fusions": heads, "datasets": list(CORPORA)}
+    grid = {
+        "name": "scale",
+        "backbones": [[f"logmel-stats:project={8 + n}"] for n in range(WIDTHS)],
+        "fusions": heads,
+        "datasets": list(CORPORA),
+    }
     path = folder / "scale.yaml"
     path.write_text(json.dumps({"entries": [grid]}), encoding="utf-8")  # JSON is YAML
     return path
@@ -48,7 +56,11 @@ def planned(entries: int, folder: Path) -> Plan:
     from nverbench.pipeline.selection import Selection
     from nverbench.plugin import discovery
 
-    return plan.plan(registry.load([overlay(folder, entries)]), discovery.discover(), Selection(backbones=("logmel-stats",), fusions=("fcn",)))
+    return plan.plan(
+        registry.load([overlay(folder, entries)]),
+        discovery.discover(),
+        Selection(backbones=("logmel-stats",), fusions=("fcn",)),
+    )
 
 
 def time_plan(entries: int, folder: Path) -> tuple[float, int, float]:
@@ -58,26 +70,38 @@ def time_plan(entries: int, folder: Path) -> tuple[float, int, float]:
     from nverbench.pipeline.selection import Selection
     from nverbench.plugin import discovery
 
-    rules, parts, asked = registry.load([overlay(folder, entries)]), discovery.discover(), Selection(backbones=("logmel-stats",), fusions=("fcn",))
+    rules, parts, asked = (
+        registry.load([overlay(folder, entries)]),
+        discovery.discover(),
+        Selection(backbones=("logmel-stats",), fusions=("fcn",)),
+    )
     began, own = time.perf_counter(), time.process_time()
     made = plan.plan(rules, parts, asked)
     return time.perf_counter() - began, len(made.jobs), time.process_time() - own
 
 
 def time_command(words: list[str], entries: int, folder: Path) -> tuple[float, int, float]:
-    """Seconds of a command inside a fresh process, imports and the reading of the registry counted, and the lines it printed."""
+    """Seconds of a command inside a fresh process, imports and the reading of the registry counted,
+    and the lines it printed.
+    """
     from nverbench.cli import main
 
     printed = io.StringIO()
     file = overlay(folder, entries)
     began, own = time.perf_counter(), time.process_time()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.suppress(SystemExit),
+    ):
         main([*words, "--registry", str(file)])
     return time.perf_counter() - began, printed.getvalue().count("\n"), time.process_time() - own
 
 
 def time_skips(finished: int, folder: Path) -> tuple[float, int, float]:
-    """Seconds of a run whose jobs are all finished (plan, imports and table not counted), and its jobs."""
+    """Seconds of a run whose jobs are all finished (plan, imports and table not counted), and its
+    jobs.
+    """
     from nverbench.pipeline.run import run
 
     made = planned(finished, folder)
@@ -88,19 +112,26 @@ def time_skips(finished: int, folder: Path) -> tuple[float, int, float]:
     summary = run(made, out, uri, say=lambda _: None)
     seconds, used = time.perf_counter() - began, time.process_time() - own
     if len(summary.unchanged) != len(made.jobs):
-        raise SystemExit(f"{len(made.jobs) - len(summary.unchanged)} of {len(made.jobs)} jobs were not skipped: {summary.failures[:1]}")
+        raise SystemExit(
+            f"{len(made.jobs) - len(summary.unchanged)} of {len(made.jobs)} jobs were not skipped:"
+            f" {summary.failures[:1]}"
+        )
     return seconds, len(made.jobs), used
 
 
 def time_build(finished: int, folder: Path) -> tuple[float, int, float]:
     """Seconds of ``leaderboard build`` of that many results, read from disk, and the results."""
     pretend(planned(finished, folder), folder / "runs")
-    seconds, _, own = time_command(["leaderboard", "build", "--no-entries", "--out", str(folder / "runs")], finished, folder)
+    seconds, _, own = time_command(
+        ["leaderboard", "build", "--no-entries", "--out", str(folder / "runs")], finished, folder
+    )
     return seconds, finished, own
 
 
 def pretend(made: Plan, out: Path) -> None:
-    """Results on disk for every job of a plan: one result, of the size of a real one, under every id."""
+    """Results on disk for every job of a plan: one result, of the size of a real one, under every
+    id.
+    """
     sys.path.insert(0, str(HERE.parent / "tests"))
     from finishing import finished, predictions
 
@@ -109,20 +140,33 @@ def pretend(made: Plan, out: Path) -> None:
     folder, arrays = ResultStore(out), predictions()
     curves = [{"train": 1.0 / (1 + n), "validation": 1.1 / (1 + n)} for n in range(50)]
     fold = finished().per_fold[0].model_copy(update={"curves": curves})
-    per_fold = [fold.model_copy(update={"fold": str(n), "replicate": r}) for r in range(5) for n in range(5)]
+    per_fold = [
+        fold.model_copy(update={"fold": str(n), "replicate": r}) for r in range(5) for n in range(5)
+    ]
     for job in made.jobs:
         folder.write(finished(id=job.id, per_fold=per_fold), arrays)
 
 
-def stages(entries: int, finished: int, folder: Path) -> dict[str, tuple[str, Callable[[], tuple[float, int, float]]]]:
+def stages(
+    entries: int, finished: int, folder: Path
+) -> dict[str, tuple[str, Callable[[], tuple[float, int, float]]]]:
     """What is measured, by name: its heading and what measures it."""
     filters = ["--backbone", "logmel-stats", "--fusion", "fcn"]
     return {
         "plan": (f"plan of {entries:,} jobs", lambda: time_plan(entries, folder)),
-        "dry-run": (f"run --dry-run of {entries:,} jobs", lambda: time_command(["run", *filters, "--dry-run"], entries, folder)),
-        "list": (f"list entries, {entries:,} of them", lambda: time_command(["list", "entries"], entries, folder)),
+        "dry-run": (
+            f"run --dry-run of {entries:,} jobs",
+            lambda: time_command(["run", *filters, "--dry-run"], entries, folder),
+        ),
+        "list": (
+            f"list entries, {entries:,} of them",
+            lambda: time_command(["list", "entries"], entries, folder),
+        ),
         "skip": (f"skip of {finished:,} finished jobs", lambda: time_skips(finished, folder)),
-        "build": (f"leaderboard build of {finished:,} results", lambda: time_build(finished, folder)),
+        "build": (
+            f"leaderboard build of {finished:,} results",
+            lambda: time_build(finished, folder),
+        ),
     }
 
 
@@ -134,7 +178,11 @@ def measure(name: str, entries: int, finished: int, *, profile: bool) -> None:
         seconds, number, own = watcher.runcall(work) if profile else work()
     if profile:
         pstats.Stats(watcher).sort_stats("cumulative").print_stats(45)
-    print(json.dumps([seconds, number, own, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(
+        json.dumps(
+            [seconds, number, own, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
+        )
+    )
 
 
 def main() -> None:
@@ -143,7 +191,11 @@ def main() -> None:
     words.add_argument("--entries", type=int, default=10_000)
     words.add_argument("--finished", type=int, default=1_000)
     words.add_argument("--stage", help=argparse.SUPPRESS)
-    words.add_argument("--profile", action="store_true", help="with --stage plan, dry-run, list, skip or build: where it spends its time")
+    words.add_argument(
+        "--profile",
+        action="store_true",
+        help="with --stage plan, dry-run, list, skip or build: where it spends its time",
+    )
     asked = words.parse_args()
     if asked.stage:
         measure(asked.stage, asked.entries, asked.finished, profile=asked.profile)
@@ -152,12 +204,20 @@ def main() -> None:
         around = {**os.environ, "NVERBENCH_HOME": home}
         sizes = ["--entries", str(asked.entries), "--finished", str(asked.finished)]
         run = [sys.executable, __file__, "--stage"]
-        subprocess.run([*run, "plan", "--entries", "40"], check=True, env=around, stdout=subprocess.DEVNULL)  # makes the corpora, digests their files
+        subprocess.run(
+            [*run, "plan", "--entries", "40"], check=True, env=around, stdout=subprocess.DEVNULL
+        )  # makes the corpora, digests their files
         print(f"{'':<34} {'seconds':>8} {'CPU s':>8} {'ms each':>8} {'things':>7} {'peak MiB':>9}")
         for name, (heading, _) in stages(asked.entries, asked.finished, Path(home)).items():
-            done = subprocess.run([*run, name, *sizes], check=True, env=around, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run(
+                [*run, name, *sizes], check=True, env=around, stdout=subprocess.PIPE, text=True
+            )
             seconds, number, own, peak = json.loads(done.stdout.splitlines()[-1])
-            print(f"{heading:<34} {seconds:>8.2f} {own:>8.2f} {1000 * seconds / max(1, number):>8.3f} {number:>7,} {peak:>9,.0f}", flush=True)
+            print(
+                f"{heading:<34} {seconds:>8.2f} {own:>8.2f} {1000 * seconds / max(1, number):>8.3f}"
+                f" {number:>7,} {peak:>9,.0f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""What a corpus of N clips will need: what a clip costs each room is measured here at two sizes, the rest is arithmetic.
+"""What a corpus of N clips will need: what a clip costs each room is measured here at two sizes,
+the rest is arithmetic.
 
-    python benchmarks/scale/sizing.py [--clips 10000 10000000] [--dim 768] [--jobs 150] [--seeds 5] [--epochs 20] [--clip-seconds 0.05] [--workers 8]
+    python benchmarks/scale/sizing.py [--clips 10000 10000000] [--dim 768] [--jobs 150] [--seeds 5]
+    [--epochs 20] [--clip-seconds 0.05] [--workers 8]
 
-Measured: planning (files listed, digested, cut into folds), the store (a vector written and read back), one epoch of ``fcn`` and of ``linear``. Not
-measured: the network, whose seconds per clip are ``--clip-seconds`` (``nverbench run --dry-run`` says them for this machine), and any size above the
+Measured: planning (files listed, digested, cut into folds), the store (a vector written and read
+back), one epoch of ``fcn`` and of ``linear``. Not measured: the network, whose seconds per clip are
+``--clip-seconds`` (``nverbench run --dry-run`` says them for this machine), and any size above the
 two: that costs grow in proportion is what the two sizes show, as far as they go.
 """
 
@@ -37,7 +40,22 @@ class Cost:
 
 def corpus(root: Path, clips: int) -> Path:
     """A table of short recordings; no two files are alike."""
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 320, b"WAVE", b"fmt ", 16, 1, 1, 16_000, 32_000, 2, 16, b"data", 320)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + 320,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        16_000,
+        32_000,
+        2,
+        16,
+        b"data",
+        320,
+    )
     table = root / "corpus.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
@@ -46,7 +64,9 @@ def corpus(root: Path, clips: int) -> Path:
             path = root / f"{i % 256:02x}" / f"{i}.wav"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(head + i.to_bytes(8, "little") * 40)
-            rows.writerow((path.relative_to(root), f"label{i % LABELS}", f"speaker{i // LABELS % SPEAKERS}"))
+            rows.writerow(
+                (path.relative_to(root), f"label{i % LABELS}", f"speaker{i // LABELS % SPEAKERS}")
+            )
     return table
 
 
@@ -58,7 +78,11 @@ def planning(clips: int, *, again: bool) -> float:
     from nverbench.plugin import discovery
 
     with tempfile.TemporaryDirectory() as folder:
-        asked = Selection(backbones=("logmel-stats",), fusions=("linear",), datasets=(f"table:{corpus(Path(folder), clips)}",))
+        asked = Selection(
+            backbones=("logmel-stats",),
+            fusions=("linear",),
+            datasets=(f"table:{corpus(Path(folder), clips)}",),
+        )
         rules, parts = registry.load(), discovery.discover()
         for _ in range(1 + again):
             began = time.perf_counter()
@@ -69,7 +93,9 @@ def planning(clips: int, *, again: bool) -> float:
 
 
 def storing(clips: int, dim: int, *, again: bool) -> float:
-    """Seconds of writing a vector per clip into the store, or (``again``) of reading them all back as a run does."""
+    """Seconds of writing a vector per clip into the store, or (``again``) of reading them all back
+    as a run does.
+    """
     import numpy as np
 
     from nverbench.data.artifacts import PlannedBackbone, Weights
@@ -79,14 +105,21 @@ def storing(clips: int, dim: int, *, again: bool) -> float:
     from nverbench.plugin.records import Backbone, Clip
 
     part = Backbone(name="wide", family="features", frame_dim=dim, dim=dim, load=print)
-    planned, vector = PlannedBackbone(part, PartRef("wide"), Weights(None, "", pinned=False)), np.ones(dim, np.float32)
+    planned, vector = (
+        PlannedBackbone(part, PartRef("wide"), Weights(None, "", pinned=False)),
+        np.ones(dim, np.float32),
+    )
     listed = [Clip(f"{i:08d}", Path(f"{i}.wav"), None) for i in range(clips)]
     digests = {c.id: c.id * 8 for c in listed}
     with tempfile.TemporaryDirectory() as folder:
         store = EmbeddingCache(Path(folder))
         began = time.perf_counter()
         for clip in listed:
-            store.put(keys.embedding_key(planned, clip, digests[clip.id], "float32", part.pool), vector, 16_000)
+            store.put(
+                keys.embedding_key(planned, clip, digests[clip.id], "float32", part.pool),
+                vector,
+                16_000,
+            )
         if again:
             began = time.perf_counter()
             found = pooled.embed(planned, listed, digests, store, device="cpu")
@@ -99,7 +132,9 @@ def storing(clips: int, dim: int, *, again: bool) -> float:
 
 
 def fitting(clips: int, dim: int, fusion: str) -> float:
-    """Seconds of one training of one epoch, one thread, all clips but twenty in its training part; the best of four."""
+    """Seconds of one training of one epoch, one thread, all clips but twenty in its training part;
+    the best of four.
+    """
     import numpy as np
 
     from nverbench import registry
@@ -115,17 +150,33 @@ def fitting(clips: int, dim: int, fusion: str) -> float:
     rows = np.arange(clips)
     fold = Fold("0", tuple(rows[20:].tolist()), (), tuple(rows[:20].tolist()), speakers_seen=False)
     matrix = np.random.default_rng(0).standard_normal((clips, dim), dtype=np.float32)
-    return min(fit_fold(training, [matrix], rows % LABELS, fold, 0).seconds for _ in range(4))  # the first one also imports
+    return min(
+        fit_fold(training, [matrix], rows % LABELS, fold, 0).seconds for _ in range(4)
+    )  # the first one also imports
 
 
 def measured(words: list[str], home: Path) -> tuple[Cost, float]:
-    """The cost of a clip from a process per size, so that each has its own peak memory; and bytes of disk, where the room writes any."""
+    """The cost of a clip from a process per size, so that each has its own peak memory; and bytes
+    of disk, where the room writes any.
+    """
     found, disk = [], 0.0
     for clips in SIZES:
-        done = subprocess.run([sys.executable, __file__, "--room", *words, "--clips", str(clips)], check=True, capture_output=True, text=True,
-                              env={**os.environ, "NVERBENCH_HOME": str(home / str(clips)), "OMP_NUM_THREADS": "1"})  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, __file__, "--room", *words, "--clips", str(clips)],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NVERBENCH_HOME": str(home / str(clips)), "OMP_NUM_THREADS": "1"},
+        )
         found.append(json.loads(done.stdout.splitlines()[-1]))
-        disk = next((float(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("disk ")), disk)
+        disk = next(
+            (
+                float(line.split()[1])
+                for line in done.stderr.splitlines()
+                if line.startswith("disk ")
+            ),
+            disk,
+        )
     (small, low), (large, high) = found
     between = SIZES[1] - SIZES[0]
     return Cost(max(0.0, large - small) / between, max(0.0, high - low) / between), disk
@@ -134,7 +185,10 @@ def measured(words: list[str], home: Path) -> tuple[Cost, float]:
 def room(words: list[str], clips: int, dim: int) -> None:
     """One measurement in this process: seconds and peak bytes."""
     again = words[-1] == "again"
-    rooms = {"plan": lambda: planning(clips, again=again), "store": lambda: storing(clips, dim, again=again)}
+    rooms = {
+        "plan": lambda: planning(clips, again=again),
+        "store": lambda: storing(clips, dim, again=again),
+    }
     seconds = rooms.get(words[0], lambda: fitting(clips, dim, words[0]))()
     print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
 
@@ -157,25 +211,68 @@ def table(asked: argparse.Namespace) -> list[tuple[str, ...]]:
         epochs = {name: measured([name], Path(folder))[0] for name in ("linear", "fcn")}
     trainings = asked.jobs * asked.seeds * 5
     rows = [("clips", *(f"{n:,}" for n in asked.clips))]
-    for what, each in (("first plan: files listed and digested, cut into folds", first), ("every later plan", again)):
-        rows.append((what, *(f"{lasting(n * each.seconds)}, {n * each.memory / 1e9:.2f} GB" for n in asked.clips)))
-    rows.append((f"through one network at {asked.clip_seconds} s a clip, {asked.workers} workers",
-                 *(lasting(n * asked.clip_seconds / asked.workers) for n in asked.clips)))  # fmt: skip
-    rows.append((f"store, one network, d = {asked.dim}: files, disk", *(f"{n:,}, {n * disk / 1e9:.2f} GB" for n in asked.clips)))
+    for what, each in (
+        ("first plan: files listed and digested, cut into folds", first),
+        ("every later plan", again),
+    ):
+        rows.append(
+            (
+                what,
+                *(
+                    f"{lasting(n * each.seconds)}, {n * each.memory / 1e9:.2f} GB"
+                    for n in asked.clips
+                ),
+            )
+        )
+    rows.append(
+        (
+            f"through one network at {asked.clip_seconds} s a clip, {asked.workers} workers",
+            *(lasting(n * asked.clip_seconds / asked.workers) for n in asked.clips),
+        )
+    )
+    rows.append(
+        (
+            f"store, one network, d = {asked.dim}: files, disk",
+            *(f"{n:,}, {n * disk / 1e9:.2f} GB" for n in asked.clips),
+        )
+    )
     rows.append(("  written by the driver", *(lasting(n * written.seconds) for n in asked.clips)))
-    rows.append(("  read back for training, peak memory", *(f"{lasting(n * read.seconds)}, {n * read.memory / 1e9:.2f} GB" for n in asked.clips)))
+    rows.append(
+        (
+            "  read back for training, peak memory",
+            *(f"{lasting(n * read.seconds)}, {n * read.memory / 1e9:.2f} GB" for n in asked.clips),
+        )
+    )
     for name, each in epochs.items():
-        seconds = [n * 0.8 * each.seconds * asked.epochs for n in asked.clips]  # of five folds four are trained on
-        rows.append((f"one training of {name}, {asked.epochs} epochs, one core; its memory",
-                     *(f"{lasting(s)}, {n * each.memory / 1e9:.2f} GB" for s, n in zip(seconds, asked.clips, strict=True))))  # fmt: skip
-        rows.append((f"  {trainings:,} of them ({asked.jobs} jobs x 5 folds x {asked.seeds} seeds), {asked.workers} workers",
-                     *(lasting(s * trainings / asked.workers) for s in seconds)))  # fmt: skip
+        seconds = [
+            n * 0.8 * each.seconds * asked.epochs for n in asked.clips
+        ]  # of five folds four are trained on
+        rows.append(
+            (
+                f"one training of {name}, {asked.epochs} epochs, one core; its memory",
+                *(
+                    f"{lasting(s)}, {n * each.memory / 1e9:.2f} GB"
+                    for s, n in zip(seconds, asked.clips, strict=True)
+                ),
+            )
+        )
+        rows.append(
+            (
+                (
+                    f"  {trainings:,} of them ({asked.jobs} jobs x 5 folds x {asked.seeds} seeds),"
+                    f" {asked.workers} workers"
+                ),
+                *(lasting(s * trainings / asked.workers) for s in seconds),
+            )
+        )
     return rows
 
 
 def main() -> None:
     """Print the table in Markdown."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     words.add_argument("--clips", type=int, nargs="+", default=[10_000, 10_000_000])
     words.add_argument("--dim", type=int, default=768)
     words.add_argument("--jobs", type=int, default=150)

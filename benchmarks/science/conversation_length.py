@@ -1,12 +1,17 @@
-"""Memory and time of a training step against the length of the conversation: erc-mamba, erc-transformer of equal size, the selective scan alone.
+"""Memory and time of a training step against the length of the conversation: erc-mamba,
+erc-transformer of equal size, the selective scan alone.
 
-    python benchmarks/science/conversation_length.py [--repeats 3] [--threads 2] [--memory 16] [--seconds 600] [--only CASE,...] [--frames L,...]
+    python benchmarks/science/conversation_length.py [--repeats 3] [--threads 2] [--memory 16]
+    [--seconds 600] [--only CASE,...] [--frames L,...]
 
-A step is one conversation of L frames x 1024 (WavLM-large) at the paper's sizes: forward, cross-entropy of its turns, backward. Every step runs in a
-process of its own, the cases of a length one after the other and ``--repeats`` rounds of all; the table gives medians. Memory is the process' peak
-(VmHWM, so Linux only) beyond what it held after its imports and a step of 64 frames: the conversation itself and everything the step makes of it.
-Seconds are user and system time of all threads, which a busy machine changes little; wall time stands beside them. A step past ``--memory`` GiB
-of address space is "out of memory", one past ``--seconds`` of user and system time "not finished".
+A step is one conversation of L frames x 1024 (WavLM-large) at the paper's sizes: forward,
+cross-entropy of its turns, backward. Every step runs in a process of its own, the cases of a length
+one after the other and ``--repeats`` rounds of all; the table gives medians. Memory is the process'
+peak (VmHWM, so Linux only) beyond what it held after its imports and a step of 64 frames: the
+conversation itself and everything the step makes of it. Seconds are user and system time of all
+threads, which a busy machine changes little; wall time stands beside them. A step past ``--memory``
+GiB of address space is "out of memory", one past ``--seconds`` of user and system time "not
+finished".
 """
 
 from __future__ import annotations
@@ -51,7 +56,9 @@ def step_of(case: str) -> Callable[[int], None]:
 
 
 def training_step(name: str) -> Callable[[int], None]:
-    """Forward, loss and backward of a recogniser with its default options, dropout drawn as the harness does."""
+    """Forward, loss and backward of a recogniser with its default options, dropout drawn as the
+    harness does.
+    """
     import torch
 
     from nverbench import Batch
@@ -82,13 +89,20 @@ def scan_step() -> Callable[[int], None]:
     from nverbench.ssm import selective_scan
 
     def step(frames: int) -> None:
-        given = {key: value.requires_grad_() for key, value in problem("cpu", **CONVERSATION | {"l": frames}).items()}
-        torch.autograd.grad(selective_scan(**given, delta_softplus=True).square().mean(), list(given.values()))
+        given = {
+            key: value.requires_grad_()
+            for key, value in problem("cpu", **CONVERSATION | {"l": frames}).items()
+        }
+        torch.autograd.grad(
+            selective_scan(**given, delta_softplus=True).square().mean(), list(given.values())
+        )
 
     return step
 
 
-def measured(case: str, frames: int, threads: int, gibibytes: float, seconds: int) -> dict[str, Any]:
+def measured(
+    case: str, frames: int, threads: int, gibibytes: float, seconds: int
+) -> dict[str, Any]:
     """CPU and wall seconds, and MiB, of one step in this process; or why there are none."""
     import torch
 
@@ -98,8 +112,15 @@ def measured(case: str, frames: int, threads: int, gibibytes: float, seconds: in
     before = peak()
     resource.setrlimit(resource.RLIMIT_AS, (int(gibibytes * 2**30),) * 2)
     # Not wall time: others may have the processor.
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(processor()) + seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-    began, cpu, faults = time.perf_counter(), processor(), resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+    resource.setrlimit(
+        resource.RLIMIT_CPU,
+        (math.ceil(processor()) + seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]),
+    )
+    began, cpu, faults = (
+        time.perf_counter(),
+        processor(),
+        resource.getrusage(resource.RUSAGE_SELF).ru_majflt,
+    )
     try:
         step(frames)
     except (MemoryError, RuntimeError) as error:
@@ -107,7 +128,12 @@ def measured(case: str, frames: int, threads: int, gibibytes: float, seconds: in
             raise
         return {"failed": "out of memory"}
     major = resource.getrusage(resource.RUSAGE_SELF).ru_majflt - faults
-    return {"cpu": processor() - cpu, "wall": time.perf_counter() - began, "mib": peak() - before, "major_faults": major}
+    return {
+        "cpu": processor() - cpu,
+        "wall": time.perf_counter() - began,
+        "mib": peak() - before,
+        "major_faults": major,
+    }
 
 
 def processor() -> float:
@@ -117,8 +143,14 @@ def processor() -> float:
 
 
 def peak() -> float:
-    """MiB of memory that this process had at most. (getrusage's maximum begins with that of the process that started this one.)"""
-    line = next(line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
+    """MiB of memory that this process had at most. (getrusage's maximum begins with that of the
+    process that started this one.)
+    """
+    line = next(
+        line
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -133,8 +165,14 @@ def in_a_process(case: str, frames: int, asked: argparse.Namespace) -> dict[str,
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode and -done.returncode not in ENDED:
         raise SystemExit(f"{case} at {frames} frames failed:\n{done.stderr}")
-    found: dict[str, Any] = {"failed": ENDED[-done.returncode]} if done.returncode else json.loads(done.stdout)
-    said = found.get("failed") or "{cpu:.2f} s CPU, {wall:.2f} s wall, {mib:.0f} MiB, {major_faults} major faults".format(**found)
+    found: dict[str, Any] = (
+        {"failed": ENDED[-done.returncode]} if done.returncode else json.loads(done.stdout)
+    )
+    said = found.get(
+        "failed"
+    ) or "{cpu:.2f} s CPU, {wall:.2f} s wall, {mib:.0f} MiB, {major_faults} major faults".format(
+        **found
+    )
     print(f"{case:16s} {frames:6,} frames: {said}", file=sys.stderr, flush=True)
     return found
 
@@ -149,40 +187,78 @@ def cell(found: dict[str, Any] | None) -> str:
     """CPU seconds (wall seconds) and MiB as two columns."""
     if found is None:
         return "| | "
-    return f"| {found['failed']} | " if "failed" in found else f"| {found['cpu']:.2f} ({found['wall']:.2f}) | {found['mib']:,.0f} "
+    return (
+        f"| {found['failed']} | "
+        if "failed" in found
+        else f"| {found['cpu']:.2f} ({found['wall']:.2f}) | {found['mib']:,.0f} "
+    )
 
 
 def table(found: dict[tuple[str, int], dict[str, Any]], cases: list[str]) -> None:
     """A row per length, and how time and memory grow."""
-    print("| frames | " + " | ".join(f"{case}: CPU s (wall s) | MiB" for case in cases) + " | transformer / Mamba, CPU s |")
+    print(
+        "| frames | "
+        + " | ".join(f"{case}: CPU s (wall s) | MiB" for case in cases)
+        + " | transformer / Mamba, CPU s |"
+    )
     print("|" + "---|" * (2 * len(cases) + 2))
     for frames in sorted({length for _, length in found}):
-        mamba, rival = (found.get((case, frames), {}).get("cpu") for case in ("erc-mamba", "erc-transformer"))
+        mamba, rival = (
+            found.get((case, frames), {}).get("cpu") for case in ("erc-mamba", "erc-transformer")
+        )
         ratio = f"{rival / mamba:.2f}" if mamba and rival else ""
-        print(f"| {frames:,} " + "".join(cell(found.get((case, frames))) for case in cases) + f"| {ratio} |")
+        print(
+            f"| {frames:,} "
+            + "".join(cell(found.get((case, frames))) for case in cases)
+            + f"| {ratio} |"
+        )
     print()
     for case, what in itertools.product(cases, ("mib", "cpu")):
-        points = [(frames, one[what]) for (name, frames), one in sorted(found.items()) if name == case and "failed" not in one]
+        points = [
+            (frames, one[what])
+            for (name, frames), one in sorted(found.items())
+            if name == case and "failed" not in one
+        ]
         if len(points) > 1:
             name = "memory" if what == "mib" else "CPU time"
-            print(f"{case}: {name} grows with length to the power {exponent(points):.2f} ({points[0][0]:,} to {points[-1][0]:,} frames)")
+            print(
+                f"{case}: {name} grows with length to the power {exponent(points):.2f}"
+                f" ({points[0][0]:,} to {points[-1][0]:,} frames)"
+            )
 
 
 def exponent(points: list[tuple[int, float]]) -> float:
-    """The slope of the least-squares line through log amount against log length: 1 where an amount is proportional to the length."""
-    slope: float = statistics.linear_regression(*zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)).slope
+    """The slope of the least-squares line through log amount against log length: 1 where an amount
+    is proportional to the length.
+    """
+    slope: float = statistics.linear_regression(
+        *zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)
+    ).slope
     return slope
 
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", type=float, default=16.0, help="GiB of address space of a step")
-    parser.add_argument("--seconds", type=int, default=600, help="user and system time that a step may take")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(CASES), help=f"of {', '.join(CASES)}")
-    parser.add_argument("--frames", type=lambda text: [int(length) for length in text.split(",")], help="these lengths for every case")
+    parser.add_argument(
+        "--seconds", type=int, default=600, help="user and system time that a step may take"
+    )
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=list(CASES),
+        help=f"of {', '.join(CASES)}",
+    )
+    parser.add_argument(
+        "--frames",
+        type=lambda text: [int(length) for length in text.split(",")],
+        help="these lengths for every case",
+    )
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -191,7 +267,13 @@ def main() -> None:
     """Print a Markdown table; or, as the process of one step, its JSON."""
     asked = arguments()
     if asked.child:
-        print(json.dumps(measured(asked.child[0], int(asked.child[1]), asked.threads, asked.memory, asked.seconds)))
+        print(
+            json.dumps(
+                measured(
+                    asked.child[0], int(asked.child[1]), asked.threads, asked.memory, asked.seconds
+                )
+            )
+        )
         return
     wanted = [(case, frames) for case in asked.only for frames in asked.frames or CASES[case]]
     wanted.sort(key=lambda pair: pair[1])

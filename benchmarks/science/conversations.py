@@ -1,15 +1,22 @@
-"""Does context help exactly where there is something to hear, and does order count exactly where it says something?
+"""Does context help exactly where there is something to hear, and does order count exactly where it
+says something?
 
-    python benchmarks/science/conversations.py [--only WORDS] [--seeds K] [--full] [--estimate] [--out FOLDER]
+    python benchmarks/science/conversations.py [--only WORDS] [--seeds K] [--full] [--estimate]
+    [--out FOLDER]
 
-Four procedural corpora whose atmosphere and order have a known strength (``conversation-demo`` and its siblings), on log-mel frames: every
-conversation fusion, the single-utterance model, and erc-mamba trained on shuffled turns, each session left out in turn and session 5 held out.
-Beside them what ideal observers reach on the same turns, and a verdict on each fact that the generator planted.
+Four procedural corpora whose atmosphere and order have a known strength (``conversation-demo`` and
+its siblings), on log-mel frames: every conversation fusion, the single-utterance model, and
+erc-mamba trained on shuffled turns, each session left out in turn and session 5 held out. Beside
+them what ideal observers reach on the same turns, and a verdict on each fact that the generator
+planted.
 
-The networks are small and trained for few epochs at a high learning rate (``conversations_quick.py``), so that all ends in less than twenty minutes
-on two cores; ``--full`` is the paper's network and recipe (256-d, three layers, 60 epochs, learning rate 1e-4) on the same conversations.
-What it will take is measured and printed first; ``--estimate`` stops there. With ``--out`` finished rows are kept there and not trained again;
-``--only`` runs the rows in whose corpus, fusion, shuffle and folds (``conversation-demo-order erc-mamba intra holdout=ses5``) every word occurs.
+The networks are small and trained for few epochs at a high learning rate
+(``conversations_quick.py``), so that all ends in less than twenty minutes on two cores; ``--full``
+is the paper's network and recipe (256-d, three layers, 60 epochs, learning rate 1e-4) on the same
+conversations. What it will take is measured and printed first; ``--estimate`` stops there. With
+``--out`` finished rows are kept there and not trained again; ``--only`` runs the rows in whose
+corpus, fusion, shuffle and folds (``conversation-demo-order erc-mamba intra holdout=ses5``) every
+word occurs.
 """
 
 from __future__ import annotations
@@ -34,14 +41,27 @@ from nverbench.pipeline.selection import Selection
 from nverbench.plugin import discovery
 from nverbench.results import predictions
 from nverbench.results.store import ResultStore
-from nverbench_datasets.conversation_design import CONVERSATIONS, DESIGNS, FEWEST, LABELS, LONGEST, MOST, SESSIONS, SHORTEST, UNSCORED, dialogues
+from nverbench_datasets.conversation_design import (
+    CONVERSATIONS,
+    DESIGNS,
+    FEWEST,
+    LABELS,
+    LONGEST,
+    MOST,
+    SESSIONS,
+    SHORTEST,
+    UNSCORED,
+    dialogues,
+)
 from nverbench_datasets.conversation_ideal import judge
 
 BACKBONE, MELS = "logmel-stats", 80
 EPOCHS = 60
 """Of the paper's recipe."""
 VALIDATION, EVALUATED = 0.1, 1.4
-"""The share of conversations that selection takes, and what an epoch takes with its evaluation, in steps' time."""
+"""The share of conversations that selection takes, and what an epoch takes with its evaluation, in
+steps' time.
+"""
 
 
 def main() -> None:
@@ -59,7 +79,10 @@ def main() -> None:
     began = time.perf_counter()
     measured = trained(chosen, out, seeds=asked.seeds, full=asked.full)
     report(measured)
-    print(f"\n{len(measured)} of {len(chosen)} rows, {(time.perf_counter() - began) / 60:.1f} minutes; results in {out}")
+    print(
+        f"\n{len(measured)} of {len(chosen)} rows, {(time.perf_counter() - began) / 60:.1f}"
+        f" minutes; results in {out}"
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -68,29 +91,46 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="WORDS")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--full", action="store_true", help="the paper's networks and recipe")
-    parser.add_argument("--estimate", action="store_true", help="say how long it will take, and stop")
+    parser.add_argument(
+        "--estimate", action="store_true", help="say how long it will take, and stop"
+    )
     parser.add_argument("--out", metavar="FOLDER")
     return parser.parse_args()
 
 
 def trained(chosen: Sequence[Row], out: Path, *, seeds: int, full: bool) -> dict[Row, Measured]:
-    """Every chosen row, planned and run as the command line would, in one run, so that no core waits for the end of a row."""
+    """Every chosen row, planned and run as the command line would, in one run, so that no core
+    waits for the end of a row.
+    """
     from nverbench.pipeline.run import run
 
     rules, parts = registry.load(), discovery.discover(extra=[(quick.ORIGIN, quick)])
     jobs: dict[Row, Job] = {}
     for row in chosen:
-        wanted = Selection(backbones=(BACKBONE,), fusions=(row.fusion if full else quick.text(row.fusion),), datasets=(row.corpus,),
-                           folds=(row.folds,), shuffle=row.shuffle, seeds=seeds)  # fmt: skip
+        wanted = Selection(
+            backbones=(BACKBONE,),
+            fusions=(row.fusion if full else quick.text(row.fusion),),
+            datasets=(row.corpus,),
+            folds=(row.folds,),
+            shuffle=row.shuffle,
+            seeds=seeds,
+        )
         (jobs[row],) = plan.plan(rules, parts, wanted).jobs
-    summary = run(Plan(tuple(jobs.values()), (), ()), out, f"sqlite:///{out}/mlflow.db", say=lambda line: print(line, file=sys.stderr, flush=True))
+    summary = run(
+        Plan(tuple(jobs.values()), (), ()),
+        out,
+        f"sqlite:///{out}/mlflow.db",
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
     done = {r.id: r for r in (*summary.finished, *summary.unchanged)}
     folder = ResultStore(out)
     measured = {}
     for row, job in jobs.items():
         if job.id in done:
             stored = predictions.Predictions.read(folder.predictions_path(job.id))
-            measured[row] = Measured(done[job.id], decisions(stored, len(LABELS), by_conversation=row.folds == HELD))
+            measured[row] = Measured(
+                done[job.id], decisions(stored, len(LABELS), by_conversation=row.folds == HELD)
+            )
     return measured
 
 
@@ -116,14 +156,29 @@ def said(chosen: Iterable[Row], *, seeds: int, full: bool) -> None:
     seconds = {fusion: seconds_of_training(fusion, full=full) for fusion in sorted(fusions)}
     cores = len(os.sched_getaffinity(0))
     total = sum(trainings[row] * seconds[row.fusion] for row in chosen) / cores
-    recipe = f"the paper's networks, {EPOCHS} epochs" if full else f"small networks, {quick.EPOCHS} epochs at a learning rate of {quick.LR:g}"
-    print(f"{len(chosen)} rows, {sum(trainings.values())} trainings, {SESSIONS * CONVERSATIONS} conversations a corpus; {recipe}")
-    print("seconds a training: " + ", ".join(f"{fusion} {value:.0f}" for fusion, value in seconds.items()))
-    print(f"about {total / 60:.0f} minutes on {cores} cores, and one or two to hear the corpora", flush=True)
+    recipe = (
+        f"the paper's networks, {EPOCHS} epochs"
+        if full
+        else f"small networks, {quick.EPOCHS} epochs at a learning rate of {quick.LR:g}"
+    )
+    print(
+        f"{len(chosen)} rows, {sum(trainings.values())} trainings, {SESSIONS * CONVERSATIONS}"
+        f" conversations a corpus; {recipe}"
+    )
+    print(
+        "seconds a training: "
+        + ", ".join(f"{fusion} {value:.0f}" for fusion, value in seconds.items())
+    )
+    print(
+        f"about {total / 60:.0f} minutes on {cores} cores, and one or two to hear the corpora",
+        flush=True,
+    )
 
 
 def seconds_of_training(fusion: str, *, full: bool) -> float:
-    """Of one fold: median of some steps on a conversation of mean length, on one thread, times all steps."""
+    """Of one fold: median of some steps on a conversation of mean length, on one thread, times all
+    steps.
+    """
     import torch
 
     from nverbench import Batch
@@ -136,12 +191,20 @@ def seconds_of_training(fusion: str, *, full: bool) -> float:
     turns, frames = (FEWEST + MOST) // 2, (SHORTEST + LONGEST) // 2 + 1
     if recipe.unit == "conversation":
         ends = frames * torch.arange(1, turns + 1)
-        batch = Batch((torch.randn(1, turns * frames, MELS),), (ends[-1:],), (torch.stack([ends - frames, ends], dim=1),))
+        batch = Batch(
+            (torch.randn(1, turns * frames, MELS),),
+            (ends[-1:],),
+            (torch.stack([ends - frames, ends], dim=1),),
+        )
     else:
         clips = recipe.batch or 1
         batch = Batch((torch.randn(clips, frames, MELS),), (torch.full((clips,), frames),))
     conversations = SESSIONS * CONVERSATIONS * (1 - 1 / SESSIONS) * (1 - VALIDATION)
-    steps = conversations if recipe.unit == "conversation" else conversations * turns * (1 - UNSCORED) / (recipe.batch or 1)
+    steps = (
+        conversations
+        if recipe.unit == "conversation"
+        else conversations * turns * (1 - UNSCORED) / (recipe.batch or 1)
+    )
     return (recipe.epochs or 1) * steps * EVALUATED * _step(module, batch)
 
 

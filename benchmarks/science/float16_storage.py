@@ -1,9 +1,12 @@
-"""What ``--storage float16`` costs: the error of the stored frames, and what becomes of the predictions on conversation-demo.
+"""What ``--storage float16`` costs: the error of the stored frames, and what becomes of the
+predictions on conversation-demo.
 
-    python benchmarks/science/float16_storage.py [--backbone logmel-stats] [--fusion erc-mean:dim=16,hidden=16,layers=0]
+    python benchmarks/science/float16_storage.py [--backbone logmel-stats] [--fusion
+    erc-mean:dim=16,hidden=16,layers=0]
 
-The same job (session 5 held out) runs twice through the command line, in a home of its own, with frames in float32 and in float16. Errors are those
-of the float32 frames once rounded, which is all that the storage does to them.
+The same job (session 5 held out) runs twice through the command line, in a home of its own, with
+frames in float32 and in float16. Errors are those of the float32 frames once rounded, which is all
+that the storage does to them.
 """
 
 from __future__ import annotations
@@ -25,16 +28,37 @@ STORAGES = ("float32", "float16")
 
 def ran(folder: Path, backbone: str, fusion: str, storage: str) -> Predictions:
     """The predictions of one job."""
-    words = ["run", "--backbone", backbone, "--dataset", "conversation-demo", "--fusion", fusion, "--folds", "holdout=ses5",
-             "--storage", storage, "--out", storage]  # fmt: skip
+    words = [
+        "run",
+        "--backbone",
+        backbone,
+        "--dataset",
+        "conversation-demo",
+        "--fusion",
+        fusion,
+        "--folds",
+        "holdout=ses5",
+        "--storage",
+        storage,
+        "--out",
+        storage,
+    ]
     environment = {**os.environ, "NVERBENCH_HOME": str(folder / "home")}
-    subprocess.run([sys.executable, "-m", "nverbench", *words], cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "nverbench", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
     (path,) = (folder / storage / "results").glob("*.predictions.npz")
     return Predictions.read(path)
 
 
 def rounding(root: Path) -> dict[str, float]:
-    """Errors of float16 over every frame of a store: root mean square relative to that of the frames, and the largest relative to its own number."""
+    """Errors of float16 over every frame of a store: root mean square relative to that of the
+    frames, and the largest relative to its own number.
+    """
     store, squares, errors, largest, count = EmbeddingCache(root), 0.0, 0.0, 0.0, 0
     for path in sorted(root.rglob(f"*{SUFFIX}")):
         found = store.open(path.name.removesuffix(SUFFIX))
@@ -43,25 +67,36 @@ def rounding(root: Path) -> dict[str, float]:
         exact = found[0].astype(np.float64)
         error = np.abs(found[0].astype(np.float16).astype(np.float64) - exact)
         normal = np.abs(exact) >= np.finfo(np.float16).smallest_normal
-        squares, errors, count = squares + float((exact**2).sum()), errors + float((error**2).sum()), count + len(exact)
+        squares, errors, count = (
+            squares + float((exact**2).sum()),
+            errors + float((error**2).sum()),
+            count + len(exact),
+        )
         largest = max(largest, float((error / np.abs(np.where(normal, exact, np.inf))).max()))
     return {"rms": (errors / squares) ** 0.5, "largest": largest, "frames": count}
 
 
 def main() -> None:
     """Print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--backbone", default="logmel-stats")
     parser.add_argument("--fusion", default="erc-mean:dim=16,hidden=16,layers=0")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        exact, rounded = (ran(folder, asked.backbone, asked.fusion, storage) for storage in STORAGES)
+        exact, rounded = (
+            ran(folder, asked.backbone, asked.fusion, storage) for storage in STORAGES
+        )
         error = rounding(folder / "home" / "embeddings")
     assert exact.ids == rounded.ids
     changed = exact.probabilities.argmax(-1) != rounded.probabilities.argmax(-1)
     apart = np.abs(exact.probabilities - rounded.probabilities)
-    print(f"{asked.backbone}, {asked.fusion}, conversation-demo: {error['frames']:,} frames, {changed.size:,} predictions\n")
+    print(
+        f"{asked.backbone}, {asked.fusion}, conversation-demo: {error['frames']:,} frames,"
+        f" {changed.size:,} predictions\n"
+    )
     print("| what | float16 against float32 |\n|---|---|")
     print(f"| frames, root mean square of the error / of the frames | {error['rms']:.1e} |")
     print(f"| frames, largest relative error of a number | {error['largest']:.1e} |")

@@ -1,7 +1,10 @@
-"""Digests of the folds of every corpus whose list of clips follows from its publication: no audio is needed to know them.
+"""Digests of the folds of every corpus whose list of clips follows from its publication: no audio
+is needed to know them.
 
-``python benchmarks/science/fold_digests.py`` prints what registry.yaml should hold under ``pins.datasets.NAME.folds``; ``--check`` compares and exits 1 where
-they differ. The clips are all names that the published scheme allows and the loader's own parser accepts, without known defects, cut as nver-1 says.
+``python benchmarks/science/fold_digests.py`` prints what registry.yaml should hold under
+``pins.datasets.NAME.folds``; ``--check`` compares and exits 1 where they differ. The clips are all
+names that the published scheme allows and the loader's own parser accepts, without known defects,
+cut as nver-1 says.
 """
 
 from __future__ import annotations
@@ -22,8 +25,15 @@ KINDS = ("speaker", "random")
 
 def emogator_names() -> Iterable[str]:
     """The scheme of EmoGator's README: 357 contributors, 30 categories, 3 takes."""
-    ranges = (range(1, emogator.CONTRIBUTORS + 1), range(1, len(emogator.CATEGORIES) + 1), range(1, emogator.TAKES + 1))
-    return (f"{contributor:06d}-{category:02d}-{take}.mp3" for contributor, category, take in itertools.product(*ranges))
+    ranges = (
+        range(1, emogator.CONTRIBUTORS + 1),
+        range(1, len(emogator.CATEGORIES) + 1),
+        range(1, emogator.TAKES + 1),
+    )
+    return (
+        f"{contributor:06d}-{category:02d}-{take}.mp3"
+        for contributor, category, take in itertools.product(*ranges)
+    )
 
 
 def pinned_names() -> Iterable[str]:
@@ -33,15 +43,26 @@ def pinned_names() -> Iterable[str]:
 
 def ravdess_names() -> Iterable[str]:
     """The scheme of RAVDESS' speech part: 24 actors x 60; neutral has one intensity."""
-    twice, emotions, actors = ("01", "02"), range(1, len(ravdess.EMOTIONS) + 1), range(1, ravdess.ACTORS + 1)
+    twice, emotions, actors = (
+        ("01", "02"),
+        range(1, len(ravdess.EMOTIONS) + 1),
+        range(1, ravdess.ACTORS + 1),
+    )
     grid = itertools.product(emotions, twice, twice, twice, actors)
-    return (f"03-01-{emotion:02d}-{intensity}-{statement}-{take}-{actor:02d}.wav" for emotion, intensity, statement, take, actor in grid)
+    return (
+        f"03-01-{emotion:02d}-{intensity}-{statement}-{take}-{actor:02d}.wav"
+        for emotion, intensity, statement, take, actor in grid
+    )
 
 
 def crema_d_names() -> Iterable[str]:
-    """The grid that SentenceFilenames.csv of the repository fills but for 20 holes, which the parser knows: 7,442 names."""
+    """The grid that SentenceFilenames.csv of the repository fills but for 20 holes, which the
+    parser knows: 7,442 names.
+    """
     actors = map(str, range(crema_d.FIRST_ACTOR, crema_d.LAST_ACTOR + 1))
-    grid = itertools.product(actors, crema_d.SENTENCES, crema_d.EMOTIONS, (*crema_d.LEVELS, crema_d.NO_LEVEL))
+    grid = itertools.product(
+        actors, crema_d.SENTENCES, crema_d.EMOTIONS, (*crema_d.LEVELS, crema_d.NO_LEVEL)
+    )
     return ("_".join(parts) + ".wav" for parts in grid)
 
 
@@ -53,14 +74,21 @@ FOLLOWS: tuple[tuple[Dataset, Parse, Callable[[], Iterable[str]]], ...] = (
     (crema_d.CREMA_D, crema_d.parse, crema_d_names),
 )
 DOES_NOT = {
-    "asvp-esd": "which statements, intensities and sources each actor has is told by the files only",
+    "asvp-esd": (
+        "which statements, intensities and sources each actor has is told by the files only"
+    ),
     "jnv": "how many clips each speaker has per emotion is not published",
     "vivae": "clips per speaker and per state are published, clips per speaker and state are not",
-    "emodb": "535 of about 800 recordings were kept after a listening test; which ones is told by the files only",
+    "emodb": (
+        "535 of about 800 recordings were kept after a listening test; which ones is told by the"
+        " files only"
+    ),
     "mesd": "the words of each emotion and voice are told by the files only",
     "donate-a-cry": "a name holds the id of an installation and a time",
     "vocalsound": "which numbers of speakers and collections exist is told by the files only",
-    "iemocap": "the turns of a dialogue are told by its evaluation file, which is had by request only",
+    "iemocap": (
+        "the turns of a dialogue are told by its evaluation file, which is had by request only"
+    ),
 }
 """Corpus -> why its folds cannot be known without a copy."""
 
@@ -71,17 +99,33 @@ def clips(dataset: Dataset, parse: Parse, names: Iterable[str]) -> list[Clip]:
     Raises:
         SystemExit: the names do not give the counts that the dataset declares.
     """
-    said = [item for item in map(parse, names) if isinstance(item, Said) and item.label in dataset.labels]
+    said = [
+        item
+        for item in map(parse, names)
+        if isinstance(item, Said) and item.label in dataset.labels
+    ]
     have = {label: sum(item.label == label for item in said) for label in dataset.labels}
     if have != dict(dataset.counts):
-        raise SystemExit(f"{dataset.name}: the published names give {have}, the loader declares {dict(dataset.counts)}")
-    return [Clip(item.id, Path(item.id), item.label, item.speaker, item.group) for item in said if item.id not in dataset.defects]
+        raise SystemExit(
+            f"{dataset.name}: the published names give {have}, the loader declares"
+            f" {dict(dataset.counts)}"
+        )
+    return [
+        Clip(item.id, Path(item.id), item.label, item.speaker, item.group)
+        for item in said
+        if item.id not in dataset.defects
+    ]
 
 
 def digests(dataset: Dataset, parse: Parse, names: Iterable[str]) -> dict[str, str]:
     """Kind of folds -> digest."""
     protocol, published = registry.load().protocol(PROTOCOL), clips(dataset, parse, names)
-    return {kind: assign.make_folds(published, kind, k=protocol.k, seed=protocol.seed, inner=None).digest for kind in KINDS}
+    return {
+        kind: (
+            assign.make_folds(published, kind, k=protocol.k, seed=protocol.seed, inner=None).digest
+        )
+        for kind in KINDS
+    }
 
 
 def main() -> None:
@@ -95,7 +139,13 @@ def main() -> None:
         for kind, digest in digests(dataset, parse, names()).items():
             differs = pinned.get(kind) != digest
             wrong += differs
-            note = "" if not check else f"  is not the registered {pinned.get(kind)}" if differs else "  registered"
+            note = (
+                ""
+                if not check
+                else f"  is not the registered {pinned.get(kind)}"
+                if differs
+                else "  registered"
+            )
             print(f"{dataset.name:12} {kind:8} {digest}{note}")
     for corpus, why in DOES_NOT.items():
         print(f"{corpus:12} needs a copy: {why}")

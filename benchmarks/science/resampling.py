@@ -1,4 +1,6 @@
-"""Resampling a two-second clip to 16 kHz: torchaudio's convolution on one and on two threads against our filter bank; milliseconds, medians of 7."""
+"""Resampling a two-second clip to 16 kHz: torchaudio's convolution on one and on two threads
+against our filter bank; milliseconds, medians of 7.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def row(native: int) -> str:
 
 def main() -> None:
     """Print a Markdown table."""
-    print("| from Hz | torchaudio, 1 thread | torchaudio, 2 threads | filter bank | largest difference |\n|---|---|---|---|---|")
+    print(
+        "| from Hz | torchaudio, 1 thread | torchaudio, 2 threads | filter bank | largest"
+        " difference |\n|---|---|---|---|---|"
+    )
     for native in RATES:
         print(row(native), flush=True)
 

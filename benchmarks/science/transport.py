@@ -1,6 +1,8 @@
-"""What transport between the clips of a test batch does to a prediction: batch size, and sets sorted by class. PARROT, synthetic embeddings.
+"""What transport between the clips of a test batch does to a prediction: batch size, and sets
+sorted by class. PARROT, synthetic embeddings.
 
-Trained on shuffled clips, as papers do, and on batches of one class each, as a loader that reads class folders without shuffling has them.
+Trained on shuffled clips, as papers do, and on batches of one class each, as a loader that reads
+class folders without shuffling has them.
 """
 
 from __future__ import annotations
@@ -15,18 +17,23 @@ from nverbench import Batch
 from nverbench.plugin import discovery
 
 CLASSES, DIMS, TRAIN, TEST, EPOCHS, SEEDS = 6, (48, 64), 480, 480, 8, 2
-SPREAD = 0.35  # of class means, in standard deviations of a feature's noise: hard enough that a leak shows
+# of class means, in standard deviations of a feature's noise: hard enough that a leak shows
+SPREAD = 0.35
 READINGS = ("bank", "batch", "literal")
 ORDERS = ("shuffled", "sorted by class")
 SIZES = (8, 32, TEST)
 
 
 def embeddings(seed: int) -> tuple[Batch, Tensor]:
-    """Two streams of Gaussian features whose means depend weakly on the class, training rows before test rows, and the classes."""
+    """Two streams of Gaussian features whose means depend weakly on the class, training rows before
+    test rows, and the classes.
+    """
     rng = np.random.default_rng(seed)
     target = np.concatenate([rng.permutation(np.arange(rows) % CLASSES) for rows in (TRAIN, TEST)])
     means = [rng.normal(size=(CLASSES, d)) for d in DIMS]
-    streams = [SPREAD * mean[target] + rng.normal(size=(len(target), mean.shape[1])) for mean in means]
+    streams = [
+        SPREAD * mean[target] + rng.normal(size=(len(target), mean.shape[1])) for mean in means
+    ]
     return Batch(tuple(torch.tensor(s, dtype=torch.float32) for s in streams)), torch.tensor(target)
 
 
@@ -45,7 +52,9 @@ def trained(reading: str, order: str, batch: Batch, target: Tensor, seed: int) -
         batches = ordered(order, target[:TRAIN]).split(part.recipe.batch)
         for i in torch.randperm(len(batches)).tolist():
             optimizer.zero_grad(set_to_none=True)
-            torch.nn.functional.cross_entropy(module(rows_of(batch, batches[i])).logits, target[batches[i]]).backward()
+            torch.nn.functional.cross_entropy(
+                module(rows_of(batch, batches[i])).logits, target[batches[i]]
+            ).backward()
             optimizer.step()
     module.eval()
     module.remember(rows_of(batch, slice(TRAIN)), torch.Generator().manual_seed(seed))
@@ -68,7 +77,9 @@ def predicted(module: torch.nn.Module, batch: Batch, order: Tensor, size: int) -
 
 
 def measured(reading: str, order: str, seed: int) -> Iterator[tuple[str, int, float, float]]:
-    """Order of the test set, batch size, accuracy, and the share of clips whose class is another than in shuffled batches of 32."""
+    """Order of the test set, batch size, accuracy, and the share of clips whose class is another
+    than in shuffled batches of 32.
+    """
     batch, target = embeddings(seed)
     module, truth = trained(reading, order, batch, target, seed), target[TRAIN:]
     rows = {name: ordered(name, truth) for name in ORDERS}
@@ -76,20 +87,33 @@ def measured(reading: str, order: str, seed: int) -> Iterator[tuple[str, int, fl
     for name in ORDERS:
         for size in SIZES:
             classes = predicted(module, batch, rows[name], size)
-            yield name, size, (classes == truth).double().mean().item(), (classes != usual).double().mean().item()
+            yield (
+                name,
+                size,
+                (classes == truth).double().mean().item(),
+                (classes != usual).double().mean().item(),
+            )
 
 
 def main() -> None:
     """Print a Markdown table, means over seeds."""
     torch.set_num_threads(1)
-    print("| transport | trained on | test set | batch | accuracy % | other class than shuffled, 32 (% of clips) |\n|---|---|---|---|---|---|")
+    print(
+        "| transport | trained on | test set | batch | accuracy % | other class than shuffled, 32"
+        " (% of clips) |\n|---|---|---|---|---|---|"
+    )
     for order in ORDERS:
         for reading in READINGS:
             runs = [list(measured(reading, order, seed)) for seed in range(SEEDS)]
             for cases in zip(*runs, strict=True):
                 test, size = cases[0][:2]
-                accuracy, moved = (100 * float(np.mean([case[i] for case in cases])) for i in (2, 3))
-                print(f"| {reading} | {order} | {test} | {size} | {accuracy:.1f} | {moved:.1f} |", flush=True)
+                accuracy, moved = (
+                    100 * float(np.mean([case[i] for case in cases])) for i in (2, 3)
+                )
+                print(
+                    f"| {reading} | {order} | {test} | {size} | {accuracy:.1f} | {moved:.1f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Everything about the speed of backbones, in one run: scan engines, whole networks, padded batches, resampling. Prints Markdown.
+"""Everything about the speed of backbones, in one run: scan engines, whole networks, padded
+batches, resampling. Prints Markdown.
 
     python benchmarks/speed/backbones.py
 
-On a machine that does nothing else; the GPU rows appear where torch sees a CUDA device. What real recordings cost: ``extraction.py``.
+On a machine that does nothing else; the GPU rows appear where torch sees a CUDA device. What real
+recordings cost: ``extraction.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ import torch
 def main() -> None:
     """The machine, then every table."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {device}; torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {device}; torch {torch.__version__},"
+        f" {torch.get_num_threads()} threads\n"
+    )
     for part in (scan, speech_batching, resampling):
         part.main()
         print(flush=True)

@@ -1,4 +1,6 @@
-"""One training step (forward, backward, Adam, batch 32) of every head at the papers' widths, on one thread and on two."""
+"""One training step (forward, backward, Adam, batch 32) of every head at the papers' widths, on one
+thread and on two.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import torch
 from nverbench import Batch
 from nverbench.plugin import discovery
 
-CASES = (("fcn", (768,)), ("fcn", (3840,)), ("cnn", (768,)), ("cnn", (3840,)), ("reno", (768, 768)), ("concat", (3840, 768)), ("reno", (3840, 768)))
+CASES = (
+    ("fcn", (768,)),
+    ("fcn", (3840,)),
+    ("cnn", (768,)),
+    ("cnn", (3840,)),
+    ("reno", (768, 768)),
+    ("concat", (3840, 768)),
+    ("reno", (3840, 768)),
+)
 STEPS = 7
 
 
@@ -40,7 +50,11 @@ def main() -> None:
     for fusion, dims in CASES:
         one, weights = step_ms(fusion, dims, 1)
         two, _ = step_ms(fusion, dims, 2)
-        print(f"| {fusion} | {'+'.join(map(str, dims))} | {weights / 1e6:.2f} M | {one:.0f} | {two:.0f} |", flush=True)
+        print(
+            f"| {fusion} | {'+'.join(map(str, dims))} | {weights / 1e6:.2f} M | {one:.0f} |"
+            f" {two:.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

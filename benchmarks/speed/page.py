@@ -1,8 +1,10 @@
-"""The leaderboard's page: seconds to build, size, and time to interactive in headless Chromium, for 100, 1,000 and 10,000 results.
+"""The leaderboard's page: seconds to build, size, and time to interactive in headless Chromium, for
+100, 1,000 and 10,000 results.
 
-The results are made from a few real ones by changing ids, names and scores; ranks are made up with them. ``--screenshots FOLDER`` also writes
-pictures of every view in light, dark and phone width.
-Run: ``python benchmarks/speed/page.py --out nverbench-runs [--screenshots FOLDER] [--sizes 100,1000]``.
+The results are made from a few real ones by changing ids, names and scores; ranks are made up with
+them. ``--screenshots FOLDER`` also writes pictures of every view in light, dark and phone width.
+Run: ``python benchmarks/speed/page.py --out nverbench-runs [--screenshots FOLDER] [--sizes
+100,1000]``.
 """
 
 from __future__ import annotations
@@ -34,9 +36,20 @@ from nverbench.results.store import ResultStore
 MAMBA = ["audio-mamba-tiny", "audio-mamba-small", "audio-mamba-base"]
 SPEECH = ["wavlm-base", "unispeech-sat-base", "wav2vec2-base", "hubert-base"]
 PAIRS = [(a, b) for a in MAMBA for b in SPEECH] + list(itertools.combinations(SPEECH, 2))
-FUSIONS = [("reno", "renyi"), ("concat", "cross-entropy"), ("gated", "cross-entropy"), ("parrot", "cross-entropy"), ("late", "cross-entropy")]
+FUSIONS = [
+    ("reno", "renyi"),
+    ("concat", "cross-entropy"),
+    ("gated", "cross-entropy"),
+    ("parrot", "cross-entropy"),
+    ("late", "cross-entropy"),
+]
 CORPORA = ["vivae", "asvp-esd", "emogator-41", "emodb"]
-SIZES = {"audio-mamba-tiny": 5.2e6, "audio-mamba-small": 20.3e6, "audio-mamba-base": 79.3e6, "wav2vec2-base": 95.0e6}
+SIZES = {
+    "audio-mamba-tiny": 5.2e6,
+    "audio-mamba-small": 20.3e6,
+    "audio-mamba-base": 79.3e6,
+    "wav2vec2-base": 95.0e6,
+}
 FOLDS = ["speaker", "random"]
 
 
@@ -46,48 +59,120 @@ def made_up(real: list[Row], number: int) -> list[Row]:
     grid = list(itertools.product(CORPORA, FOLDS, FUSIONS, PAIRS))
     for i in range(number):
         turn, (corpus, folds, (fusion, loss), pair) = i // len(grid), grid[i % len(grid)]
-        found.append(_row(real[i % len(real)], f"{fusion}:align_dim={128 * turn}" if turn else fusion, loss, corpus, folds, pair, i, draw))
+        found.append(
+            _row(
+                real[i % len(real)],
+                f"{fusion}:align_dim={128 * turn}" if turn else fusion,
+                loss,
+                corpus,
+                folds,
+                pair,
+                i,
+                draw,
+            )
+        )
     return found
 
 
-def _row(like: Row, fusion: str, loss: str, corpus: str, folds: str, pair: tuple[str, str], i: int, draw: random.Random) -> Row:
+def _row(
+    like: Row,
+    fusion: str,
+    loss: str,
+    corpus: str,
+    folds: str,
+    pair: tuple[str, str],
+    i: int,
+    draw: random.Random,
+) -> Row:
     r = like.result.published()
     control = i % 29 == 28
     mamba = sum(b in MAMBA for b in pair)
-    value = min(0.93, max(0.12, draw.gauss(0.34 if control else 0.55 + 0.02 * mamba + 0.01 * (fusion == "reno"), 0.03)))
+    value = min(
+        0.93,
+        max(
+            0.12,
+            draw.gauss(0.34 if control else 0.55 + 0.02 * mamba + 0.01 * (fusion == "reno"), 0.03),
+        ),
+    )
     half = abs(draw.gauss(0.025, 0.004))
-    scores = {n: s.model_copy(update={"value": value, "low": value - half, "high": value + half, "fold_mean": value}) for n, s in r.scores.items()}
+    scores = {
+        n: s.model_copy(
+            update={"value": value, "low": value - half, "high": value + half, "fold_mean": value}
+        )
+        for n, s in r.scores.items()
+    }
     suffix = ":untrained" if control else ""
-    entry = r.entry.model_copy(update={
-        "backbones": [b + suffix for b in pair], "families": ["mamba" if b in MAMBA else "attention" for b in pair], "fusion": fusion, "loss": loss,
-        "dataset": corpus, "paper": "RENO (arXiv 2506.02258)",
-    })  # fmt: skip
+    entry = r.entry.model_copy(
+        update={
+            "backbones": [b + suffix for b in pair],
+            "families": ["mamba" if b in MAMBA else "attention" for b in pair],
+            "fusion": fusion,
+            "loss": loss,
+            "dataset": corpus,
+            "paper": "RENO (arXiv 2506.02258)",
+        }
+    )
     digest = sha256(f"{corpus}{folds}".encode()).hexdigest()
-    provenance = r.provenance.model_copy(update={
-        "dataset_digest": sha256(corpus.encode()).hexdigest(), "embedding_digests": {b: sha256(b.encode()).hexdigest() for b in entry.backbones},
-        "weights_digests": dict.fromkeys(entry.backbones, "0" * 64), "parameters_trained": int(1.2e6 * draw.uniform(0.5, 3)),
-        "parameters_frozen": {b + suffix: int(SIZES.get(b, 94.4e6)) for b in pair}, "licences": {corpus: "CC BY-NC-SA 4.0", pair[0]: "MIT"},
-    })  # fmt: skip
-    timings = r.timings.model_copy(update={"embed_per_clip": dict.fromkeys(entry.backbones, draw.uniform(0.02, 0.2))})
-    result = r.model_copy(update={
-        "id": sha256(f"{i}".encode()).hexdigest()[:16], "entry": entry, "scores": scores, "control": control, "provenance": provenance,
-        "timings": timings, "folds": r.folds.model_copy(update={"kind": folds, "digest": digest}),
-        "standing": ["official", "provisional", "unofficial"][i % 7 // 3],
-        "licence": f"CC BY-NC-SA 4.0 ({corpus})",
-    })  # fmt: skip
+    provenance = r.provenance.model_copy(
+        update={
+            "dataset_digest": sha256(corpus.encode()).hexdigest(),
+            "embedding_digests": {b: sha256(b.encode()).hexdigest() for b in entry.backbones},
+            "weights_digests": dict.fromkeys(entry.backbones, "0" * 64),
+            "parameters_trained": int(1.2e6 * draw.uniform(0.5, 3)),
+            "parameters_frozen": {b + suffix: int(SIZES.get(b, 94.4e6)) for b in pair},
+            "licences": {corpus: "CC BY-NC-SA 4.0", pair[0]: "MIT"},
+        }
+    )
+    timings = r.timings.model_copy(
+        update={"embed_per_clip": dict.fromkeys(entry.backbones, draw.uniform(0.02, 0.2))}
+    )
+    result = r.model_copy(
+        update={
+            "id": sha256(f"{i}".encode()).hexdigest()[:16],
+            "entry": entry,
+            "scores": scores,
+            "control": control,
+            "provenance": provenance,
+            "timings": timings,
+            "folds": r.folds.model_copy(update={"kind": folds, "digest": digest}),
+            "standing": ["official", "provisional", "unofficial"][i % 7 // 3],
+            "licence": f"CC BY-NC-SA 4.0 ({corpus})",
+        }
+    )
     rank = None if control else 1 + min(4, int(max(0.0, 0.64 - value) / 0.03))
-    behind = Comparison(Interval(max(0.0, 0.66 - value), max(0.0, 0.66 - value) - half, 0.66 - value + half, half / 2), 0.04, half)
+    behind = Comparison(
+        Interval(
+            max(0.0, 0.66 - value), max(0.0, 0.66 - value) - half, 0.66 - value + half, half / 2
+        ),
+        0.04,
+        half,
+    )
     gap = _gap(result, draw) if folds == "speaker" and i % 3 == 0 else None
     level: Any = "reproduced" if i % 5 == 0 else "own"
     why = "a control, not a result" if control else ""
-    return Row(replace(like.filed, result=result, level=level), rank, why, behind if rank else None, published(entry), gap)
+    return Row(
+        replace(like.filed, result=result, level=level),
+        rank,
+        why,
+        behind if rank else None,
+        published(entry),
+        gap,
+    )
 
 
 def _gap(result: Result, draw: random.Random) -> Gap:
     value = draw.gauss(0.06, 0.02)
     values = {"macro_f1": Difference(value=value, low=value - 0.02, high=value + 0.02, se=0.01)}
-    return Gap(system="", dataset=result.entry.dataset, protocol=result.protocol, random=result.id, disjoint=result.id, kind="speaker",
-               unit=result.unit, values=values)  # fmt: skip
+    return Gap(
+        system="",
+        dataset=result.entry.dataset,
+        protocol=result.protocol,
+        random=result.id,
+        disjoint=result.id,
+        kind="speaker",
+        unit=result.unit,
+        values=values,
+    )
 
 
 @contextmanager
@@ -95,7 +180,9 @@ def browser() -> Iterator[Any]:
     """The machine's Chromium."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    path = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
     with sync_playwright() as play:
         opened = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
@@ -103,7 +190,9 @@ def browser() -> Iterator[Any]:
 
 
 def measure(real: list[Row], number: int, opened: Any) -> str:
-    """One line: seconds to build, bytes, milliseconds until the table can be used, and until a search, a sort and the jumps of a scroll are drawn."""
+    """One line: seconds to build, bytes, milliseconds until the table can be used, and until a
+    search, a sort and the jumps of a scroll are drawn.
+    """
     found = made_up(real, number)
     with tempfile.TemporaryDirectory() as folder:
         began, busy = time.perf_counter(), time.process_time()
@@ -113,12 +202,20 @@ def measure(real: list[Row], number: int, opened: Any) -> str:
         tab = opened.new_page(viewport={"width": 1440, "height": 900})
         tab.goto((Path(folder) / "page" / "index.html").as_uri() + "#corpus=&folds=&protocol=")
         tab.wait_for_function("document.documentElement.dataset.ready")
-        ready = tab.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+        ready = tab.evaluate(
+            "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+        )
         search, jump, sort = tab.evaluate(TIMES)
         tab.close()
     per = built.size / number / 1e3
-    made = f"built in {seconds:6.2f} s ({busy:.2f} of the processor), {built.size / 1e6:7.1f} MB ({per:.1f} kB each), index {index / 1e6:5.2f} MB"
-    used = f"interactive after {ready:5.0f} ms, search {search:4.0f} ms, sort {sort:4.0f} ms, worst frame of a scroll {jump:4.0f} ms"
+    made = (
+        f"built in {seconds:6.2f} s ({busy:.2f} of the processor), {built.size / 1e6:7.1f} MB"
+        f" ({per:.1f} kB each), index {index / 1e6:5.2f} MB"
+    )
+    used = (
+        f"interactive after {ready:5.0f} ms, search {search:4.0f} ms, sort {sort:4.0f} ms, worst"
+        f" frame of a scroll {jump:4.0f} ms"
+    )
     return f"{number:>6} results: {made}; {used}"
 
 
@@ -141,31 +238,61 @@ TIMES = """async () => {
 }"""
 
 
-def screenshots(found: list[Row], real: list[Row], folder: Path, opened: Any, say: Callable[[str], None] = print) -> None:
+def screenshots(
+    found: list[Row], real: list[Row], folder: Path, opened: Any, say: Callable[[str], None] = print
+) -> None:
     """Pictures of every view in light, dark and phone width."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        build([*found, *real], Path(place) / "page", claims=CLAIMS, knowledge=PartInfo(), points=_clouds(found[0], real[0]))
+        build(
+            [*found, *real],
+            Path(place) / "page",
+            claims=CLAIMS,
+            knowledge=PartInfo(),
+            points=_clouds(found[0], real[0]),
+        )
         views = {
-            "table": "index.html", "all": "index.html#corpus=&folds=&protocol=&sort=rank&order=up", "pairs": "index.html#view=pairs",
-            "cost": "index.html#view=cost", "result": f"results/{found[0].result.id}.html", "claims": "claims.html", "about": "about.html",
+            "table": "index.html",
+            "all": "index.html#corpus=&folds=&protocol=&sort=rank&order=up",
+            "pairs": "index.html#view=pairs",
+            "cost": "index.html#view=cost",
+            "result": f"results/{found[0].result.id}.html",
+            "claims": "claims.html",
+            "about": "about.html",
             "datasets": "datasets.html",
-        }  # fmt: skip
-        for look, (width, scheme) in {"light": (1440, "light"), "dark": (1440, "dark"), "phone": (390, "light")}.items():
+        }
+        for look, (width, scheme) in {
+            "light": (1440, "light"),
+            "dark": (1440, "dark"),
+            "phone": (390, "light"),
+        }.items():
             for view, address in views.items():
                 tab = opened.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 tab.goto(f"{(Path(place) / 'page').as_uri()}/{address}")
                 tab.wait_for_timeout(100)
-                tab.screenshot(path=folder / f"{view}-{look}.png", full_page=view in ("result", "claims", "pairs", "cost"))
+                tab.screenshot(
+                    path=folder / f"{view}-{look}.png",
+                    full_page=view in ("result", "claims", "pairs", "cost"),
+                )
                 tab.close()
     say(f"pictures in {folder}")
 
 
 CLAIMS = [
-    {"paper": "RENO (arXiv 2506.02258)", "sentence": "Mixed pairs are better than pairs of one family.", "contrast": "mixed - same-family pairs",
-     "verdict": verdict, "value": 0.005, "low": -0.012, "high": 0.022, "smallest": 0.017, "corpus": "jnv", "note": "published tables; four speakers"}
+    {
+        "paper": "RENO (arXiv 2506.02258)",
+        "sentence": "Mixed pairs are better than pairs of one family.",
+        "contrast": "mixed - same-family pairs",
+        "verdict": verdict,
+        "value": 0.005,
+        "low": -0.012,
+        "high": 0.022,
+        "smallest": 0.017,
+        "corpus": "jnv",
+        "note": "published tables; four speakers",
+    }
     for verdict in ("holds", "fails", "cannot tell", "not measured")
-]  # fmt: skip
+]
 
 
 def _clouds(*found: Row) -> dict[str, Any]:
@@ -176,8 +303,16 @@ def _clouds(*found: Row) -> dict[str, Any]:
         labels = [draw.randrange(len(classes)) for _ in range(600)]
         for digest in row.result.provenance.embedding_digests.values():
             xy = [[draw.gauss(8 * (k % 4), 3), draw.gauss(8 * (k // 4), 3)] for k in labels]
-            clouds[digest] = {"xy": xy, "classes": classes, "people": [f"group {i:02d}" for i in range(41)], "labels": labels,
-                              "groups": [draw.randrange(41) for _ in labels], "unit": "speaker", "clips": 1229, "shown": 600}  # fmt: skip
+            clouds[digest] = {
+                "xy": xy,
+                "classes": classes,
+                "people": [f"group {i:02d}" for i in range(41)],
+                "labels": labels,
+                "groups": [draw.randrange(41) for _ in labels],
+                "unit": "speaker",
+                "clips": 1229,
+                "shown": 600,
+            }
     return clouds
 
 
@@ -188,7 +323,12 @@ def main() -> None:
     asked.add_argument("--screenshots", type=Path)
     given = asked.parse_args()
     folder = ResultStore(given.out)
-    real = rows([StoredResult(r, lambda r=r: Predictions.read(folder.predictions_path(r.id))) for r in folder.all()])
+    real = rows(
+        [
+            StoredResult(r, lambda r=r: Predictions.read(folder.predictions_path(r.id)))
+            for r in folder.all()
+        ]
+    )
     if not real:
         raise SystemExit(f"no results in {given.out / 'results'}; nverbench run makes some")
     with browser() as opened:

@@ -1,8 +1,11 @@
-"""Engines of the selective scan side by side, and whole Audio-Mamba forwards against the same network on the published pure-Python scan.
+"""Engines of the selective scan side by side, and whole Audio-Mamba forwards against the same
+network on the published pure-Python scan.
 
-    python benchmarks/speed/scan.py        (OMP_WAIT_POLICY=passive is set for the run: see waiting.py)
+    python benchmarks/speed/scan.py        (OMP_WAIT_POLICY=passive is set for the run: see
+    waiting.py)
 
-Columns are medians of interleaved repetitions on the same threads. With a CUDA device the same tables are printed for it.
+Columns are medians of interleaved repetitions on the same threads. With a CUDA device the same
+tables are printed for it.
 """
 
 from __future__ import annotations
@@ -28,9 +31,20 @@ BASE = {"b": 4, "l": 251, "e": 2304, "n": 24}
 CONVERSATION = {"b": 1, "l": 26_684, "e": 512, "n": 16}
 
 
-def published_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, z: Tensor | None = None,
-                   delta_bias: Tensor | None = None, delta_softplus: bool = False) -> Tensor:  # fmt: skip
-    """Our transcription of the pure-Python reference that mamba-ssm publishes: everything of size (b, e, l, n) at once, then a loop over l."""
+def published_scan(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> Tensor:
+    """Our transcription of the pure-Python reference that mamba-ssm publishes: everything of size
+    (b, e, l, n) at once, then a loop over l.
+    """
     step = delta if delta_bias is None else delta + delta_bias
     step = functional.softplus(step) if delta_softplus else step
     decay = torch.exp(torch.einsum("ble,en->beln", step, A))
@@ -47,7 +61,9 @@ def published_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D:
 
 @contextmanager
 def engine(name: str) -> Iterator[None]:
-    """One engine named by the environment variable; ``published``: the transcription above inside every mixer."""
+    """One engine named by the environment variable; ``published``: the transcription above inside
+    every mixer.
+    """
     kept = mamba.selective_scan
     if name == "published":
         mamba.selective_scan = published_scan
@@ -60,7 +76,9 @@ def engine(name: str) -> Iterator[None]:
         os.environ.pop(engines.VARIABLE, None)
 
 
-def side_by_side(cases: dict[str, Callable[[], object]], device: str, repeats: int = REPEATS) -> dict[str, float]:
+def side_by_side(
+    cases: dict[str, Callable[[], object]], device: str, repeats: int = REPEATS
+) -> dict[str, float]:
     """Median seconds of every case, measured in turns after one warm-up each."""
     times: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(repeats + 1):
@@ -94,7 +112,8 @@ def available(device: str) -> list[str]:
     return found
 
 
-def problem(device: str, *, b: int, l: int, e: int, n: int) -> dict[str, Tensor]:  # noqa: E741  # the paper's letter
+# the paper's letter
+def problem(device: str, *, b: int, l: int, e: int, n: int) -> dict[str, Tensor]:  # noqa: E741
     """Arguments of a scan as the mixer gives them."""
     g = torch.Generator().manual_seed(0)
 
@@ -102,7 +121,15 @@ def problem(device: str, *, b: int, l: int, e: int, n: int) -> dict[str, Tensor]
         return torch.randn(*shape, generator=g).to(device)
 
     A = -torch.arange(1, n + 1).float().expand(e, n).to(device)
-    shapes = {"x": (b, l, e), "delta": (b, l, e), "B": (b, l, n), "C": (b, l, n), "D": (e,), "z": (b, l, e), "delta_bias": (e,)}
+    shapes = {
+        "x": (b, l, e),
+        "delta": (b, l, e),
+        "B": (b, l, n),
+        "C": (b, l, n),
+        "D": (e,),
+        "z": (b, l, e),
+        "delta_bias": (e,),
+    }
     return {key: draw(*shape) for key, shape in shapes.items()} | {"A": A}
 
 
@@ -110,16 +137,32 @@ def problem(device: str, *, b: int, l: int, e: int, n: int) -> dict[str, Tensor]
 def scans(device: str) -> None:
     """One layer of audio-mamba-base, batch 4, without gradients."""
     given = problem(device, **BASE)
-    cases: dict[str, Callable[[], object]] = {"published": lambda: published_scan(**given, delta_softplus=True)}
-    cases |= {name: within(name, lambda: selective_scan(**given, delta_softplus=True)) for name in available(device)}
+    cases: dict[str, Callable[[], object]] = {
+        "published": lambda: published_scan(**given, delta_softplus=True)
+    }
+    cases |= {
+        name: within(name, lambda: selective_scan(**given, delta_softplus=True))
+        for name in available(device)
+    }
     mixer = MambaMixer(768, d_state=24, expand=3).to(device)
     u, c, d = (torch.randn(BASE["b"], BASE["l"], size, device=device) for size in (768, 2304, 48))
     weight = mixer.dt_proj.weight
-    cases["matrix products"] = lambda: (mixer.in_proj(u), mixer.x_proj(c), functional.linear(d, weight), mixer.out_proj(c))
+    cases["matrix products"] = lambda: (
+        mixer.in_proj(u),
+        mixer.x_proj(c),
+        functional.linear(d, weight),
+        mixer.out_proj(c),
+    )
     found = side_by_side(cases, device)
-    print(f"\nOne layer of audio-mamba-base (e 2304, n 24, l 251), batch 4, {device}:\n\n| scan | ms per clip | against published |\n|---|---|---|")
+    print(
+        f"\nOne layer of audio-mamba-base (e 2304, n 24, l 251), batch 4, {device}:\n\n| scan | ms"
+        " per clip | against published |\n|---|---|---|"
+    )
     for name, seconds in found.items():
-        print(f"| {name} | {seconds / BASE['b'] * 1e3:.2f} | {found['published'] / seconds:.1f} x |", flush=True)
+        print(
+            f"| {name} | {seconds / BASE['b'] * 1e3:.2f} | {found['published'] / seconds:.1f} x |",
+            flush=True,
+        )
 
 
 def conversation(device: str) -> None:
@@ -130,7 +173,9 @@ def conversation(device: str) -> None:
         y = selective_scan(**given, delta_softplus=True)
         torch.autograd.grad(y.square().mean(), list(given.values()))
 
-    found = side_by_side({name: within(name, both_ways) for name in available(device)}, device, repeats=3)
+    found = side_by_side(
+        {name: within(name, both_ways) for name in available(device)}, device, repeats=3
+    )
     print(f"\nOne conversation of 26,684 frames (e 512, n 16), forward and backward, {device}:\n")
     print("| scan | seconds | against the torch loop |\n|---|---|---|")
     for name, seconds in found.items():
@@ -139,35 +184,51 @@ def conversation(device: str) -> None:
 
 @torch.inference_mode()
 def networks(device: str) -> None:
-    """Whole forwards, against the same network on the published scan and against its matrix products alone."""
+    """Whole forwards, against the same network on the published scan and against its matrix
+    products alone.
+    """
     print(f"\nWhole forward, clips of 1.9 s (one chunk), {device}:\n")
     print("| network | batch | how | ms per clip | against published | over matrix products |")
     print("|---|---|---|---|---|---|")
     for size, batch in (("tiny", 1), ("tiny", 8), ("base", 8)):
-        encoder = discover().backbone(f"audio-mamba-{size}").load(LoadContext(device), layout="published")
+        encoder = (
+            discover().backbone(f"audio-mamba-{size}").load(LoadContext(device), layout="published")
+        )
         waves, lengths = torch.randn(batch, 30_400, device=device), torch.full((batch,), 30_400)
         blocks = [block.mixer for block in encoder.encoder.blocks]
         sizes = (blocks[0].in_proj.in_features, blocks[0].d_inner, blocks[0].dt_rank)
         u, c, d = (torch.randn(batch, 251, s, device=device) for s in sizes)
 
-        def products(blocks: list[MambaMixer] = blocks, u: Tensor = u, c: Tensor = c, d: Tensor = d) -> None:
+        def products(
+            blocks: list[MambaMixer] = blocks, u: Tensor = u, c: Tensor = c, d: Tensor = d
+        ) -> None:
             for m in blocks:
                 m.in_proj(u), m.x_proj(c), functional.linear(d, m.dt_proj.weight), m.out_proj(c)
 
-        def forward(encoder: Callable[..., object] = encoder, waves: Tensor = waves, lengths: Tensor = lengths) -> object:
+        def forward(
+            encoder: Callable[..., object] = encoder,
+            waves: Tensor = waves,
+            lengths: Tensor = lengths,
+        ) -> object:
             return encoder(waves, lengths)
 
         cases = {name: within(name, forward) for name in ("published", *available(device))}
         found = side_by_side(cases | {"matrix products": products}, device, repeats=3)
         for name, s in found.items():
             ratios = f"{found['published'] / s:.1f} x | {s / found['matrix products']:.2f} x"
-            print(f"| audio-mamba-{size} | {batch} | {name} | {s / batch * 1e3:.0f} | {ratios} |", flush=True)
+            print(
+                f"| audio-mamba-{size} | {batch} | {name} | {s / batch * 1e3:.0f} | {ratios} |",
+                flush=True,
+            )
 
 
 def main() -> None:
     """Every table, for the CPU and for CUDA where there is one."""
     for device in ("cpu", *(("cuda",) if torch.cuda.is_available() else ())):
-        print(f"\n{device}, {torch.get_num_threads()} threads; engines: {', '.join(available(device))}")
+        print(
+            f"\n{device}, {torch.get_num_threads()} threads; engines:"
+            f" {', '.join(available(device))}"
+        )
         scans(device)
         conversation(device)
         networks(device)

@@ -1,4 +1,5 @@
-"""Speech transformers on a CPU: padded batches of 1, 4, 8 and 16 against one clip at a time through plain transformers, same weights.
+"""Speech transformers on a CPU: padded batches of 1, 4, 8 and 16 against one clip at a time through
+plain transformers, same weights.
 
 OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive python benchmarks/speed/speech_batching.py [NAME ...]
 """
@@ -41,7 +42,11 @@ def ways_of(name: str, device: str) -> dict[str, Callable[[], list[Tensor]]]:
     waves = [wave.to(device) for wave in clips()]
 
     def alone(wave: Tensor, every: bool) -> Tensor:
-        wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7) if checkpoint.normalize else wave
+        wave = (
+            (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + 1e-7)
+            if checkpoint.normalize
+            else wave
+        )
         output = plain(wave[None], output_hidden_states=every)
         if every:
             torch.stack([state.mean(1) for state in output.hidden_states])
@@ -51,7 +56,9 @@ def ways_of(name: str, device: str) -> dict[str, Callable[[], list[Tensor]]]:
         got = []
         for i in range(0, CLIPS, size):
             batch = waves[i : i + size]
-            out = encoder(pad_sequence(batch, batch_first=True), torch.tensor([len(w) for w in batch]))
+            out = encoder(
+                pad_sequence(batch, batch_first=True), torch.tensor([len(w) for w in batch])
+            )
             got += [frames[:n] for frames, n in zip(out.frames, out.lengths, strict=True)]
         return got
 
@@ -64,7 +71,9 @@ def ways_of(name: str, device: str) -> dict[str, Callable[[], list[Tensor]]]:
 
 @torch.inference_mode()
 def compare(name: str, device: str) -> None:
-    """Rows of the table: medians over rounds that visit every way in turn, so that a busy neighbour hits all alike."""
+    """Rows of the table: medians over rounds that visit every way in turn, so that a busy neighbour
+    hits all alike.
+    """
     ways = ways_of(name, device)
     times: dict[str, list[float]] = {way: [] for way in ways}
     outputs: dict[str, list[Tensor]] = {}
@@ -81,13 +90,19 @@ def compare(name: str, device: str) -> None:
     for way, got in outputs.items():
         apart = max(float((a - b).abs().max()) for a, b in zip(got, expected, strict=True))
         faster = f"{plain / medians[way]:.2f} | {layered / medians[way]:.2f}"
-        print(f"| {name} | {device} | {way} | {medians[way]:.0f} | {faster} | {apart:.0e} |", flush=True)
+        print(
+            f"| {name} | {device} | {way} | {medians[way]:.0f} | {faster} | {apart:.0e} |",
+            flush=True,
+        )
 
 
 def main() -> None:
     """Print a Markdown table, with rows for CUDA where there is a device."""
     torch.set_num_threads(THREADS)
-    print(f"| architecture | device | way | ms per clip (median of {ROUNDS}) | against plain | against plain with layers | largest difference |")
+    print(
+        f"| architecture | device | way | ms per clip (median of {ROUNDS}) | against plain |"
+        " against plain with layers | largest difference |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name in sys.argv[1:] or NAMES:
         for device in ("cpu", *(("cuda",) if torch.cuda.is_available() else ())):

@@ -1,8 +1,10 @@
-"""N workers against one, side by side: embeddings in clips per second, trainings per second, locally and through Ray; and what Ray itself costs.
+"""N workers against one, side by side: embeddings in clips per second, trainings per second,
+locally and through Ray; and what Ray itself costs.
 
     python benchmarks/speed/throughput.py [--times 3]
 
-The demo corpus, an untrained audio-mamba-tiny on one thread, and ten trainings of some seconds each. Medians; the ways take turns.
+The demo corpus, an untrained audio-mamba-tiny on one thread, and ten trainings of some seconds
+each. Medians; the ways take turns.
 """
 
 from __future__ import annotations
@@ -51,24 +53,55 @@ def fresh(cores: int) -> Cluster:
 
 
 def embedding(crew: Any) -> float:
-    """Clips per second, all in all but for what starting processes and loading takes (``Extraction.loop``)."""
+    """Clips per second, all in all but for what starting processes and loading takes
+    (``Extraction.loop``).
+    """
     parts = discovery.discover()
     part, dataset = parts.backbone("audio-mamba-tiny"), parts.dataset("vocal-demo")
     reference = resolve(part, "audio-mamba-tiny:untrained")
     weights = find_weights(part, reference, None)
     corpus = corpora.load_local(dataset, "vocal-demo")
     with tempfile.TemporaryDirectory() as folder:
-        found = embed(PlannedBackbone(part, reference, weights), corpus.clips[:CLIPS], corpus.sha256, EmbeddingCache(Path(folder)), device="cpu", listen=crew.listen)
+        found = embed(
+            PlannedBackbone(part, reference, weights),
+            corpus.clips[:CLIPS],
+            corpus.sha256,
+            EmbeddingCache(Path(folder)),
+            device="cpu",
+            listen=crew.listen,
+        )
     return len(found.ids) / found.loop
 
 
 def fitting(crew: Any, epochs: int) -> float:
     """Trainings per second."""
     parts, rng = discovery.discover(), np.random.default_rng(0)
-    protocol = registry.load().protocol("nver-1").model_copy(update={"epochs": epochs, "patience": epochs})
-    plan = TrainingSetup(parts.fusion("fcn"), {"dense1": 256, "dense2": 64, "dropout": 0.3}, parts.loss("cross-entropy"), {}, protocol, 6)
-    x, target, rows = rng.standard_normal((ROWS, 768)).astype(np.float32), np.arange(ROWS) % 6, np.arange(ROWS)
-    cut = [Fold(str(i), tuple(rows[rows % 5 != i][60:]), tuple(rows[rows % 5 != i][:60]), tuple(rows[rows % 5 == i]), False) for i in range(5)]
+    protocol = (
+        registry.load().protocol("nver-1").model_copy(update={"epochs": epochs, "patience": epochs})
+    )
+    plan = TrainingSetup(
+        parts.fusion("fcn"),
+        {"dense1": 256, "dense2": 64, "dropout": 0.3},
+        parts.loss("cross-entropy"),
+        {},
+        protocol,
+        6,
+    )
+    x, target, rows = (
+        rng.standard_normal((ROWS, 768)).astype(np.float32),
+        np.arange(ROWS) % 6,
+        np.arange(ROWS),
+    )
+    cut = [
+        Fold(
+            str(i),
+            tuple(rows[rows % 5 != i][60:]),
+            tuple(rows[rows % 5 != i][:60]),
+            tuple(rows[rows % 5 == i]),
+            False,
+        )
+        for i in range(5)
+    ]
     began = time.perf_counter()
     fit_folds(plan, [x], target, cut, TRAININGS // 5, workers=crew)
     return TRAININGS / (time.perf_counter() - began)
@@ -115,7 +148,10 @@ def main() -> None:
                 fitting(crew, 1)  # processes start
                 clips[way].append(embedding(crew))
                 trainings[way].append(fitting(crew, asked.epochs))
-    print("| way | clips per second | against one | trainings per second | against one |\n| --- | ---: | ---: | ---: | ---: |")
+    print(
+        "| way | clips per second | against one | trainings per second | against one |\n| --- |"
+        " ---: | ---: | ---: | ---: |"
+    )
     first = "local, 1 process"
     for way in ways:
         c, t = statistics.median(clips[way]), statistics.median(trainings[way])

@@ -1,4 +1,6 @@
-"""What waiting threads cost: Audio-Mamba tiny on two threads, alone and beside a busy process, with spinning and with sleeping waiters."""
+"""What waiting threads cost: Audio-Mamba tiny on two threads, alone and beside a busy process, with
+spinning and with sleeping waiters.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,16 @@ BUSY = "import torch\ntorch.set_num_threads(1)\na = torch.randn(800, 800)\nwhile
 def seconds(policy: str) -> float:
     """Median seconds a clip of three processes."""
     environment = {**os.environ, "OMP_WAIT_POLICY": policy}
-    runs = [subprocess.run([sys.executable, "-c", WORK], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", WORK],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(3)
+    ]
     return statistics.median(float(r) for r in runs)
 
 

@@ -1,1 +1,3 @@
-"""Private plumbing: files and folders of this machine, temporary files, digests, downloads, archives, and text for a terminal."""
+"""Private plumbing: files and folders of this machine, temporary files, digests, downloads,
+archives, and text for a terminal.
+"""

@@ -1,6 +1,8 @@
-"""Unpacking what strangers packed: plain files and folders below one folder, whole and bounded, or nothing at all.
+"""Unpacking what strangers packed: plain files and folders below one folder, whole and bounded, or
+nothing at all.
 
-What an archive says of itself (sizes, ratios, kinds) is never trusted: bytes are counted as they are written.
+What an archive says of itself (sizes, ratios, kinds) is never trusted: bytes are counted as they
+are written.
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ from nverbench._io.download import RESERVE, DiskError, check_room
 from nverbench.errors import ArtifactError
 
 LONGEST_NAME, LONGEST_PATH, DEEPEST = 255, 4096, 64
-"""Bytes of one component, characters of a path, components: what common file systems take, and far more than a corpus needs."""
+"""Bytes of one component, characters of a path, components: what common file systems take, and far
+more than a corpus needs.
+"""
 MOST_RATIO = 200
-"""Unpacked bytes per packed byte. Deflate cannot exceed 1032; audio stays below 20, and a minute of digital silence has no place in a corpus."""
+"""Unpacked bytes per packed byte. Deflate cannot exceed 1032; audio stays below 20, and a minute of
+digital silence has no place in a corpus.
+"""
 FROM_SIZE = 1_000_000
 """Bytes from which on the ratio counts."""
 PASSED_OVER = ("__MACOSX", ".DS_Store")
@@ -44,33 +50,45 @@ class _Tree:
 
     def refuse(self, name: str, why: str) -> ArtifactError:
         """The error for a member."""
-        return ArtifactError(f"{self.archive.name}: member {name[:120]!r} {why}; nothing was unpacked")
+        return ArtifactError(
+            f"{self.archive.name}: member {name[:120]!r} {why}; nothing was unpacked"
+        )
 
 
 def unpack(archive: Path, folder: Path, *, most_bytes: int, most_files: int) -> int:
-    """Unpacks a zip or tar (also .gz, .bz2, .xz; told by its content) as the new folder ``folder`` and gives the number of files.
+    """Unpacks a zip or tar (also .gz, .bz2, .xz; told by its content) as the new folder ``folder``
+    and gives the number of files.
 
-    Modes, owners and dates are not taken over; ``__MACOSX`` and ``.DS_Store`` are passed over; archives inside are not opened.
+    Modes, owners and dates are not taken over; ``__MACOSX`` and ``.DS_Store`` are passed over;
+    archives inside are not opened.
 
     Raises:
-        ArtifactError: the archive is damaged, too large, of another kind, or holds what no honest corpus does; nothing is left behind.
+        ArtifactError: the archive is damaged, too large, of another kind, or holds what no honest
+            corpus does; nothing is left behind.
         DiskError: the disk has no room for it.
     """
     if folder.exists():
-        raise ArtifactError(f"{folder}: expected no such folder yet, so that nothing is mixed; remove it")
+        raise ArtifactError(
+            f"{folder}: expected no such folder yet, so that nothing is mixed; remove it"
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
         try:
             tree = _Tree(archive, staging / "tree", most_bytes, most_files)
             tree.root.mkdir()
-            check_room(staging, archive.stat().st_size, archive.name)  # at the least; the rest is seen as it is written
+            check_room(
+                staging, archive.stat().st_size, archive.name
+            )  # at the least; the rest is seen as it is written
             _unpack(tree)
             tree.root.rename(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        raise DiskError(f"{archive.name} could not be unpacked in {folder.parent}: {error.strerror or error}; nothing was unpacked") from error
+        raise DiskError(
+            f"{archive.name} could not be unpacked in {folder.parent}: {error.strerror or error};"
+            " nothing was unpacked"
+        ) from error
     return tree.files
 
 
@@ -80,14 +98,20 @@ def _unpack(tree: _Tree) -> None:
         for member in members(tree.archive, raw):
             tree.members += 1
             if tree.members > tree.most_files:
-                raise tree.refuse(member.name, f"is one too many: expected at most {tree.most_files}")
+                raise tree.refuse(
+                    member.name, f"is one too many: expected at most {tree.most_files}"
+                )
             if member.refused:
-                raise tree.refuse(member.name, f"is {member.refused}; only plain files and folders are unpacked")
+                raise tree.refuse(
+                    member.name, f"is {member.refused}; only plain files and folders are unpacked"
+                )
             parts = _parts(member, tree)
             if parts:
                 _enter(member, parts, tree)
     if not tree.files:
-        raise ArtifactError(f"{tree.archive.name}: expected files in it, got none; it is not the archive")
+        raise ArtifactError(
+            f"{tree.archive.name}: expected files in it, got none; it is not the archive"
+        )
 
 
 def _parts(member: Member, tree: _Tree) -> list[str]:
@@ -116,12 +140,21 @@ def _parts(member: Member, tree: _Tree) -> list[str]:
 
 def _enter(member: Member, parts: list[str], tree: _Tree) -> None:
     """A folder or a file in its place; what is passed over is read and counted all the same."""
-    keys = [unicodedata.normalize("NFC", "/".join(parts[: n + 1])).casefold() for n in range(len(parts))]
-    if any(tree.names.get(key) for key in keys) or (keys[-1] in tree.names and member.read is not None):
-        raise tree.refuse(member.name, "comes twice (names that differ by case only are the same on some systems)")
+    keys = [
+        unicodedata.normalize("NFC", "/".join(parts[: n + 1])).casefold() for n in range(len(parts))
+    ]
+    if any(tree.names.get(key) for key in keys) or (
+        keys[-1] in tree.names and member.read is not None
+    ):
+        raise tree.refuse(
+            member.name, "comes twice (names that differ by case only are the same on some systems)"
+        )
     tree.names |= dict.fromkeys(keys[:-1], False) | {keys[-1]: member.read is not None}
     if len(tree.names) > 2 * tree.most_files:
-        raise tree.refuse(member.name, f"makes too many folders: expected at most {2 * tree.most_files} files and folders")
+        raise tree.refuse(
+            member.name,
+            f"makes too many folders: expected at most {2 * tree.most_files} files and folders",
+        )
     over = any(part in PASSED_OVER for part in parts)
     place = tree.root.joinpath(*parts)
     if member.read is None:
@@ -137,7 +170,9 @@ def _enter(member: Member, parts: list[str], tree: _Tree) -> None:
     tree.files += 1
 
 
-def _copy(member: Member, read: Callable[[int], bytes], file: IO[bytes] | None, tree: _Tree) -> None:
+def _copy(
+    member: Member, read: Callable[[int], bytes], file: IO[bytes] | None, tree: _Tree
+) -> None:
     """The bytes of one member, counted as they come."""
     size = unchecked = 0
     while chunk := read(CHUNK):
@@ -146,9 +181,14 @@ def _copy(member: Member, read: Callable[[int], bytes], file: IO[bytes] | None, 
         if size > member.size:
             raise tree.refuse(member.name, f"holds more than the {member.size} bytes it declares")
         if tree.bytes > tree.most_bytes:
-            raise tree.refuse(member.name, f"is too much: expected at most {tree.most_bytes / 1e6:.1f} MB in all")
+            raise tree.refuse(
+                member.name, f"is too much: expected at most {tree.most_bytes / 1e6:.1f} MB in all"
+            )
         if size > FROM_SIZE and size > MOST_RATIO * member.packed():
-            raise tree.refuse(member.name, f"unpacks to more than {MOST_RATIO} times its packed size, as no audio does")
+            raise tree.refuse(
+                member.name,
+                f"unpacks to more than {MOST_RATIO} times its packed size, as no audio does",
+            )
         if file is not None:
             file.write(chunk)
         if unchecked > RESERVE // 4:

@@ -1,9 +1,12 @@
-"""The members of a zip or tar, one after the other, with what they say of themselves; told by the archive's first bytes, never by its name."""
+"""The members of a zip or tar, one after the other, with what they say of themselves; told by the
+archive's first bytes, never by its name.
+"""
 
 from __future__ import annotations
 
 import bz2
 import copy
+import functools
 import gzip
 import lzma
 import stat
@@ -16,17 +19,26 @@ from typing import IO, Any
 
 from nverbench.errors import ArtifactError
 
-DECODERS: dict[bytes, Callable[[Any], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.BZ2File, b"\xfd7zXZ\0": lzma.LZMAFile}
+DECODERS: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+}
 OTHERS = {
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!\x1a\x07": "a rar archive", b"\x28\xb5\x2f\xfd": "a zstandard file",
-    b"PK\x07\x08": "a zip in several parts", b"<": "a web page",
-}  # fmt: skip
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a rar archive",
+    b"\x28\xb5\x2f\xfd": "a zstandard file",
+    b"PK\x07\x08": "a zip in several parts",
+    b"<": "a web page",
+}
 MOST_AT_ONCE = 1 << 22
 """Bytes that a tar may make us read at once: it has headers as long as it says."""
 READ_AHEAD = 1 << 18
 """Packed bytes that a decoder may have taken before they are needed."""
 MOST_BEHIND = 1 << 26
-"""Bytes behind a tar's end that are still read, for the checksum there; tars are padded to their record."""
+"""Bytes behind a tar's end that are still read, for the checksum there; tars are padded to their
+record.
+"""
 ZEROS = bytes(tarfile.BLOCKSIZE)
 
 
@@ -49,19 +61,28 @@ def members(path: Path, raw: IO[bytes]) -> Iterator[Member]:
     """Every member of the archive ``raw``, each to be read before the next is asked for.
 
     Raises:
-        ArtifactError: the archive is of another kind, damaged or cut off; ``Member.read`` raises it too.
+        ArtifactError: the archive is of another kind, damaged or cut off; ``Member.read`` raises it
+            too.
     """
     beginning = raw.read(512)
     raw.seek(0)
-    other = next((what for magic, what in OTHERS.items() if beginning.startswith(magic)), "nothing" if not beginning else "something else")
-    decoder = next((decoder for magic, decoder in DECODERS.items() if beginning.startswith(magic)), None)
+    other = next(
+        (what for magic, what in OTHERS.items() if beginning.startswith(magic)),
+        "nothing" if not beginning else "something else",
+    )
+    decoder = next(
+        (decoder for magic, decoder in DECODERS.items() if beginning.startswith(magic)), None
+    )
     guard = _guarded(path)
     if beginning.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         found = _zip_members(raw, guard)
     elif decoder is not None or beginning[257:262] == b"ustar" or _is_old_tar(beginning):
         found = _tar_members(raw, decoder, guard)
     else:
-        raise ArtifactError(f"{path.name}: expected a zip or tar archive (.gz, .bz2, .xz), got {other}; unpack it by hand, then: nverbench data add")
+        raise ArtifactError(
+            f"{path.name}: expected a zip or tar archive (.gz, .bz2, .xz), got {other}; unpack it"
+            " by hand, then: nverbench data add"
+        )
     step = guard(lambda: next(found, None))
     while (member := step()) is not None:
         yield member
@@ -76,9 +97,14 @@ def _guarded(path: Path) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 return function(*words)
             except ArtifactError:
                 raise
-            except Exception as error:  # zlib, lzma, bz2, zipfile and tarfile have a dozen types for it
+            except (
+                Exception
+            ) as error:  # zlib, lzma, bz2, zipfile and tarfile have a dozen types for it
                 reason = " ".join(str(error).split()) or type(error).__name__
-                raise ArtifactError(f"{path.name}: expected a whole archive, it is damaged or cut off ({reason}); nothing was unpacked") from error
+                raise ArtifactError(
+                    f"{path.name}: expected a whole archive, it is damaged or cut off ({reason});"
+                    " nothing was unpacked"
+                ) from error
 
         return guarded
 
@@ -92,10 +118,15 @@ def _zip_members(raw: IO[bytes], guard: Callable[..., Any]) -> Iterator[Member]:
             read = None
             if not refused and not info.is_dir():
                 grown = copy.copy(info)
-                grown.file_size += 1  # or zipfile would stop silently at the declared size, whatever follows
+                grown.file_size += (
+                    1  # or zipfile would stop silently at the declared size, whatever follows
+                )
                 read = guard(archive.open(grown).read)
-            name = info.orig_filename if "\0" in info.orig_filename else info.filename  # zipfile cuts a name at NUL
-            yield Member(name, info.file_size, read, lambda packed=info.compress_size: packed, refused)  # type: ignore[misc]
+            name = (
+                info.orig_filename if "\0" in info.orig_filename else info.filename
+            )  # zipfile cuts a name at NUL
+            packed = functools.partial(int, info.compress_size)
+            yield Member(name, info.file_size, read, packed, refused)
 
 
 def _refused_in_zip(info: zipfile.ZipInfo) -> str:
@@ -106,25 +137,41 @@ def _refused_in_zip(info: zipfile.ZipInfo) -> str:
         return "a symbolic link"
     if stat.S_IFMT(mode) in (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK):
         return "a device or a pipe"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # zipfile unpacks those of others in one piece, however large
+    if info.compress_type not in (
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+    ):  # zipfile unpacks those of others in one piece, however large
         return f"packed by method {info.compress_type}, neither stored nor deflated"
     return ""
 
 
-def _tar_members(raw: IO[bytes], decoder: Callable[[Any], Any] | None, guard: Callable[..., Any]) -> Iterator[Member]:
+def _tar_members(
+    raw: IO[bytes], decoder: Callable[[Any], Any] | None, guard: Callable[..., Any]
+) -> Iterator[Member]:
     source = _Bounded(decoder(raw) if decoder else raw)
     try:
-        archive = tarfile.open(fileobj=source, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115  # it holds nothing that must be closed
+        # it holds nothing that must be closed
+        archive = tarfile.open(fileobj=source, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
     except tarfile.ReadError as error:
         raise ValueError(f"no tar in it: {error}") from error
     for info in archive:
         refused = _refused_in_tar(info)
         stream = archive.extractfile(info) if info.isreg() and not refused else None
         before = raw.tell()
-        # The members of a tar are packed together: some of this one's bytes may have been taken while the one before was read.
+        # The members of a tar are packed together: some of this one's bytes may have been taken
+        # while the one before was read.
         ahead = min(before, READ_AHEAD)
-        yield Member(info.name, info.size, guard(stream.read) if stream else None, lambda b=before, a=ahead: raw.tell() - b + a, refused)  # type: ignore[misc]
-    source.seek(archive.offset)  # tarfile takes a cut at a member's end, or a header it cannot read, for the end of the archive
+        yield Member(
+            info.name,
+            info.size,
+            guard(stream.read) if stream else None,
+            functools.partial(_read_since, raw, before - ahead),
+            refused,
+        )
+    source.seek(
+        archive.offset
+        # tarfile takes a cut at a member's end, or a header it cannot read, for the end
+    )
     if source.read(len(ZEROS)) != ZEROS:
         raise ValueError("no end of the archive where it should be")
     behind = 0
@@ -132,6 +179,11 @@ def _tar_members(raw: IO[bytes], decoder: Callable[[Any], Any] | None, guard: Ca
         behind += len(more)
         if behind > MOST_BEHIND:
             raise ValueError("it goes on behind its end")
+
+
+def _read_since(raw: IO[bytes], start: int) -> int:
+    """Bytes of the archive that were read after ``start``."""
+    return raw.tell() - start
 
 
 def _refused_in_tar(info: tarfile.TarInfo) -> str:

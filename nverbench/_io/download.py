@@ -1,7 +1,9 @@
-"""One file over https, resumed where an earlier try was cut off; it lies at its target only when it is whole and, where pinned, the right one.
+"""One file over https, resumed where an earlier try was cut off; it lies at its target only when it
+is whole and, where pinned, the right one.
 
-Own code, because neither client at hand does this: pooch begins from zero after every failure, and ``http_get`` of huggingface_hub appends whatever
-comes, whether or not the server began where it was asked to and whether or not the file there is still the same.
+Own code, because neither client at hand does this: pooch begins from zero after every failure, and
+``http_get`` of huggingface_hub appends whatever comes, whether or not the server began where it was
+asked to and whether or not the file there is still the same.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ LOCAL = ("127.0.0.1", "localhost")
 
 
 class DiskError(ArtifactError):
-    """The disk is full, or cannot be written; nothing is wrong with the file, and what came of it is kept."""
+    """The disk is full, or cannot be written; nothing is wrong with the file, and what came of it
+    is kept.
+    """
 
 
 class _Again(Exception):
@@ -64,12 +68,21 @@ class _Way:
 
 
 def fetch(
-    address: str, target: Path, *, sha256: str | None = None, size: int | None = None, say: Callable[[str], None] = print,
-    tries: int = TRIES, timeout: float = TIMEOUT, sleep: Callable[[float], None] = time.sleep,
-) -> str:  # fmt: skip
-    """Downloads ``address`` to the file ``target`` and gives its sha256. Two processes must not do so at once: the caller holds a lock.
+    address: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    say: Callable[[str], None] = print,
+    tries: int = TRIES,
+    timeout: float = TIMEOUT,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Downloads ``address`` to the file ``target`` and gives its sha256. Two processes must not do
+    so at once: the caller holds a lock.
 
-    What a failed try got is kept beside the target (``.part``), with what the server said of the file (``.part.json``).
+    What a failed try got is kept beside the target (``.part``), with what the server said of the
+    file (``.part.json``).
 
     Args:
         sha256, size: what the file must be, where known; size in bytes.
@@ -78,7 +91,8 @@ def fetch(
         sleep: waits between tries.
 
     Raises:
-        ArtifactError: the server has no such file, or another one than pinned, or it failed too often, or the disk is full.
+        ArtifactError: the server has no such file, or another one than pinned, or it failed too
+            often, or the disk is full.
     """
     part = Partial(target, address, pinned=sha256, size=size)
     try:
@@ -90,7 +104,10 @@ def fetch(
     except (requests.RequestException, ValueError) as error:  # an address that is none
         raise ArtifactError(f"{address} could not be fetched ({_root(error, timeout)})") from error
     except OSError as error:
-        raise DiskError(f"{address} could not be fetched ({target.parent} cannot be written: {error.strerror or error})") from error
+        raise DiskError(
+            f"{address} could not be fetched ({target.parent} cannot be written:"
+            f" {error.strerror or error})"
+        ) from error
 
 
 def check_room(folder: Path, need: int, what: str) -> None:
@@ -98,21 +115,27 @@ def check_room(folder: Path, need: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < need + RESERVE:
         wanted = f"{need / 1e6:.1f} MB and {RESERVE / 1e6:.0f} MB to spare"
-        raise DiskError(f"{what}: expected room for {wanted} in {folder}, got {free / 1e6:.1f} MB; make room (NVERBENCH_HOME moves the folder)")
+        raise DiskError(
+            f"{what}: expected room for {wanted} in {folder}, got {free / 1e6:.1f} MB; make room"
+            " (NVERBENCH_HOME moves the folder)"
+        )
 
 
 def next_address(address: str, location: str | None) -> str:
     """Where a redirect leads.
 
     Raises:
-        ArtifactError: nowhere, or from https to http, or to anything else than https (http on this machine is allowed).
+        ArtifactError: nowhere, or from https to http, or to anything else than https (http on this
+            machine is allowed).
     """
     if not location:
         raise ArtifactError("the server redirects to nowhere")
     onward = urljoin(address, location)
     _check_scheme(onward)
     if urlsplit(address).scheme == "https" and urlsplit(onward).scheme != "https":
-        raise ArtifactError(f"expected https throughout, got a redirect to {onward}; nothing was fetched from there")
+        raise ArtifactError(
+            f"expected https throughout, got a redirect to {onward}; nothing was fetched from there"
+        )
     return onward
 
 
@@ -123,17 +146,34 @@ def _repeat(part: Partial, way: _Way, tries: int, sleep: Callable[[float], None]
         try:
             _try_once(part, way)
         except ArtifactError as error:
-            raise type(error)(f"{part.address} could not be fetched ({_printable(str(error))})") from error
-        except (_Again, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            raise type(error)(
+                f"{part.address} could not be fetched ({_printable(str(error))})"
+            ) from error
+        except (
+            _Again,
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
             if part.length >= furthest + GAIN:  # slow, but it goes on
                 failures, furthest = 0, part.length
             failures += 1
-            reason = _printable(str(error) if isinstance(error, _Again) else _root(error, way.timeout))
+            reason = _printable(
+                str(error) if isinstance(error, _Again) else _root(error, way.timeout)
+            )
             if failures >= tries:
-                kept = f"{part.length / 1e6:.1f} MB are kept, the same command goes on from there" if part.length else "nothing came"
-                raise ArtifactError(f"{part.address} could not be fetched ({reason}; tried {tries} times; {kept})") from error
+                kept = (
+                    f"{part.length / 1e6:.1f} MB are kept, the same command goes on from there"
+                    if part.length
+                    else "nothing came"
+                )
+                raise ArtifactError(
+                    f"{part.address} could not be fetched ({reason}; tried {tries} times; {kept})"
+                ) from error
             way.say(f"{part.address}: {reason}; trying again")
-            sleep(min(max(PAUSE * 2 ** (failures - 1), getattr(error, "pause", 0.0)), LONGEST_PAUSE))
+            sleep(
+                min(max(PAUSE * 2 ** (failures - 1), getattr(error, "pause", 0.0)), LONGEST_PAUSE)
+            )
 
 
 def _try_once(part: Partial, way: _Way) -> None:
@@ -157,15 +197,21 @@ def _try_once(part: Partial, way: _Way) -> None:
 
 
 def _answer(address: str, asked: dict[str, str], way: _Way) -> requests.Response:
-    """The answer at the end of all redirects; every try goes from the first address, since signed ones further on expire."""
+    """The answer at the end of all redirects; every try goes from the first address, since signed
+    ones further on expire.
+    """
     _check_scheme(address)
     for _ in range(REDIRECTS + 1):
-        answer = way.session.get(address, headers=asked, stream=True, timeout=way.timeout, allow_redirects=False)
+        answer = way.session.get(
+            address, headers=asked, stream=True, timeout=way.timeout, allow_redirects=False
+        )
         if answer.status_code not in (301, 302, 303, 307, 308):
             return answer
         answer.close()
         address = next_address(address, answer.headers.get("Location"))
-    raise ArtifactError(f"expected at most {REDIRECTS} redirects, got more; the address may have moved")
+    raise ArtifactError(
+        f"expected at most {REDIRECTS} redirects, got more; the address may have moved"
+    )
 
 
 def _check_answer(answer: requests.Response, part: Partial, have: int) -> None:
@@ -175,13 +221,22 @@ def _check_answer(answer: requests.Response, part: Partial, have: int) -> None:
         raise _Again("the server has no such range, so it begins anew")
     if status in AGAIN:
         asked = answer.headers.get("Retry-After", "")
-        raise _Again(f"the server answered {status} {answer.reason}", float(asked) if re.fullmatch(r"\d{1,6}", asked) else 0.0)
+        raise _Again(
+            f"the server answered {status} {answer.reason}",
+            float(asked) if re.fullmatch(r"\d{1,6}", asked) else 0.0,
+        )
     if status == 206 and not have:
         raise _Again("the server sent a part of the file, unasked")
     if status not in (200, 206):
-        raise ArtifactError(f"expected the file, the server answered {status} {answer.reason}; it moved, or the address is wrong, or needs a login")
+        raise ArtifactError(
+            f"expected the file, the server answered {status} {answer.reason}; it moved, or the"
+            " address is wrong, or needs a login"
+        )
     if answer.headers.get("Content-Encoding", "identity") not in ("", "identity"):
-        raise ArtifactError(f"expected the bytes of the file, the server sends them as {answer.headers['Content-Encoding']}; they were not taken")
+        raise ArtifactError(
+            "expected the bytes of the file, the server sends them as"
+            f" {answer.headers['Content-Encoding']}; they were not taken"
+        )
 
 
 def _write(answer: requests.Response, part: Partial, way: _Way) -> None:
@@ -189,14 +244,26 @@ def _write(answer: requests.Response, part: Partial, way: _Way) -> None:
     total, length = part.total, part.length
     check_room(part.path.parent, (total or length) - length, part.target.name)
     said, unchecked = time.monotonic(), 0
-    bar = tqdm(total=total, initial=length, desc=part.target.name, unit="B", unit_scale=True, disable=None, leave=False, file=sys.stderr)
+    bar = tqdm(
+        total=total,
+        initial=length,
+        desc=part.target.name,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+        file=sys.stderr,
+    )
     with part.path.open("ab") as file, bar:
         for chunk in answer.iter_content(CHUNK):
             length, unchecked = length + len(chunk), unchecked + len(chunk)
             if total is not None and length > total:
                 file.close()
                 part.drop()
-                raise ArtifactError(f"expected {total} bytes, got more; they were removed; the file there changed, or it is another")
+                raise ArtifactError(
+                    f"expected {total} bytes, got more; they were removed; the file there changed,"
+                    " or it is another"
+                )
             file.write(chunk)
             bar.update(len(chunk))
             if unchecked > RESERVE // 4:  # a length may be unknown, and the disk is not ours alone
@@ -204,12 +271,17 @@ def _write(answer: requests.Response, part: Partial, way: _Way) -> None:
                 unchecked = 0
             if bar.disable and time.monotonic() - said > SLOW:
                 said = time.monotonic()
-                way.say(f"  {part.target.name}: {length / 1e6:.1f} MB{f' of {total / 1e6:.1f} MB' if total else ''}")
+                way.say(
+                    f"  {part.target.name}: {length / 1e6:.1f}"
+                    f" MB{f' of {total / 1e6:.1f} MB' if total else ''}"
+                )
     part.ended()
 
 
 def _verified(part: Partial) -> str:
-    """The digest of the whole file, read from the disk as it lies there, before it gets its name."""
+    """The digest of the whole file, read from the disk as it lies there, before it gets its
+    name.
+    """
     file = part.target if part.target.exists() else part.path
     size, digest = file.stat().st_size, file_sha256(file)
     if (part.pinned or digest) != digest or (part.size or size) != size:
@@ -217,8 +289,9 @@ def _verified(part: Partial) -> str:
         part.target.unlink(missing_ok=True)
         wanted = f"sha256 {part.pinned}" if part.pinned else f"{part.size} bytes"
         raise ArtifactError(
-            f"{part.address} could not be fetched (expected {wanted}, got sha256 {digest} in {size} bytes; it was removed; "
-            "the file there is another version, or something on the way changed it)"
+            f"{part.address} could not be fetched (expected {wanted}, got sha256 {digest} in {size}"
+            " bytes; it was removed; the file there is another version, or something on the way"
+            " changed it)"
         )
     part.keep()
     return digest

@@ -1,4 +1,6 @@
-"""YAML as a stranger may write it: no tags that build objects, no key given twice, nothing merged, and no file of a size that only harms."""
+"""YAML as a stranger may write it: no tags that build objects, no key given twice, nothing merged,
+and no file of a size that only harms.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ LONGEST = 100
 
 
 def load_yaml(path: Path) -> Any:
-    """What a YAML file holds. Aliases are shared, not copied: whoever walks or prints it must not unfold them.
+    """What a YAML file holds. Aliases are shared, not copied: whoever walks or prints it must not
+    unfold them.
 
     Raises:
         OSError: it cannot be opened.
@@ -25,8 +28,11 @@ def load_yaml(path: Path) -> Any:
     if len(text) > MOST:
         raise ValueError(f"more than {MOST:,} bytes")
     try:
-        return yaml.load(text.decode("utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader that also refuses a key given twice
-    except Exception as error:  # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError, RecursionError through
+        # a SafeLoader that also refuses a key given twice
+        return yaml.load(text.decode("utf-8"), Loader=_UniqueKeys)  # noqa: S506
+    # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError,
+    # RecursionError through
+    except Exception as error:
         raise ValueError(" ".join(str(error).split())[:400] or type(error).__name__) from error
 
 
@@ -36,15 +42,21 @@ class _UniqueKeys(yaml.SafeLoader):
         for key, _ in node.value:  # also refuses <<, whose merges of merges grow without end
             name = self.construct_object(key, deep=True)
             if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r:.60} is given twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name!r:.60} is given twice", node.start_mark
+                )
             seen.add(name)
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         if len(node.value) > LONGEST:  # base 60 (1:30:00) takes the square of its length
-            raise yaml.constructor.ConstructorError(None, None, f"a number of {len(node.value):,} letters", node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"a number of {len(node.value):,} letters", node.start_mark
+            )
         whole = node.tag == "tag:yaml.org,2002:int"
-        number: int | float = self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+        number: int | float = (
+            self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+        )
         return number
 
 

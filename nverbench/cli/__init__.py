@@ -1,4 +1,5 @@
-"""The command line: parse, call one function, print. One file per group of commands; heavy imports happen inside them.
+"""The command line: parse, call one function, print. One file per group of commands; heavy imports
+happen inside them.
 
 Exit codes: 0 done, 1 a job failed, 2 the input was wrong or nothing could run, 130 interrupted.
 """
@@ -19,15 +20,21 @@ from nverbench.cli.data import add, audit, get
 from nverbench.cli.leaderboard import show, submit
 from nverbench.errors import NverbenchError, single_line
 
-# typer may bring a copy of click of its own: the root of its errors is found from the one it exports.
-CommandLineError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+# typer may bring a copy of click of its own: the root of its errors is found from the one it
+# exports.
+CommandLineError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a disk or a quota that is full."""
 
 app = typer.Typer(
     name="nverbench",
-    help="The honest referee for audio foundation models on non-verbal vocal emotion and emotional speech.",
+    help=(
+        "The honest referee for audio foundation models on non-verbal vocal emotion and emotional"
+        " speech."
+    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -66,14 +73,19 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def common(
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks (allowed everywhere)."),
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True, callback=_print_version),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
+    ),
 ) -> None:
-    """The honest referee for audio foundation models on non-verbal vocal emotion and emotional speech."""
+    """The honest referee for audio foundation models on non-verbal vocal emotion and emotional
+    speech.
+    """
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding twice as slow (benchmarks/speed/waiting.py).
+    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding
+    # twice as slow (benchmarks/speed/waiting.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
@@ -88,17 +100,35 @@ def main(arguments: list[str] | None = None) -> None:
         code = 130
     except CommandLineError as error:
         sys.exit(_say_usage(error))
-    except OSError as error:  # a full disk, a file that may not be read, a name that is too long: not a bug
+    except (
+        OSError
+    ) as error:  # a full disk, a file that may not be read, a name that is too long: not a bug
         if debug:
             raise
-        advice = "make room, then the same command goes on from here" if error.errno in FULL else "correct the path, or its permission"
+        advice = (
+            "make room, then the same command goes on from here"
+            if error.errno in FULL
+            else "correct the path, or its permission"
+        )
         sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror or error}; {advice}", 2))
     except Exception as error:  # a bug of nverbench or of a plugin
         if debug:
             raise
-        sys.exit(_say(f"{type(error).__name__}: {' '.join(str(error).split())} (a bug of nverbench or of a plugin; --debug shows where)", 1))
+        sys.exit(
+            _say(
+                f"{type(error).__name__}: {' '.join(str(error).split())} (a bug of nverbench or of"
+                " a plugin; --debug shows where)",
+                1,
+            )
+        )
     if code == 130:  # typer turns ctrl-C into this code
-        sys.exit(_say("interrupted: finished jobs and embeddings are kept; the same command goes on from here", 130))
+        sys.exit(
+            _say(
+                "interrupted: finished jobs and embeddings are kept; the same command goes on from"
+                " here",
+                130,
+            )
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -108,7 +138,11 @@ def _say_usage(error: Any) -> int:
         typer.echo(error.format_message(), err=True)
         return 2
     context = getattr(error, "ctx", None)
-    return _say(f"{error.format_message()} (see: {context.command_path if context else 'nverbench'} --help)", 2)
+    return _say(
+        f"{error.format_message()} (see: {context.command_path if context else 'nverbench'}"
+        " --help)",
+        2,
+    )
 
 
 def _say(sentence: str, code: int) -> int:

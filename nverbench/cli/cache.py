@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
+from nverbench.cli.common import (
+    NoPlugin,
+    PluginFiles,
+    RegistryFiles,
+    echo,
+    echo_err,
+    load_catalog,
+    load_registry,
+)
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +24,9 @@ if TYPE_CHECKING:
     from nverbench.plugin.catalog import Catalog
     from nverbench.registry import Registry
 
-cache = typer.Typer(help="The store of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None)
+cache = typer.Typer(
+    help="The store of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @cache.callback()
@@ -28,12 +38,17 @@ def group() -> None:
 def export(
     backbone: str,
     dataset: str,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and ids.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and ids."),
+    ],
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can compute."""
+    """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can
+    compute.
+    """
     import numpy as np
 
     from nverbench._io import paths
@@ -49,11 +64,26 @@ def export(
     matrix = lookup.cached_matrix(planned, corpus, corpus.clips, echo_err)  # (n, d)
     ids = np.array(keys(corpus, corpus.clips))
     order = np.argsort(ids)  # the order of clips would say which is which
-    name, data = public_text(planned.reference, planned.weights.digest), public_text(corpus.reference, corpus.digest)
-    own = licences.of_weights(planned.part.licence, untrained=planned.reference.untrained, own=planned.reference.weights is not None)
+    name, data = (
+        public_text(planned.reference, planned.weights.digest),
+        public_text(corpus.reference, corpus.digest),
+    )
+    own = licences.of_weights(
+        planned.part.licence,
+        untrained=planned.reference.untrained,
+        own=planned.reference.weights is not None,
+    )
     licence = licences.combined({name: own, data: corpus.dataset.licence})
     with paths.atomic_open(output) as file:
-        np.savez(file, embeddings=matrix[order], ids=ids[order], licence=licence, dataset=data, digest=corpus.digest, backbone=name)
+        np.savez(
+            file,
+            embeddings=matrix[order],
+            ids=ids[order],
+            licence=licence,
+            dataset=data,
+            digest=corpus.digest,
+            backbone=name,
+        )
     echo(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
 
 
@@ -64,7 +94,10 @@ def _corpus(catalog: Catalog, text: str) -> Corpus:
 
     dataset = catalog.dataset(split(text)[0])
     if dataset.share == "none":
-        raise UsageError(f"corpus {dataset.corpus or dataset.name} does not allow embeddings to leave this machine (share: none); nothing is written")
+        raise UsageError(
+            f"corpus {dataset.corpus or dataset.name} does not allow embeddings to leave this"
+            " machine (share: none); nothing is written"
+        )
     return corpora.load_local(dataset, text)
 
 
@@ -74,5 +107,8 @@ def _planned(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbone:
 
     reference = resolve(catalog.backbone(split(text)[0]), text)
     if reference.weighted or reference.project:
-        raise UsageError(f"{reference}: layers=weighted and project=D are fitted on the training part of a run; export without them, or one layer=N")
+        raise UsageError(
+            f"{reference}: layers=weighted and project=D are fitted on the training part of a run;"
+            " export without them, or one layer=N"
+        )
     return lookup.plan_backbone(catalog, rules, text)

@@ -1,4 +1,6 @@
-"""``nverbench check NAME``: the conformance kit on an installed part, one line per rule. torch is imported only where a rule needs it."""
+"""``nverbench check NAME``: the conformance kit on an installed part, one line per rule. torch is
+imported only where a rule needs it.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,23 @@ PASS, SKIP, FAIL = "pass", "skip", "FAIL"
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="A part, with options where they are wanted: mymodel, mymodel:layer=3, folder:PATH.")],
-    kind: Annotated[str | None, typer.Option("--kind", help="backbone, dataset, fusion or loss, where a name is that of several.")] = None,
-    slow: Annotated[bool, typer.Option("--slow", help="Also the rules that take long for a large model.")] = False,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help=(
+                "A part, with options where they are wanted: mymodel, mymodel:layer=3, folder:PATH."
+            )
+        ),
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind", help="backbone, dataset, fusion or loss, where a name is that of several."
+        ),
+    ] = None,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="Also the rules that take long for a large model.")
+    ] = False,
     as_json: Json = False,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
@@ -29,12 +45,17 @@ def check(
     """Try every rule of the conformance kit on a part; exit code 1 when one does not hold."""
     from nverbench.testing import trials
 
-    found = [_tried(trial, as_json) for trial in trials(load_catalog(no_plugin, plugin), name, kind, slow=slow)]
+    found = [
+        _tried(trial, as_json)
+        for trial in trials(load_catalog(no_plugin, plugin), name, kind, slow=slow)
+    ]
     failed = sum(row["outcome"] == FAIL for row in found)
     if as_json:
         typer.echo(json.dumps({"part": name, "rules": found, "failed": failed}, indent=1))
     skipped = sum(row["outcome"] == SKIP for row in found)
-    echo_err(f"{name}: {len(found) - failed - skipped} rules hold, {skipped} skipped, {failed} broken")
+    echo_err(
+        f"{name}: {len(found) - failed - skipped} rules hold, {skipped} skipped, {failed} broken"
+    )
     if failed:
         raise typer.Exit(1)
 
@@ -44,9 +65,13 @@ def _tried(trial: Trial, silent: bool) -> dict[str, str]:
     from nverbench.testing import Skip
 
     try:
-        with redirect_stdout(sys.stderr):  # a part that prints must not get between the lines, or into the JSON
+        with redirect_stdout(
+            sys.stderr
+        ):  # a part that prints must not get between the lines, or into the JSON
             outcome = trial.outcome()
-        word, text = (SKIP, outcome.reason) if isinstance(outcome, Skip) else (PASS, outcome.measured)
+        word, text = (
+            (SKIP, outcome.reason) if isinstance(outcome, Skip) else (PASS, outcome.measured)
+        )
     except ConformanceError as error:
         word, text = FAIL, str(error)
     if not silent:

@@ -19,16 +19,41 @@ if TYPE_CHECKING:
 
 OUT = Path("nverbench-runs")
 
-RegistryFiles = Annotated[list[Path] | None, typer.Option("--registry", help="An overlay that adds to registry.yaml; may be repeated.")]
-NoPlugin = Annotated[list[str] | None, typer.Option("--no-plugin", help="Leave a plugin (entry point or distribution) out; may be repeated.")]
-PluginFiles = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file to use as a plugin (unofficial); may be repeated.")]
+RegistryFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--registry", help="An overlay that adds to registry.yaml; may be repeated."),
+]
+NoPlugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--no-plugin", help="Leave a plugin (entry point or distribution) out; may be repeated."
+    ),
+]
+PluginFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", help="A Python file to use as a plugin (unofficial); may be repeated."
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON on standard output, everything else on standard error.")]
-TrackingUri = Annotated[str | None, typer.Option(
-    "--tracking-uri",
-    help="An MLflow tracking server (http://HOST:PORT) or database; default: sqlite:///mlflow.db in this folder. "
-    "PostgreSQL: postgresql+psycopg2://USER@HOST/DATABASE, which needs pip install psycopg2-binary.",
-)]  # fmt: skip
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Machine-readable: JSON on standard output, everything else on standard error.",
+    ),
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help=(
+            "An MLflow tracking server (http://HOST:PORT) or database; default: sqlite:///mlflow.db"
+            " in this folder. PostgreSQL: postgresql+psycopg2://USER@HOST/DATABASE, which needs pip"
+            " install psycopg2-binary."
+        ),
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of results.")]
 
 
@@ -38,12 +63,16 @@ def echo_err(sentence: str) -> None:
 
 
 def echo(line: str) -> None:
-    """A line on standard output, likewise; lines of JSON come out as they are, but for signs that JSON may escape too."""
+    """A line on standard output, likewise; lines of JSON come out as they are, but for signs that
+    JSON may escape too.
+    """
     typer.echo(escape_control_characters(line))
 
 
 def load_catalog(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> Catalog:
-    """The catalog, with the parts of single files; what is broken or refused is said once, and an error where it is one of these files."""
+    """The catalog, with the parts of single files; what is broken or refused is said once, and an
+    error where it is one of these files.
+    """
     files = single_file.read(plugin or ())
     found = discovery.discover(no_plugin or (), files)
     single_file.check(found, [origin for origin, _ in files])
@@ -62,8 +91,12 @@ def load_registry(overlays: list[Path] | None) -> registry.Registry:
     return registry.load(overlays or ())
 
 
-def print_table(results: Sequence[Result], places: Mapping[str, tuple[str, str]] | None = None) -> None:
-    """The table of results on standard output: fitted to a terminal, as wide as it needs to be where nobody's terminal limits it."""
+def print_table(
+    results: Sequence[Result], places: Mapping[str, tuple[str, str]] | None = None
+) -> None:
+    """The table of results on standard output: fitted to a terminal, as wide as it needs to be
+    where nobody's terminal limits it.
+    """
     from rich.console import Console
 
     from nverbench import leaderboard

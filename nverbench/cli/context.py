@@ -1,4 +1,6 @@
-"""``nverbench atmosphere``: what the context of a conversation gives, by dominant emotion, against the model that hears single utterances."""
+"""``nverbench atmosphere``: what the context of a conversation gives, by dominant emotion, against
+the model that hears single utterances.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, echo, echo_err, load_catalog
+from nverbench.cli.common import (
+    OUT,
+    Json,
+    NoPlugin,
+    OutFolder,
+    PluginFiles,
+    echo,
+    echo_err,
+    load_catalog,
+)
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,17 +33,32 @@ TABLE_4 = "iemocap-6"
 
 
 def atmosphere(
-    contextual: Annotated[str, typer.Argument(metavar="CONTEXTUAL", help="A result of a model that hears whole conversations: its id, a beginning of "
-                                              "it that no other has, or its file.")],
-    single: Annotated[str | None, typer.Argument(metavar="SINGLE", help="Likewise, of a model that hears single utterances; default: the same "
-                                                 "fusion with context=utterance, among the results.")] = None,
+    contextual: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONTEXTUAL",
+            help="A result of a model that hears whole conversations: its id, a beginning of "
+            "it that no other has, or its file.",
+        ),
+    ],
+    single: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SINGLE",
+            help="Likewise, of a model that hears single utterances; default: the same "
+            "fusion with context=utterance, among the results.",
+        ),
+    ] = None,
     as_json: Json = False,
-    picture: Annotated[Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")
+    ] = None,
     out: OutFolder = OUT,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
-) -> None:  # fmt: skip
-    """Who gains from context where one emotion dominates a conversation, and are predictions pulled towards it.
+) -> None:
+    """Who gains from context where one emotion dominates a conversation, and are predictions pulled
+    towards it.
 
     Per conversation: its labels, the dominant one (of more than half of
     the scored turns), and the accuracy of the contextual model relative to
@@ -61,7 +87,9 @@ def check_name(path: Path) -> None:
 
 
 def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult:
-    """The result of the single-utterance model in the folder; the UsageError says the command that makes it."""
+    """The result of the single-utterance model in the folder; the UsageError says the command that
+    makes it.
+    """
     from nverbench.cli.leaderboard.show import filed
     from nverbench.leaderboard.context import turns
     from nverbench.results.command import command
@@ -70,9 +98,14 @@ def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult
     found = turns.counterpart(contextual, filed(out)[0], catalog)
     if found is None:
         wanted = turns.alone(contextual, catalog)
-        alike = contextual.model_copy(update={"entry": contextual.entry.model_copy(update={"fusion": wanted})})
+        alike = contextual.model_copy(
+            update={"entry": contextual.entry.model_copy(update={"fusion": wanted})}
+        )
         makes = " ".join(command(alike, shuffle="none"))
-        raise UsageError(f"no result of {wanted} is in {out / 'results'} in the field of {contextual.id}; this makes it: {makes}")
+        raise UsageError(
+            f"no result of {wanted} is in {out / 'results'} in the field of {contextual.id}; this"
+            f" makes it: {makes}"
+        )
     echo_err(f"single utterances: {found.result.entry.fusion}, result {found.result.id}")
     return found
 
@@ -90,7 +123,10 @@ def draw(found: Atmosphere, contextual: Result, single: Result, path: Path) -> N
     from nverbench.leaderboard import figures
 
     e = contextual.entry
-    title = f"{' + '.join(e.backbones)}, {e.dataset}, {contextual.folds.kind}\n{e.fusion} against {single.entry.fusion}"
+    title = (
+        f"{' + '.join(e.backbones)}, {e.dataset}, {contextual.folds.kind}\n{e.fusion} against"
+        f" {single.entry.fusion}"
+    )
     figures.save(figures.draw_atmosphere(found, title=title), path)
 
 

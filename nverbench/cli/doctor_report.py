@@ -1,4 +1,6 @@
-"""What this machine has: libraries, device, scan engines, caches, corpora, weights, plugins, tracking. Imports no torch."""
+"""What this machine has: libraries, device, scan engines, caches, corpora, weights, plugins,
+tracking. Imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,15 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
         "device": _device(),
         "scan engines": engines.states(),
         "caches": _caches(out),
-        "corpora": {name: path if Path(path).is_dir() else f"{path} (gone: add it again)" for name, path in _known_corpora().items()},
-        "weights": {name: str(kept) for name, b in sorted(catalog.backbones.parts.items()) if (kept := artifacts.kept_weights(b)) is not None},
+        "corpora": {
+            name: path if Path(path).is_dir() else f"{path} (gone: add it again)"
+            for name, path in _known_corpora().items()
+        },
+        "weights": {
+            name: str(kept)
+            for name, b in sorted(catalog.backbones.parts.items())
+            if (kept := artifacts.kept_weights(b)) is not None
+        },
         "plugins": {s.origin.handle: s.line for s in catalog.plugin_statuses()},
         "tracking": {
             "uri": "sqlite:///mlflow.db in the working folder",
@@ -43,13 +52,22 @@ def _known_corpora() -> dict[str, str]:
 def _device() -> dict[str, str]:
     count = devices.cuda_devices()
     machine = f"{platform.system()} {platform.machine()}"
-    return {"auto": devices.resolve("auto"), "cuda devices": str(count), "cores": str(os.cpu_count()), "machine": machine}
+    return {
+        "auto": devices.resolve("auto"),
+        "cuda devices": str(count),
+        "cores": str(os.cpu_count()),
+        "machine": machine,
+    }
 
 
 def _caches(out: Path) -> dict[str, str]:
     entries, size = cache.EmbeddingCache(paths.embeddings_folder()).size()
     results = len(list((out / "results").glob("*.json"))) if (out / "results").exists() else 0
-    return {"home": str(paths.home()), "embeddings": f"{entries} entries, {size / 1e6:.1f} MB", "results": f"{results} in {out / 'results'}"}
+    return {
+        "home": str(paths.home()),
+        "embeddings": f"{entries} entries, {size / 1e6:.1f} MB",
+        "results": f"{results} in {out / 'results'}",
+    }
 
 
 def _version(name: str) -> str:

@@ -1,4 +1,6 @@
-"""``nverbench figure``: the papers' figures from a finished result, as PNG, SVG or PDF, with their numbers."""
+"""``nverbench figure``: the papers' figures from a finished result, as PNG, SVG or PDF, with their
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, Json, NoPlugin, OutFolder, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
+from nverbench.cli.common import (
+    OUT,
+    Json,
+    NoPlugin,
+    OutFolder,
+    PluginFiles,
+    RegistryFiles,
+    echo,
+    echo_err,
+    load_catalog,
+    load_registry,
+)
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -23,14 +36,24 @@ if TYPE_CHECKING:
 FIGURES = {
     "reno-2": "a map of a result's embeddings (t-SNE) by emotion and by speaker",
     "reno-3": "a result's confusion matrix, as shares of the true class",
-    "ricoh-3": "the labels of each conversation, and what context gains there over single utterances",
+    "ricoh-3": (
+        "the labels of each conversation, and what context gains there over single utterances"
+    ),
 }
 
 
 def figure(
-    name: Annotated[str, typer.Argument(help="; ".join(f"{name}: {what}" for name, what in FIGURES.items()) + ".")],
-    result: Annotated[str, typer.Argument(help="A result: its id, a beginning of it that no other has, or its file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="; ".join(f"{name}: {what}" for name, what in FIGURES.items()) + "."),
+    ],
+    result: Annotated[
+        str,
+        typer.Argument(help="A result: its id, a beginning of it that no other has, or its file."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")
+    ],
     as_json: Json = False,
     out: OutFolder = OUT,
     registry: RegistryFiles = None,
@@ -50,11 +73,19 @@ def figure(
     elif name == "reno-3":
         _confusion(found.result, output, as_json=as_json)
     else:
-        _maps(found.result, output, load_catalog(no_plugin, plugin), load_registry(registry), as_json=as_json)
+        _maps(
+            found.result,
+            output,
+            load_catalog(no_plugin, plugin),
+            load_registry(registry),
+            as_json=as_json,
+        )
     echo_err(f"{name}: {output}")
 
 
-def _conversations(contextual: StoredResult, output: Path, out: Path, catalog: Catalog, *, as_json: bool) -> None:
+def _conversations(
+    contextual: StoredResult, output: Path, out: Path, catalog: Catalog, *, as_json: bool
+) -> None:
     """``nverbench atmosphere`` against the single-utterance model among the results."""
     from nverbench.cli import context
 
@@ -73,13 +104,24 @@ def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(numbers))
         return
-    width = max(len("% of the true class"), *(len(escape_control_characters(label)) for label in result.labels))
-    echo(f"{'% of the true class':{width}} " + " ".join(f"{escape_control_characters(label)[:7]:>7}" for label in result.labels))
+    width = max(
+        len("% of the true class"),
+        *(len(escape_control_characters(label)) for label in result.labels),
+    )
+    echo(
+        f"{'% of the true class':{width}} "
+        + " ".join(f"{escape_control_characters(label)[:7]:>7}" for label in result.labels)
+    )
     for label, row in zip(result.labels, numbers["percent"], strict=True):
-        echo(f"{escape_control_characters(label):{width}} " + " ".join(f"{value:7.1f}" for value in row))
+        echo(
+            f"{escape_control_characters(label):{width}} "
+            + " ".join(f"{value:7.1f}" for value in row)
+        )
 
 
-def _maps(result: Result, output: Path, catalog: Catalog, rules: Registry, *, as_json: bool) -> None:
+def _maps(
+    result: Result, output: Path, catalog: Catalog, rules: Registry, *, as_json: bool
+) -> None:
     from nverbench.leaderboard import figures
 
     panels = figures.panels(figures.load_stored(result, catalog, rules, echo_err))
@@ -94,7 +136,14 @@ def _lines(panels: Sequence[Panel]) -> list[str]:
     shown = []
     for p in panels:
         s = p.structure
-        levels = ", ".join(f"{what} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
-                           for what, x in (("10-NN purity", s.purity), ("silhouette", s.silhouette)))  # fmt: skip
-        shown.append(escape_control_characters(f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips): {levels}"))
+        levels = ", ".join(
+            f"{what} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
+            for what, x in (("10-NN purity", s.purity), ("silhouette", s.silhouette))
+        )
+        shown.append(
+            escape_control_characters(
+                f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips):"
+                f" {levels}"
+            )
+        )
     return shown

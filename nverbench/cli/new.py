@@ -1,4 +1,6 @@
-"""``nverbench new``: a complete package around one part that already runs, for its author to edit."""
+"""``nverbench new``: a complete package around one part that already runs, for its author to
+edit.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +29,32 @@ RUN = {
 }
 EDIT = {
     "backbone": "",
-    "dataset": "It needs a copy of the corpus first: `nverbench data add @NAME@ FOLDER` (`sample` writes a synthetic one).\n",
+    "dataset": (
+        "It needs a copy of the corpus first: `nverbench data add @NAME@ FOLDER` (`sample` writes a"
+        " synthetic one).\n"
+    ),
     "fusion": "",
     "loss": "",
 }
-SAME_FOR_ALL = {"pyproject.toml": "pyproject.toml", "README.md": "README.md", "LICENSE": "LICENSE", ".github/workflows/check.yml": "check.yml"}
+SAME_FOR_ALL = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "LICENSE": "LICENSE",
+    ".github/workflows/check.yml": "check.yml",
+}
 """File of the package -> its template, which has ``.txt`` behind its name."""
 
 
 def new(
     kind: Annotated[str, typer.Argument(help="backbone, dataset, fusion or loss.")],
     name: Annotated[str, typer.Argument(help="What it will be called on the command line.")],
-    to: Annotated[Path, typer.Option("--to", help="The folder to write the package folder into.")] = Path(),
+    to: Annotated[
+        Path, typer.Option("--to", help="The folder to write the package folder into.")
+    ] = Path(),
 ) -> None:
-    """Write the package nverbench-NAME: one module that already runs, its conformance test, README, licence and CI file."""
+    """Write the package nverbench-NAME: one module that already runs, its conformance test, README,
+    licence and CI file.
+    """
     words = _words(kind, name)
     _check_free(name, words["MODULE"])
     folder = to / words["DISTRIBUTION"]
@@ -48,7 +62,14 @@ def new(
         raise UsageError(f"{folder} is already there; choose another name, or say --to FOLDER")
     test = words["MODULE"].replace("nverbench_", "tests/test_", 1)
     wanted = {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}
-    texts = {name: files("nverbench.cli").joinpath("template", f"{template}.txt").read_text(encoding="utf-8") for name, template in wanted.items()}
+    texts = {
+        name: (
+            files("nverbench.cli")
+            .joinpath("template", f"{template}.txt")
+            .read_text(encoding="utf-8")
+        )
+        for name, template in wanted.items()
+    }
     _write(folder, {name: filled(text, words) for name, text in texts.items()})
     echo(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
     echo(f"try it:  nverbench list {KINDS[kind]} --plugin {folder / words['MODULE']}.py")
@@ -65,18 +86,28 @@ def filled(text: str, words: dict[str, str]) -> str:
 def _words(kind: str, name: str) -> dict[str, str]:
     """What the templates leave open.
 
-    A distribution's name takes neither ``+`` nor a sign at its end, and a module's only letters, digits and ``_``.
+    A distribution's name takes neither ``+`` nor a sign at its end, and a module's only letters,
+    digits and ``_``.
     """
     if kind not in KINDS:
         raise UsageError(f"nverbench new {kind}: {nearest(kind, KINDS)}")
     if not NAME.fullmatch(name):
-        raise UsageError(f"nverbench new {kind} {abbreviated(name)}: a name is lower-case letters, digits, '.', '+' and '-', and starts with "
-                         "a letter or digit; 80 of them at most")  # fmt: skip
+        raise UsageError(
+            f"nverbench new {kind} {abbreviated(name)}: a name is lower-case letters, digits, '.',"
+            " '+' and '-', and starts with a letter or digit; 80 of them at most"
+        )
     slug = re.sub(r"[.+-]+", "-", name).strip("-")
     return {
-        "NAME": name, "KIND": kind, "KINDS": KINDS[kind], "SLUG": slug, "DISTRIBUTION": f"nverbench-{slug}",
-        "MODULE": f"nverbench_{slug.replace('-', '_')}", "RUN": RUN[kind], "EDIT": EDIT[kind], "YEAR": str(datetime.now(UTC).year),
-    }  # fmt: skip
+        "NAME": name,
+        "KIND": kind,
+        "KINDS": KINDS[kind],
+        "SLUG": slug,
+        "DISTRIBUTION": f"nverbench-{slug}",
+        "MODULE": f"nverbench_{slug.replace('-', '_')}",
+        "RUN": RUN[kind],
+        "EDIT": EDIT[kind],
+        "YEAR": str(datetime.now(UTC).year),
+    }
 
 
 def _check_free(name: str, module: str) -> None:
@@ -84,7 +115,10 @@ def _check_free(name: str, module: str) -> None:
     found = discovery.discover()
     for shelf in (found.backbones, found.datasets, found.fusions, found.losses):
         if name in shelf.parts:
-            raise UsageError(f"{shelf.kind} {name} is already here, brought by {shelf.origins[name]}; choose another name")
+            raise UsageError(
+                f"{shelf.kind} {name} is already here, brought by {shelf.origins[name]}; choose"
+                " another name"
+            )
         if name in shelf.refused:
             raise UsageError(f"{shelf.refused[name]}; choose another name")
     if importlib.util.find_spec(module) is not None:
@@ -102,4 +136,6 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
                 path.write_text(text, encoding="utf-8")
             (passing / "package").rename(folder)
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written ({error.strerror}); give another folder with --to FOLDER") from error
+        raise UsageError(
+            f"{folder}: cannot be written ({error.strerror}); give another folder with --to FOLDER"
+        ) from error

@@ -40,26 +40,67 @@ Names = list[str] | None
 
 def run(
     ctx: typer.Context,
-    backbone: Annotated[Names, typer.Option(help="NAME or NAME:option=value; twice: exactly that pair.")] = None,
+    backbone: Annotated[
+        Names, typer.Option(help="NAME or NAME:option=value; twice: exactly that pair.")
+    ] = None,
     fusion: Annotated[Names, typer.Option(help="A head or fusion.")] = None,
     loss: Annotated[Names, typer.Option(help="Instead of each fusion's default.")] = None,
     dataset: Annotated[Names, typer.Option(help="NAME, folder:PATH or table:FILE.csv.")] = None,
-    exclude_label: Annotated[Names, typer.Option(help="Leave a label of the named datasets out: a label set of its own.")] = None,
-    folds: Annotated[Names, typer.Option(help="speaker, random, leave-one-group-out, official, holdout=GROUP; twice: both.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="A protocol of the registry; default: each entry's own (nver-1).")] = None,
+    exclude_label: Annotated[
+        Names, typer.Option(help="Leave a label of the named datasets out: a label set of its own.")
+    ] = None,
+    folds: Annotated[
+        Names,
+        typer.Option(
+            help="speaker, random, leave-one-group-out, official, holdout=GROUP; twice: both."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="A protocol of the registry; default: each entry's own (nver-1)."),
+    ] = None,
     selection: Annotated[str | None, typer.Option(help="inner, test (optimistic) or last.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Replicates; an official row carries 5.")] = 1,
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="float32; anything else is unofficial.")] = "float32",
-    untrained: Annotated[bool, typer.Option("--untrained", help="Seeded random weights: a control, needs no network.")] = False,
+    untrained: Annotated[
+        bool,
+        typer.Option("--untrained", help="Seeded random weights: a control, needs no network."),
+    ] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing weights.")] = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable clips out (unofficial).")] = False,
-    train: Annotated[str | None, typer.Option(help="shuffle=none, intra, inter-speaker or inter: turns of training conversations.")] = None,
-    executor: Annotated[str, typer.Option(help="local, or ray: tasks of Ray on this machine or a cluster.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster that runs: HOST:PORT or auto; without it Ray starts here.")] = None,
-    gpus_per_job: Annotated[float | None, typer.Option(help="Of Ray's tasks: a share of a GPU, as 0.25, or a whole number; default 1.")] = None,
-    storage: Annotated[str, typer.Option(help="float32; float16 halves the disk that frames take (unofficial).")] = "float32",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print jobs, forward passes, disk and minutes; run nothing.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave unusable clips out (unofficial).")
+    ] = False,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            help="shuffle=none, intra, inter-speaker or inter: turns of training conversations."
+        ),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="local, or ray: tasks of Ray on this machine or a cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a Ray cluster that runs: HOST:PORT or auto; without it Ray starts here."
+        ),
+    ] = None,
+    gpus_per_job: Annotated[
+        float | None,
+        typer.Option(
+            help="Of Ray's tasks: a share of a GPU, as 0.25, or a whole number; default 1."
+        ),
+    ] = None,
+    storage: Annotated[
+        str, typer.Option(help="float32; float16 halves the disk that frames take (unofficial).")
+    ] = "float32",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print jobs, forward passes, disk and minutes; run nothing."
+        ),
+    ] = False,
     rerun: Annotated[bool, typer.Option("--rerun", help="Compute finished jobs again.")] = False,
     as_json: Json = False,
     out: OutFolder = OUT,
@@ -77,11 +118,21 @@ def run(
     cluster = _cluster(executor, address, gpus_per_job)
     with cluster or contextlib.nullcontext():
         asked = Selection(
-            backbones=tuple(backbone or ()), fusions=tuple(fusion or ()), losses=tuple(loss or ()), datasets=_label_sets(dataset, exclude_label),
-            folds=tuple(folds or ()), protocol=protocol, selection=selection, seeds=seeds, device=(cluster or devices).resolve(device),
-            dtype=devices.check_dtype(dtype), untrained=untrained, skip_bad=skip_bad,
-            shuffle=_shuffle(train), storage=_one_of("storage", storage, ("float32", "float16")),
-        )  # fmt: skip
+            backbones=tuple(backbone or ()),
+            fusions=tuple(fusion or ()),
+            losses=tuple(loss or ()),
+            datasets=_label_sets(dataset, exclude_label),
+            folds=tuple(folds or ()),
+            protocol=protocol,
+            selection=selection,
+            seeds=seeds,
+            device=(cluster or devices).resolve(device),
+            dtype=devices.check_dtype(dtype),
+            untrained=untrained,
+            skip_bad=skip_bad,
+            shuffle=_shuffle(train),
+            storage=_one_of("storage", storage, ("float32", "float16")),
+        )
         rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
         planned = plan.plan(rules, parts, asked)
         if download and planned.missing:
@@ -94,7 +145,9 @@ def run(
             echo_err("nothing could run")
             return 2
         debug = bool(ctx.find_root().params.get("debug"))
-        return _carry_out(planned, out, tracking_uri, cluster, as_json=as_json, rerun=rerun, debug=debug)
+        return _carry_out(
+            planned, out, tracking_uri, cluster, as_json=as_json, rerun=rerun, debug=debug
+        )
 
 
 def _cluster(executor: str, address: str | None, gpus_per_job: float | None) -> Cluster | None:
@@ -123,7 +176,16 @@ def _fetched(planned: Plan, rules: Registry, parts: Catalog, asked: Selection) -
     return plan.plan(rules, parts, asked)
 
 
-def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, cluster: Cluster | None, *, as_json: bool, rerun: bool, debug: bool) -> int:
+def _carry_out(
+    planned: Plan,
+    out: Path,
+    tracking_uri: str | None,
+    cluster: Cluster | None,
+    *,
+    as_json: bool,
+    rerun: bool,
+    debug: bool,
+) -> int:
     from nverbench.cli.leaderboard.ranks import tell_ranks
     from nverbench.cli.progress import watching
     from nverbench.pipeline.run import run as run_plan
@@ -133,7 +195,9 @@ def _carry_out(planned: Plan, out: Path, tracking_uri: str | None, cluster: Clus
     if cluster is not None:
         cluster.check(planned)
     with watching() as watch:
-        summary = run_plan(planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, crew=cluster)
+        summary = run_plan(
+            planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, crew=cluster
+        )
     say_summary(summary, out, uri, as_json=as_json)
     tell_ranks(summary.finished, out, uri)
     return summary.exit_code
@@ -144,9 +208,13 @@ def _label_sets(datasets: Names, excluded: Names) -> tuple[str, ...]:
     from nverbench.errors import UsageError
 
     if excluded and not datasets:
-        raise UsageError("--exclude-label needs --dataset: a label means something in one corpus only")
+        raise UsageError(
+            "--exclude-label needs --dataset: a label means something in one corpus only"
+        )
     words = f"exclude={'+'.join(excluded)}" if excluded else ""
-    return tuple(f"{name}{',' if ':' in name else ':'}{words}" if words else name for name in datasets or ())
+    return tuple(
+        f"{name}{',' if ':' in name else ':'}{words}" if words else name for name in datasets or ()
+    )
 
 
 def _shuffle(train: str | None) -> str:
@@ -185,12 +253,20 @@ def say_plan(planned: Plan) -> None:
         for missing in planned.missing:
             needed = sum(missing in skip.missing for skip in planned.skips)
             echo_err(f"  {missing}  [{_entries(needed)}]")
-        for reason, count in Counter(r for s in planned.skips if not s.missing for r in s.reasons).items():
+        for reason, count in Counter(
+            r for s in planned.skips if not s.missing for r in s.reasons
+        ).items():
             echo_err(f"  {reason}  [{_entries(count)}]")
     if planned.jobs:
-        jobs = f"{len(planned.jobs)} {'demo ' if demo else ''}job{'s' if len(planned.jobs) > 1 else ''}"
+        jobs = (
+            f"{len(planned.jobs)}"
+            f" {'demo ' if demo else ''}job{'s' if len(planned.jobs) > 1 else ''}"
+        )
         instead = f" in place of {len(real)} real ones" if demo else ""
-        echo_err(f"running {jobs}{instead}{' (controls, not results)' if all(j.control for j in planned.jobs) else ''}")
+        echo_err(
+            "running"
+            f" {jobs}{instead}{' (controls, not results)' if all(j.control for j in planned.jobs) else ''}"
+        )
 
 
 def _entries(count: int) -> str:
@@ -219,6 +295,7 @@ def say_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> None
             echo_err(f"failed: {failure.job}: {failure.reason}")
     if results:
         again = "nverbench leaderboard show" + (f" --out {out}" if out != OUT else "")
-        echo_err(f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui --backend-store-uri {tracking.shown(uri)}")
-
-
+        echo_err(
+            f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui"
+            f" --backend-store-uri {tracking.shown(uri)}"
+        )

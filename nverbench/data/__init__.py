@@ -1,1 +1,3 @@
-"""From files to labelled clips and folds: decoding, corpora, cross-validation splits, downloads, audits."""
+"""From files to labelled clips and folds: decoding, corpora, cross-validation splits, downloads,
+audits.
+"""

@@ -1,6 +1,8 @@
-"""Files that a job needs and this machine may lack: weights are found, verified against their pin, added; what is missing is named.
+"""Files that a job needs and this machine may lack: weights are found, verified against their pin,
+added; what is missing is named.
 
-A pin that nobody could record yet is filled in by its first user: the digest goes into a lock file and is enforced from there on.
+A pin that nobody could record yet is filled in by its first user: the digest goes into a lock file
+and is enforced from there on.
 """
 
 from __future__ import annotations
@@ -34,12 +36,17 @@ class Missing:
 
     def __str__(self) -> str:
         size = f", {self.size / 1e6:.1f} MB" if self.size else ", size unknown"
-        return f"{self.what} is missing: source {self.source}{size}, licence {self.licence}; {self.command}"
+        return (
+            f"{self.what} is missing: source {self.source}{size}, licence {self.licence};"
+            f" {self.command}"
+        )
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Verified weights of one backbone: where they lie (None: seeded or none at all), their digest, and whether the registry pins it."""
+    """Verified weights of one backbone: where they lie (None: seeded or none at all), their digest,
+    and whether the registry pins it.
+    """
 
     path: Path | None
     digest: str
@@ -67,19 +74,31 @@ def find_weights(backbone: Backbone, reference: PartRef, pin: Source | None) -> 
     if backbone.lookup is not None:
         path = Path(str(reference.full.get(backbone.positional or "", "")))
         if not path.is_file():
-            raise ArtifactError(f"backbone {backbone.name}: {path} is not a file; give the path of your features")
+            raise ArtifactError(
+                f"backbone {backbone.name}: {path} is not a file; give the path of your features"
+            )
         return Weights(path, path_digest(path), pinned=False)
     if reference.untrained or backbone.weights is None:
         return Weights(None, _seeded_digest(backbone, reference), pinned=backbone.weights is None)
     if reference.weights:
-        own = Path(os.path.expanduser(reference.weights))  # noqa: PTH111  # Path.expanduser raises for ~nobody
+        # Path.expanduser raises for ~nobody
+        own = Path(os.path.expanduser(reference.weights))  # noqa: PTH111
         if not own.exists():
-            raise ArtifactError(f"backbone {backbone.name}: weights={own} does not exist; give the path of a checkpoint")
+            raise ArtifactError(
+                f"backbone {backbone.name}: weights={own} does not exist; give the path of a"
+                " checkpoint"
+            )
         return Weights(own, path_digest(own), pinned=False)
     source = pin or backbone.weights
     kept = kept_weights(backbone)
     if kept is None:
-        return Missing(f"weights {backbone.name}", source.address, source.licence, how_to_get(backbone), source.size or backbone.weights.size)
+        return Missing(
+            f"weights {backbone.name}",
+            source.address,
+            source.licence,
+            how_to_get(backbone),
+            source.size or backbone.weights.size,
+        )
     digest = path_digest(kept)
     _verify(backbone.name, kept, digest, source.sha256)
     return Weights(kept, digest, pinned=source.sha256 is not None)
@@ -88,26 +107,47 @@ def find_weights(backbone: Backbone, reference: PartRef, pin: Source | None) -> 
 def kept_weights(backbone: Backbone) -> Path | None:
     """The file or folder that ``weights add`` or ``weights get`` kept, or None."""
     folder = paths.weights_folder(backbone.name)
-    kept = sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    kept = (
+        sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    )
     if not kept:
         return None
     return folder if backbone.weights is not None and backbone.weights.files else kept[0]
 
 
-def check_new_weights(backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False) -> str:
-    """The digest of weights offered for a backbone, once they are known to be what is pinned (or first seen) here."""
+def check_new_weights(
+    backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False
+) -> str:
+    """The digest of weights offered for a backbone, once they are known to be what is pinned (or
+    first seen) here.
+    """
     if backbone.weights is None:
         raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
     if not path.exists():
-        raise ArtifactError(f"{path}: no such file or folder; give the path of the weights of {backbone.name}")
+        raise ArtifactError(
+            f"{path}: no such file or folder; give the path of the weights of {backbone.name}"
+        )
     folder_wanted = bool(backbone.weights.files)
     if folder_wanted != path.is_dir():
-        wanted = f"a folder with {', '.join(backbone.weights.files)}" if folder_wanted else "a checkpoint file"
-        raise ArtifactError(f"{path}: {backbone.name} expects {wanted}, got a {'folder' if path.is_dir() else 'file'}; give that path")
+        wanted = (
+            f"a folder with {', '.join(backbone.weights.files)}"
+            if folder_wanted
+            else "a checkpoint file"
+        )
+        raise ArtifactError(
+            f"{path}: {backbone.name} expects {wanted}, got a"
+            f" {'folder' if path.is_dir() else 'file'}; give that path"
+        )
     holds_numbers = [f for f in backbone.weights.files if not f.endswith(".json")]
     if holds_numbers and not any((path / f).is_file() for f in holds_numbers):
-        raise ArtifactError(f"{path}: {backbone.name} expects {' or '.join(holds_numbers)} in that folder, and finds none; give the whole folder")
-    digest, pinned = path_digest(path, backbone.weights.files or None), (pin or backbone.weights).sha256
+        raise ArtifactError(
+            f"{path}: {backbone.name} expects {' or '.join(holds_numbers)} in that folder, and"
+            " finds none; give the whole folder"
+        )
+    digest, pinned = (
+        path_digest(path, backbone.weights.files or None),
+        (pin or backbone.weights).sha256,
+    )
     if replace and not pinned:
         return digest
     try:
@@ -118,7 +158,9 @@ def check_new_weights(backbone: Backbone, path: Path, pin: Source | None, *, rep
 
 
 def store_weights(backbone: Backbone, path: Path, digest: str) -> Path:
-    """Copy verified weights into this machine's store and remember their digest; what was there before is replaced whole."""
+    """Copy verified weights into this machine's store and remember their digest; what was there
+    before is replaced whole.
+    """
     folder = paths.weights_folder(backbone.name)
     try:
         with tempfiles.temporary_folder(_made(folder.parent), ".adding-") as passing:
@@ -144,12 +186,27 @@ def how_to_get(backbone: Backbone) -> str:
 
 def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Missing:
     """What to say of a dataset whose corpus (or whose plugin) is not on this machine."""
-    source = pin or (dataset.sources[0] if dataset and dataset.sources else Source(address="unknown"))
+    source = pin or (
+        dataset.sources[0] if dataset and dataset.sources else Source(address="unknown")
+    )
     if dataset is None:
-        command = f"its loader comes with a later version or a plugin; then: nverbench data add {name} PATH"
+        command = (
+            f"its loader comes with a later version or a plugin; then: nverbench data add {name}"
+            " PATH"
+        )
         return Missing(f"dataset {name}", source.address, source.licence, command, source.size)
-    command = f"nverbench data get {name}" if is_downloadable(source) else f"nverbench data add {name} PATH"
-    return Missing(f"corpus {dataset.corpus}", source.address, source.licence, manual_steps(dataset, source) or command, source.size)
+    command = (
+        f"nverbench data get {name}"
+        if is_downloadable(source)
+        else f"nverbench data add {name} PATH"
+    )
+    return Missing(
+        f"corpus {dataset.corpus}",
+        source.address,
+        source.licence,
+        manual_steps(dataset, source) or command,
+        source.size,
+    )
 
 
 def is_downloadable(source: Source) -> bool:
@@ -163,9 +220,15 @@ def manual_steps(dataset: Dataset, source: Source) -> str:
 
 
 def _seeded_digest(backbone: Backbone, reference: PartRef) -> str:
-    """Digest of seeded weights: configuration, seed and library versions; never by building the model."""
+    """Digest of seeded weights: configuration, seed and library versions; never by building the
+    model.
+    """
     libraries = {name: _version(name) for name in ("torch", "transformers")}
-    configuration = {"name": backbone.name, "revision": backbone.revision, "options": dict(reference.full)}
+    configuration = {
+        "name": backbone.name,
+        "revision": backbone.revision,
+        "options": dict(reference.full),
+    }
     return digest_of({"untrained": configuration, "seed": UNTRAINED_SEED, "libraries": libraries})
 
 
@@ -178,11 +241,13 @@ def _version(name: str) -> str:
 
 def _verify(name: str, path: Path, digest: str, pinned: str | None) -> None:
     first_seen = paths.read_state("lock").get("weights", {}).get(name)
-    expected, why = (pinned, "the registry pins") if pinned else (first_seen, "this machine first saw")
+    expected, why = (
+        (pinned, "the registry pins") if pinned else (first_seen, "this machine first saw")
+    )
     if expected and digest != expected:
         raise ArtifactError(
-            f"weights {name}: {path} has sha256 {digest[:12]}, {why} {expected[:12]}; the file changed or is another model: "
-            f"add the right one, or use it as {name}:weights=PATH"
+            f"weights {name}: {path} has sha256 {digest[:12]}, {why} {expected[:12]}; the file"
+            f" changed or is another model: add the right one, or use it as {name}:weights=PATH"
         )
 
 

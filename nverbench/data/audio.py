@@ -1,4 +1,5 @@
-"""A recording becomes a mono float32 wave at a backbone's rate (protocol nver-1, "Audio"); a bad one is named, never replaced.
+"""A recording becomes a mono float32 wave at a backbone's rate (protocol nver-1, "Audio"); a bad
+one is named, never replaced.
 
 Mono is the mean of the channels; resampled once; no trimming, no loudness normalisation.
 """
@@ -26,18 +27,33 @@ FILTER = 10_000_000
 SILENCE = 1e-3
 """A peak below this (-60 dBFS) is silence."""
 SLOWEST = 1000
-"""Hz: nothing that was recorded of a voice is sampled slower; a lying header would ask for gigabytes."""
-KAISER = {"resampling_method": "sinc_interp_kaiser", "lowpass_filter_width": 64, "rolloff": 0.9475937167399596, "beta": 14.769656459379492}
-"""kaiser_best of resampy and librosa: aliases at -145 dB where torchaudio's default filter gives -11 dB (facts/dependencies)."""
+"""Hz: nothing that was recorded of a voice is sampled slower; a lying header would ask for
+gigabytes.
+"""
+KAISER = {
+    "resampling_method": "sinc_interp_kaiser",
+    "lowpass_filter_width": 64,
+    "rolloff": 0.9475937167399596,
+    "beta": 14.769656459379492,
+}
+"""kaiser_best of resampy and librosa: aliases at -145 dB where torchaudio's default filter gives
+-11 dB (facts/dependencies).
+"""
 
 COLUMNS = 64
-"""Filters of one matrix: enough for a product to be one, few enough that most of the matrix is filter."""
+"""Filters of one matrix: enough for a product to be one, few enough that most of the matrix is
+filter.
+"""
 SMALL = 250_000
-"""Multiplications of one product below which BLAS libraries start no threads (OpenBLAS, interface/gemm.c: 4 x 65,536)."""
+"""Multiplications of one product below which BLAS libraries start no threads (OpenBLAS,
+interface/gemm.c: 4 x 65,536).
+"""
 CHUNK = 1024
 """Products whose windows are laid out in memory at once."""
 NOTHING = 1e-12
-"""Taps below this lie outside the window: torchaudio's kernel holds them as sin(64 pi) in float64."""
+"""Taps below this lie outside the window: torchaudio's kernel holds them as sin(64 pi) in
+float64.
+"""
 
 
 def duration(path: Path, start: float | None = None, end: float | None = None) -> float:
@@ -57,7 +73,9 @@ def duration(path: Path, start: float | None = None, end: float | None = None) -
     return float(min(whole, end if end is not None else whole) - (start or 0.0))
 
 
-def read(path: Path, rate: int, start: float | None = None, end: float | None = None) -> NDArray[np.float32]:
+def read(
+    path: Path, rate: int, start: float | None = None, end: float | None = None
+) -> NDArray[np.float32]:
     """The clip as a mono wave at ``rate``.
 
     Args:
@@ -69,7 +87,8 @@ def read(path: Path, rate: int, start: float | None = None, end: float | None = 
         (s,) float32, in [-1, 1] where the file is.
 
     Raises:
-        AudioError: the clip cannot be decoded, is empty, silent (peak < 1e-3) or holds non-finite samples; the message holds the reason alone.
+        AudioError: the clip cannot be decoded, is empty, silent (peak < 1e-3) or holds non-finite
+            samples; the message holds the reason alone.
     """
     import numpy as np
     import soundfile
@@ -81,13 +100,17 @@ def read(path: Path, rate: int, start: float | None = None, end: float | None = 
             last = file.frames if end is None else min(file.frames, round(end * file.samplerate))
             if 0 < first < file.frames:
                 file.seek(first)
-            samples = file.read(max(0, last - first), dtype="float32", always_2d=True)  # (s, channels)
+            samples = file.read(
+                max(0, last - first), dtype="float32", always_2d=True
+            )  # (s, channels)
             native = file.samplerate
             if len(samples) < last - first:
                 raise ValueError(f"{len(samples)} of {last - first} samples, then nothing")
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({_reason(error)})") from error
-    with np.errstate(invalid="ignore", over="ignore"):  # of infinities, and of numbers near them: what comes of them is looked at
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # of infinities, and of numbers near them: what comes of them is looked at
         wave = resample(check(samples.mean(axis=1)), native, rate)
     if not np.isfinite(wave).all():
         raise AudioError("holds numbers too large to be resampled")
@@ -95,13 +118,17 @@ def read(path: Path, rate: int, start: float | None = None, end: float | None = 
 
 
 def _check_segment(start: float | None, end: float | None) -> None:
-    """Raise where a segment is no time of a recording: not a number, or longer than thirty years."""
+    """Raise where a segment is no time of a recording: not a number, or longer than thirty
+    years.
+    """
     if any(time is not None and not abs(time) < 1e9 for time in (start, end)):
         raise AudioError(f"has no segment from {start} to {end} seconds")
 
 
 def check(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same wave, once it is known to be neither empty, non-finite nor silent; else an AudioError that holds the reason."""
+    """The same wave, once it is known to be neither empty, non-finite nor silent; else an
+    AudioError that holds the reason.
+    """
     import numpy as np
 
     if wave.size == 0:
@@ -119,54 +146,82 @@ def resample(wave: NDArray[np.float32], native: int, rate: int) -> NDArray[np.fl
     if native == rate:
         return wave
     if native < SLOWEST:
-        raise AudioError(f"has a sampling rate of {native} Hz; expected at least {SLOWEST}: its header lies, or it is no recording of a voice")
+        raise AudioError(
+            f"has a sampling rate of {native} Hz; expected at least {SLOWEST}: its header lies, or"
+            " it is no recording of a voice"
+        )
     shared = math.gcd(native, rate)
     if (native // shared) * (rate // shared) > FILTER:
-        raise AudioError(f"has a sampling rate of {native} Hz, which takes a filter of gigabytes to bring to {rate}; resample it first")
+        raise AudioError(
+            f"has a sampling rate of {native} Hz, which takes a filter of gigabytes to bring to"
+            f" {rate}; resample it first"
+        )
     return resampler(native, rate)(wave)
 
 
 @dataclass(frozen=True)
 class FilterBank:
-    """A polyphase filter bank as block Toeplitz matrices: the same numbers as a convolution with stride ``down``, in single-threaded products.
+    """A polyphase filter bank as block Toeplitz matrices: the same numbers as a convolution with
+    stride ``down``, in single-threaded products.
 
-    Resampling runs in threads beside the network, so it must not start threads of its own: torch's convolution on a busy machine waits tens of
-    milliseconds for its second thread (benchmarks/science/resampling.py). Every product has the same shape, so a sample does not depend on what surrounds it.
+    Resampling runs in threads beside the network, so it must not start threads of its own: torch's
+    convolution on a busy machine waits tens of milliseconds for its second thread
+    (benchmarks/science/resampling.py). Every product has the same shape, so a sample does not
+    depend on what surrounds it.
     """
 
     matrices: tuple[tuple[int, NDArray[np.float32]], ...]
-    """(first, (l, c)): c filters, and how many samples into a row their common support of l samples begins."""
+    """(first, (l, c)): c filters, and how many samples into a row their common support of l samples
+    begins.
+    """
     up: int
     down: int
     blocks: int
-    """A row of results is ``blocks * up`` samples, made from what follows ``blocks * down`` samples after the row before."""
+    """A row of results is ``blocks * up`` samples, made from what follows ``blocks * down`` samples
+    after the row before.
+    """
     left: int
     """Zeros before the first sample."""
 
     def __call__(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The wave (s,) at ``up / down`` times its rate, of torchaudio's length: the next whole number in float32, at most whole blocks."""
+        """The wave (s,) at ``up / down`` times its rate, of torchaudio's length: the next whole
+        number in float32, at most whole blocks.
+        """
         import numpy as np
 
-        wanted = min(math.ceil(np.float32(self.up * len(wave) / self.down)), (len(wave) // self.down + 1) * self.up)
+        wanted = min(
+            math.ceil(np.float32(self.up * len(wave) / self.down)),
+            (len(wave) // self.down + 1) * self.up,
+        )
         height = max(1, SMALL // max(m.size for _, m in self.matrices))  # rows of one product
         products = -(-wanted // (self.blocks * self.up * height))
         step, reach = self.blocks * self.down, max(first + len(m) for first, m in self.matrices)
-        padded = np.zeros(max((products * height - 1) * step + reach, self.left + len(wave)), np.float32)
+        padded = np.zeros(
+            max((products * height - 1) * step + reach, self.left + len(wave)), np.float32
+        )
         padded[self.left : self.left + len(wave)] = wave
         found = np.empty((products, height, self.blocks * self.up), np.float32)
         done = 0
         for first, matrix in self.matrices:
-            windows = np.lib.stride_tricks.sliding_window_view(padded[first:], len(matrix))[::step]  # (rows, l)
+            windows = np.lib.stride_tricks.sliding_window_view(padded[first:], len(matrix))[
+                ::step
+            ]  # (rows, l)
             windows = windows[: products * height].reshape(products, height, len(matrix))
             columns = slice(done, done := done + matrix.shape[1])
-            for i in range(0, products, CHUNK):  # windows overlap: as a matrix they are several times the wave
-                found[i : i + CHUNK, :, columns] = np.matmul(np.ascontiguousarray(windows[i : i + CHUNK]), matrix)
+            for i in range(
+                0, products, CHUNK
+            ):  # windows overlap: as a matrix they are several times the wave
+                found[i : i + CHUNK, :, columns] = np.matmul(
+                    np.ascontiguousarray(windows[i : i + CHUNK]), matrix
+                )
         return found.reshape(-1)[:wanted]
 
 
 @functools.lru_cache(maxsize=16)
 def resampler(native: int, rate: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """The filter for a pair of rates, made once: making it costs as much as using it on a two-second clip."""
+    """The filter for a pair of rates, made once: making it costs as much as using it on a
+    two-second clip.
+    """
     import numpy as np
 
     transform = import_torchaudio().transforms.Resample(native, rate, **KAISER)
@@ -175,18 +230,27 @@ def resampler(native: int, rate: int) -> Callable[[NDArray[np.float32]], NDArray
     try:
         bank = filter_bank(transform.kernel, transform.width, rate // shared, native // shared)
         same = np.allclose(bank(noise), convolved(transform, noise), rtol=0, atol=1e-6)
-    except (AttributeError, IndexError, TypeError, ValueError):  # kernel and width are no promise of torchaudio's
+    except (
+        AttributeError,
+        IndexError,
+        TypeError,
+        ValueError,
+    ):  # kernel and width are no promise of torchaudio's
         same = False
     return bank if same else functools.partial(convolved, transform)
 
 
 def filter_bank(kernel: torch.Tensor, width: int, up: int, down: int) -> FilterBank:
-    """The bank of torchaudio's ``kernel`` (up, 1, taps), which starts ``width`` samples before the first."""
+    """The bank of torchaudio's ``kernel`` (up, 1, taps), which starts ``width`` samples before the
+    first.
+    """
     import numpy as np
 
     filters = kernel.numpy()[:, 0].T  # (taps, up)
     blocks = max(1, round(COLUMNS / up))
-    whole = np.zeros(((blocks - 1) * down + len(filters), blocks * up), np.float32)  # column j up + p: phase p, j down rows further down
+    whole = np.zeros(
+        ((blocks - 1) * down + len(filters), blocks * up), np.float32
+    )  # column j up + p: phase p, j down rows further down
     for j in range(blocks):
         whole[j * down : j * down + len(filters), j * up : (j + 1) * up] = filters
     matrices = []
@@ -196,7 +260,9 @@ def filter_bank(kernel: torch.Tensor, width: int, up: int, down: int) -> FilterB
     return FilterBank(tuple(matrices), up, down, blocks, width)
 
 
-def convolved(transform: Callable[[torch.Tensor], torch.Tensor], wave: NDArray[np.float32]) -> NDArray[np.float32]:
+def convolved(
+    transform: Callable[[torch.Tensor], torch.Tensor], wave: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """The wave through torchaudio's own transform."""
     import torch
 

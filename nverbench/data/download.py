@@ -1,6 +1,8 @@
-"""Corpora from the network: fetched, verified, unpacked, seen to be that corpus, and only then in their place.
+"""Corpora from the network: fetched, verified, unpacked, seen to be that corpus, and only then in
+their place.
 
-Every step may be cut off, and the same command goes on: the archive is resumed, and what was half unpacked is begun anew.
+Every step may be cut off, and the same command goes on: the archive is resumed, and what was half
+unpacked is begun anew.
 """
 
 from __future__ import annotations
@@ -25,22 +27,30 @@ MOST_BYTES = 64_000_000_000
 """Of an unpacked corpus; the largest known here is below 20 GB."""
 MOST_FILES = 500_000
 DRIFTING = ("codeload.github.com",)
-"""Hosts that pack an archive anew when they like: GitHub says that its bytes may change. The revision in the address and the digest of the
-corpus stand for it."""
+"""Hosts that pack an archive anew when they like: GitHub says that its bytes may change. The
+revision in the address and the digest of the corpus stand for it.
+"""
 
 
 def get_corpus(
-    dataset: Dataset, source: Source, *, digest: str | None = None, keep_archive: bool = False, say: Callable[[str], None] = print
+    dataset: Dataset,
+    source: Source,
+    *,
+    digest: str | None = None,
+    keep_archive: bool = False,
+    say: Callable[[str], None] = print,
 ) -> Corpus:
     """Fetches a dataset's corpus into this machine's store and remembers it there.
 
     Args:
-        source: an address that a program can fetch (``artifacts.has_address``); its ``sha256`` and ``size`` are those of the archive.
+        source: an address that a program can fetch (``artifacts.has_address``); its ``sha256`` and
+            ``size`` are those of the archive.
         digest: of the corpus, where the registry pins it.
         keep_archive: leave the archive where it was fetched to.
 
     Raises:
-        ArtifactError: it could not be fetched, or is not what was pinned or first seen here, or is no archive that can be unpacked safely.
+        ArtifactError: it could not be fetched, or is not what was pinned or first seen here, or is
+            no archive that can be unpacked safely.
         DatasetError: it holds another corpus; nothing is remembered.
     """
     assert dataset.corpus is not None  # the caller asked
@@ -56,10 +66,17 @@ def get_corpus(
             return corpora.load(dataset, PartRef(dataset.name), known)
         archive = folder / file_name(source.address)
         try:
-            corpus = _adopted(dataset, place) if place.exists() else _from_archive(dataset, source, archive, digest, say)
+            corpus = (
+                _adopted(dataset, place)
+                if place.exists()
+                else _from_archive(dataset, source, archive, digest, say)
+            )
         except download.DiskError:
             raise
-        except (ArtifactError, DatasetError):  # a pinned archive is the right one whatever else is wrong; any other would come again
+        except (
+            ArtifactError,
+            DatasetError,
+        ):  # a pinned archive is the right one whatever else is wrong; any other would come again
             if archive.exists() and source.sha256 is None:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -75,14 +92,24 @@ def _adopted(dataset: Dataset, place: Path) -> Corpus:
     try:
         return corpora.add(dataset, place)
     except DatasetError as error:
-        raise DatasetError(f"{error}; {place} was there before, and is left alone: move it away, then try again") from error
+        raise DatasetError(
+            f"{error}; {place} was there before, and is left alone: move it away, then try again"
+        ) from error
 
 
-def _from_archive(dataset: Dataset, source: Source, archive: Path, digest: str | None, say: Callable[[str], None]) -> Corpus:
-    """Fetch, verify, unpack beside the corpus' place, load from there, move, remember: in this order."""
+def _from_archive(
+    dataset: Dataset, source: Source, archive: Path, digest: str | None, say: Callable[[str], None]
+) -> Corpus:
+    """Fetch, verify, unpack beside the corpus' place, load from there, move, remember: in this
+    order.
+    """
     assert dataset.corpus is not None
-    sha256 = download.fetch(source.address, archive, sha256=source.sha256, size=source.size, say=say)
-    key = archive.parent.name  # of corpus, address and revision: another release of the corpus is another first use
+    sha256 = download.fetch(
+        source.address, archive, sha256=source.sha256, size=source.size, say=say
+    )
+    key = (
+        archive.parent.name
+    )  # of corpus, address and revision: another release of the corpus is another first use
     trusted = source.sha256 is None and urlsplit(source.address).hostname not in DRIFTING
     if trusted:
         _check_first_seen(dataset.corpus, key, sha256, source.address)
@@ -92,8 +119,9 @@ def _from_archive(dataset: Dataset, source: Source, archive: Path, digest: str |
         root, corpus = _loaded(dataset, unpacking / "tree")
         if digest is not None and corpus.digest != digest:
             raise ArtifactError(
-                f"corpus {dataset.corpus}: expected digest {digest[:12]} as the registry pins, got {corpus.digest[:12]} from {source.address}; "
-                "nothing was added: the corpus there is another version"
+                f"corpus {dataset.corpus}: expected digest {digest[:12]} as the registry pins, got"
+                f" {corpus.digest[:12]} from {source.address}; nothing was added: the corpus there"
+                " is another version"
             )
         if trusted:
             paths.write_state("lock", "archives", key, sha256)
@@ -106,7 +134,9 @@ def _from_archive(dataset: Dataset, source: Source, archive: Path, digest: str |
 
 
 def _loaded(dataset: Dataset, tree: Path) -> tuple[Path, Corpus]:
-    """The corpus in ``tree``, or in the one folder that everything in it was packed in, and where it begins."""
+    """The corpus in ``tree``, or in the one folder that everything in it was packed in, and where
+    it begins.
+    """
     inside = list(tree.iterdir())
     wrapped = inside[0] if len(inside) == 1 and inside[0].is_dir() else None
     try:
@@ -129,13 +159,16 @@ def _check_first_seen(corpus: str, key: str, sha256: str, address: str) -> None:
     first = paths.read_state("lock").get("archives", {}).get(key)
     if first is not None and first != sha256:
         raise ArtifactError(
-            f"corpus {corpus}: expected sha256 {first} as this machine first saw, got {sha256} from {address}; it was removed: the file there "
-            f"changed; if that is announced, delete the line {key} in {paths.home() / 'lock.json'}"
+            f"corpus {corpus}: expected sha256 {first} as this machine first saw, got {sha256} from"
+            f" {address}; it was removed: the file there changed; if that is announced, delete the"
+            f" line {key} in {paths.home() / 'lock.json'}"
         )
 
 
 def _clean(folder: Path, corpus: str) -> None:
-    """Removes what dead processes left of this corpus: half-unpacked trees, and archives of other addresses. Under the lock."""
+    """Removes what dead processes left of this corpus: half-unpacked trees, and archives of other
+    addresses. Under the lock.
+    """
     shutil.rmtree(_unpacking(corpus), ignore_errors=True)
     for other in folder.parent.iterdir():
         if other != folder and re.fullmatch(rf"{re.escape(corpus)}-[0-9a-f]{{12}}", other.name):

@@ -1,8 +1,9 @@
 """Import torchaudio where its compiled extension cannot load.
 
-torchaudio 2.11.0 is its last release; its package-index wheel links CUDA libraries, so that beside a CPU-only torch ``import torchaudio``
-raises OSError, and then ``from transformers import WavLMModel`` fails too. The parts used here (``functional.resample``,
-``transforms.MelSpectrogram``) are pure Python: a stub in place of ``torchaudio._extension`` that says "unavailable" is enough.
+torchaudio 2.11.0 is its last release; its package-index wheel links CUDA libraries, so that beside
+a CPU-only torch ``import torchaudio`` raises OSError, and then ``from transformers import
+WavLMModel`` fails too. The parts used here (``functional.resample``, ``transforms.MelSpectrogram``)
+are pure Python: a stub in place of ``torchaudio._extension`` that says "unavailable" is enough.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 
 
 def import_torchaudio() -> types.ModuleType:
-    """The torchaudio module, with its compiled extension where that loads and without it elsewhere. Call before importing transformers."""
+    """The torchaudio module, with its compiled extension where that loads and without it elsewhere.
+    Call before importing transformers.
+    """
     try:
         return importlib.import_module("torchaudio")
     except OSError:

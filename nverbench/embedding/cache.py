@@ -1,7 +1,9 @@
-"""A content-addressed store of arrays: one file per clip and backbone, which may be copied, shared or deleted at will.
+"""A content-addressed store of arrays: one file per clip and backbone, which may be copied, shared
+or deleted at will.
 
-A file is the sha256 of what follows (32 bytes), the clip's length in samples (8 bytes, little-endian), then a plain ``.npy``. Writing is atomic and
-takes no lock, so that several processes may share the store and a dead one leaves nothing half-written under a valid name.
+A file is the sha256 of what follows (32 bytes), the clip's length in samples (8 bytes,
+little-endian), then a plain ``.npy``. Writing is atomic and takes no lock, so that several
+processes may share the store and a dead one leaves nothing half-written under a valid name.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".embedding"
 PIECE = 1 << 18
-"""Numbers converted, digested and written at once: an array of any size costs a megabyte or two beside itself."""
+"""Numbers converted, digested and written at once: an array of any size costs a megabyte or two
+beside itself.
+"""
 HEAD = 40
 """Bytes before the ``.npy``."""
 
@@ -53,7 +57,9 @@ class EmbeddingCache:
         return self.root / key[:2] / f"{key}{SUFFIX}"
 
     def get(self, key: str) -> tuple[NDArray[Any], int] | None:
-        """The stored array (read-only) and its clip's length in samples, or None; a truncated or corrupted entry is said, and counts as absent."""
+        """The stored array (read-only) and its clip's length in samples, or None; a truncated or
+        corrupted entry is said, and counts as absent.
+        """
         import numpy as np
 
         path = self.path(key)
@@ -64,7 +70,9 @@ class EmbeddingCache:
         try:
             if hashlib.sha256(memoryview(content)[32:]).digest() != content[:32]:
                 raise ValueError("its digest does not match its content")
-            header = content[HEAD : HEAD + 10 + int.from_bytes(content[HEAD + 8 : HEAD + 10], "little")]
+            header = content[
+                HEAD : HEAD + 10 + int.from_bytes(content[HEAD + 8 : HEAD + 10], "little")
+            ]
             dtype, shape = _layout(header)
             array = np.frombuffer(content, dtype, offset=HEAD + len(header)).reshape(shape)
         except ValueError as error:
@@ -73,7 +81,9 @@ class EmbeddingCache:
         return array, int.from_bytes(content[32:HEAD], "little")
 
     def open(self, key: str) -> tuple[NDArray[Any], int] | None:
-        """What ``get`` gives, memory-mapped: its digest is checked when this store opens it first. Every array that lives holds a file open."""
+        """What ``get`` gives, memory-mapped: its digest is checked when this store opens it first.
+        Every array that lives holds a file open.
+        """
         import numpy as np
 
         try:
@@ -99,24 +109,42 @@ class EmbeddingCache:
         return np.asarray(array), samples
 
     def digest(self, key: str) -> str:
-        """The digest that an entry carries, in hexadecimal: two entries with the same one hold the same bytes."""
+        """The digest that an entry carries, in hexadecimal: two entries with the same one hold the
+        same bytes.
+        """
         with self.path(key).open("rb") as file:
             return file.read(32).hex()
 
-    def put(self, key: str, array: NDArray[Any], samples: int, *, dtype: DTypeLike | None = None) -> None:
-        """Store an array under its key (as ``dtype``, where given), with the length of its clip (samples at the backbone's rate, before padding)."""
+    def put(
+        self, key: str, array: NDArray[Any], samples: int, *, dtype: DTypeLike | None = None
+    ) -> None:
+        """Store an array under its key (as ``dtype``, where given), with the length of its clip
+        (samples at the backbone's rate, before padding).
+        """
         import numpy as np
 
         kind = np.dtype(array.dtype if dtype is None else dtype)
         if kind.hasobject:
             raise ValueError(f"an array of {kind} would be a pickle; expected numbers")
         header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": array.shape})
+        np.lib.format.write_array_header_1_0(
+            header,
+            {
+                "descr": np.lib.format.dtype_to_descr(kind),
+                "fortran_order": False,
+                "shape": array.shape,
+            },
+        )
         flat, digest = array.reshape(-1), hashlib.sha256()
-        pieces = (flat[i : i + PIECE].astype(kind, copy=False).tobytes() for i in range(0, flat.size, PIECE))
+        pieces = (
+            flat[i : i + PIECE].astype(kind, copy=False).tobytes()
+            for i in range(0, flat.size, PIECE)
+        )
         with atomic_open(self.path(key), self.root) as file:
             file.write(bytes(32))
-            for piece in itertools.chain((samples.to_bytes(8, "little"), header.getvalue()), pieces):
+            for piece in itertools.chain(
+                (samples.to_bytes(8, "little"), header.getvalue()), pieces
+            ):
                 digest.update(piece)
                 file.write(piece)
             file.seek(0)
@@ -124,7 +152,9 @@ class EmbeddingCache:
 
     def size(self) -> tuple[int, int]:
         """How many entries the store holds, and their bytes."""
-        files = [p.stat().st_size for p in self.root.glob(f"*/*{SUFFIX}")] if self.root.exists() else []
+        files = (
+            [p.stat().st_size for p in self.root.glob(f"*/*{SUFFIX}")] if self.root.exists() else []
+        )
         return len(files), sum(files)
 
     def _is_damaged(self, key: str, error: ValueError) -> None:
@@ -138,7 +168,9 @@ def _matches(file: BufferedReader) -> bool:
     return hashlib.file_digest(file, "sha256").digest() == expected
 
 
-@functools.lru_cache(maxsize=1024)  # thousands of entries share a handful of headers, and reading one takes longer than its array
+@functools.lru_cache(
+    maxsize=1024
+)  # thousands of entries share a handful of headers, and reading one takes longer than its array
 def _layout(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """The type and shape that a ``.npy`` header says; ValueError when it says anything else."""
     import numpy as np
@@ -148,7 +180,9 @@ def _layout(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
         raise ValueError("its array is of another format version")
     try:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except Exception as error:  # numpy reads it as Python text, whose tokenizer has errors of its own
+    except (
+        Exception
+    ) as error:  # numpy reads it as Python text, whose tokenizer has errors of its own
         raise ValueError("its header cannot be read") from error
     if fortran or dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) >= 1 << 60:
         raise ValueError("its array is of another layout")

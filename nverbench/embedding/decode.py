@@ -1,4 +1,6 @@
-"""Planned batches of clips, decoded and resampled by threads ahead of the network; order and numbers do not depend on how many threads there are."""
+"""Planned batches of clips, decoded and resampled by threads ahead of the network; order and
+numbers do not depend on how many threads there are.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Decoded:
 
 
 def plan_batches(clips: Sequence[Clip], size: int, bad: dict[str, str]) -> list[list[Clip]]:
-    """Batches of clips of like length: a function of the full list (length, id) and the backbone's constant; undecodable clips go to ``bad``."""
+    """Batches of clips of like length: a function of the full list (length, id) and the backbone's
+    constant; undecodable clips go to ``bad``.
+    """
     if size == 1:
         return [[clip] for clip in sorted(clips, key=lambda c: c.id)]
     lengths: dict[str, float] = {}
@@ -68,19 +72,33 @@ def decode(batch: Sequence[Clip], part: Backbone) -> Decoded:
         except AudioError as error:
             bad[clip.id] = str(error)
     lengths = np.array([max(len(w), part.min_samples) for w in waves.values()], dtype=np.int64)
-    padded = np.zeros((len(waves), lengths.max(initial=0)), np.float32)  # numpy, not torch: no threads inside a thread
+    padded = np.zeros(
+        (len(waves), lengths.max(initial=0)), np.float32
+    )  # numpy, not torch: no threads inside a thread
     for row, wave in zip(padded, waves.values(), strict=True):
         row[: len(wave)] = wave
     good = tuple(c for c in batch if c.id in waves)
-    return Decoded(good, tuple(len(w) for w in waves.values()), padded, lengths, bad, time.perf_counter() - began)
+    return Decoded(
+        good,
+        tuple(len(w) for w in waves.values()),
+        padded,
+        lengths,
+        bad,
+        time.perf_counter() - began,
+    )
 
 
 def decode_ahead(
-    batches: Iterable[Sequence[Clip]], part: Backbone, *, workers: int | None = None, work: Callable[[Sequence[Clip], Backbone], Decoded] = decode
+    batches: Iterable[Sequence[Clip]],
+    part: Backbone,
+    *,
+    workers: int | None = None,
+    work: Callable[[Sequence[Clip], Backbone], Decoded] = decode,
 ) -> Generator[Decoded, None, None]:
     """Every batch, decoded, in the order given, while threads work on those that follow.
 
-    At most ``2 workers + 1`` batches are in hand, and about ``BYTES`` of audio. However this ends (ctrl-C too), no thread outlives it.
+    At most ``2 workers + 1`` batches are in hand, and about ``BYTES`` of audio. However this ends
+    (ctrl-C too), no thread outlives it.
     """
     workers = workers or WORKERS
     queue, pending = iter(batches), deque[Future[Decoded]]()
@@ -96,8 +114,11 @@ def decode_ahead(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def check_unmodified(decoded: Iterable[Decoded], planned: Iterable[Sequence[Clip]]) -> Generator[Decoded, None, None]:
-    """What comes in, as long as the files are what they were when this began: an embedding must not be kept under the digest of another content.
+def check_unmodified(
+    decoded: Iterable[Decoded], planned: Iterable[Sequence[Clip]]
+) -> Generator[Decoded, None, None]:
+    """What comes in, as long as the files are what they were when this began: an embedding must not
+    be kept under the digest of another content.
 
     Raises:
         DatasetError: a file of a batch changed since.

@@ -18,7 +18,9 @@ FULL = ("not enough memory", "can't allocate memory")
 
 @functools.cache
 def cuda_devices() -> int:
-    """How many CUDA devices torch could use: 0 for a CPU-only torch or a machine without a driver."""
+    """How many CUDA devices torch could use: 0 for a CPU-only torch or a machine without a
+    driver.
+    """
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return 0
@@ -30,7 +32,11 @@ def cuda_devices() -> int:
     except OSError:
         return 0
     count = ctypes.c_int(0)
-    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+    return (
+        count.value
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+        else 0
+    )
 
 
 def resolve(device: str) -> str:
@@ -42,7 +48,10 @@ def resolve(device: str) -> str:
     if device not in DEVICES:
         raise UsageError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
     if device == "cuda" and not cuda_devices():
-        raise UsageError("device cuda was asked for, but this machine offers none to torch; say --device cpu (see: nverbench doctor)")
+        raise UsageError(
+            "device cuda was asked for, but this machine offers none to torch; say --device cpu"
+            " (see: nverbench doctor)"
+        )
     return ("cuda" if cuda_devices() else "cpu") if device == "auto" else device
 
 
@@ -57,4 +66,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the memory of the device, or of the machine, does not suffice."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in FULL)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in FULL
+    )

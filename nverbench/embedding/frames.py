@@ -1,4 +1,6 @@
-"""Frames of clips (t, d), for fusions that use time: in the store, memory-mapped, so that a corpus larger than the memory can be trained on."""
+"""Frames of clips (t, d), for fusions that use time: in the store, memory-mapped, so that a corpus
+larger than the memory can be trained on.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,15 @@ class FrameEmbeddings(Extraction):
     def __getitem__(self, row: int) -> NDArray[np.float32] | NDArray[np.float16]:
         """The frames (t, d) of a clip, as stored: memory-mapped, read-only.
 
-        Mapped anew each time and let go with the array, because every living map holds a file open: keep a batch, not a corpus.
+        Mapped anew each time and let go with the array, because every living map holds a file open:
+        keep a batch, not a corpus.
         """
         found = self.store.open(self.keys[row])
         if found is None:
-            raise ArtifactError(f"the frames of {self.ids[row]} left the cache ({self.store.path(self.keys[row])}) while in use; run again")
+            raise ArtifactError(
+                f"the frames of {self.ids[row]} left the cache ({self.store.path(self.keys[row])})"
+                " while in use; run again"
+            )
         return found[0]
 
     @property
@@ -65,26 +71,44 @@ class FrameEmbeddings(Extraction):
 
 
 def embed_frames(
-    planned: PlannedBackbone, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.EmbeddingCache,
-    *, layer: int | None = None, device: str, dtype: str = "float32", storage: str = "float32", tick: Tick = no_tick,
+    planned: PlannedBackbone,
+    clips: Sequence[Clip],
+    sha256: Mapping[str, str],
+    store: cache.EmbeddingCache,
+    *,
+    layer: int | None = None,
+    device: str,
+    dtype: str = "float32",
+    storage: str = "float32",
+    tick: Tick = no_tick,
     listen: EmbeddingBackend = shards.embed_locally,
-) -> FrameEmbeddings:  # fmt: skip
-    """Frames of ``clips``, from the store where it has them; a pass over the last layer leaves the pooled embedding there too.
+) -> FrameEmbeddings:
+    """Frames of ``clips``, from the store where it has them; a pass over the last layer leaves the
+    pooled embedding there too.
 
     Args:
         listen: computes those that the store does not have.
-        layer: 0 to L - 1 of a backbone that has layers; None: the one that the reference names, else the last.
-        storage: float32, or float16 (half the disk; each number within 2^-11 of itself, or 3e-8 of it near zero).
+        layer: 0 to L - 1 of a backbone that has layers; None: the one that the reference names,
+            else the last.
+        storage: float32, or float16 (half the disk; each number within 2^-11 of itself, or 3e-8 of
+            it near zero).
 
     Raises:
-        UsageError: no such layer or storage, stored features that have no frames, or numbers beyond float16.
+        UsageError: no such layer or storage, stored features that have no frames, or numbers beyond
+            float16.
         PartError: the backbone gives what its record does not promise.
         AudioError: a clip is too long for the device's memory.
     """
     began = time.perf_counter()
-    part, wanted = planned.part, layer_of(planned, planned.reference.layer if layer is None else layer)
+    part, wanted = (
+        planned.part,
+        layer_of(planned, planned.reference.layer if layer is None else layer),
+    )
     _check(planned, storage)
-    keys = {c.id: frames_key(planned, c, sha256[c.id], dtype, layer=wanted, storage=storage) for c in clips}
+    keys = {
+        c.id: frames_key(planned, c, sha256[c.id], dtype, layer=wanted, storage=storage)
+        for c in clips
+    }
     found: dict[str, tuple[int, int]] = {}  # clip id -> frames, samples
     for clip in clips:
         stored = store.open(keys[clip.id])
@@ -93,8 +117,21 @@ def embed_frames(
             tick(1)
     cost, missing = Extraction(), set(keys) - set(found)
     if missing:
-        pooled = _pooled_keys(planned, [c for c in clips if c.id in missing], sha256, store, dtype) if wanted is None else {}
-        ask = EmbeddingRequest(planned, device, dtype, sha256, frames=True, layer=wanted, storage=storage, pooled=frozenset(pooled))
+        pooled = (
+            _pooled_keys(planned, [c for c in clips if c.id in missing], sha256, store, dtype)
+            if wanted is None
+            else {}
+        )
+        ask = EmbeddingRequest(
+            planned,
+            device,
+            dtype,
+            sha256,
+            frames=True,
+            layer=wanted,
+            storage=storage,
+            pooled=frozenset(pooled),
+        )
         with closing(listen(ask, clips, missing, cost)) as computed:
             for entry in computed:
                 store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
@@ -106,17 +143,30 @@ def embed_frames(
     cost.seconds = time.perf_counter() - began
     ids = tuple(c.id for c in clips if c.id in found)
     lengths = np.array([found[i][0] for i in ids], dtype=np.int64)
-    return FrameEmbeddings(ids, lengths, part.frame_dim, storage, tuple(keys[i] for i in ids), store, **vars(cost))
+    return FrameEmbeddings(
+        ids, lengths, part.frame_dim, storage, tuple(keys[i] for i in ids), store, **vars(cost)
+    )
 
 
 def _check(planned: PlannedBackbone, storage: str) -> None:
     if storage not in STORAGES:
         raise UsageError(f"frames are stored as {' or '.join(STORAGES)}, not as {storage}")
     if planned.part.lookup is not None:
-        raise UsageError(f"backbone {planned} holds one stored vector per clip and has no frames; name one that can listen")
+        raise UsageError(
+            f"backbone {planned} holds one stored vector per clip and has no frames; name one that"
+            " can listen"
+        )
 
 
-def _pooled_keys(planned: PlannedBackbone, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.EmbeddingCache, dtype: str) -> dict[str, str]:
-    """Clip id -> key of the pooled embedding, where the store has none: a pass over the last layer gives it for nothing."""
+def _pooled_keys(
+    planned: PlannedBackbone,
+    clips: Sequence[Clip],
+    sha256: Mapping[str, str],
+    store: cache.EmbeddingCache,
+    dtype: str,
+) -> dict[str, str]:
+    """Clip id -> key of the pooled embedding, where the store has none: a pass over the last layer
+    gives it for nothing.
+    """
     keys = {c.id: embedding_key(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
     return {clip: key for clip, key in keys.items() if not store.path(key).exists()}

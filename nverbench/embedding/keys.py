@@ -32,8 +32,12 @@ def embedding_identity(reference: PartRef) -> dict[str, Any]:
     return {k: v for k, v in reference.identity().items() if k not in AFTER_THE_PASS}
 
 
-def embedding_key(planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str, pooling: str, **more: Any) -> str:
-    """The store's key: everything that could change the numbers, and nothing that could not (no dataset, no file name)."""
+def embedding_key(
+    planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str, pooling: str, **more: Any
+) -> str:
+    """The store's key: everything that could change the numbers, and nothing that could not (no
+    dataset, no file name).
+    """
     part = planned.part
     return cache.cache_key(
         {
@@ -52,13 +56,25 @@ def embedding_key(planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str,
     )
 
 
-def frames_key(planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str, *, layer: int | None, storage: str) -> str:
+def frames_key(
+    planned: PlannedBackbone,
+    clip: Clip,
+    sha256: str,
+    dtype: str,
+    *,
+    layer: int | None,
+    storage: str,
+) -> str:
     """The key of a clip's frames; ``layer`` as ``layer_of`` gives it."""
-    return embedding_key(planned, clip, sha256, dtype, "none", kind="frames", layer=layer, storage=storage)
+    return embedding_key(
+        planned, clip, sha256, dtype, "none", kind="frames", layer=layer, storage=storage
+    )
 
 
 def layer_of(planned: PlannedBackbone, layer: int | None) -> int | None:
-    """The layer whose frames are wanted, None for the last; UsageError when the backbone does not have it."""
+    """The layer whose frames are wanted, None for the last; UsageError when the backbone does not
+    have it.
+    """
     layers = planned.part.layers
     if layer is None:
         return None
@@ -68,14 +84,20 @@ def layer_of(planned: PlannedBackbone, layer: int | None) -> int | None:
     return None if layer == layers - 1 else layer
 
 
-def entry_of(frames: NDArray[np.float32], layers: NDArray[np.float32] | None, part: Backbone) -> NDArray[np.float32]:
-    """The pooled frames of a clip (d,), or its layers' means (L, d) with the last of them pooled here."""
+def entry_of(
+    frames: NDArray[np.float32], layers: NDArray[np.float32] | None, part: Backbone
+) -> NDArray[np.float32]:
+    """The pooled frames of a clip (d,), or its layers' means (L, d) with the last of them pooled
+    here.
+    """
     pooled = pool(frames, part.pool)
     return pooled if layers is None else np.concatenate([layers[:-1], pooled[None]])
 
 
 def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
-    """One vector from valid frames (t, d): their mean, mean + max (summed), or mean and standard deviation side by side (2 d)."""
+    """One vector from valid frames (t, d): their mean, mean + max (summed), or mean and standard
+    deviation side by side (2 d).
+    """
     wide = frames.astype(np.float64)
     pooled: NDArray[np.float64] = wide.mean(axis=0)
     if how == "mean+max":
@@ -86,19 +108,31 @@ def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
 
 
 def check_storage(part: Backbone, frames: NDArray[np.float32], storage: str) -> None:
-    """Raise when frames reach beyond what the storage holds: float16 keeps 11 bits of numbers up to 65,504."""
+    """Raise when frames reach beyond what the storage holds: float16 keeps 11 bits of numbers up to
+    65,504.
+    """
     largest = float(np.abs(frames).max())
     if storage == "float16" and largest > LARGEST:
-        raise UsageError(f"{part.name} frames reach {largest:.3g}, and float16 holds at most {LARGEST:.0f}; store them as float32")
+        raise UsageError(
+            f"{part.name} frames reach {largest:.3g}, and float16 holds at most {LARGEST:.0f};"
+            " store them as float32"
+        )
 
 
-def expected_bytes(part: Backbone, clips: Sequence[Clip], *, frames: bool = False, storage: str = "float32") -> int | None:
-    """Bytes of disk that embeddings of these clips take, before any is computed; None when the backbone does not declare its frame rate."""
+def expected_bytes(
+    part: Backbone, clips: Sequence[Clip], *, frames: bool = False, storage: str = "float32"
+) -> int | None:
+    """Bytes of disk that embeddings of these clips take, before any is computed; None when the
+    backbone does not declare its frame rate.
+    """
     if not frames:
         return len(clips) * (4 * part.dim * max(1, part.layers) + OVERHEAD)
     if not part.frame_rate:
         return None
-    counts = [math.ceil(max(_seconds(clip), part.min_samples / part.sample_rate) * part.frame_rate) for clip in clips]
+    counts = [
+        math.ceil(max(_seconds(clip), part.min_samples / part.sample_rate) * part.frame_rate)
+        for clip in clips
+    ]
     return sum(counts) * part.frame_dim * np.dtype(storage).itemsize + len(clips) * OVERHEAD
 
 

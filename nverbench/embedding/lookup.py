@@ -29,15 +29,22 @@ def plan_backbone(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbo
     """A backbone with the weights that it would run with here.
 
     Raises:
-        UsageError: it holds stored features, which the cache has none of; or an option mixes layers with the head.
+        UsageError: it holds stored features, which the cache has none of; or an option mixes layers
+            with the head.
         ArtifactError: its weights are not here, or are others than the pin's.
     """
     part = catalog.backbone(split(text)[0])
     reference = resolve(part, text)
     if part.load is None:
-        raise UsageError(f"backbone {part.name} holds stored features, and the cache has none of them; name one that listens")
+        raise UsageError(
+            f"backbone {part.name} holds stored features, and the cache has none of them; name one"
+            " that listens"
+        )
     if reference.weighted:
-        raise UsageError(f"{reference}: the mixture of layers is trained with the head, and the cache has none; name one layer=N")
+        raise UsageError(
+            f"{reference}: the mixture of layers is trained with the head, and the cache has none;"
+            " name one layer=N"
+        )
     pin = rules.weights.get(part.name)
     found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
     if isinstance(found, artifacts.Missing):
@@ -45,18 +52,28 @@ def plan_backbone(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbo
     return PlannedBackbone(part, reference, found)
 
 
-def cached_matrix(backbone: PlannedBackbone, corpus: Corpus, clips: Sequence[Clip], say: Callable[[str], None]) -> NDArray[np.float32]:
+def cached_matrix(
+    backbone: PlannedBackbone, corpus: Corpus, clips: Sequence[Clip], say: Callable[[str], None]
+) -> NDArray[np.float32]:
     """What a backbone heard of clips of a corpus: (n, d), of the layer that its reference names.
 
     Raises:
         ArtifactError: some were never computed; names the command that does.
     """
     store = EmbeddingCache(paths.embeddings_folder(), say)
-    found = [store.get(embedding_key(backbone, clip, corpus.sha256[clip.id], "float32", backbone.part.pool)) for clip in clips]
+    found = [
+        store.get(
+            embedding_key(backbone, clip, corpus.sha256[clip.id], "float32", backbone.part.pool)
+        )
+        for clip in clips
+    ]
     missing = sum(entry is None for entry in found)
     if missing:
         run = f"nverbench run --backbone {backbone} --fusion linear --dataset {corpus.reference}"
-        raise ArtifactError(f"{missing} of {len(found)} clips of {corpus.reference} are not in the cache for {backbone}; this computes them: {run}")
+        raise ArtifactError(
+            f"{missing} of {len(found)} clips of {corpus.reference} are not in the cache for"
+            f" {backbone}; this computes them: {run}"
+        )
     entries = np.stack([entry[0] for entry in found if entry is not None])  # (n, d) or (n, L, d)
     layer = backbone.reference.layer
     return entries if entries.ndim == 2 else entries[:, -1 if layer is None else layer]

@@ -1,6 +1,8 @@
-"""Frozen backbone x clips -> cached embeddings, pooled or frame by frame. One forward pass per clip and backbone, ever.
+"""Frozen backbone x clips -> cached embeddings, pooled or frame by frame. One forward pass per clip
+and backbone, ever.
 
-What is found in the store is not computed; what is computed is stored clip by clip, so that an interrupted run loses at most one planned batch.
+What is found in the store is not computed; what is computed is stored clip by clip, so that an
+interrupted run loses at most one planned batch.
 """
 
 from __future__ import annotations
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-
 @dataclass
 class Embeddings(Extraction):
     """Pooled embeddings of clips, and what they cost."""
@@ -38,11 +39,23 @@ class Embeddings(Extraction):
     matrix: NDArray[np.float32]
     """(n, d), rows in the order of ``ids``."""
     layers: NDArray[np.float32] | None = None
-    """(n, L, d) time means of every layer, from backbones that declare layers; the last one is ``matrix``."""
+    """(n, L, d) time means of every layer, from backbones that declare layers; the last one is
+    ``matrix``.
+    """
 
     def without_cost(self) -> Embeddings:
         """The same embeddings for a second stream, which cost nothing more."""
-        return replace(self, forward_passes=0, halvings=0, computed_audio=0.0, seconds=0.0, loop=0.0, model=0.0, decoding=0.0, per_clip=0.0)
+        return replace(
+            self,
+            forward_passes=0,
+            halvings=0,
+            computed_audio=0.0,
+            seconds=0.0,
+            loop=0.0,
+            model=0.0,
+            decoding=0.0,
+            per_clip=0.0,
+        )
 
     @property
     def digest(self) -> str:
@@ -50,27 +63,44 @@ class Embeddings(Extraction):
         return self._digest(self.matrix)
 
     def read_out(self, reference: PartRef) -> NDArray[np.float32]:
-        """What a reference trains on: the last layer (n, d), the one it names, or for ``layers=weighted`` all of them (n, L, d)."""
+        """What a reference trains on: the last layer (n, d), the one it names, or for
+        ``layers=weighted`` all of them (n, L, d).
+        """
         if self.layers is None or not (reference.weighted or reference.layer is not None):
             return self.matrix
-        return self.layers if reference.weighted else np.ascontiguousarray(self.layers[:, reference.layer])
+        return (
+            self.layers
+            if reference.weighted
+            else np.ascontiguousarray(self.layers[:, reference.layer])
+        )
 
     def read_out_digest(self, reference: PartRef) -> str:
         """Digest of ids and of the numbers that a reference trains on."""
         return self._digest(self.read_out(reference))
 
     def _digest(self, numbers: NDArray[np.float32]) -> str:
-        return digest_of([list(self.ids), hashlib.sha256(np.ascontiguousarray(numbers).tobytes()).hexdigest()])
+        return digest_of(
+            [list(self.ids), hashlib.sha256(np.ascontiguousarray(numbers).tobytes()).hexdigest()]
+        )
 
 
 def embed(
-    planned: PlannedBackbone, clips: Sequence[Clip], sha256: Mapping[str, str], store: cache.EmbeddingCache,
-    *, device: str, dtype: str = "float32", tick: Tick = no_tick, listen: EmbeddingBackend = shards.embed_locally,
-) -> Embeddings:  # fmt: skip
-    """Pooled embeddings of ``clips``, from the store where it has them; ``listen`` computes the others.
+    planned: PlannedBackbone,
+    clips: Sequence[Clip],
+    sha256: Mapping[str, str],
+    store: cache.EmbeddingCache,
+    *,
+    device: str,
+    dtype: str = "float32",
+    tick: Tick = no_tick,
+    listen: EmbeddingBackend = shards.embed_locally,
+) -> Embeddings:
+    """Pooled embeddings of ``clips``, from the store where it has them; ``listen`` computes the
+    others.
 
     Returns:
-        Embeddings in the order of ``clips``, without the clips that cannot be used (they are in ``bad``).
+        Embeddings in the order of ``clips``, without the clips that cannot be used (they are in
+        ``bad``).
 
     Raises:
         PartError: the backbone gives what its record does not promise.
@@ -89,7 +119,14 @@ def embed(
             tick(1)
     result = Embeddings((), np.zeros((0, planned.part.dim), np.float32))
     if len(lengths) < len(clips):
-        with closing(listen(EmbeddingRequest(planned, device, dtype, sha256), clips, set(keys) - set(lengths), result)) as computed:
+        with closing(
+            listen(
+                EmbeddingRequest(planned, device, dtype, sha256),
+                clips,
+                set(keys) - set(lengths),
+                result,
+            )
+        ) as computed:
             for entry in computed:
                 rows.put(entry.clip, entry.array)
                 lengths[entry.clip] = entry.samples
@@ -106,7 +143,9 @@ def embed(
 
 
 class _Rows:
-    """Rows of clips, each put into its place as it comes: millions of vectors stand in memory once."""
+    """Rows of clips, each put into its place as it comes: millions of vectors stand in memory
+    once.
+    """
 
     def __init__(self, ids: Sequence[str]) -> None:
         self.place = {clip_id: i for i, clip_id in enumerate(ids)}
@@ -117,44 +156,76 @@ class _Rows:
         if self.array is None:
             self.array = np.empty((len(self.place), *row.shape), np.float32)
         if row.shape != self.array.shape[1:]:
-            raise PartError(f"the embedding of {clip_id} is {row.shape}, that of others {self.array.shape[1:]}; nverbench cache verify finds out why")
+            raise PartError(
+                f"the embedding of {clip_id} is {row.shape}, that of others {self.array.shape[1:]};"
+                " nverbench cache verify finds out why"
+            )
         self.array[self.place[clip_id]] = row
 
     def taken(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """The rows of those clips, which were put, in their order: the array itself where these are all."""
+        """The rows of those clips, which were put, in their order: the array itself where these are
+        all.
+        """
         assert self.array is not None  # the caller has seen one
-        return self.array if len(ids) == len(self.place) else self.array[[self.place[i] for i in ids]]
+        return (
+            self.array if len(ids) == len(self.place) else self.array[[self.place[i] for i in ids]]
+        )
 
 
 def check_usable(bad: Mapping[str, str], name: str) -> None:
-    """Raise the AudioError that names the clips nobody can use and says what to do; nothing when there are none."""
+    """Raise the AudioError that names the clips nobody can use and says what to do; nothing when
+    there are none.
+    """
     if bad:
         named = "; ".join(f"{clip} {reason}" for clip, reason in sorted(bad.items())[:3])
         more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise AudioError(f"{len(bad)} clips of {name} cannot be used: {named}{more}. Mend or remove them, or run with --skip-bad (unofficial)")
+        raise AudioError(
+            f"{len(bad)} clips of {name} cannot be used: {named}{more}. Mend or remove them, or run"
+            " with --skip-bad (unofficial)"
+        )
 
 
 def embed_files(
-    planned: PlannedBackbone, files: Sequence[Path], *, device: str, frames: bool, tick: Tick = no_tick
+    planned: PlannedBackbone,
+    files: Sequence[Path],
+    *,
+    device: str,
+    frames: bool,
+    tick: Tick = no_tick,
 ) -> tuple[list[NDArray[np.float32]], dict[str, str]]:
-    """Features of one's own audio: a vector (d,) per file, or its frames (t, d), of the layer that the reference names; and the files that cannot
-    be used.
+    """Features of one's own audio: a vector (d,) per file, or its frames (t, d), of the layer that
+    the reference names; and the files that cannot be used.
 
     Raises:
-        UsageError: the reference asks for something that only training could give (``layers=weighted``, ``project=D``).
+        UsageError: the reference asks for something that only training could give
+            (``layers=weighted``, ``project=D``).
     """
     reference = planned.reference
     if reference.weighted or reference.project:
-        raise UsageError(f"{planned}: {'layers=weighted' if reference.weighted else 'project'} is fitted on the training part of a run; "
-                         "embed without it, or one layer=N")  # fmt: skip
+        raise UsageError(
+            f"{planned}: {'layers=weighted' if reference.weighted else 'project'} is fitted on the"
+            " training part of a run; embed without it, or one layer=N"
+        )
     clips = [Clip(f"{i:09d}", path, None) for i, path in enumerate(files)]
     cost = Extraction()
     got: dict[str, NDArray[np.float32]] = {}
-    with closing(compute(planned, clips, {c.id for c in clips}, cost, device=device, dtype="float32", layer=reference.layer)) as computed:
+    with closing(
+        compute(
+            planned,
+            clips,
+            {c.id for c in clips},
+            cost,
+            device=device,
+            dtype="float32",
+            layer=reference.layer,
+        )
+    ) as computed:
         for heard in computed:
             got[heard.clip.id] = heard.frames if frames else pool(heard.frames, planned.part.pool)
             tick(1)
-    return [got[c.id] for c in clips if c.id in got], {str(c.path): cost.unusable[c.id] for c in clips if c.id in cost.unusable}
+    return [got[c.id] for c in clips if c.id in got], {
+        str(c.path): cost.unusable[c.id] for c in clips if c.id in cost.unusable
+    }
 
 
 def _looked_up(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:
@@ -162,7 +233,13 @@ def _looked_up(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:
     ids = tuple(c.id for c in clips)
     matrix = np.asarray(planned.part.lookup(ids, **planned.reference.full), dtype=np.float32)
     if matrix.ndim != 2 or len(matrix) != len(ids):
-        raise PartError(f"{planned} features: expected (n={len(ids)}, d), got {matrix.shape}; give one row per clip")
+        raise PartError(
+            f"{planned} features: expected (n={len(ids)}, d), got {matrix.shape}; give one row per"
+            " clip"
+        )
     if not np.isfinite(matrix).all():
-        raise PartError(f"{planned} features: {int((~np.isfinite(matrix)).any(axis=1).sum())} clips have numbers that are not finite; mend them")
+        raise PartError(
+            f"{planned} features: {int((~np.isfinite(matrix)).any(axis=1).sum())} clips have"
+            " numbers that are not finite; mend them"
+        )
     return Embeddings(ids, matrix)

@@ -1,6 +1,8 @@
-"""What is wanted of a pass over clips, and the store's entries that it gives: made here, or in shards by processes elsewhere.
+"""What is wanted of a pass over clips, and the store's entries that it gives: made here, or in
+shards by processes elsewhere.
 
-A shard is a run of whole planned batches, which are planned from the full list of clips: who computes what never changes a number.
+A shard is a run of whole planned batches, which are planned from the full list of clips: who
+computes what never changes a number.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class EmbeddingRequest:
     storage: str = "float32"
     """Of frames."""
     pooled: frozenset[str] = frozenset()
-    """Clips whose pooled embedding is wanted beside their frames: a pass over the last layer gives it for nothing."""
+    """Clips whose pooled embedding is wanted beside their frames: a pass over the last layer gives
+    it for nothing.
+    """
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,34 @@ class EmbeddedClip:
     """Beside frames, where it was asked for."""
 
 
-EmbeddingBackend = Callable[[EmbeddingRequest, Sequence[Clip], set[str], Extraction], Generator[EmbeddedClip, None, None]]
-"""``(what, the full list of clips, ids of those that are missing, cost) -> their entries``, in any order; counts into ``cost``. To be closed."""
+EmbeddingBackend = Callable[
+    [EmbeddingRequest, Sequence[Clip], set[str], Extraction], Generator[EmbeddedClip, None, None]
+]
+"""``(what, the full list of clips, ids of those that are missing, cost) -> their entries``, in any
+order; counts into ``cost``. To be closed.
+"""
 
 
-def embed_locally(ask: EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[EmbeddedClip, None, None]:
+def embed_locally(
+    ask: EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction
+) -> Generator[EmbeddedClip, None, None]:
     """The entries of the wanted clips, computed in this process."""
-    with closing(compute(ask.planned, clips, wanted, cost, device=ask.device, dtype=ask.dtype, layer=ask.layer)) as computed:
+    with closing(
+        compute(
+            ask.planned, clips, wanted, cost, device=ask.device, dtype=ask.dtype, layer=ask.layer
+        )
+    ) as computed:
         yield from (_entry(ask, heard) for heard in computed)
 
 
 def embed_shard(
-    ask: EmbeddingRequest, batches: Sequence[Sequence[Clip]], wanted: set[str], cost: Extraction, *, decoders: int, load: Callable[[], Encoder] | None = None
+    ask: EmbeddingRequest,
+    batches: Sequence[Sequence[Clip]],
+    wanted: set[str],
+    cost: Extraction,
+    *,
+    decoders: int,
+    load: Callable[[], Encoder] | None = None,
 ) -> Iterator[EmbeddedClip]:
     """The entries of one shard: whole planned batches, as ``here``.
 
@@ -73,7 +93,9 @@ def embed_shard(
     """
     how = {"device": ask.device, "dtype": ask.dtype}
     ready = load or (lambda: load_encoder(ask.planned, layer=ask.layer, **how))
-    with closing(extract(ask.planned, batches, wanted, cost, load=ready, decoders=decoders, **how)) as heard:
+    with closing(
+        extract(ask.planned, batches, wanted, cost, load=ready, decoders=decoders, **how)
+    ) as heard:
         for one in heard:
             yield _entry(ask, one)
 

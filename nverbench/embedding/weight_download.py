@@ -1,7 +1,9 @@
-"""Weights from the network. A try that failed is resumed by the next one; nothing that was fetched is used before it is verified.
+"""Weights from the network. A try that failed is resumed by the next one; nothing that was fetched
+is used before it is verified.
 
-A download has a folder of its own per backbone, address and revision, under a lock that its process's death releases. The folder outlives a
-failed try and goes once its weights are kept, or turn out to be others than wanted.
+A download has a folder of its own per backbone, address and revision, under a lock that its
+process's death releases. The folder outlives a failed try and goes once its weights are kept, or
+turn out to be others than wanted.
 """
 
 from __future__ import annotations
@@ -24,24 +26,39 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def downloaded_weights(backbone: Backbone, pin: Source | None, say: Callable[[str], None] = print) -> Iterator[Path]:
+def downloaded_weights(
+    backbone: Backbone, pin: Source | None, say: Callable[[str], None] = print
+) -> Iterator[Path]:
     """A backbone's weights as downloaded, inside the block that verifies and keeps them.
 
     Raises:
-        ArtifactError: the source is not one a program can fetch, or the download failed; what came is kept for the next try.
+        ArtifactError: the source is not one a program can fetch, or the download failed; what came
+            is kept for the next try.
     """
     if backbone.weights is None:
         raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
     source = pin or backbone.weights
     if backbone.weights.how:  # an address that only a person can use
-        raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {backbone.weights.how}")
+        raise ArtifactError(
+            f"weights {backbone.name}: no program can fetch {source.address};"
+            f" {backbone.weights.how}"
+        )
     if not source.address.startswith("hf:") and not is_downloadable(source):
-        raise ArtifactError(f"weights {backbone.name}: no program can fetch {source.address}; {how_to_get(backbone)}")
+        raise ArtifactError(
+            f"weights {backbone.name}: no program can fetch {source.address};"
+            f" {how_to_get(backbone)}"
+        )
     which = digest_of([source.address, source.revision, source.sha256])[:12]
     folder = paths.home() / "downloads" / f"{backbone.name}-{which}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder.with_name(f"{folder.name}.lock"), f"weights {backbone.name}: another process is fetching them; waiting for it", say) as waited:
-        if waited and (kept := kept_weights(backbone)) is not None:  # somebody else fetched them meanwhile
+    with exclusive(
+        folder.with_name(f"{folder.name}.lock"),
+        f"weights {backbone.name}: another process is fetching them; waiting for it",
+        say,
+    ) as waited:
+        if (
+            waited and (kept := kept_weights(backbone)) is not None
+        ):  # somebody else fetched them meanwhile
             yield kept
             return
         path = _fetch(backbone, source, folder, say)
@@ -62,7 +79,9 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
         from nverbench._io import download
 
         file = folder / file_name(source.address)
-        download.fetch(source.address, file, sha256=source.sha256, say=say)  # sizes of weights are about right, for the user's eyes
+        download.fetch(
+            source.address, file, sha256=source.sha256, say=say
+        )  # sizes of weights are about right, for the user's eyes
         return file
     except Exception as error:  # whatever the network or the server did becomes one line
         if not any(folder.iterdir()):
@@ -87,22 +106,36 @@ def _from_hub(source: Source, wanted: tuple[str, ...], folder: Path) -> Path:
 def _file_from_hub(repository: str, revision: str | None, entry: RepoFile, folder: Path) -> None:
     """One file, resumed where an earlier try was cut off.
 
-    Not by the client's own ``snapshot_download``: since its pull request 4228 it forgets what a failed try had got.
+    Not by the client's own ``snapshot_download``: since its pull request 4228 it forgets what a
+    failed try had got.
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
     file = folder / entry.path
-    partial = folder / f".{entry.blob_id}.part"  # other content has another name: two versions never mix
+    partial = (
+        folder / f".{entry.blob_id}.part"
+    )  # other content has another name: two versions never mix
     if file.exists() and file.stat().st_size == entry.size:
         return
-    if partial.exists() and partial.stat().st_size > entry.size:  # a server that ignored where to begin
+    if (
+        partial.exists() and partial.stat().st_size > entry.size
+    ):  # a server that ignored where to begin
         partial.unlink()
     with partial.open("ab") as part:
         address = hf_hub_url(repository, entry.path, revision=revision)
-        http_get(address, part, resume_size=part.tell(), headers=build_hf_headers(), expected_size=entry.size, displayed_filename=entry.path)
+        http_get(
+            address,
+            part,
+            resume_size=part.tell(),
+            headers=build_hf_headers(),
+            expected_size=entry.size,
+            displayed_filename=entry.path,
+        )
     if entry.lfs is not None and file_sha256(partial) != entry.lfs.sha256:
         partial.unlink()
-        raise ArtifactError(f"{entry.path} does not have the sha256 that its repository says; try again")
+        raise ArtifactError(
+            f"{entry.path} does not have the sha256 that its repository says; try again"
+        )
     partial.replace(file)

@@ -1,7 +1,25 @@
-"""Finished results -> rows -> tables and pages. Differences that intervals cannot carry are not ranked."""
+"""Finished results -> rows -> tables and pages. Differences that intervals cannot carry are not
+ranked.
+"""
 
 from nverbench.leaderboard.records import ranked_record, record
 from nverbench.leaderboard.tables.terminal import min_width, table
-from nverbench.leaderboard.tables.wording import describe, differences, footnotes, order, status_text
+from nverbench.leaderboard.tables.wording import (
+    describe,
+    differences,
+    footnotes,
+    order,
+    status_text,
+)
 
-__all__ = ["describe", "differences", "footnotes", "min_width", "order", "ranked_record", "record", "status_text", "table"]
+__all__ = [
+    "describe",
+    "differences",
+    "footnotes",
+    "min_width",
+    "order",
+    "ranked_record",
+    "record",
+    "status_text",
+    "table",
+]

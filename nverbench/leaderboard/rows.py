@@ -1,7 +1,9 @@
-"""Results, wherever they lie -> ranked rows: what every table and page of the leaderboard is made of.
+"""Results, wherever they lie -> ranked rows: what every table and page of the leaderboard is made
+of.
 
-A result is compared with those of its field only: the same clips, labels, groups and folds under the same protocol and selection. Controls,
-optimistic rows and rows that nobody vouches for are shown, never ranked.
+A result is compared with those of its field only: the same clips, labels, groups and folds under
+the same protocol and selection. Controls, optimistic rows and rows that nobody vouches for are
+shown, never ranked.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ from nverbench.results.record import Result
 from nverbench.results.speaker_gap import Gap
 
 Level = Literal["own", "self-consistent", "rerun", "reproduced"]
-"""own: made on this machine. self-consistent: submitted, and every number follows from the predictions, which could still be invented.
-rerun: submitted by the maintainers, who trained the heads again from pinned embeddings, or ran all from audio; no other party did.
-reproduced: another party did."""
+"""own: made on this machine. self-consistent: submitted, and every number follows from the
+predictions, which could still be invented. rerun: submitted by the maintainers, who trained the
+heads again from pinned embeddings, or ran all from audio; no other party did. reproduced: another
+party did.
+"""
 RANKED: tuple[Level, ...] = ("own", "rerun", "reproduced")
 NOT_RERUN = "neither the maintainers nor another party has rerun it"
 """Why a row of another level is not ranked."""
@@ -45,7 +49,9 @@ class StoredResult:
     citation: str = ""
     """What its submitter asks to cite for this row."""
     reread: Callable[[], Result] | None = None
-    """Reads the result again, where ``result`` is without learning curves: ten thousand rows would not fit the memory with them."""
+    """Reads the result again, where ``result`` is without learning curves: ten thousand rows would
+    not fit the memory with them.
+    """
 
     @property
     def whole(self) -> Result:
@@ -59,11 +65,15 @@ class Row:
 
     filed: StoredResult
     rank: int | None
-    """Rows of one field with the same rank could not be told apart from the best of them; None: not ranked."""
+    """Rows of one field with the same rank could not be told apart from the best of them; None: not
+    ranked.
+    """
     unranked: str
     """Why there is no rank; empty where there is one."""
     behind: Comparison | None
-    """The best ranked row of the field minus this one, paired; None for itself and for unranked rows."""
+    """The best ranked row of the field minus this one, paired; None for itself and for unranked
+    rows.
+    """
     published: Published | None
     gap: Gap | None
 
@@ -83,7 +93,9 @@ def field_of(result: Result) -> Field:
 
 
 def rows(filed: Iterable[StoredResult], gaps: Iterable[Gap] = ()) -> list[Row]:
-    """Ranked rows: by dataset, protocol and folds, then by rank and score; what is not ranked stands last."""
+    """Ranked rows: by dataset, protocol and folds, then by rank and score; what is not ranked
+    stands last.
+    """
     fields: dict[Field, list[StoredResult]] = defaultdict(list)
     for one in filed:
         fields[field_of(one.result)].append(one)
@@ -107,9 +119,17 @@ def _ranked(filed: list[StoredResult], gaps: dict[str, Gap]) -> list[Row]:
     found = []
     for one in filed:
         own_id = one.result.id
-        behind = compare(decisions[best], decisions[own_id]) if best is not None and own_id in placed and own_id != best else None
+        behind = (
+            compare(decisions[best], decisions[own_id])
+            if best is not None and own_id in placed and own_id != best
+            else None
+        )
         rank = ranks.get(own_id)
-        reason = reasons[own_id] or ("" if rank is not None else "its clips, labels or groups are not those of the other rows")
+        reason = reasons[own_id] or (
+            ""
+            if rank is not None
+            else "its clips, labels or groups are not those of the other rows"
+        )
         found.append(Row(one, rank, reason, behind, reported(one.result), gaps.get(own_id)))
     return found
 
@@ -121,7 +141,9 @@ def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
         "a control, not a result": r.control,
         "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
         NOT_RERUN: one.level not in RANKED,
-        f"fewer than {MIN_GROUPS} {r.unit if r.unit != 'clip' else 'group'}s: no claim of significance": 0 < r.counts.groups < MIN_GROUPS,
+        f"fewer than {MIN_GROUPS} {r.unit if r.unit != 'clip' else 'group'}s: no claim of significance": (
+            0 < r.counts.groups < MIN_GROUPS
+        ),
     }
     for reason, holds in why.items():
         if holds:
@@ -135,4 +157,13 @@ def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
 def _place(row: Row) -> tuple[str, str, str, str, bool, float, float, str]:
     r = row.result
     rank = float("inf") if row.rank is None else float(row.rank)
-    return (r.entry.dataset, r.provenance.dataset_digest, r.protocol, r.folds.kind, r.control, rank, -r.scores[PRIMARY].value, r.id)
+    return (
+        r.entry.dataset,
+        r.provenance.dataset_digest,
+        r.protocol,
+        r.folds.kind,
+        r.control,
+        rank,
+        -r.scores[PRIMARY].value,
+        r.id,
+    )

@@ -1,4 +1,6 @@
-"""The built page and MLflow's UI on this machine's loopback interface, and nowhere else: other machines come through ``ssh -L``."""
+"""The built page and MLflow's UI on this machine's loopback interface, and nowhere else: other
+machines come through ``ssh -L``.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,24 @@ PATIENCE = 120.0
 
 
 class PageHandler(SimpleHTTPRequestHandler):
-    """GET and HEAD of the files of one folder: no listings, nothing outside it, and no answer under another host's name."""
+    """GET and HEAD of the files of one folder: no listings, nothing outside it, and no answer under
+    another host's name.
+    """
 
     def send_head(self) -> Any:
         """The headers of a file that may be had, or an error."""
         host = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
-        if host not in (HERE, "localhost"):  # a page elsewhere whose name was made to point here (DNS rebinding)
+        if host not in (
+            HERE,
+            "localhost",
+        ):  # a page elsewhere whose name was made to point here (DNS rebinding)
             self.send_error(HTTPStatus.FORBIDDEN, "this server answers to localhost only")
             return None
-        if not Path(self.translate_path(self.path)).resolve().is_relative_to(Path(self.directory).resolve()):
+        if (
+            not Path(self.translate_path(self.path))
+            .resolve()
+            .is_relative_to(Path(self.directory).resolve())
+        ):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
@@ -65,10 +76,16 @@ def page(folder: Path, port: int) -> Iterator[str]:
         UsageError: the folder holds no page, or the port is taken.
     """
     if not (folder / "index.html").is_file():
-        raise UsageError(f"{folder}: expected a built page (index.html); nverbench leaderboard build makes one")
+        raise UsageError(
+            f"{folder}: expected a built page (index.html); nverbench leaderboard build makes one"
+        )
     check_free(port)
-    server = ThreadingHTTPServer((HERE, port), functools.partial(PageHandler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    server = ThreadingHTTPServer(
+        (HERE, port), functools.partial(PageHandler, directory=str(folder))
+    )
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+    )
     thread.start()
     try:
         yield f"http://{HERE}:{server.server_address[1]}/"
@@ -85,26 +102,52 @@ def check_free(port: int) -> None:
         try:
             tried.bind((HERE, port))
         except OSError as error:
-            raise UsageError(f"port {port} of {HERE} cannot be had ({error.strerror}); choose another with --port or --mlflow-port") from error
+            raise UsageError(
+                f"port {port} of {HERE} cannot be had ({error.strerror}); choose another with"
+                " --port or --mlflow-port"
+            ) from error
 
 
 @contextlib.contextmanager
-def mlflow_ui(store: str, artifacts: Path, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start MLflow's server on a store in a process group of its own; gives address and process, and ends the whole group.
+def mlflow_ui(
+    store: str, artifacts: Path, port: int
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start MLflow's server on a store in a process group of its own; gives address and process,
+    and ends the whole group.
 
     Raises:
         UsageError: the port is taken, or MLflow does not start; its last line is said.
     """
     check_free(port)
-    words = [sys.executable, "-m", "mlflow", "server", "--host", HERE, "--port", str(port), "--workers", "1"]
+    words = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        HERE,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     settings = {
-        "MLFLOW_BACKEND_STORE_URI": store,  # not an argument: it may hold a password, and arguments are seen by everybody
+        "MLFLOW_BACKEND_STORE_URI": (
+            store
+        ),  # not an argument: it may hold a password, and arguments are seen by everybody
         "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(words, env={**os.environ, **settings}, stdout=said, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            words,
+            env={**os.environ, **settings},
+            stdout=said,
+            stderr=said,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             _wait_for(process, port, said)
             yield f"http://{HERE}:{port}/", process
@@ -117,8 +160,13 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, said: Any) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             said.seek(0)
-            lines = [line for line in said.read().decode(errors="replace").splitlines() if line.strip()]
-            raise UsageError(f"mlflow did not start (exit code {process.returncode}): {lines[-1].strip()[:300] if lines else 'it said nothing'}")
+            lines = [
+                line for line in said.read().decode(errors="replace").splitlines() if line.strip()
+            ]
+            raise UsageError(
+                f"mlflow did not start (exit code {process.returncode}):"
+                f" {lines[-1].strip()[:300] if lines else 'it said nothing'}"
+            )
         connection = http.client.HTTPConnection(HERE, port, timeout=2)
         try:
             connection.request("GET", "/health")
@@ -144,9 +192,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """A closed terminal, ctrl-C and a polite kill end the block with KeyboardInterrupt, so that it can clean up; gives the signals that came.
+    """A closed terminal, ctrl-C and a polite kill end the block with KeyboardInterrupt, so that it
+    can clean up; gives the signals that came.
 
-    A loop asks the list too: Python drops an exception that a signal raises inside a finaliser, and the signal would be lost.
+    A loop asks the list too: Python drops an exception that a signal raises inside a finaliser, and
+    the signal would be lost.
     """
     came: list[int] = []
 
@@ -154,7 +204,10 @@ def interruptible() -> Iterator[list[int]]:
         came.append(number)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield came
     finally:

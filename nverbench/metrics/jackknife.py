@@ -1,9 +1,12 @@
-"""How sure a number is: delete-one-group jackknife intervals of pooled predictions, and of differences between two systems.
+"""How sure a number is: delete-one-group jackknife intervals of pooled predictions, and of
+differences between two systems.
 
-The unit is the group (speaker): clips of one speaker are not independent. On simulated speakers (``benchmarks/science/stats.py``) the jackknife with
-t(G-1) covers the truth in 93-95% from 5 to 91 speakers, where the bootstrap over speakers covers it in 75-79% with 4 and 88-91% with 8 to 11
-(protocol nver-1, "Intervals and differences"); the bootstrap is given for comparison only. Neither sees luck that a training run has on all
-speakers at once: the standard deviation over replicates stands beside it.
+The unit is the group (speaker): clips of one speaker are not independent. On simulated speakers
+(``benchmarks/science/stats.py``) the jackknife with t(G-1) covers the truth in 93-95% from 5 to 91
+speakers, where the bootstrap over speakers covers it in 75-79% with 4 and 88-91% with 8 to 11
+(protocol nver-1, "Intervals and differences"); the bootstrap is given for comparison only. Neither
+sees luck that a training run has on all speakers at once: the standard deviation over replicates
+stands beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 MIN_GROUPS = 5
 """Below this many groups: values per group, no claim of significance."""
 ROUNDING = 1e-12
-"""A difference of two scores below this is rounding: a mean over replicates depends on their order in its last bit."""
+"""A difference of two scores below this is rounding: a mean over replicates depends on their order
+in its last bit.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,27 +76,42 @@ def jackknife(predictions: Decisions, *, level: float = 0.95) -> dict[str, Inter
 
 
 def difference(a: Decisions, b: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
-    """The paired difference a - b of every metric: the same clips and groups under two systems, or one system under two cuts.
+    """The paired difference a - b of every metric: the same clips and groups under two systems, or
+    one system under two cuts.
 
     Raises:
         ValueError: the two are not predictions of the same rows.
     """
     if a.groups != b.groups or not np.array_equal(a.target, b.target):
-        raise ValueError("a paired difference needs the same clips, labels and groups on both sides")
+        raise ValueError(
+            "a paired difference needs the same clips, labels and groups on both sides"
+        )
     (whole_a, without_a), (whole_b, without_b) = leave_one_out(a), leave_one_out(b)
     wholes = {n: float(zero_rounding(np.asarray(whole_a[n] - whole_b[n]))) for n in scores.NAMES}
-    return {n: _interval(wholes[n], zero_rounding(without_a[n] - without_b[n]), level, bounded=False) for n in scores.NAMES}
+    return {
+        n: _interval(wholes[n], zero_rounding(without_a[n] - without_b[n]), level, bounded=False)
+        for n in scores.NAMES
+    }
 
 
-def bootstrap(predictions: Decisions, *, seed: int, draws: int = 1000, level: float = 0.95) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of a bootstrap over groups: for comparison with the jackknife, too narrow with few speakers."""
+def bootstrap(
+    predictions: Decisions, *, seed: int, draws: int = 1000, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of a bootstrap over groups: for comparison with the jackknife, too
+    narrow with few speakers.
+    """
     stacks = predictions.stacks()
     rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(stacks), np.full(len(stacks), 1 / len(stacks)), size=draws)  # (draws, G)
+    weights = rng.multinomial(
+        len(stacks), np.full(len(stacks), 1 / len(stacks)), size=draws
+    )  # (draws, G)
     resampled = np.einsum("dg,grij->drij", weights, stacks)  # (draws, r, k, k)
     values = {name: v.mean(-1) for name, v in scores.scores(resampled).items()}  # (draws,)
     tail = (1 - level) / 2
-    return {name: (float(np.quantile(v, tail)), float(np.quantile(v, 1 - tail))) for name, v in values.items()}
+    return {
+        name: (float(np.quantile(v, tail)), float(np.quantile(v, 1 - tail)))
+        for name, v in values.items()
+    }
 
 
 def per_group(predictions: Decisions) -> dict[str, float]:
@@ -101,8 +121,12 @@ def per_group(predictions: Decisions) -> dict[str, float]:
     return dict(zip(names, (float(a) for a in accuracy), strict=True))
 
 
-def leave_one_out(predictions: Decisions) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
-    """Each metric of all groups, and of all but one, groups in the order of their names: () and (G,), averaged over replicates."""
+def leave_one_out(
+    predictions: Decisions,
+) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+    """Each metric of all groups, and of all but one, groups in the order of their names: () and
+    (G,), averaged over replicates.
+    """
     stacks = predictions.stacks()
     total = stacks.sum(0)  # (r, k, k)
     whole = {name: float(v.mean()) for name, v in scores.scores(total).items()}
@@ -116,7 +140,9 @@ def zero_rounding(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def standard_error(without: NDArray[np.float64]) -> NDArray[np.float64]:
-    """se^2 = (G-1)/G sum_g (v_(-g) - mean)^2 over the last axis (Efron and Stein 1981): (..., G) -> (...)."""
+    """se^2 = (G-1)/G sum_g (v_(-g) - mean)^2 over the last axis (Efron and Stein 1981): (..., G) ->
+    (...).
+    """
     groups = without.shape[-1]
     squares = np.sum((without - without.mean(-1, keepdims=True)) ** 2, axis=-1)
     error: NDArray[np.float64] = np.sqrt((groups - 1) / groups * squares)
@@ -125,14 +151,20 @@ def standard_error(without: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1024)
 def quantile(level: float, units: int) -> float:
-    """Student's t with units - 1 degrees of freedom at (1 + level) / 2: half the width of an interval in standard errors."""
+    """Student's t with units - 1 degrees of freedom at (1 + level) / 2: half the width of an
+    interval in standard errors.
+    """
     from scipy.stats import t
 
     return float(t.ppf((1 + level) / 2, units - 1))
 
 
-def _interval(value: float, without: NDArray[Any], level: float, *, bounded: bool = True) -> Interval:
-    """value +- t(G-1) se; a bounded one is cut to [0, 1], which costs no coverage: the truth is never outside."""
+def _interval(
+    value: float, without: NDArray[Any], level: float, *, bounded: bool = True
+) -> Interval:
+    """value +- t(G-1) se; a bounded one is cut to [0, 1], which costs no coverage: the truth is
+    never outside.
+    """
     groups = len(without)
     if groups < 2:
         return Interval(value, None, None, None)
@@ -141,7 +173,11 @@ def _interval(value: float, without: NDArray[Any], level: float, *, bounded: boo
         return Interval(value, None, None, se)
     half = quantile(level, groups) * se
     low, high = value - half, value + half
-    return Interval(value, max(0.0, low), min(1.0, high), se) if bounded else Interval(value, low, high, se)
+    return (
+        Interval(value, max(0.0, low), min(1.0, high), se)
+        if bounded
+        else Interval(value, low, high, se)
+    )
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:

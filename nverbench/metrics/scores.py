@@ -1,8 +1,9 @@
 """Accuracy, macro-F1, UAR and weighted F1 from confusion counts (protocol nver-1, "Metrics").
 
-Headline numbers pool the out-of-fold predictions over the full label set (Forman and Scholz 2010, "Apples-to-apples in cross-validation
-studies"); within one fold, macro averages run over the classes present in that test fold. Our own because intervals need them for thousands of
-deletions at once: one matrix expression over stacked confusion matrices. Tested against scikit-learn.
+Headline numbers pool the out-of-fold predictions over the full label set (Forman and Scholz 2010,
+"Apples-to-apples in cross-validation studies"); within one fold, macro averages run over the
+classes present in that test fold. Our own because intervals need them for thousands of deletions at
+once: one matrix expression over stacked confusion matrices. Tested against scikit-learn.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
 PRIMARY = "macro_f1"
 
 
-def confusion(target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def confusion(
+    target: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
     """Counts (k, k): row = true class, column = predicted class."""
     if target.shape != predicted.shape:
-        raise ValueError(f"expected as many predictions as targets, got {predicted.shape} and {target.shape}")
+        raise ValueError(
+            f"expected as many predictions as targets, got {predicted.shape} and {target.shape}"
+        )
     counts = np.bincount(target * classes + predicted, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
@@ -33,10 +38,12 @@ def scores(counts: NDArray[Any], *, present_only: bool = False) -> dict[str, NDA
 
     Args:
         counts: (..., k, k), row = true class.
-        present_only: macro averages over classes with at least one true row (a single fold) instead of the full label set (pooled).
+        present_only: macro averages over classes with at least one true row (a single fold) instead
+            of the full label set (pooled).
 
     Returns:
-        name -> (...) fractions in [0, 1]. A class without true rows or predictions counts as F1 = 0 and recall = 0 where it is averaged.
+        name -> (...) fractions in [0, 1]. A class without true rows or predictions counts as F1 = 0
+        and recall = 0 where it is averaged.
     """
     counts = np.asarray(counts, dtype=np.float64)
     hits = np.diagonal(counts, axis1=-2, axis2=-1)  # (..., k)
@@ -62,5 +69,7 @@ def recalls(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
     above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    quotient: NDArray[np.float64] = np.divide(above, below, out=np.zeros(np.broadcast(above, below).shape), where=below > 0)
+    quotient: NDArray[np.float64] = np.divide(
+        above, below, out=np.zeros(np.broadcast(above, below).shape), where=below > 0
+    )
     return quotient

@@ -1,7 +1,9 @@
-"""Is one system better than another on the same clips: p values, a second opinion over folds, rank groups.
+"""Is one system better than another on the same clips: p values, a second opinion over folds, rank
+groups.
 
-Protocol nver-1, "Intervals and differences". The unit of the first opinion is the group (speaker), of the second the fold. Where no claim can be
-made (fewer than five groups), there is no p value and no rank.
+Protocol nver-1, "Intervals and differences". The unit of the first opinion is the group (speaker),
+of the second the fold. Where no claim can be made (fewer than five groups), there is no p value and
+no rank.
 """
 
 from __future__ import annotations
@@ -13,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.metrics.jackknife import MIN_GROUPS, Decisions, Interval, difference, leave_one_out, quantile, standard_error, zero_rounding
+from nverbench.metrics.jackknife import (
+    MIN_GROUPS,
+    Decisions,
+    Interval,
+    difference,
+    leave_one_out,
+    quantile,
+    standard_error,
+    zero_rounding,
+)
 from nverbench.metrics.scores import PRIMARY
 
 if TYPE_CHECKING:
@@ -22,16 +33,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired difference a - b, as a fraction; all but its value and standard error are None where no claim can be made."""
+    """A paired difference a - b, as a fraction; all but its value and standard error are None where
+    no claim can be made.
+    """
 
     difference: Interval
     p: float | None
     """Two-sided: how often a difference at least this large would come up between two equals."""
     smallest: float | None
-    """The smallest difference that would have been called one here: what "cannot tell" could have told."""
+    """The smallest difference that would have been called one here: what "cannot tell" could have
+    told.
+    """
 
 
-def compare(a: Decisions, b: Decisions, *, metric: str = PRIMARY, level: float = 0.95) -> Comparison:
+def compare(
+    a: Decisions, b: Decisions, *, metric: str = PRIMARY, level: float = 0.95
+) -> Comparison:
     """The paired jackknife difference a - b of one metric over groups.
 
     Raises:
@@ -41,14 +58,19 @@ def compare(a: Decisions, b: Decisions, *, metric: str = PRIMARY, level: float =
 
 
 def p_value(difference: Interval, units: int) -> float | None:
-    """Two-sided p of a paired difference over ``units`` groups (or folds), |d| / se on t(units - 1); None where it has no interval."""
+    """Two-sided p of a paired difference over ``units`` groups (or folds), |d| / se on t(units -
+    1); None where it has no interval.
+    """
     if difference.low is None or difference.se is None:
         return None
     return float(_p_values(np.asarray(difference.value), np.asarray(difference.se), units))
 
 
-def minimum_detectable_difference(difference: Interval, units: int, *, level: float = 0.95) -> float | None:
-    """t(units - 1) se: a difference of this size would have just been significant, and a true one of this size is found about half of the time.
+def minimum_detectable_difference(
+    difference: Interval, units: int, *, level: float = 0.95
+) -> float | None:
+    """t(units - 1) se: a difference of this size would have just been significant, and a true one
+    of this size is found about half of the time.
 
     None where no claim can be made.
     """
@@ -57,15 +79,25 @@ def minimum_detectable_difference(difference: Interval, units: int, *, level: fl
     return quantile(level, units) * difference.se
 
 
-def corrected_t(a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float]], *, ratio: float, groups: int, level: float = 0.95) -> Comparison:
-    """The second opinion: the corrected resampled t test over folds (Nadeau and Bengio 2003, "First method: approximating rho").
+def corrected_t(
+    a: Mapping[str, Sequence[float]],
+    b: Mapping[str, Sequence[float]],
+    *,
+    ratio: float,
+    groups: int,
+    level: float = 0.95,
+) -> Comparison:
+    """The second opinion: the corrected resampled t test over folds (Nadeau and Bengio 2003, "First
+    method: approximating rho").
 
-    Training sets of k folds overlap, so that their scores are not independent; with correlation rho = n_test / (n_test + n_train),
-    var(mean) = (1/k + n_test/n_train) s^2, s^2 the sample variance of the k differences, on t(k - 1). A ratio of 0 is the plain paired t test.
+    Training sets of k folds overlap, so that their scores are not independent; with correlation rho
+    = n_test / (n_test + n_train), var(mean) = (1/k + n_test/n_train) s^2, s^2 the sample variance
+    of the k differences, on t(k - 1). A ratio of 0 is the plain paired t test.
 
     Args:
         a, b: fold -> the scores of its replicates, averaged here, as fractions.
-        ratio: n_test / n_train in clips (1/(k - 1) in k equal folds), training counted with its validation part.
+        ratio: n_test / n_train in clips (1/(k - 1) in k equal folds), training counted with its
+            validation part.
         groups: of the corpus; with fewer than five no claim is made, however many folds there are.
 
     Raises:
@@ -73,18 +105,26 @@ def corrected_t(a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float
     """
     if a.keys() != b.keys() or not a or not all((*a.values(), *b.values())):
         raise ValueError("a paired test over folds needs scores of the same folds on both sides")
-    deltas = zero_rounding(np.array([np.mean(a[fold]) - np.mean(b[fold]) for fold in sorted(a)]))  # (k,)
+    deltas = zero_rounding(
+        np.array([np.mean(a[fold]) - np.mean(b[fold]) for fold in sorted(a)])
+    )  # (k,)
     value, k = float(deltas.mean()), len(deltas)
     if k < 2:
         return Comparison(Interval(value, None, None, None), None, None)
     se = float(np.sqrt((1 / k + ratio) * deltas.var(ddof=1)))
     half = quantile(level, k) * se
     claim = groups >= MIN_GROUPS
-    return _comparison(Interval(value, value - half if claim else None, value + half if claim else None, se), k, level)
+    return _comparison(
+        Interval(value, value - half if claim else None, value + half if claim else None, se),
+        k,
+        level,
+    )
 
 
 def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """p values adjusted for their number, in the given order (Holm 1979): max over j <= i of (m - j + 1) p_(j), at most 1."""
+    """p values adjusted for their number, in the given order (Holm 1979): max over j <= i of (m - j
+    + 1) p_(j), at most 1.
+    """
     given = np.asarray(p, dtype=np.float64)  # (m,)
     order = np.argsort(given, kind="stable")
     stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
@@ -93,27 +133,39 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def rank_groups(rows: Mapping[str, Decisions], *, metric: str = PRIMARY, alpha: float = 0.05) -> dict[str, int | None]:
-    """Which rows of one dataset, folds and protocol share a place: name -> 1, 2, ... or None for what cannot be compared.
+def rank_groups(
+    rows: Mapping[str, Decisions], *, metric: str = PRIMARY, alpha: float = 0.05
+) -> dict[str, int | None]:
+    """Which rows of one dataset, folds and protocol share a place: name -> 1, 2, ... or None for
+    what cannot be compared.
 
-    The best row (of equals the first by name) is compared with each other row by the paired jackknife difference, Holm over these comparisons; it
-    and all that are not significantly below it get the place. The same again with those that are left, until none is.
-    Compared are rows over the same clips, labels and groups, five groups or more: those that most rows share (of as many: the larger, then
-    the one with the first name); the others get None. A row with a wider difference may share the place of the best while one that scores higher
-    does not: places follow what was shown, not the order of the scores. Two rows that share a place need not be equal.
-    The best is picked by its score, which Holm does not count: of ten equally good rows, one or more falls behind on about 15% of simulated corpora
-    (2% of the rows; ``benchmarks/science/stats.py``).
+    The best row (of equals the first by name) is compared with each other row by the paired
+    jackknife difference, Holm over these comparisons; it and all that are not significantly below
+    it get the place. The same again with those that are left, until none is. Compared are rows over
+    the same clips, labels and groups, five groups or more: those that most rows share (of as many:
+    the larger, then the one with the first name); the others get None. A row with a wider
+    difference may share the place of the best while one that scores higher does not: places follow
+    what was shown, not the order of the scores. Two rows that share a place need not be equal. The
+    best is picked by its score, which Holm does not count: of ten equally good rows, one or more
+    falls behind on about 15% of simulated corpora (2% of the rows;
+    ``benchmarks/science/stats.py``).
     """
     places: dict[str, int | None] = dict.fromkeys(rows)
     names = _comparable(rows)
     if not names:
         return places
     parts = [leave_one_out(rows[name]) for name in names]
-    values, without = np.array([whole[metric] for whole, _ in parts]), np.array([w[metric] for _, w in parts])  # (n,), (n, G)
+    values, without = (
+        np.array([whole[metric] for whole, _ in parts]),
+        np.array([w[metric] for _, w in parts]),
+    )  # (n,), (n, G)
     remaining, place = np.argsort(-values, kind="stable"), 1
     while len(remaining):
         best, others = remaining[0], remaining[1:]
-        ahead, errors = zero_rounding(values[best] - values[others]), standard_error(zero_rounding(without[best] - without[others]))  # (m,)
+        ahead, errors = (
+            zero_rounding(values[best] - values[others]),
+            standard_error(zero_rounding(without[best] - without[others])),
+        )  # (m,)
         below = holm(_p_values(ahead, errors, without.shape[-1])) < alpha
         places |= {names[i]: place for i in (best, *others[~below])}
         remaining, place = others[below], place + 1
@@ -128,12 +180,18 @@ def _comparable(rows: Mapping[str, Decisions]) -> list[str]:
         alike[row.groups, row.target.tobytes(), row.classes].append(name)
     if not alike:
         return []
-    names = min(alike.values(), key=lambda names: (-len(names), -len(rows[names[0]].target), names[0]))
+    names = min(
+        alike.values(), key=lambda names: (-len(names), -len(rows[names[0]].target), names[0])
+    )
     return names if len(set(rows[names[0]].units())) >= MIN_GROUPS else []
 
 
 def _comparison(difference: Interval, units: int, level: float) -> Comparison:
-    return Comparison(difference, p_value(difference, units), minimum_detectable_difference(difference, units, level=level))
+    return Comparison(
+        difference,
+        p_value(difference, units),
+        minimum_detectable_difference(difference, units, level=level),
+    )
 
 
 def _p_values(differences: NDArray[Any], errors: NDArray[Any], units: int) -> NDArray[np.float64]:

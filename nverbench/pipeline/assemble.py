@@ -14,7 +14,14 @@ from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.embedding import pooled as embed
 from nverbench.embedding.frames import FrameEmbeddings
 from nverbench.pipeline import provenance
-from nverbench.pipeline.embeddings import Crew, Embedded, RunEmbeddings, Watch, check_files_unmodified, unwatched
+from nverbench.pipeline.embeddings import (
+    Crew,
+    Embedded,
+    RunEmbeddings,
+    Watch,
+    check_files_unmodified,
+    unwatched,
+)
 from nverbench.pipeline.executors.gpus import Gpus, visible
 from nverbench.pipeline.job import Job
 from nverbench.pipeline.standing import heard_in_pretraining
@@ -33,13 +40,18 @@ if TYPE_CHECKING:
 
 
 def crew(used: Collection[str], say: Callable[[str], None]) -> Crew:
-    """Who embeds and trains on this machine: a process per GPU where there are two or more, else this one, with processes for trainings."""
+    """Who embeds and trains on this machine: a process per GPU where there are two or more, else
+    this one, with processes for trainings.
+    """
     ids = visible() if "cuda" in used else []
     return Gpus(ids, say) if len(ids) > 1 else Workers(say=say)
 
 
-def begin_job(job: Job, shared: RunEmbeddings, watch: Watch = unwatched) -> Callable[[], tuple[Result, Predictions]]:
-    """Begin a job; call what comes back for its result. Until then workers may still be busy with it, and another can be begun.
+def begin_job(
+    job: Job, shared: RunEmbeddings, watch: Watch = unwatched
+) -> Callable[[], tuple[Result, Predictions]]:
+    """Begin a job; call what comes back for its result. Until then workers may still be busy with
+    it, and another can be begun.
 
     Raises (here or when called back):
         AudioError: clips that cannot be used, without ``--skip-bad``.
@@ -48,15 +60,38 @@ def begin_job(job: Job, shared: RunEmbeddings, watch: Watch = unwatched) -> Call
     """
     found = _embedded(job, shared, watch)
     check_files_unmodified(job)  # hours may lie between its embedding and its turn
-    clips, streams = usable(job, found), _frames(job, found, shared) if job.fusion.wants == "frames" else _vectors(job, found)
-    cut = job.cut if len(clips) == len(job.corpus.clips) else folds_of_protocol(clips, job.cut.kind, job.protocol)  # --skip-bad left some out
+    clips, streams = (
+        usable(job, found),
+        (_frames(job, found, shared) if job.fusion.wants == "frames" else _vectors(job, found)),
+    )
+    cut = (
+        job.cut
+        if len(clips) == len(job.corpus.clips)
+        else folds_of_protocol(clips, job.cut.kind, job.protocol)
+    )  # --skip-bad left some out
     index = {label: i for i, label in enumerate(job.corpus.labels)}
     target = np.array([index[str(c.label)] for c in clips], dtype=np.int64)
-    kept = shared.checkpoints / job.id if shared.checkpoints is not None and job.fusion.wants == "frames" else None
-    training = TrainingSetup(job.fusion, job.fusion_reference.full, job.loss, job.loss_reference.full, job.protocol, len(index), job.selection.device,
-                        widths=tuple(b.reference.project for b in job.backbones), checkpoints=kept, shuffle=job.selection.shuffle)  # fmt: skip
+    kept = (
+        shared.checkpoints / job.id
+        if shared.checkpoints is not None and job.fusion.wants == "frames"
+        else None
+    )
+    training = TrainingSetup(
+        job.fusion,
+        job.fusion_reference.full,
+        job.loss,
+        job.loss_reference.full,
+        job.protocol,
+        len(index),
+        job.selection.device,
+        widths=tuple(b.reference.project for b in job.backbones),
+        checkpoints=kept,
+        shuffle=job.selection.shuffle,
+    )
     tick = watch(f"fit {job}", len(cut.folds) * job.selection.seeds)
-    trained = submit_folds(training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers)
+    trained = submit_folds(
+        training, streams, target, cut.folds, job.selection.seeds, tick, shared.workers
+    )
 
     def ended() -> tuple[Result, Predictions]:
         fitted = trained()
@@ -74,9 +109,14 @@ def _embedded(job: Job, shared: RunEmbeddings, watch: Watch) -> dict[str, Embedd
     for name, planned in zip(job.names, job.backbones, strict=True):
         own = shared.heard(job, planned, watch)
         twice = any(other is own for other in found.values())
-        found[name] = own.without_cost() if twice and isinstance(own, embed.Embeddings) else own  # the same backbone twice was heard once
+        found[name] = (
+            own.without_cost() if twice and isinstance(own, embed.Embeddings) else own
+        )  # the same backbone twice was heard once
     if not job.selection.skip_bad:
-        embed.check_usable({clip: reason for e in found.values() for clip, reason in e.unusable.items()}, str(job.corpus.reference))
+        embed.check_usable(
+            {clip: reason for e in found.values() for clip, reason in e.unusable.items()},
+            str(job.corpus.reference),
+        )
     return found
 
 
@@ -104,33 +144,67 @@ def _frames(job: Job, found: Mapping[str, Embedded], shared: RunEmbeddings) -> T
     for own in found.values():
         assert isinstance(own, FrameEmbeddings)  # Shared.heard gives what the fusion wants
         place = {clip_id: i for i, clip_id in enumerate(own.ids)}
-        keys, lengths = zip(*((own.keys[place[c.id]], int(own.lengths[place[c.id]])) for c in heard), strict=True)
+        keys, lengths = zip(
+            *((own.keys[place[c.id]], int(own.lengths[place[c.id]])) for c in heard), strict=True
+        )
         streams.append(FrameStream(shared.store.root, keys, lengths, own.dim))
     rows = {c.id: i for i, c in enumerate(usable(job, found))}
     talks: dict[str, list[int]] = {}
     for turn, clip in enumerate(heard if job.corpus.heard else ()):
         talks.setdefault(str(clip.conversation), []).append(turn)
-    return TurnFrames(tuple(streams), tuple(rows.get(c.id, -1) for c in heard), tuple(map(tuple, talks.values())), tuple(c.speaker or "" for c in heard))
+    return TurnFrames(
+        tuple(streams),
+        tuple(rows.get(c.id, -1) for c in heard),
+        tuple(map(tuple, talks.values())),
+        tuple(c.speaker or "" for c in heard),
+    )
 
 
-def pooled(cut: assign.FoldSet, fitted: list[list[FoldPredictions]], clips: list[Clip], target: NDArray[np.int64]) -> Predictions:
+def pooled(
+    cut: assign.FoldSet,
+    fitted: list[list[FoldPredictions]],
+    clips: list[Clip],
+    target: NDArray[np.int64],
+) -> Predictions:
     """Out-of-fold predictions of all test rows, in the order of the clips."""
     rows = np.concatenate([np.array(f.test) for f in cut.folds])
     order = np.argsort(rows, kind="stable")
     names = np.concatenate([[f.name] * len(f.test) for f in cut.folds])[order]
-    stacked = np.stack([np.concatenate([f.probabilities for f in replicate])[order] for replicate in fitted])  # (r, n, k)
-    probabilities = stacked.astype(np.float32)  # as they are kept: whoever checks the scores decides as we did
+    stacked = np.stack(
+        [np.concatenate([f.probabilities for f in replicate])[order] for replicate in fitted]
+    )  # (r, n, k)
+    probabilities = stacked.astype(
+        np.float32
+    )  # as they are kept: whoever checks the scores decides as we did
     tested = [clips[i] for i in rows[order]]
-    return Predictions([c.id for c in tested], [c.unit or "" for c in tested], target[rows[order]], [str(n) for n in names], probabilities)
+    return Predictions(
+        [c.id for c in tested],
+        [c.unit or "" for c in tested],
+        target[rows[order]],
+        [str(n) for n in names],
+        probabilities,
+    )
 
 
-def _result(job: Job, cut: assign.FoldSet, clips: list[Clip], fitted: list[list[FoldPredictions]], predictions: Predictions,
-            embeddings: Mapping[str, Embedded]) -> Result:  # fmt: skip
+def _result(
+    job: Job,
+    cut: assign.FoldSet,
+    clips: list[Clip],
+    fitted: list[list[FoldPredictions]],
+    predictions: Predictions,
+    embeddings: Mapping[str, Embedded],
+) -> Result:
     labels = list(job.corpus.labels)
     hard = predictions.decisions(len(labels))
     counts = scoring.confusion(hard)
-    per_fold = [s for r, replicate in enumerate(fitted) for s in fold_scores(cut, replicate, r, predictions, labels)]
-    tested = [clips[row] for row in sorted(row for fold in cut.folds for row in fold.test)]  # all, but for holdout, official and crossed rows
+    per_fold = [
+        s
+        for r, replicate in enumerate(fitted)
+        for s in fold_scores(cut, replicate, r, predictions, labels)
+    ]
+    tested = [
+        clips[row] for row in sorted(row for fold in cut.folds for row in fold.test)
+    ]  # all, but for holdout, official and crossed rows
     groups = sorted({c.unit for c in tested if c.unit is not None})
     made_from = provenance.provenance(job, embeddings, fitted)
     counted = _counts(job, tested, groups, embeddings)
@@ -138,8 +212,14 @@ def _result(job: Job, cut: assign.FoldSet, clips: list[Clip], fitted: list[list[
         id=job.id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         entry=Combination(
-            backbones=[str(b) for b in job.backbones], families=[b.part.family for b in job.backbones], fusion=str(job.fusion_reference),
-            loss=str(job.loss_reference), dataset=str(job.corpus.reference), grid=job.entry.grid, paper=job.entry.paper, demo=job.entry.demo,
+            backbones=[str(b) for b in job.backbones],
+            families=[b.part.family for b in job.backbones],
+            fusion=str(job.fusion_reference),
+            loss=str(job.loss_reference),
+            dataset=str(job.corpus.reference),
+            grid=job.entry.grid,
+            paper=job.entry.paper,
+            demo=job.entry.demo,
         ),
         standing=job.standing.level,
         standing_reasons=list(job.standing.reasons),
@@ -151,7 +231,9 @@ def _result(job: Job, cut: assign.FoldSet, clips: list[Clip], fitted: list[list[
         seeds=job.selection.seeds,
         folds=_folds(cut),
         labels=labels,
-        display={label: shown for label, shown in job.corpus.dataset.display.items() if label in labels},
+        display={
+            label: shown for label, shown in job.corpus.dataset.display.items() if label in labels
+        },
         share=job.corpus.dataset.share,
         licence=licences.combined(made_from.licences),
         counts=counted,
@@ -162,39 +244,75 @@ def _result(job: Job, cut: assign.FoldSet, clips: list[Clip], fitted: list[list[
         confusion=counts.tolist(),
         per_fold=per_fold,
         provenance=made_from,
-        timings=provenance.timings(embeddings, sum(f.seconds for replicate in fitted for f in replicate)),
-        names=publishing.pseudonyms_for(job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job), cut.notes),
-        machine={"device": provenance.device_name(job.selection.device), "system": platform.system(), "python": platform.python_version()},
-    )  # fmt: skip
+        timings=provenance.timings(
+            embeddings, sum(f.seconds for replicate in fitted for f in replicate)
+        ),
+        names=publishing.pseudonyms_for(
+            job.corpus, cut.kind, predictions, counted.left_out, _public_texts(job), cut.notes
+        ),
+        machine={
+            "device": provenance.device_name(job.selection.device),
+            "system": platform.system(),
+            "python": platform.python_version(),
+        },
+    )
 
 
 def _folds(cut: assign.FoldSet) -> Folds:
     seen = any(f.speakers_seen for f in cut.folds)
-    return Folds(kind=cut.kind, digest=cut.digest, number=len(cut.folds), speakers_seen=seen, notes=list(cut.notes))
+    return Folds(
+        kind=cut.kind,
+        digest=cut.digest,
+        number=len(cut.folds),
+        speakers_seen=seen,
+        notes=list(cut.notes),
+    )
 
 
 def _public_texts(job: Job) -> dict[str, str]:
     """The job's references -> as they are published, without the names of files of this machine."""
-    digests = [(b.reference, b.weights.digest) for b in job.backbones] + [(job.corpus.reference, job.corpus.digest)]
-    return {str(reference): publishing.public_text(reference, digest) for reference, digest in digests}
+    digests = [(b.reference, b.weights.digest) for b in job.backbones] + [
+        (job.corpus.reference, job.corpus.digest)
+    ]
+    return {
+        str(reference): publishing.public_text(reference, digest) for reference, digest in digests
+    }
 
 
-def fold_scores(cut: assign.FoldSet, fitted: list[FoldPredictions], replicate: int, predictions: Predictions, labels: list[str]) -> list[FoldScore]:
+def fold_scores(
+    cut: assign.FoldSet,
+    fitted: list[FoldPredictions],
+    replicate: int,
+    predictions: Predictions,
+    labels: list[str],
+) -> list[FoldScore]:
     """The scores of one replicate's folds, and how each was trained."""
     found = []
     for fold, fit in zip(cut.folds, fitted, strict=True):
         values, absent = scoring.of_fold(predictions, fold.name, replicate, labels)
         found.append(
             FoldScore(
-                fold=fold.name, replicate=replicate, train=len(fold.train), validation=len(fold.validation), test=len(fold.test), absent=absent,
-                best_epoch=fit.best_epoch, epochs=len(fit.curves), curves=[dict(c) for c in fit.curves], **values,
+                fold=fold.name,
+                replicate=replicate,
+                train=len(fold.train),
+                validation=len(fold.validation),
+                test=len(fold.test),
+                absent=absent,
+                best_epoch=fit.best_epoch,
+                epochs=len(fit.curves),
+                curves=[dict(c) for c in fit.curves],
+                **values,
             )
-        )  # fmt: skip
+        )
     return found
 
 
-def _counts(job: Job, clips: list[Clip], groups: list[str], embeddings: Mapping[str, Embedded]) -> Counts:
-    left_out = dict(job.corpus.left_out) | {clip: why for e in embeddings.values() for clip, why in e.unusable.items()}
+def _counts(
+    job: Job, clips: list[Clip], groups: list[str], embeddings: Mapping[str, Embedded]
+) -> Counts:
+    left_out = dict(job.corpus.left_out) | {
+        clip: why for e in embeddings.values() for clip, why in e.unusable.items()
+    }
     return Counts(
         clips=len(clips),
         groups=len(groups),

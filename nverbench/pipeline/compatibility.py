@@ -10,34 +10,63 @@ from nverbench.data.corpus import Corpus
 from nverbench.plugin.records import Fusion, Loss
 from nverbench.training import early_stopping
 
-HONOURED = {"optimizer": ("adam", "radam-schedule-free"), "select": tuple(early_stopping.WATCHED), "unit": ("clip", "conversation")}
-"""What this version trains with; a recipe that asks for anything else is skipped, never trained in another way than its paper's."""
+HONOURED = {
+    "optimizer": ("adam", "radam-schedule-free"),
+    "select": tuple(early_stopping.WATCHED),
+    "unit": ("clip", "conversation"),
+}
+"""What this version trains with; a recipe that asks for anything else is skipped, never trained in
+another way than its paper's.
+"""
 
 
-def incompatibilities(fusion: Fusion, options: Mapping[str, Any], loss: Loss, backbones: tuple[PlannedBackbone, ...], *, shuffle: str = "none") -> list[str]:
-    """Why these parts do not go together, or cannot be trained by this version; empty when they can."""
+def incompatibilities(
+    fusion: Fusion,
+    options: Mapping[str, Any],
+    loss: Loss,
+    backbones: tuple[PlannedBackbone, ...],
+    *,
+    shuffle: str = "none",
+) -> list[str]:
+    """Why these parts do not go together, or cannot be trained by this version; empty when they
+    can.
+    """
     recipe = fusion.recipe_for(options)
     asked = {name: getattr(recipe, name) for name in HONOURED}
     reasons = [
-        f"fusion {fusion.name} trains with {name}={value}, which this version does not offer (only {' and '.join(HONOURED[name])})"
+        f"fusion {fusion.name} trains with {name}={value}, which this version does not offer (only"
+        f" {' and '.join(HONOURED[name])})"
         for name, value in asked.items()
         if value is not None and value not in HONOURED[name]
     ]
     if loss.needs == "views" and not fusion.views:
-        reasons.append(f"loss {loss.name} needs aligned views, and fusion {fusion.name} gives none; use cross-entropy")
+        reasons.append(
+            f"loss {loss.name} needs aligned views, and fusion {fusion.name} gives none; use"
+            " cross-entropy"
+        )
     if fusion.wants == "frames":
         reasons += [reason for b in backbones for reason in _without_frames(fusion, b)]
     elif recipe.unit == "conversation":
-        reasons.append(f"fusion {fusion.name} trains on whole conversations, and so must want frames; its author must mend it")
+        reasons.append(
+            f"fusion {fusion.name} trains on whole conversations, and so must want frames; its"
+            " author must mend it"
+        )
     if shuffle != "none" and recipe.unit != "conversation":
-        reasons.append(f"fusion {fusion.name} hears one clip at a time: there is no order of turns to shuffle")
+        reasons.append(
+            f"fusion {fusion.name} hears one clip at a time: there is no order of turns to shuffle"
+        )
     return reasons
 
 
-def corpus_incompatibilities(fusion: Fusion, options: Mapping[str, Any], corpus: Corpus) -> list[str]:
+def corpus_incompatibilities(
+    fusion: Fusion, options: Mapping[str, Any], corpus: Corpus
+) -> list[str]:
     """Why a fusion cannot be trained on a corpus."""
     if fusion.recipe_for(options).unit == "conversation" and not corpus.heard:
-        return [f"fusion {fusion.name} trains on whole conversations, and dataset {corpus.reference} has single clips"]
+        return [
+            f"fusion {fusion.name} trains on whole conversations, and dataset {corpus.reference}"
+            " has single clips"
+        ]
     if fusion.wants == "frames" and corpus.sides:
         return [f"fusion {fusion.name} wants frames, which are not crossed between corpora yet"]
     return []
@@ -47,10 +76,18 @@ def _without_frames(fusion: Fusion, backbone: PlannedBackbone) -> list[str]:
     """Why a backbone has no frames for a fusion."""
     part, reference = backbone.part, backbone.reference
     if part.lookup is not None:
-        return [f"fusion {fusion.name} wants frames, and {backbone} holds one stored vector per clip"]
+        return [
+            f"fusion {fusion.name} wants frames, and {backbone} holds one stored vector per clip"
+        ]
     if not part.is_time_local(reference.full):
         hint = part.time_local_hint or "use another backbone"
-        return [f"fusion {fusion.name} uses time, and the frames of {backbone} are not local in time; {hint}"]
+        return [
+            f"fusion {fusion.name} uses time, and the frames of {backbone} are not local in time;"
+            f" {hint}"
+        ]
     if reference.weighted or reference.project:
-        return [f"fusion {fusion.name} wants frames, which are those of one layer as they are; leave layers=weighted and project out of {backbone}"]
+        return [
+            f"fusion {fusion.name} wants frames, which are those of one layer as they are; leave"
+            f" layers=weighted and project out of {backbone}"
+        ]
     return []

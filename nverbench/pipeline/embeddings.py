@@ -1,7 +1,9 @@
-"""What the jobs of one run have in common: embeddings, each backbone x clip once, and the processes that train.
+"""What the jobs of one run have in common: embeddings, each backbone x clip once, and the processes
+that train.
 
-Embeddings come before any training (``prepare``), so that a run which must stop for a missing file does so early and a device is not loaded again
-and again. They are held in memory as far as ``MOST_BYTES`` goes, the longest unused given up first; the store on disk has them all.
+Embeddings come before any training (``prepare``), so that a run which must stop for a missing file
+does so early and a device is not loaded again and again. They are held in memory as far as
+``MOST_BYTES`` goes, the longest unused given up first; the store on disk has them all.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ Watch = Callable[[str, int], extract.Tick]
 
 
 class Crew(Trainers, Protocol):
-    """Who listens and who trains, here or elsewhere; what they give is written by this process alone. A context manager, so that it ends."""
+    """Who listens and who trains, here or elsewhere; what they give is written by this process
+    alone. A context manager, so that it ends.
+    """
 
     @property
     def listen(self) -> EmbeddingBackend:
@@ -63,7 +67,9 @@ class RunEmbeddings:
     _failed: dict[str, Exception] = field(default_factory=dict)
 
     def prepare(self, jobs: Iterable[Job], watch: Watch) -> None:
-        """Embed what the jobs need. What cannot be embedded fails the jobs that need it, later and with its reason."""
+        """Embed what the jobs need. What cannot be embedded fails the jobs that need it, later and
+        with its reason.
+        """
         done = set()
         for job in jobs:
             for planned in job.backbones:
@@ -82,43 +88,69 @@ class RunEmbeddings:
 
         Raises:
             DatasetError: a file changed between planning and now.
-            PartError, AudioError, UsageError: as :func:`nverbench.embedding.pooled.embed`; once for a run, then the same error again.
+            PartError, AudioError, UsageError: as :func:`nverbench.embedding.pooled.embed`; once for
+                a run, then the same error again.
         """
         key = run_key(job, planned)
         if key in self._failed:
             raise self._failed[key]
-        return self._framed(key, job, planned, watch) if job.fusion.wants == "frames" else self._pooled(key, job, planned, watch)
+        return (
+            self._framed(key, job, planned, watch)
+            if job.fusion.wants == "frames"
+            else self._pooled(key, job, planned, watch)
+        )
 
-    def _pooled(self, key: str, job: Job, planned: PlannedBackbone, watch: Watch) -> pooled.Embeddings:
+    def _pooled(
+        self, key: str, job: Job, planned: PlannedBackbone, watch: Watch
+    ) -> pooled.Embeddings:
         if key not in self._held:
             check_files_unmodified(job)
             tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
             found = pooled.embed(
-                planned, job.corpus.clips, job.corpus.sha256, self.store, device=job.selection.device, dtype=job.selection.dtype, tick=tick,
+                planned,
+                job.corpus.clips,
+                job.corpus.sha256,
+                self.store,
+                device=job.selection.device,
+                dtype=job.selection.dtype,
+                tick=tick,
                 listen=self.workers.listen,
-            )  # fmt: skip
-            costs.complete(found, planned, job.corpus.digest, job.selection.device, job.selection.dtype)
+            )
+            costs.complete(
+                found, planned, job.corpus.digest, job.selection.device, job.selection.dtype
+            )
             for name in (f.name for f in fields(Extraction)):
                 setattr(found, name, getattr(self._costs.setdefault(key, found), name))
             self._hold(key, found)
         self._held[key] = self._held.pop(key)  # the last used stands last
         return self._held[key]
 
-    def _framed(self, key: str, job: Job, planned: PlannedBackbone, watch: Watch) -> frames.FrameEmbeddings:
+    def _framed(
+        self, key: str, job: Job, planned: PlannedBackbone, watch: Watch
+    ) -> frames.FrameEmbeddings:
         if key not in self._frames:
             check_files_unmodified(job)
             asked = job.selection
             tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
             found = frames.embed_frames(
-                planned, job.heard, job.corpus.sha256, self.store, device=asked.device, dtype=asked.dtype, storage=asked.storage, tick=tick,
+                planned,
+                job.heard,
+                job.corpus.sha256,
+                self.store,
+                device=asked.device,
+                dtype=asked.dtype,
+                storage=asked.storage,
+                tick=tick,
                 listen=self.workers.listen,
-            )  # fmt: skip
+            )
             costs.complete(found, planned, job.corpus.digest, asked.device, asked.dtype)
             self._frames[key] = found
         return self._frames[key]
 
     def _hold(self, key: str, found: pooled.Embeddings) -> None:
-        self._costs[key] = Extraction(**{f.name: getattr(found, f.name) for f in fields(Extraction)})
+        self._costs[key] = Extraction(
+            **{f.name: getattr(found, f.name) for f in fields(Extraction)}
+        )
         self._held[key] = found
         while len(self._held) > 1 and sum(map(_bytes, self._held.values())) > MOST_BYTES:
             self._held.pop(next(iter(self._held)))
@@ -128,7 +160,11 @@ def run_key(job: Job, planned: PlannedBackbone) -> str:
     """What tells one set of embeddings from another."""
     identity = keys.embedding_identity(planned.reference)
     # Pooled, one set serves every layer; frames are those of one layer.
-    kind = f"frames {job.selection.storage} layer {planned.reference.layer}" if job.fusion.wants == "frames" else "pooled"
+    kind = (
+        f"frames {job.selection.storage} layer {planned.reference.layer}"
+        if job.fusion.wants == "frames"
+        else "pooled"
+    )
     return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}{kind}"
 
 
@@ -137,7 +173,9 @@ def check_files_unmodified(job: Job) -> None:
     now = file_digests(c.path for c in job.heard)
     for clip in job.heard:
         if now[clip.path] != job.corpus.sha256[clip.id]:
-            raise DatasetError(f"{clip.path}: the file changed while the job was running; run it again")
+            raise DatasetError(
+                f"{clip.path}: the file changed while the job was running; run it again"
+            )
 
 
 def _bytes(found: pooled.Embeddings) -> int:

@@ -46,18 +46,31 @@ class Evaluation:
 
 
 def evaluate(
-    X: Any, y: Sequence[str], groups: Sequence[str] | None = None, *, fusion: str = "linear", loss: str | None = None, folds_kind: str | None = None,
-    ids: Sequence[str] | None = None, protocol: str = registry.DEFAULT_PROTOCOL, seeds: int = 1,
-) -> Evaluation:  # fmt: skip
-    """Accuracy, macro-F1, UAR and weighted F1 of a head or fusion on given features, cross-validated by the protocol.
+    X: Any,
+    y: Sequence[str],
+    groups: Sequence[str] | None = None,
+    *,
+    fusion: str = "linear",
+    loss: str | None = None,
+    folds_kind: str | None = None,
+    ids: Sequence[str] | None = None,
+    protocol: str = registry.DEFAULT_PROTOCOL,
+    seeds: int = 1,
+) -> Evaluation:
+    """Accuracy, macro-F1, UAR and weighted F1 of a head or fusion on given features,
+    cross-validated by the protocol.
 
     Args:
-        X: (n, d) features, one row per clip; or a list of such matrices, one per backbone, for a fusion of several.
+        X: (n, d) features, one row per clip; or a list of such matrices, one per backbone, for a
+            fusion of several.
         y: (n,) labels.
-        groups: (n,) speakers; folds keep them together and intervals are taken over them. None: random folds, intervals over clips.
-        fusion: name and options of an installed fusion, such as ``"fcn"`` or ``"reno:align_dim=128"``.
+        groups: (n,) speakers; folds keep them together and intervals are taken over them. None:
+            random folds, intervals over clips.
+        fusion: name and options of an installed fusion, such as ``"fcn"`` or
+            ``"reno:align_dim=128"``.
         loss: name and options; None: the fusion's default.
-        folds_kind: speaker, random, leave-one-group-out, holdout=GROUP; None: speaker where there are at least five groups.
+        folds_kind: speaker, random, leave-one-group-out, holdout=GROUP; None: speaker where there
+            are at least five groups.
         ids: (n,) stable names; folds depend on them. None: the row numbers.
         protocol: name of a protocol of the registry.
         seeds: replicates, averaged.
@@ -72,37 +85,67 @@ def evaluate(
     constants, parts = registry.load().protocol(protocol), discovery.discover()
     head = parts.fusion(split(fusion)[0])
     if not head.arity[0] <= len(streams) <= (head.arity[1] or len(streams)):
-        raise UsageError(f"fusion {head.name} takes {head.arity[0]} to {head.arity[1] or 'any number of'} matrices, got {len(streams)}")
+        raise UsageError(
+            f"fusion {head.name} takes {head.arity[0]} to {head.arity[1] or 'any number of'}"
+            f" matrices, got {len(streams)}"
+        )
     if seeds < 1:
         raise UsageError(f"evaluate: expected at least one replicate, got seeds={seeds}")
     objective = parts.loss(split(loss or head.default_loss)[0])
     if objective.needs == "views" and not head.views:
-        raise UsageError(f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives none; use cross-entropy")
-    kind = folds_kind or constants.folds or assign.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
+        raise UsageError(
+            f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives"
+            " none; use cross-entropy"
+        )
+    kind = (
+        folds_kind
+        or constants.folds
+        or assign.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
+    )
     cut = folds_of_protocol(clips, kind, constants)
     labels = tuple(sorted({str(c.label) for c in clips}))
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
     training = TrainingSetup(
-        head, resolve(head, fusion).full, objective, resolve(objective, loss or head.default_loss).full, constants, len(labels)
+        head,
+        resolve(head, fusion).full,
+        objective,
+        resolve(objective, loss or head.default_loss).full,
+        constants,
+        len(labels),
     )
     fitted = fit_folds(training, streams, target, cut.folds, seeds)
     predictions = assemble.pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
-    per_fold = [s for r, replicate in enumerate(fitted) for s in assemble.fold_scores(cut, replicate, r, predictions, list(labels))]
+    per_fold = [
+        s
+        for r, replicate in enumerate(fitted)
+        for s in assemble.fold_scores(cut, replicate, r, predictions, list(labels))
+    ]
     few = groups is not None and 1 < len(set(groups)) < jackknife.MIN_GROUPS
-    return Evaluation(scoring.summarise(hard, per_fold, constants.seed), cut, labels, predictions, jackknife.per_group(hard) if few else {})
+    return Evaluation(
+        scoring.summarise(hard, per_fold, constants.seed),
+        cut,
+        labels,
+        predictions,
+        jackknife.per_group(hard) if few else {},
+    )
 
 
 def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | None) -> list[Clip]:
     for name, values in (("groups", groups), ("ids", ids)):
         if values is not None and len(values) != len(y):
-            raise UsageError(f"evaluate: expected {len(y)} {name}, one per label, got {len(values)}")
+            raise UsageError(
+                f"evaluate: expected {len(y)} {name}, one per label, got {len(values)}"
+            )
     if ids is not None and len({str(i) for i in ids}) != len(ids):
         raise UsageError("evaluate: ids must be unique")
     if len({str(label) for label in y}) < 2:
         raise UsageError("evaluate: expected labels of at least two classes")
     names = [str(i) for i in ids] if ids is not None else [f"{i:08d}" for i in range(len(y))]
-    return [Clip(n, Path(), str(label), None if groups is None else str(groups[i])) for i, (n, label) in enumerate(zip(names, y, strict=True))]
+    return [
+        Clip(n, Path(), str(label), None if groups is None else str(groups[i]))
+        for i, (n, label) in enumerate(zip(names, y, strict=True))
+    ]
 
 
 def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:
@@ -110,10 +153,15 @@ def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:
     try:
         matrices = [np.asarray(m, dtype=np.float32) for m in (X if several else [X])]
     except (ValueError, TypeError) as error:
-        raise UsageError(f"evaluate: expected features (n={rows}, d) of numbers, got something else ({error})") from error
+        raise UsageError(
+            f"evaluate: expected features (n={rows}, d) of numbers, got something else ({error})"
+        ) from error
     for m in matrices:
         if m.ndim != 2 or len(m) != rows:
             raise UsageError(f"evaluate: expected features (n={rows}, d), got {m.shape}")
         if not np.isfinite(m).all():
-            raise UsageError(f"evaluate: {int((~np.isfinite(m)).any(axis=1).sum())} rows of features hold numbers that are not finite")
+            raise UsageError(
+                f"evaluate: {int((~np.isfinite(m)).any(axis=1).sum())} rows of features hold"
+                " numbers that are not finite"
+            )
     return matrices

@@ -38,18 +38,30 @@ class Job:
 
     def __str__(self) -> str:
         pair = " + ".join(str(b) for b in self.backbones)
-        loss = "" if self.loss_reference.name == self.fusion.default_loss and not self.loss_reference.options else f" / {self.loss_reference}"
+        loss = (
+            ""
+            if self.loss_reference.name == self.fusion.default_loss
+            and not self.loss_reference.options
+            else f" / {self.loss_reference}"
+        )
         return f"{pair} / {self.fusion_reference}{loss} / {self.corpus.reference} / {self.cut.kind}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The backbones' texts, told apart where two read alike (the same one twice, or two files of one name)."""
+        """The backbones' texts, told apart where two read alike (the same one twice, or two files
+        of one name).
+        """
         texts = [str(b) for b in self.backbones]
-        return tuple(t if texts.index(t) == i else f"{t}#{texts[: i + 1].count(t)}" for i, t in enumerate(texts))
+        return tuple(
+            t if texts.index(t) == i else f"{t}#{texts[: i + 1].count(t)}"
+            for i, t in enumerate(texts)
+        )
 
     @property
     def heard(self) -> tuple[Clip, ...]:
-        """What its backbones must hear: the scored clips, or all turns where the fusion wants frames."""
+        """What its backbones must hear: the scored clips, or all turns where the fusion wants
+        frames.
+        """
         return (self.corpus.heard if self.fusion.wants == "frames" else ()) or self.corpus.clips
 
     def wanted(self, backbone: PlannedBackbone) -> dict[str, Clip]:
@@ -57,8 +69,16 @@ class Job:
         asked, sha256 = self.selection, self.corpus.sha256
         if self.fusion.wants == "frames":
             layer = layer_of(backbone, backbone.reference.layer)
-            return {frames_key(backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage): c for c in self.heard}
-        return {embedding_key(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c for c in self.heard}
+            return {
+                frames_key(
+                    backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage
+                ): c
+                for c in self.heard
+            }
+        return {
+            embedding_key(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c
+            for c in self.heard
+        }
 
     @property
     def control(self) -> bool:

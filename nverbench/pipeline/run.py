@@ -1,4 +1,6 @@
-"""The straight line: plan -> for each job: execute -> result on disk -> MLflow; the next job begins while workers still train the last."""
+"""The straight line: plan -> for each job: execute -> result on disk -> MLflow; the next job begins
+while workers still train the last.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from pathlib import Path
 
 from nverbench._io import paths, tempfiles
 from nverbench.embedding import cache
-from nverbench.errors import ClusterError, ClusterGone, DiskError, FitError, NverbenchError, PartError
+from nverbench.errors import (
+    ClusterError,
+    ClusterGone,
+    DiskError,
+    FitError,
+    NverbenchError,
+    PartError,
+)
 from nverbench.pipeline import assemble
 from nverbench.pipeline.embeddings import Crew, RunEmbeddings, Watch, unwatched
 from nverbench.pipeline.job import Job, Plan
@@ -24,7 +33,9 @@ from nverbench.results.store import ResultStore
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that did not finish: the one line that says why, and whether the user's input was at fault."""
+    """A job that did not finish: the one line that says why, and whether the user's input was at
+    fault.
+    """
 
     job: Job
     reason: str
@@ -45,39 +56,70 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0: a job finished, now or earlier, and none failed; 1: a job failed; 2: nothing could run, or the input was wrong."""
+        """0: a job finished, now or earlier, and none failed; 1: a job failed; 2: nothing could
+        run, or the input was wrong.
+        """
         if any(not f.users_mistake for f in self.failures):
             return 1
         return 2 if self.failures or not (self.finished or self.unchanged) else 0
 
 
-def run(plan: Plan, out: Path, uri: str, *, say: Callable[[str], None], watch: Watch = unwatched,
-        rerun: bool = False, debug: bool = False, crew: Crew | None = None) -> Summary:  # fmt: skip
-    """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and the rest go on; ctrl-C keeps all that is done.
+def run(
+    plan: Plan,
+    out: Path,
+    uri: str,
+    *,
+    say: Callable[[str], None],
+    watch: Watch = unwatched,
+    rerun: bool = False,
+    debug: bool = False,
+    crew: Crew | None = None,
+) -> Summary:
+    """Carry out a plan's jobs. A finished job is a no-op that says so; a failed one is named and
+    the rest go on; ctrl-C keeps all that is done.
 
     ``crew``: who embeds and trains; None: this machine, as fits its devices. They end with the run.
     """
     folder, summary = ResultStore(out), Summary(plan)
-    for place in (folder.root, paths.home()):  # what a killed run left there, also where this one will write nothing
+    for place in (
+        folder.root,
+        paths.home(),
+    ):  # what a killed run left there, also where this one will write nothing
         tempfiles.remove_stale(place)
     crew = crew or assemble.crew({job.selection.device for job in plan.jobs}, say)
-    shared = RunEmbeddings(cache.EmbeddingCache(paths.embeddings_folder(), say), crew, out / "checkpoints")
+    shared = RunEmbeddings(
+        cache.EmbeddingCache(paths.embeddings_folder(), say), crew, out / "checkpoints"
+    )
     with crew:
         try:
-            _jobs(plan, summary, folder, uri, shared, say=say, watch=watch, rerun=rerun, debug=debug)
+            _jobs(
+                plan, summary, folder, uri, shared, say=say, watch=watch, rerun=rerun, debug=debug
+            )
         except ClusterGone:  # said, as the failure of the job that met it first
             say("the other jobs were not tried")
     summary.gaps = _gaps(summary, folder, uri, say)
     return summary
 
 
-def _jobs(plan: Plan, summary: Summary, folder: ResultStore, uri: str, shared: RunEmbeddings, *, say: Callable[[str], None], watch: Watch,
-          rerun: bool, debug: bool) -> None:  # fmt: skip
+def _jobs(
+    plan: Plan,
+    summary: Summary,
+    folder: ResultStore,
+    uri: str,
+    shared: RunEmbeddings,
+    *,
+    say: Callable[[str], None],
+    watch: Watch,
+    rerun: bool,
+    debug: bool,
+) -> None:
     """One job after the other, each begun before the one before it ends: no worker waits for it."""
     begun: deque[_Begun] = deque()
     shared.prepare((job for job in plan.jobs if rerun or not folder.path(job.id).exists()), watch)
     for number, job in enumerate(plan.jobs, 1):
-        begun.append(_begin(job, f"[{number}/{len(plan.jobs)}] {job}", folder, shared, watch, rerun=rerun))
+        begun.append(
+            _begin(job, f"[{number}/{len(plan.jobs)}] {job}", folder, shared, watch, rerun=rerun)
+        )
         while begun and not shared.workers.hungry:
             _end(begun.popleft(), summary, folder, uri, say, debug=debug)
     while begun:
@@ -94,11 +136,17 @@ class _Begun:
     """Waits for it; without predictions where it was finished before."""
 
 
-def _begin(job: Job, place: str, folder: ResultStore, shared: RunEmbeddings, watch: Watch, *, rerun: bool) -> _Begun:
+def _begin(
+    job: Job, place: str, folder: ResultStore, shared: RunEmbeddings, watch: Watch, *, rerun: bool
+) -> _Begun:
     """A job of a run, begun; what goes wrong is kept for its end."""
     try:
         done = None if rerun else folder.finished(job.id)
-        return _Begun(job, place, (lambda: (done, None)) if done is not None else assemble.begin_job(job, shared, watch))
+        return _Begun(
+            job,
+            place,
+            (lambda: (done, None)) if done is not None else assemble.begin_job(job, shared, watch),
+        )
     except Exception as error:
         wrong = error
 
@@ -108,8 +156,18 @@ def _begin(job: Job, place: str, folder: ResultStore, shared: RunEmbeddings, wat
         return _Begun(job, place, failed)
 
 
-def _end(begun: _Begun, summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], None], *, debug: bool) -> None:
-    """A job's result, on disk and told to MLflow; or why there is none, which must not cost the others."""
+def _end(
+    begun: _Begun,
+    summary: Summary,
+    folder: ResultStore,
+    uri: str,
+    say: Callable[[str], None],
+    *,
+    debug: bool,
+) -> None:
+    """A job's result, on disk and told to MLflow; or why there is none, which must not cost the
+    others.
+    """
     job, place = begun.job, begun.place
     try:
         result, predictions = begun.result()
@@ -143,7 +201,9 @@ def _safely(say: Callable[[str], None], act: Callable[[], object]) -> None:
         say(str(error))
 
 
-def _gaps(summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], None]) -> list[speaker_gap.Gap]:
+def _gaps(
+    summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], None]
+) -> list[speaker_gap.Gap]:
     """The speaker gaps of a run, written beside the results and told to MLflow."""
     found = speaker_gap.speaker_gaps(summary.finished + summary.unchanged, folder.predictions, say)
     for gap in found:
@@ -152,20 +212,30 @@ def _gaps(summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], 
     return found
 
 
-def keep(job: Job, result: Result, predictions: Predictions, folder: ResultStore, say: Callable[[str], None]) -> None:
+def keep(
+    job: Job,
+    result: Result,
+    predictions: Predictions,
+    folder: ResultStore,
+    say: Callable[[str], None],
+) -> None:
     """Write a job's result; then remember what it was first to see, and how long it took.
 
     Raises:
         DiskError: the result cannot be written.
     """
     folder.write(result, predictions)
-    shutil.rmtree(folder.root.parent / "checkpoints" / job.id, ignore_errors=True)  # the result stands: its last epochs are not needed any more
+    shutil.rmtree(
+        folder.root.parent / "checkpoints" / job.id, ignore_errors=True
+    )  # the result stands: its last epochs are not needed any more
     _safely(say, lambda: remember(job))
     _safely(say, lambda: note_speeds(job, result))
 
 
 def remember(job: Job) -> None:
-    """Fill in what nobody could record yet: this machine's first digests of a provisional row are enforced from here on."""
+    """Fill in what nobody could record yet: this machine's first digests of a provisional row are
+    enforced from here on.
+    """
     if job.standing.level == "provisional":
         lock = paths.read_state("lock")
         key = f"{job.corpus.dataset.name}/{job.cut.kind}"
@@ -178,13 +248,30 @@ def note_speeds(job: Job, result: Result) -> None:
     for name, planned in zip(job.names, job.backbones, strict=True):
         seconds = result.timings.embed_per_clip[name]
         if seconds:
-            paths.write_state("speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds)
-    paths.write_state("speeds", "fit", f"{job.fusion.name}@{job.selection.device}", result.timings.fit / len(result.per_fold))
+            paths.write_state(
+                "speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds
+            )
+    paths.write_state(
+        "speeds",
+        "fit",
+        f"{job.fusion.name}@{job.selection.device}",
+        result.timings.fit / len(result.per_fold),
+    )
 
 
 def _failure(job: Job, error: Exception) -> Failure:
     if isinstance(error, NverbenchError):
-        return Failure(job, " ".join(str(error).split()), not isinstance(error, ClusterError | DiskError | FitError | PartError))
+        return Failure(
+            job,
+            " ".join(str(error).split()),
+            not isinstance(error, ClusterError | DiskError | FitError | PartError),
+        )
     place = traceback.extract_tb(error.__traceback__)[-1]
-    where = getattr(error, "happened_at", f"{Path(place.filename).name}:{place.lineno}")  # in a process elsewhere, or here
-    return Failure(job, f"{type(error).__name__}: {' '.join(str(error).split())} ({where}; --debug shows all)", False)
+    where = getattr(
+        error, "happened_at", f"{Path(place.filename).name}:{place.lineno}"
+    )  # in a process elsewhere, or here
+    return Failure(
+        job,
+        f"{type(error).__name__}: {' '.join(str(error).split())} ({where}; --debug shows all)",
+        False,
+    )

@@ -1,4 +1,6 @@
-"""What is known about everything installed: parts by kind and name, who brought each, and how each plugin stands."""
+"""What is known about everything installed: parts by kind and name, who brought each, and how each
+plugin stands.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from nverbench.errors import CatalogError, UsageError, nearest
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
 
 HOUSE = "nverbench"
-"""The harness's own distribution: a stranger that claims one of its names is refused, and the name stays usable."""
+"""The harness's own distribution: a stranger that claims one of its names is refused, and the name
+stays usable.
+"""
 
 SINGULAR = {"backbones": "backbone", "datasets": "dataset", "fusions": "fusion", "losses": "loss"}
 
@@ -68,7 +72,10 @@ class PluginStatus:
     @property
     def line(self) -> str:
         """Version, how many parts of which kind, status."""
-        counts = ", ".join(f"{len(names)} {kind if len(names) > 1 else SINGULAR[kind]}" for kind, names in self.parts.items())
+        counts = ", ".join(
+            f"{len(names)} {kind if len(names) > 1 else SINGULAR[kind]}"
+            for kind, names in self.parts.items()
+        )
         brings = [counts or "no parts"] if self.used else []
         return ", ".join([self.origin.version, *brings, self.status, *self.remarks])
 
@@ -90,13 +97,19 @@ class PartIndex(Generic[P]):
 
         Raises:
             CatalogError: two distributions claim the name.
-            UsageError: nobody brings it; the nearest names are suggested and broken plugins are quoted.
+            UsageError: nobody brings it; the nearest names are suggested and broken plugins are
+                quoted.
         """
         if name in self.refused:
             raise CatalogError(self.refused[name])
         if name not in self.parts:
-            broken = "".join(f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}" for q in quarantine)
-            raise UsageError(f"no {self.kind} named {name!r} is installed; {nearest(name, self.parts)}{broken}")
+            broken = "".join(
+                f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}"
+                for q in quarantine
+            )
+            raise UsageError(
+                f"no {self.kind} named {name!r} is installed; {nearest(name, self.parts)}{broken}"
+            )
         return self.parts[name]
 
     def add(self, part: P, origin: Origin) -> str | None:
@@ -108,10 +121,18 @@ class PartIndex(Generic[P]):
             self.parts[part.name], self.origins[part.name] = part, origin
             return None
         if taken is not None and taken.distribution == HOUSE:
-            return f"{self.kind} {part.name} is claimed by {taken} and by {origin}; the one of {HOUSE} stays, rename the other"
-        sentence = f"{self.kind} {part.name} is claimed by {taken or 'two others'} and by {origin}; uninstall one of them"
+            return (
+                f"{self.kind} {part.name} is claimed by {taken} and by {origin}; the one of {HOUSE}"
+                " stays, rename the other"
+            )
+        sentence = (
+            f"{self.kind} {part.name} is claimed by {taken or 'two others'} and by {origin};"
+            " uninstall one of them"
+        )
         if taken is not None and taken.distribution == origin.distribution:
-            sentence = f"{self.kind} {part.name} is given twice by {origin}; its author must rename one"
+            sentence = (
+                f"{self.kind} {part.name} is given twice by {origin}; its author must rename one"
+            )
         self.refused[part.name] = sentence
         self.parts.pop(part.name, None)
         self.origins.pop(part.name, None)
@@ -123,7 +144,11 @@ class PartIndex(Generic[P]):
 
     def names_refused_for(self, origin: Origin) -> list[str]:
         """The names that a plugin claims and does not have, because another claims them too."""
-        return [f"{self.kind} {name}" for name, claims in sorted(self.claims.items()) if origin in claims and self.origins.get(name) != origin]
+        return [
+            f"{self.kind} {name}"
+            for name, claims in sorted(self.claims.items())
+            if origin in claims and self.origins.get(name) != origin
+        ]
 
 
 @dataclass
@@ -158,14 +183,31 @@ class Catalog:
 
     def plugin_statuses(self) -> list[PluginStatus]:
         """How every plugin stands: those in use, those in quarantine, those left out."""
-        broken = [PluginStatus(q.origin, False, f"quarantined: {q.error}", remarks=self._remarks(q.origin)) for q in self.quarantine]
-        return [*(self._in_use(o) for o in self.plugins), *broken, *(PluginStatus(o, False, "disabled") for o in self.disabled)]
+        broken = [
+            PluginStatus(
+                q.origin, False, f"quarantined: {q.error}", remarks=self._remarks(q.origin)
+            )
+            for q in self.quarantine
+        ]
+        return [
+            *(self._in_use(o) for o in self.plugins),
+            *broken,
+            *(PluginStatus(o, False, "disabled") for o in self.disabled),
+        ]
 
     def _in_use(self, origin: Origin) -> PluginStatus:
         shelves: dict[str, PartIndex[Any]] = {kind: getattr(self, kind) for kind in SINGULAR}
-        parts = {kind: names for kind, shelf in shelves.items() if (names := shelf.names_from(origin))}
+        parts = {
+            kind: names for kind, shelf in shelves.items() if (names := shelf.names_from(origin))
+        }
         lost = [name for shelf in shelves.values() for name in shelf.names_refused_for(origin)]
-        return PluginStatus(origin, True, f"clash: {', '.join(lost)}" if lost else "ok", parts, self._remarks(origin))
+        return PluginStatus(
+            origin,
+            True,
+            f"clash: {', '.join(lost)}" if lost else "ok",
+            parts,
+            self._remarks(origin),
+        )
 
     def _remarks(self, origin: Origin) -> tuple[str, ...]:
         return tuple(r.what for r in self.remarks if r.origin == origin)

@@ -1,7 +1,8 @@
 """Which parts exist on this machine, who brought each, and which plugins are in quarantine.
 
-Stock pluggy lets one broken plugin kill the command line, so this room walks the entry points itself: a plugin that cannot be imported, that hangs,
-whose hook is mistyped, or whose records break the contract is quarantined with its error; the rest go on, in a process as it was before.
+Stock pluggy lets one broken plugin kill the command line, so this room walks the entry points
+itself: a plugin that cannot be imported, that hangs, whose hook is mistyped, or whose records break
+the contract is quarantined with its error; the rest go on, in a process as it was before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ import pluggy
 
 from nverbench.errors import NverbenchError, PartError, single_line
 from nverbench.plugin import hooks, quarantine
-from nverbench.plugin.catalog import HOUSE, Catalog, ImportSideEffect, Origin, PartIndex, Quarantined
+from nverbench.plugin.catalog import (
+    HOUSE,
+    Catalog,
+    ImportSideEffect,
+    Origin,
+    PartIndex,
+    Quarantined,
+)
 from nverbench.plugin.isolation import isolated_call
 from nverbench.plugin.options import check_plain
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
@@ -29,17 +37,22 @@ from nverbench.plugin.version import check_api
 GROUP = "nverbench"
 
 
-def discover(disabled: Iterable[str] = (), extra: Iterable[tuple[Origin, ModuleType]] = ()) -> Catalog:
+def discover(
+    disabled: Iterable[str] = (), extra: Iterable[tuple[Origin, ModuleType]] = ()
+) -> Catalog:
     """The catalog of all installed plugins.
 
     Args:
-        disabled: names of plugins (entry points or distributions) to leave out; ``NVERBENCH_DISABLE_PLUGINS`` (comma separated) adds to them.
+        disabled: names of plugins (entry points or distributions) to leave out;
+            ``NVERBENCH_DISABLE_PLUGINS`` (comma separated) adds to them.
         extra: modules that no distribution brings, such as those of tests.
 
     Raises:
         UsageError: ``NVERBENCH_PLUGIN_SECONDS`` is no number.
     """
-    names = {_normal(n) for n in (*disabled, *os.environ.get("NVERBENCH_DISABLE_PLUGINS", "").split(","))} - {""}
+    names = {
+        _normal(n) for n in (*disabled, *os.environ.get("NVERBENCH_DISABLE_PLUGINS", "").split(","))
+    } - {""}
     catalog, seconds = Catalog(), quarantine.allowed()
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
@@ -61,9 +74,16 @@ def discover(disabled: Iterable[str] = (), extra: Iterable[tuple[Origin, ModuleT
 
 
 def _take_in(
-    catalog: Catalog, manager: pluggy.PluginManager, origin: Origin, load: Callable[[], Any], module: str | None, seconds: float | None
+    catalog: Catalog,
+    manager: pluggy.PluginManager,
+    origin: Origin,
+    load: Callable[[], Any],
+    module: str | None,
+    seconds: float | None,
 ) -> None:
-    """A plugin's parts on their shelves, or the plugin in quarantine. ``module``: what is remembered when it hangs; None: nothing is."""
+    """A plugin's parts on their shelves, or the plugin in quarantine. ``module``: what is
+    remembered when it hangs; None: nothing is.
+    """
 
     def parts() -> list[Any]:
         plugin = load()
@@ -91,14 +111,21 @@ def _take_in(
 
 
 def _parts_of(manager: pluggy.PluginManager, module: Any) -> list[Any]:
-    kinds: dict[str, Any] = {"nverbench_backbones": Backbone, "nverbench_datasets": Dataset, "nverbench_fusions": Fusion, "nverbench_losses": Loss}
+    kinds: dict[str, Any] = {
+        "nverbench_backbones": Backbone,
+        "nverbench_datasets": Dataset,
+        "nverbench_fusions": Fusion,
+        "nverbench_losses": Loss,
+    }
     parts: list[Any] = []
     for hook, kind in kinds.items():
         others = [p for p in manager.get_plugins() if p is not module]
         for answer in manager.subset_hook_caller(hook, others)():
             for part in answer:
                 if type(part) is not kind:  # a subclass has no shelf
-                    raise PartError(f"{hook} gave a {type(part).__name__}; expected {kind.__name__} records")
+                    raise PartError(
+                        f"{hook} gave a {type(part).__name__}; expected {kind.__name__} records"
+                    )
                 problems = check_plain(part)
                 if problems:
                     raise PartError(f"{kind.__name__.lower()} {part.name}: {'; '.join(problems)}")
@@ -107,14 +134,21 @@ def _parts_of(manager: pluggy.PluginManager, module: Any) -> list[Any]:
 
 
 def _shelf(catalog: Catalog, part: Any) -> PartIndex[Any]:
-    shelves: dict[type, PartIndex[Any]] = {Backbone: catalog.backbones, Dataset: catalog.datasets, Fusion: catalog.fusions, Loss: catalog.losses}
+    shelves: dict[type, PartIndex[Any]] = {
+        Backbone: catalog.backbones,
+        Dataset: catalog.datasets,
+        Fusion: catalog.fusions,
+        Loss: catalog.losses,
+    }
     return shelves[type(part)]
 
 
 def _origin(point: EntryPoint) -> Origin:
     """Who an entry point belongs to; a distribution whose metadata is damaged is ``unknown``."""
     name = version = None
-    with contextlib.suppress(Exception):  # importlib.metadata raises what it likes where METADATA is gone
+    with contextlib.suppress(
+        Exception
+    ):  # importlib.metadata raises what it likes where METADATA is gone
         name, version = point.dist and point.dist.name, point.dist and point.dist.version
     return Origin(str(point.name), str(name or "unknown"), str(version or "unknown"))
 

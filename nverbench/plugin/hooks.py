@@ -1,8 +1,11 @@
-"""The four hooks of the plugin API: one per kind of part, each returning records from :mod:`nverbench.plugin.records`.
+"""The four hooks of the plugin API: one per kind of part, each returning records from
+:mod:`nverbench.plugin.records`.
 
-A plugin is a module named by an entry point in the group ``nverbench``; it implements any of these with ``@nverbench.hookimpl``, and may say for
-which version of this API it was written (``nverbench_api = "1.0"``; see :mod:`nverbench.plugin.version`). Hooks take no argument. Keep the module light: import
-torch and other heavy packages inside ``load`` and ``build``, so that ``nverbench list`` stays instant. Tests run the examples below.
+A plugin is a module named by an entry point in the group ``nverbench``; it implements any of these
+with ``@nverbench.hookimpl``, and may say for which version of this API it was written
+(``nverbench_api = "1.0"``; see :mod:`nverbench.plugin.version`). Hooks take no argument. Keep the
+module light: import torch and other heavy packages inside ``load`` and ``build``, so that
+``nverbench list`` stays instant. Tests run the examples below.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def nverbench_backbones() -> Iterable[Backbone]:  # type: ignore[empty-body]  # a hook specification has no body
+# a hook specification has no body
+def nverbench_backbones() -> Iterable[Backbone]:  # type: ignore[empty-body]
     """Frozen networks, or stored features, that this plugin brings.
 
     The log energy of frames of 25 ms, 100 a second, in eight slices:
@@ -46,7 +50,8 @@ def nverbench_backbones() -> Iterable[Backbone]:  # type: ignore[empty-body]  # 
 
 
 @hookspec
-def nverbench_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]  # a hook specification has no body
+# a hook specification has no body
+def nverbench_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]
     """Labelled corpora that this plugin brings.
 
     A folder of files named ``SPEAKER_LABEL_TAKE.wav``; what does not fit is named, not dropped:
@@ -74,10 +79,12 @@ def nverbench_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]  # a 
 
 
 @hookspec
-def nverbench_fusions() -> Iterable[Fusion]:  # type: ignore[empty-body]  # a hook specification has no body
+# a hook specification has no body
+def nverbench_fusions() -> Iterable[Fusion]:  # type: ignore[empty-body]
     """Trainable heads and fusions that this plugin brings.
 
-    One linear layer on the streams side by side; parameters of ``build`` behind ``dims`` and ``classes`` are options (``myfusion:dropout=0.5``):
+    One linear layer on the streams side by side; parameters of ``build`` behind ``dims`` and
+    ``classes`` are options (``myfusion:dropout=0.5``):
 
     >>> from nverbench import Batch, Fusion, Output, hookimpl
     >>> def build(dims, classes, dropout=0.1):
@@ -100,10 +107,12 @@ def nverbench_fusions() -> Iterable[Fusion]:  # type: ignore[empty-body]  # a ho
 
 
 @hookspec
-def nverbench_losses() -> Iterable[Loss]:  # type: ignore[empty-body]  # a hook specification has no body
+# a hook specification has no body
+def nverbench_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
     """Objectives that this plugin brings.
 
-    Cross-entropy with smoothed labels; the objective is the sum of the terms, diagnostics are only logged:
+    Cross-entropy with smoothed labels; the objective is the sum of the terms, diagnostics are only
+    logged:
 
     >>> from nverbench import UNSCORED, Loss, Losses, Output, hookimpl
     >>> def build(classes, counts, smoothing=0.1):

@@ -1,6 +1,8 @@
-"""Runs a plugin's own code so that it harms only itself: what it prints and warns is kept, what it changes is put back, and it may not take for ever.
+"""Runs a plugin's own code so that it harms only itself: what it prints and warns is kept, what it
+changes is put back, and it may not take for ever.
 
-What Python cannot stop is not stopped: ``os._exit``, a crash in compiled code, a wait inside a C call that no signal ends.
+What Python cannot stop is not stopped: ``os._exit``, a crash in compiled code, a wait inside a C
+call that no signal ends.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ class Outcome(Generic[T]):
 
 
 def isolated_call(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
-    """Run a plugin's code. It may take ``seconds``, not counting the import of numpy and torch; None: as long as it likes."""
+    """Run a plugin's code. It may take ``seconds``, not counting the import of numpy and torch;
+    None: as long as it likes.
+    """
     outcome: Outcome[T] = Outcome()
     clock = Clock(seconds) if seconds is not None else None
     with process.captured_output(QUIET) as heard:
@@ -60,7 +64,9 @@ def isolated_call(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
                     outcome.answer = action()
             except KeyboardInterrupt:  # the user's
                 raise
-            except BaseException as error:  # a plugin may raise anything, SystemExit and worse; it harms only itself
+            except (
+                BaseException
+            ) as error:  # a plugin may raise anything, SystemExit and worse; it harms only itself
                 outcome.error = error
         if _blanket_filters() != blanket:
             outcome.remarks.append("changes filters of warnings (put back)")
@@ -87,26 +93,40 @@ def _settings_kept(remarks: list[str], clock: Clock | None) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(watch)
-        changed = [what for name, settings in shared.items() for what in process.restore(settings, before[name])]
+        changed = [
+            what
+            for name, settings in shared.items()
+            for what in process.restore(settings, before[name])
+        ]
         if changed:
             remarks.append(f"changes {', '.join(changed)} (put back)")
 
 
 class _Watch:
-    """Sees a library being imported by a plugin: what the library holds then is what everybody else expects, and the time is not the plugin's.
+    """Sees a library being imported by a plugin: what the library holds then is what everybody else
+    expects, and the time is not the plugin's.
 
-    An import of compiled code that is broken off cannot be done again in the same process: another reason not to count it.
+    An import of compiled code that is broken off cannot be done again in the same process: another
+    reason not to count it.
     """
 
-    def __init__(self, names: list[str], first_seen: Callable[[str], None], clock: Clock | None) -> None:
+    def __init__(
+        self, names: list[str], first_seen: Callable[[str], None], clock: Clock | None
+    ) -> None:
         self.names, self.first_seen, self.clock = names, first_seen, clock
 
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The spec that Python finds anyway, with an ear at its loader; None for everything that is not watched."""
+    def find_spec(
+        self, name: str, path: Any, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec that Python finds anyway, with an ear at its loader; None for everything that is
+        not watched.
+        """
         spec = PathFinder.find_spec(name, path) if name in self.names else None
         if spec is None or spec.loader is None:
             return None
-        execute = spec.loader.exec_module  # not called by who only asks whether the library is there
+        execute = (
+            spec.loader.exec_module
+        )  # not called by who only asks whether the library is there
 
         def exec_module(module: ModuleType) -> None:
             if name in self.names:
@@ -126,8 +146,14 @@ def _imported(name: str) -> bool:
 
 
 def _blanket_filters() -> list[Any]:
-    """Filters that hold for any message of any module, of a kind that users see (libraries add narrower ones when they are imported)."""
-    return [f for f in warnings.filters if f[1] is None and f[3] is None and issubclass(UserWarning, f[2])]
+    """Filters that hold for any message of any module, of a kind that users see (libraries add
+    narrower ones when they are imported).
+    """
+    return [
+        f
+        for f in warnings.filters
+        if f[1] is None and f[3] is None and issubclass(UserWarning, f[2])
+    ]
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,6 @@
-"""The state of the process that a plugin shares with everybody else, and what it lets be seen and heard. Importing this imports no heavy library."""
+"""The state of the process that a plugin shares with everybody else, and what it lets be seen and
+heard. Importing this imports no heavy library.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def python_settings() -> Shared:
     return {
         "environment variables": (_environment, _set_environment),
         "working folder": (_working_folder, lambda value: os.chdir(value) if value else None),
-        "sys.path": (lambda: list(sys.path), lambda value: sys.path.__setitem__(slice(None), value)),
+        "sys.path": (
+            lambda: list(sys.path),
+            lambda value: sys.path.__setitem__(slice(None), value),
+        ),
         "standard streams": (lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
         "sys.excepthook": (lambda: sys.excepthook, lambda value: setattr(sys, "excepthook", value)),
         "signal handlers": (_handlers, _set_handlers),
@@ -59,7 +64,10 @@ def numpy_settings() -> Shared:
         name, key, *rest = np.random.get_state(legacy=True)
         return (name, tuple(np.asarray(key).tolist()), *rest)
 
-    return {"random state of numpy": (state, np.random.set_state), "numpy's treatment of errors": (np.geterr, lambda value: np.seterr(**value))}
+    return {
+        "random state of numpy": (state, np.random.set_state),
+        "numpy's treatment of errors": (np.geterr, lambda value: np.seterr(**value)),
+    }
 
 
 def torch_settings() -> Shared:
@@ -70,12 +78,24 @@ def torch_settings() -> Shared:
     return {
         "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
         # A default device of "cpu" would look at every call of torch; None is how torch begins.
-        "default device": (torch.get_default_device, lambda value: torch.set_default_device(None if value == cpu else value)),
+        "default device": (
+            torch.get_default_device,
+            lambda value: torch.set_default_device(None if value == cpu else value),
+        ),
         "number of threads": (torch.get_num_threads, torch.set_num_threads),
         "gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
-        "deterministic mode": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
-        "precision of products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-        "benchmark mode of cuDNN": (lambda: torch.backends.cudnn.benchmark, lambda value: setattr(torch.backends.cudnn, "benchmark", value)),
+        "deterministic mode": (
+            torch.are_deterministic_algorithms_enabled,
+            torch.use_deterministic_algorithms,
+        ),
+        "precision of products": (
+            torch.get_float32_matmul_precision,
+            torch.set_float32_matmul_precision,
+        ),
+        "benchmark mode of cuDNN": (
+            lambda: torch.backends.cudnn.benchmark,
+            lambda value: setattr(torch.backends.cudnn, "benchmark", value),
+        ),
     }
 
 
@@ -83,7 +103,12 @@ def torch_random() -> Shared:
     """The global random state of torch on the processor."""
     import torch
 
-    return {"random state of torch": (lambda: torch.get_rng_state().numpy().tobytes(), lambda value: torch.set_rng_state(as_state(value)))}
+    return {
+        "random state of torch": (
+            lambda: torch.get_rng_state().numpy().tobytes(),
+            lambda value: torch.set_rng_state(as_state(value)),
+        )
+    }
 
 
 def as_state(state: bytes) -> Any:
@@ -108,14 +133,21 @@ def restore(shared: Shared, before: Mapping[str, Any]) -> list[str]:
 
 
 def _named(name: str, before: Any, now: Any) -> str:
-    """The name, and which keys of it changed where it has keys; never a value, which may be a secret."""
+    """The name, and which keys of it changed where it has keys; never a value, which may be a
+    secret.
+    """
     if not isinstance(before, dict):
         return name
-    return f"{name} ({', '.join(str(key) for key in sorted({*before, *now}, key=str) if before.get(key) != now.get(key))})"
+    return (
+        f"{name}"
+        f" ({', '.join(str(key) for key in sorted({*before, *now}, key=str) if before.get(key) != now.get(key))})"
+    )
 
 
 def _environment() -> dict[str, str]:
-    """All variables but those of the OpenMP runtime: scikit-learn sets them on its first import, and a second runtime may abort without them."""
+    """All variables but those of the OpenMP runtime: scikit-learn sets them on its first import,
+    and a second runtime may abort without them.
+    """
     return {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}
 
 
@@ -144,7 +176,9 @@ def _handlers() -> dict[str, Any]:
 
 def _set_handlers(value: dict[str, Any]) -> None:
     for name, handler in value.items():
-        if signal.getsignal(signal.Signals[name]) != handler and handler is not None:  # None: set by C, which Python cannot do
+        if (
+            signal.getsignal(signal.Signals[name]) != handler and handler is not None
+        ):  # None: set by C, which Python cannot do
             signal.signal(signal.Signals[name], handler)
 
 
@@ -157,7 +191,9 @@ class Captured:
 
 
 class _StreamTee(io.StringIO):
-    """Stands in for a stream that no file descriptor is behind; whoever keeps it (a handler of a logger) writes to that stream later."""
+    """Stands in for a stream that no file descriptor is behind; whoever keeps it (a handler of a
+    logger) writes to that stream later.
+    """
 
     def __init__(self, behind: Any) -> None:
         super().__init__()
@@ -169,7 +205,9 @@ class _StreamTee(io.StringIO):
 
 @contextmanager
 def captured_output(ignored: tuple[type[Warning], ...] = ()) -> Iterator[Captured]:
-    """Keeps what is printed inside, through Python's streams and through the file descriptors below them, and every warning but ``ignored`` kinds."""
+    """Keeps what is printed inside, through Python's streams and through the file descriptors below
+    them, and every warning but ``ignored`` kinds.
+    """
     heard, ears = Captured(), {}
     with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -195,12 +233,16 @@ def captured_output(ignored: tuple[type[Warning], ...] = ()) -> Iterator[Capture
                 os.dup2(copy, number)
                 os.close(copy)
             file.seek(0)
-            heard.text = "".join(ear.getvalue() for ear in ears.values()) + file.read(MOST_CAPTURED).decode(errors="replace")
+            heard.text = "".join(ear.getvalue() for ear in ears.values()) + file.read(
+                MOST_CAPTURED
+            ).decode(errors="replace")
             heard.warnings = [f"{w.category.__name__}: {w.message}" for w in caught]
 
 
 def _flushed_to(stream: Any, number: int) -> bool:
-    """Whether what is written to a stream ends in that file descriptor; what waits in it is on its way."""
+    """Whether what is written to a stream ends in that file descriptor; what waits in it is on its
+    way.
+    """
     _flush(stream)
     with contextlib.suppress(AttributeError, OSError, ValueError):
         return bool(stream.fileno() == number)
@@ -208,7 +250,9 @@ def _flushed_to(stream: Any, number: int) -> bool:
 
 
 def _flush(stream: Any) -> None:
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # none at all, a broken pipe, closed
+    with contextlib.suppress(
+        AttributeError, OSError, ValueError
+    ):  # none at all, a broken pipe, closed
         stream.flush()
 
 

@@ -1,4 +1,6 @@
-"""Plugins that hung at import: remembered on this machine, so that the next command does not wait again."""
+"""Plugins that hung at import: remembered on this machine, so that the next command does not wait
+again.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from typing import Any
 from nverbench.errors import ArtifactError, DiskError, UsageError
 
 SECONDS = 20.0
-"""How long the import of a plugin may take, hooks included, numpy and torch not: ours, for a cold disk on a busy machine; waited for only once."""
+"""How long the import of a plugin may take, hooks included, numpy and torch not: ours, for a cold
+disk on a busy machine; waited for only once.
+"""
 VARIABLE = "NVERBENCH_PLUGIN_SECONDS"
 NOTES, SECTION = "plugins", "hung"
 
@@ -38,11 +42,16 @@ def allowed() -> float:
     with contextlib.suppress(ValueError):
         if 0 < float(text) <= 1e6:
             return float(text)
-    raise UsageError(f"{VARIABLE} is {text!r}; expected the seconds that a plugin may take to be imported, a number above 0")
+    raise UsageError(
+        f"{VARIABLE} is {text!r}; expected the seconds that a plugin may take to be imported, a"
+        " number above 0"
+    )
 
 
 def remembered(handle: str, version: str, module: str, seconds: float) -> str | None:
-    """Why a plugin is not tried again; None when it is: it never hung, it changed since, or it is given more time."""
+    """Why a plugin is not tried again; None when it is: it never hung, it changed since, or it is
+    given more time.
+    """
     known = _notes().get(handle)
     if known is None:
         return None
@@ -52,17 +61,24 @@ def remembered(handle: str, version: str, module: str, seconds: float) -> str | 
             return None
     except TypeError:  # damaged: it will be written again
         return None
-    return f"its import took more than {hang.seconds:g} s on an earlier run, so it is not tried again before it changes; {_way_out(hang.seconds)}"
+    return (
+        f"its import took more than {hang.seconds:g} s on an earlier run, so it is not tried again"
+        f" before it changes; {_way_out(hang.seconds)}"
+    )
 
 
 def too_slow(handle: str, version: str, module: str | None, seconds: float) -> str:
-    """The sentence that says that a plugin took too long; where its module is known by name, the plugin is remembered."""
+    """The sentence that says that a plugin took too long; where its module is known by name, the
+    plugin is remembered.
+    """
     said = f"its import took more than {seconds:g} s and was stopped"
     if module is None:
         return f"{said}; {VARIABLE}={6 * seconds:g} gives it longer"
     from nverbench._io import paths
 
-    with contextlib.suppress(ArtifactError, DiskError):  # a home that cannot be written: the next command waits again
+    with contextlib.suppress(
+        ArtifactError, DiskError
+    ):  # a home that cannot be written: the next command waits again
         paths.write_state(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
     return f"{said}; it is not tried again before it changes; {_way_out(seconds)}"
 
@@ -76,24 +92,41 @@ def forget() -> None:
 
 
 def _way_out(seconds: float) -> str:
-    return f"nverbench list plugins --retry tries it again, {VARIABLE}={6 * seconds:g} gives it longer"
+    return (
+        f"nverbench list plugins --retry tries it again, {VARIABLE}={6 * seconds:g} gives it longer"
+    )
 
 
 def _notes() -> dict[str, Any]:
-    from nverbench._io import paths  # locks and folders: where only the house's plugins are installed, nobody needs them
+    from nverbench._io import (
+        paths,
+    )  # locks and folders: where only the house's plugins are installed, nobody needs them
 
     try:
-        return {handle: hang for handle, hang in paths.read_state(NOTES).get(SECTION, {}).items() if hang is not None}
+        return {
+            handle: hang
+            for handle, hang in paths.read_state(NOTES).get(SECTION, {}).items()
+            if hang is not None
+        }
     except (OSError, ArtifactError):  # a memory that cannot be read is none; it costs a wait
         return {}
 
 
 def _stamp(module: str) -> str:
-    """Digest of the names, sizes and times of the files that a module's top-level package is made of; nothing is imported."""
+    """Digest of the names, sizes and times of the files that a module's top-level package is made
+    of; nothing is imported.
+    """
     with contextlib.suppress(ImportError, ValueError, OSError):
         spec = importlib.util.find_spec(module.partition(".")[0])
         if spec is not None:
-            files = {path for folder in spec.submodule_search_locations or () for path in Path(folder).rglob("*.py")}
-            facts = [(str(p), (s := p.stat()).st_size, s.st_mtime_ns) for p in sorted(files | ({Path(spec.origin)} if spec.origin else set()))]
+            files = {
+                path
+                for folder in spec.submodule_search_locations or ()
+                for path in Path(folder).rglob("*.py")
+            }
+            facts = [
+                (str(p), (s := p.stat()).st_size, s.st_mtime_ns)
+                for p in sorted(files | ({Path(spec.origin)} if spec.origin else set()))
+            ]
             return hashlib.sha256(repr(facts).encode()).hexdigest()
     return ""

@@ -1,7 +1,8 @@
-"""What passes between the harness and a plugin's functions: the context a backbone is loaded in, frames, batches, outputs, losses.
+"""What passes between the harness and a plugin's functions: the context a backbone is loaded in,
+frames, batches, outputs, losses.
 
-Shapes: ``b`` clips in a batch, ``t`` frames, ``d`` dimensions, ``m`` streams (one per backbone), ``k`` classes, ``u`` turns of a conversation,
-``n`` scored rows, ``L`` layers.
+Shapes: ``b`` clips in a batch, ``t`` frames, ``d`` dimensions, ``m`` streams (one per backbone),
+``k`` classes, ``u`` turns of a conversation, ``n`` scored rows, ``L`` layers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class LoadContext:
     """A verified file or folder; None means seeded random weights are wanted (``untrained``)."""
     seed: int = 0
     layer: int | None = None
-    """Which layer's frames are wanted, 0 to L - 1, from a backbone that has layers; None: the last."""
+    """Which layer's frames are wanted, 0 to L - 1, from a backbone that has layers; None: the
+    last.
+    """
 
     @property
     def untrained(self) -> bool:
@@ -38,7 +41,9 @@ class LoadContext:
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
-        """Random numbers inside come from ``seed`` alone; the global state of torch is the same after as before."""
+        """Random numbers inside come from ``seed`` alone; the global state of torch is the same
+        after as before.
+        """
         import torch
 
         on_gpu = self.device.startswith("cuda")
@@ -49,18 +54,24 @@ class LoadContext:
 
 
 class Frames(NamedTuple):
-    """What a loaded backbone gives for a batch. A plain pair ``(frames, lengths)`` is accepted too."""
+    """What a loaded backbone gives for a batch. A plain pair ``(frames, lengths)`` is accepted
+    too.
+    """
 
     frames: Tensor
     """(b, t, frame_dim), float; rows past a clip's length are ignored."""
     lengths: Tensor
     """(b,) valid frames per clip, int64."""
     layers: Tensor | None = None
-    """(b, L, frame_dim): every layer's mean over the clip's valid frames, from backbones that declare ``layers``; the same pass gives them."""
+    """(b, L, frame_dim): every layer's mean over the clip's valid frames, from backbones that
+    declare ``layers``; the same pass gives them.
+    """
 
 
 Encoder = Callable[["Tensor", "Tensor"], "Frames | tuple[Tensor, Tensor]"]
-"""A loaded backbone: ``(waves (b, s) zero-padded on the right, lengths (b,)) -> Frames``. A row never depends on its batch mates."""
+"""A loaded backbone: ``(waves (b, s) zero-padded on the right, lengths (b,)) -> Frames``. A row
+never depends on its batch mates.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,8 +83,10 @@ class Batch:
     lengths: tuple[Tensor, ...] | None = None
     """m tensors (b,), valid frames; None for pooled streams."""
     turns: tuple[Tensor, ...] | None = None
-    """For a conversation, which then is the whole batch (b = 1): m tensors (u, 2), int64, the first frame of each turn and the one past its last,
-    in order of time. Frames, not seconds: each stream has a rate of its own, and the harness alone rounds. A turn has at least one frame."""
+    """For a conversation, which then is the whole batch (b = 1): m tensors (u, 2), int64, the first
+    frame of each turn and the one past its last, in order of time. Frames, not seconds: each stream
+    has a rate of its own, and the harness alone rounds. A turn has at least one frame.
+    """
 
 
 @dataclass(frozen=True)
@@ -81,14 +94,18 @@ class Output:
     """What a fusion gives back."""
 
     logits: Tensor
-    """(n, k); n = b clips, or the u turns of a conversation, heard-only ones included (their target is ``UNSCORED``)."""
+    """(n, k); n = b clips, or the u turns of a conversation, heard-only ones included (their target
+    is ``UNSCORED``).
+    """
     views: tuple[Tensor, ...] = ()
     """Aligned features, one (n, a) per backbone, for losses with ``needs="views"``."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of an objective (their sum is minimised) and numbers that are only logged; scalars all."""
+    """The terms of an objective (their sum is minimised) and numbers that are only logged; scalars
+    all.
+    """
 
     terms: Mapping[str, Tensor]
     diagnostics: Mapping[str, Tensor] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""One finished run = one row: what was combined, how it was cut, every score with its interval, and where it all came from.
+"""One finished run = one row: what was combined, how it was cut, every score with its interval, and
+where it all came from.
 
-``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests. It is taken over the published form, so that a result
-and what was published of it carry the same one.
+``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests. It is
+taken over the published form, so that a result and what was published of it carry the same one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class ResultModel(BaseModel):
 
 
 class Score(ResultModel):
-    """A pooled metric as a fraction, with its 95% jackknife interval and, for comparison, the bootstrap over groups."""
+    """A pooled metric as a fraction, with its 95% jackknife interval and, for comparison, the
+    bootstrap over groups.
+    """
 
     value: float
     low: float | None
@@ -102,14 +105,20 @@ class Timings(ResultModel):
     fit: float
     """Of every training, summed; several may have run beside each other."""
     embed_per_clip: dict[str, float | None]
-    """Of the run that computed the embeddings on this machine, this one or an earlier one; None: not known. The next one too."""
+    """Of the run that computed the embeddings on this machine, this one or an earlier one; None:
+    not known. The next one too.
+    """
     real_time_factor: dict[str, float | None]
     """Seconds of computing per second of audio."""
     peak_memory: int
     clips_per_second: dict[str, float | None] = {}
-    """Through the network, loading it not counted; this and the next are None when everything came from the cache."""
+    """Through the network, loading it not counted; this and the next are None when everything came
+    from the cache.
+    """
     busy: dict[str, float | None] = {}
-    """Seconds inside the network as a part of the extraction loop's: what is left was waiting for audio, pooling and storing."""
+    """Seconds inside the network as a part of the extraction loop's: what is left was waiting for
+    audio, pooling and storing.
+    """
     decoding: dict[str, float] = {}
     """Seconds that threads decoded and resampled, beside the network."""
 
@@ -167,7 +176,9 @@ class Result(ResultModel):
     timings: Timings
     machine: dict[str, str]
     names: Names | None
-    """Names of files, clips and people that stay on this machine; None: this is the published form, which holds none."""
+    """Names of files, clips and people that stay on this machine; None: this is the published form,
+    which holds none.
+    """
     result_digest: str = ""
 
     @field_validator("scores")
@@ -181,7 +192,9 @@ class Result(ResultModel):
 
     @property
     def shuffle(self) -> str:
-        """How turns of training conversations were put out of order; ``none`` where they were not."""
+        """How turns of training conversations were put out of order; ``none`` where they were
+        not.
+        """
         train = self.provenance.identity.get("train")
         return str(train.get("shuffle", "none")) if isinstance(train, dict) else "none"
 
@@ -190,19 +203,28 @@ class Result(ResultModel):
         return self.model_copy(update={"result_digest": self.digest()})
 
     def without_curves(self) -> Result:
-        """The result as tables need it: a plan of thousands of jobs keeps them all in memory, and learning curves are most of what they hold."""
-        return self.model_copy(update={"per_fold": [fold.model_copy(update={"curves": []}) for fold in self.per_fold]})
+        """The result as tables need it: a plan of thousands of jobs keeps them all in memory, and
+        learning curves are most of what they hold.
+        """
+        return self.model_copy(
+            update={"per_fold": [fold.model_copy(update={"curves": []}) for fold in self.per_fold]}
+        )
 
     def published(self) -> Result:
         """The result without names of files, clips and people; its digest is the same."""
         content = self.model_dump(mode="json", exclude={"names"})
-        return Result.model_validate({**(self.names.apply(content) if self.names else content), "names": None})
+        return Result.model_validate(
+            {**(self.names.apply(content) if self.names else content), "names": None}
+        )
 
     def digest(self) -> str:
         """Digest of everything but timings, host, dates and memory, in the published form."""
         content = self.model_dump(mode="json", exclude={*VOLATILE, "names", "result_digest"})
         content = self.names.apply(content) if self.names else content
-        for name in ("forward_passes", "halvings"):  # 0 on a rerun: what the cache did is not a result
+        for name in (
+            "forward_passes",
+            "halvings",
+        ):  # 0 on a rerun: what the cache did is not a result
             content["counts"].pop(name)
         if not self.heard_in_pretraining:  # results from before this was recorded keep their digest
             content.pop("heard_in_pretraining")

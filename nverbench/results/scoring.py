@@ -1,6 +1,8 @@
-"""Predictions -> the numbers of a result: pooled scores with intervals and spreads, scores of a fold, confusion, recalls.
+"""Predictions -> the numbers of a result: pooled scores with intervals and spreads, scores of a
+fold, confusion, recalls.
 
-One place for the executor that makes a result and for whoever checks one, so that both compute the same. Imports no torch.
+One place for the executor that makes a result and for whoever checks one, so that both compute the
+same. Imports no torch.
 """
 
 from __future__ import annotations
@@ -18,31 +20,56 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def summarise(pooled: jackknife.Decisions, per_fold: Sequence[FoldScore], seed: int) -> dict[str, Score]:
+def summarise(
+    pooled: jackknife.Decisions, per_fold: Sequence[FoldScore], seed: int
+) -> dict[str, Score]:
     """Every headline metric with its intervals and spreads."""
     intervals = jackknife.jackknife(pooled)
     boot = jackknife.bootstrap(pooled, seed=seed)
-    replicates = [scores.scores(scores.confusion(pooled.target, p, pooled.classes)) for p in pooled.predicted]
+    replicates = [
+        scores.scores(scores.confusion(pooled.target, p, pooled.classes)) for p in pooled.predicted
+    ]
     summary = {}
     for name in scores.NAMES:
         mean, sd = jackknife.mean_sd([getattr(f, name) for f in per_fold])
         i = intervals[name]
-        seed_sd = jackknife.mean_sd([float(r[name]) for r in replicates])[1] if len(replicates) > 1 else None
-        summary[name] = Score(value=i.value, low=i.low, high=i.high, se=i.se, bootstrap=boot[name], fold_mean=mean, fold_sd=sd, seed_sd=seed_sd)
+        seed_sd = (
+            jackknife.mean_sd([float(r[name]) for r in replicates])[1]
+            if len(replicates) > 1
+            else None
+        )
+        summary[name] = Score(
+            value=i.value,
+            low=i.low,
+            high=i.high,
+            se=i.se,
+            bootstrap=boot[name],
+            fold_mean=mean,
+            fold_sd=sd,
+            seed_sd=seed_sd,
+        )
     return summary
 
 
-def of_fold(predictions: Predictions, fold: str, replicate: int, labels: Sequence[str]) -> tuple[dict[str, float], list[str]]:
-    """The metrics of one fold of one replicate over the classes present in it, and the classes that are not."""
+def of_fold(
+    predictions: Predictions, fold: str, replicate: int, labels: Sequence[str]
+) -> tuple[dict[str, float], list[str]]:
+    """The metrics of one fold of one replicate over the classes present in it, and the classes that
+    are not.
+    """
     rows = np.array([i for i, name in enumerate(predictions.folds) if name == fold])
-    counts = scores.confusion(predictions.target[rows], predictions.probabilities[replicate][rows].argmax(-1), len(labels))
+    counts = scores.confusion(
+        predictions.target[rows], predictions.probabilities[replicate][rows].argmax(-1), len(labels)
+    )
     absent = [label for label, n in zip(labels, counts.sum(1), strict=True) if n == 0]
     return {name: float(v) for name, v in scores.scores(counts, present_only=True).items()}, absent
 
 
 def confusion(pooled: jackknife.Decisions) -> NDArray[np.int64]:
     """Counts (k, k) pooled over folds and replicates: row = true class."""
-    total: NDArray[np.int64] = np.sum([scores.confusion(pooled.target, p, pooled.classes) for p in pooled.predicted], axis=0)
+    total: NDArray[np.int64] = np.sum(
+        [scores.confusion(pooled.target, p, pooled.classes) for p in pooled.predicted], axis=0
+    )
     return total
 
 
@@ -57,7 +84,9 @@ def per_group(pooled: jackknife.Decisions, groups: int) -> dict[str, float]:
 
 
 def score_text(score: Score) -> str:
-    """A score in percent with its interval: ``46.4 [42.1, 50.7]``; without one where no claim can be made."""
+    """A score in percent with its interval: ``46.4 [42.1, 50.7]``; without one where no claim can
+    be made.
+    """
     value = f"{100 * score.value:.1f}"
     if score.low is None or score.high is None:
         return f"{value} [no interval]"

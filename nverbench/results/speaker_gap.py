@@ -1,7 +1,9 @@
-"""The speaker gap: what folds that share speakers report above folds that do not, for one system on one corpus.
+"""The speaker gap: what folds that share speakers report above folds that do not, for one system on
+one corpus.
 
-A paired difference over groups (delete-one-group jackknife; protocol nver-1, "Intervals and differences"), kept as a record of its own beside the
-two results it is the difference of: ``<out>/gaps/<id of the disjoint row>.json``.
+A paired difference over groups (delete-one-group jackknife; protocol nver-1, "Intervals and
+differences"), kept as a record of its own beside the two results it is the difference of:
+``<out>/gaps/<id of the disjoint row>.json``.
 """
 
 from __future__ import annotations
@@ -43,8 +45,11 @@ class Gap(ResultModel):
     values: dict[str, Difference]
 
 
-def speaker_gaps(results: Iterable[Result], read: Callable[[Result], Predictions], say: Callable[[str], None]) -> list[Gap]:
-    """The gap of every system among the results that was run on random and on disjoint folds, in the order of the results.
+def speaker_gaps(
+    results: Iterable[Result], read: Callable[[Result], Predictions], say: Callable[[str], None]
+) -> list[Gap]:
+    """The gap of every system among the results that was run on random and on disjoint folds, in
+    the order of the results.
 
     Damaged predictions are said, and cost their gap only.
 
@@ -53,7 +58,11 @@ def speaker_gaps(results: Iterable[Result], read: Callable[[Result], Predictions
     """
     results = list(results)
     shared = {_system(r): r for r in results if r.folds.kind == "random"}
-    pairs = [(shared[_system(r)], r) for r in results if r.folds.kind.partition("=")[0] in DISJOINT and _system(r) in shared]
+    pairs = [
+        (shared[_system(r)], r)
+        for r in results
+        if r.folds.kind.partition("=")[0] in DISJOINT and _system(r) in shared
+    ]
     found = []
     for random, disjoint in pairs:
         try:
@@ -65,8 +74,11 @@ def speaker_gaps(results: Iterable[Result], read: Callable[[Result], Predictions
     return found
 
 
-def speaker_gap(random: Result, disjoint: Result, read: Callable[[Result], Predictions]) -> Gap | None:
-    """The gap between two results of one system; None where their predictions are not of the same clips (``--skip-bad``, holdout).
+def speaker_gap(
+    random: Result, disjoint: Result, read: Callable[[Result], Predictions]
+) -> Gap | None:
+    """The gap between two results of one system; None where their predictions are not of the same
+    clips (``--skip-bad``, holdout).
 
     Raises:
         ResultError: the predictions of one are gone or damaged.
@@ -77,10 +89,19 @@ def speaker_gap(random: Result, disjoint: Result, read: Callable[[Result], Predi
     values = jackknife.difference(a, b)
     e = disjoint.entry
     return Gap(
-        system=f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss}", dataset=e.dataset, protocol=disjoint.protocol, random=random.id,
-        disjoint=disjoint.id, kind=disjoint.folds.kind, unit=disjoint.unit,
-        values={n: Difference(value=i.value, low=i.low, high=i.high, se=i.se) for n, i in values.items() if n in scores.NAMES},
-    )  # fmt: skip
+        system=f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss}",
+        dataset=e.dataset,
+        protocol=disjoint.protocol,
+        random=random.id,
+        disjoint=disjoint.id,
+        kind=disjoint.folds.kind,
+        unit=disjoint.unit,
+        values={
+            n: Difference(value=i.value, low=i.low, high=i.high, se=i.se)
+            for n, i in values.items()
+            if n in scores.NAMES
+        },
+    )
 
 
 def write(gap: Gap, folder: ResultStore) -> Path:
@@ -95,12 +116,26 @@ def text(gap: Gap) -> str:
     parts = []
     for name, heading in scores.SHOWN:
         i = gap.values[name]
-        interval = f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]" if i.low is not None and i.high is not None else ""
+        interval = (
+            f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]"
+            if i.low is not None and i.high is not None
+            else ""
+        )
         parts.append(f"{heading} {100 * i.value:+.1f}{interval}")
-    return f"speaker gap (random minus {gap.kind} folds, points) {gap.system} on {gap.dataset}: {', '.join(parts)}"
+    return (
+        f"speaker gap (random minus {gap.kind} folds, points) {gap.system} on {gap.dataset}:"
+        f" {', '.join(parts)}"
+    )
 
 
 def _system(r: Result) -> tuple[str, ...]:
     """What must be the same for two rows to be one system on one corpus."""
-    same = (r.entry.model_dump_json(), r.protocol, r.selection, r.shuffle, str(r.seeds), r.provenance.dataset_digest)
+    same = (
+        r.entry.model_dump_json(),
+        r.protocol,
+        r.selection,
+        r.shuffle,
+        str(r.seeds),
+        r.provenance.dataset_digest,
+    )
     return (*same, str(sorted(r.provenance.weights_digests.items())))

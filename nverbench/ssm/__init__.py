@@ -1,4 +1,6 @@
-"""State-space building blocks: the selective scan and the Mamba-1 mixer. torch is imported when one of them is first asked for."""
+"""State-space building blocks: the selective scan and the Mamba-1 mixer. torch is imported when one
+of them is first asked for.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Which engine computes a selective scan, and what ``nverbench doctor`` says of each. Imports no torch.
+"""Which engine computes a selective scan, and what ``nverbench doctor`` says of each. Imports no
+torch.
 
-All give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment variable ``NVERBENCH_SCAN`` names one to be used
-wherever it can be.
+All give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment variable
+``NVERBENCH_SCAN`` names one to be used wherever it can be.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def asked() -> str | None:
 
 
 def choose(x: Tensor, A: Tensor) -> str:
-    """The engine for this problem: mamba-ssm's kernel in float32 on CUDA, the compiled one on a CPU, else the torch loop."""
+    """The engine for this problem: mamba-ssm's kernel in float32 on CUDA, the compiled one on a
+    CPU, else the torch loop.
+    """
     from nverbench.ssm import compiled, kernel
 
     wanted = asked()
@@ -48,7 +51,17 @@ def choose(x: Tensor, A: Tensor) -> str:
 
 def states() -> dict[str, str]:
     """Every engine and its state on this machine, for doctor; nothing is built or loaded for it."""
-    # mamba-ssm 2.3 cannot be imported without CUDA, its next release can be without kernels: only the compiled module tells (facts/dependencies).
-    kernel = "installed: used on CUDA" if importlib.util.find_spec(CUDA_MODULE) is not None else "absent (not needed)"
+    # mamba-ssm 2.3 cannot be imported without CUDA, its next release can be without kernels: only
+    # the compiled module tells (facts/dependencies).
+    kernel = (
+        "installed: used on CUDA"
+        if importlib.util.find_spec(CUDA_MODULE) is not None
+        else "absent (not needed)"
+    )
     named = {} if asked() is None else {VARIABLE: f"{asked()} wherever it can be used"}
-    return {LOOP: "available: the reference, and what is left where no other can be used", COMPILED: library.state(), KERNEL: kernel, **named}
+    return {
+        LOOP: "available: the reference, and what is left where no other can be used",
+        COMPILED: library.state(),
+        KERNEL: kernel,
+        **named,
+    }

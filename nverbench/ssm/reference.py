@@ -1,8 +1,10 @@
-"""The selective scan as a readable torch loop over time, on any device and in any precision: what every other engine must agree with.
+"""The selective scan as a readable torch loop over time, on any device and in any precision: what
+every other engine must agree with.
 
-Axes: ``b`` sequences, ``l`` steps, ``e`` channels, ``n`` states per channel. The state is kept as (b, n, e), channels innermost: every
-step then works on long contiguous rows. Nothing of size (b, l, e, n) ever exists: without gradients one step needs two buffers of b*n*e numbers, with
-gradients the states of one chunk of steps are alive at a time.
+Axes: ``b`` sequences, ``l`` steps, ``e`` channels, ``n`` states per channel. The state is kept as
+(b, n, e), channels innermost: every step then works on long contiguous rows. Nothing of size (b, l,
+e, n) ever exists: without gradients one step needs two buffers of b*n*e numbers, with gradients the
+states of one chunk of steps are alive at a time.
 """
 
 from __future__ import annotations
@@ -15,26 +17,34 @@ import torch
 from torch import Tensor
 
 TILE = 131_072
-"""State numbers (0.5 MiB in float32) that one pass over time keeps in cache; more sequences than fit go tile by tile."""
+"""State numbers (0.5 MiB in float32) that one pass over time keeps in cache; more sequences than
+fit go tile by tile.
+"""
 CHUNK = 256
-"""Steps whose states the backward pass keeps at a time; the state before each chunk is all that stays from the forward pass."""
+"""Steps whose states the backward pass keeps at a time; the state before each chunk is all that
+stays from the forward pass.
+"""
 
 
 def scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """The sums C_l h_l (b, l, e): the recurrence alone, without skip and gate; ``delta`` holds the step sizes themselves.
+    """The sums C_l h_l (b, l, e): the recurrence alone, without skip and gate; ``delta`` holds the
+    step sizes themselves.
 
     Args:
         x, delta: (b, l, e). A: (e, n). B, C: (b, l, n); all of one floating type.
     """
     given = (x, delta, A.t().contiguous(), B, C)  # A as (n, e)
     if torch.is_grad_enabled() and any(value.requires_grad for value in given):
-        y: Tensor = _Chunked.apply(*given)  # type: ignore[no-untyped-call]  # torch's own annotation
+        # torch's own annotation
+        y: Tensor = _Chunked.apply(*given)  # type: ignore[no-untyped-call]
         return y
     return _in_tiles(*given)
 
 
 class _Chunked(torch.autograd.Function):
-    """Forward in place, keeping the state before every chunk; backward chunk by chunk through autograd."""
+    """Forward in place, keeping the state before every chunk; backward chunk by chunk through
+    autograd.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, delta: Tensor, a: Tensor, B: Tensor, C: Tensor) -> Tensor:
@@ -53,11 +63,19 @@ class _Chunked(torch.autograd.Function):
         dx, ddelta, da, dB, dC = (torch.zeros_like(value) for value in (x, delta, a, B, C))
         dh = x.new_zeros(x.shape[0], *a.shape)  # gradient of the state after the chunk
         for part, h in reversed(list(zip(_chunks(x.shape[1]), states, strict=True))):
-            given = [v.detach().requires_grad_() for v in (x[:, part], delta[:, part], a, B[:, part], C[:, part], h)]
+            given = [
+                v.detach().requires_grad_()
+                for v in (x[:, part], delta[:, part], a, B[:, part], C[:, part], h)
+            ]
             with torch.enable_grad():
                 y, last = _with_graph(*given)
             pieces = torch.autograd.grad((y, last), given, (gradients[0][:, part], dh))
-            dx[:, part], ddelta[:, part], dB[:, part], dC[:, part] = pieces[0], pieces[1], pieces[3], pieces[4]
+            dx[:, part], ddelta[:, part], dB[:, part], dC[:, part] = (
+                pieces[0],
+                pieces[1],
+                pieces[3],
+                pieces[4],
+            )
             da += pieces[2]
             dh = pieces[5]
         return dx, ddelta, da, dB, dC
@@ -67,31 +85,46 @@ def _chunks(length: int) -> list[slice]:
     return [slice(i, min(i + CHUNK, length)) for i in range(0, length, CHUNK)]
 
 
-def _with_graph(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums C_l h_l (b, l, e) and the last state, every step a new tensor so that autograd can walk back."""
+def _with_graph(
+    x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor, h: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The sums C_l h_l (b, l, e) and the last state, every step a new tensor so that autograd can
+    walk back.
+    """
     outputs = []
     steps = zip(x.unbind(1), delta.unbind(1), b_in.unbind(1), c_out.unbind(1), strict=True)
     for x_l, delta_l, b_l, c_l in steps:  # (b, e), (b, e), (b, n), (b, n)
         decay = torch.exp(delta_l.unsqueeze(1) * a)  # exp(delta_l A): (b, n, e)
-        h = decay * h + b_l.unsqueeze(2) * (delta_l * x_l).unsqueeze(1)  # h_l = exp(delta_l A) h_{l-1} + B_l (delta_l x_l): (b, n, e)
+        h = decay * h + b_l.unsqueeze(2) * (delta_l * x_l).unsqueeze(
+            1
+        )  # h_l = exp(delta_l A) h_{l-1} + B_l (delta_l x_l): (b, n, e)
         outputs.append(torch.matmul(c_l.unsqueeze(1), h).squeeze(1))  # C_l h_l: (b, e)
     return torch.stack(outputs, dim=1), h
 
 
 def _in_tiles(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor) -> Tensor:
-    """The sums C_l h_l (b, l, e) without gradients; on a CPU a few sequences at a time, so that their state stays in cache."""
+    """The sums C_l h_l (b, l, e) without gradients; on a CPU a few sequences at a time, so that
+    their state stays in cache.
+    """
     if not x.numel():
         return torch.zeros_like(x)
     rows = max(1, TILE // a.numel()) if x.device.type == "cpu" else len(x)
     tiles = [slice(i, i + rows) for i in range(0, len(x), rows)]
     with one_thread():
-        return torch.cat([_in_place(x[i], delta[i], a, b_in[i], c_out[i], x.new_zeros(len(x[i]), *a.shape)) for i in tiles])  # (b, l, e)
+        return torch.cat(
+            [
+                _in_place(x[i], delta[i], a, b_in[i], c_out[i], x.new_zeros(len(x[i]), *a.shape))
+                for i in tiles
+            ]
+        )  # (b, l, e)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread inside: a step is too small to share. Two would wait for each other at each of thousands of steps, which beside a busy
-    process costs many times the work itself (benchmarks/speed/waiting.py)."""
+    """One torch thread inside: a step is too small to share. Two would wait for each other at each
+    of thousands of steps, which beside a busy process costs many times the work itself
+    (benchmarks/speed/waiting.py).
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -100,16 +133,35 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _in_place(x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor, h: Tensor) -> Tensor:
-    """The same recurrence in two buffers that every step reuses; ``h`` (b, n, e) holds the last state afterwards."""
+def _in_place(
+    x: Tensor, delta: Tensor, a: Tensor, b_in: Tensor, c_out: Tensor, h: Tensor
+) -> Tensor:
+    """The same recurrence in two buffers that every step reuses; ``h`` (b, n, e) holds the last
+    state afterwards.
+    """
     b, length, e = x.shape
     drive = delta * x  # (b, l, e)
     decay = torch.empty_like(h)  # (b, n, e)
     y = x.new_empty(length, b, 1, e)
     # Unbinding once costs far less than indexing four tensors at every step.
-    steps = zip(delta.unsqueeze(2).unbind(1), drive.unsqueeze(2).unbind(1), b_in.unsqueeze(3).unbind(1), c_out.unsqueeze(2).unbind(1), y, strict=True)
-    for delta_l, drive_l, b_l, c_l, y_l in steps:  # (b, 1, e), (b, 1, e), (b, n, 1), (b, 1, n), (b, 1, e)
+    steps = zip(
+        delta.unsqueeze(2).unbind(1),
+        drive.unsqueeze(2).unbind(1),
+        b_in.unsqueeze(3).unbind(1),
+        c_out.unsqueeze(2).unbind(1),
+        y,
+        strict=True,
+    )
+    for (
+        delta_l,
+        drive_l,
+        b_l,
+        c_l,
+        y_l,
+    ) in steps:  # (b, 1, e), (b, 1, e), (b, n, 1), (b, 1, n), (b, 1, e)
         torch.mul(delta_l, a, out=decay).exp_()  # exp(delta_l A): (b, n, e)
-        h.mul_(decay).addcmul_(b_l, drive_l)  # h_l = exp(delta_l A) h_{l-1} + B_l (delta_l x_l): (b, n, e)
+        h.mul_(decay).addcmul_(
+            b_l, drive_l
+        )  # h_l = exp(delta_l A) h_{l-1} + B_l (delta_l x_l): (b, n, e)
         torch.bmm(c_l, h, out=y_l)  # C_l h_l: (b, 1, e)
     return y.squeeze(2).transpose(0, 1)  # (b, l, e)

@@ -1,6 +1,8 @@
-"""The conformance kit for plugin authors: named rules, each tried on a part as the harness would use it.
+"""The conformance kit for plugin authors: named rules, each tried on a part as the harness would
+use it.
 
-The whole test of a plugin is :func:`checks`; without pytest, ``nverbench check NAME``. Importing this imports neither pytest nor torch.
+The whole test of a plugin is :func:`checks`; without pytest, ``nverbench check NAME``. Importing
+this imports neither pytest nor torch.
 """
 
 from __future__ import annotations
@@ -15,7 +17,19 @@ if TYPE_CHECKING:
     from nverbench.testing.backbones.rules import backbone_checks
     from nverbench.testing.backbones.subject import Subject
 
-__all__ = ["Check", "ConformanceError", "Pass", "Skip", "Subject", "Trial", "backbone_checks", "checks", "rules_of", "subject_of", "trials"]
+__all__ = [
+    "Check",
+    "ConformanceError",
+    "Pass",
+    "Skip",
+    "Subject",
+    "Trial",
+    "backbone_checks",
+    "checks",
+    "rules_of",
+    "subject_of",
+    "trials",
+]
 
 
 def __getattr__(name: str) -> Any:

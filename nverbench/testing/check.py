@@ -37,8 +37,9 @@ class Skip:
 class Check(Generic[S]):
     """One rule, and the function that tries it.
 
-    ``run(subject)`` gives :class:`Pass` or :class:`Skip`; it raises ConformanceError, or the PartError the harness itself would raise, with one
-    line that says what was expected, what came and what to do.
+    ``run(subject)`` gives :class:`Pass` or :class:`Skip`; it raises ConformanceError, or the
+    PartError the harness itself would raise, with one line that says what was expected, what came
+    and what to do.
     """
 
     name: str
@@ -59,8 +60,14 @@ def describe_error(error: BaseException) -> str:
 
 
 @contextmanager
-def expecting(subject: object, wanted: str, do: str = "mend it, or raise PartError or UsageError with a line that says what to do") -> Iterator[None]:
-    """Whatever a plugin raises inside becomes one line; what it raises on purpose passes through."""
+def expecting(
+    subject: object,
+    wanted: str,
+    do: str = "mend it, or raise PartError or UsageError with a line that says what to do",
+) -> Iterator[None]:
+    """Whatever a plugin raises inside becomes one line; what it raises on purpose passes
+    through.
+    """
     try:
         yield
     except NverbenchError:
@@ -74,7 +81,9 @@ def only_encoders(run: Callable[[Subject], Pass | Skip]) -> Callable[[Subject], 
 
     def checked(subject: Subject) -> Pass | Skip:
         if subject.part.load is None:
-            return Skip(f"{subject.part.name} looks stored features up: there is no encoder to check")
+            return Skip(
+                f"{subject.part.name} looks stored features up: there is no encoder to check"
+            )
         return run(subject)
 
     return checked

@@ -39,13 +39,23 @@ def lazy_import(subject: ImportedPart) -> Pass | Skip:
     """Importing the plugin and listing its records, in a fresh process."""
     point = _entry_point(subject.part)
     if point is None:
-        return Skip(f"no installed plugin brings {subject.part.name}: install its package to have its import checked")
+        return Skip(
+            f"no installed plugin brings {subject.part.name}: install its package to have its"
+            " import checked"
+        )
     heavy = _heavy_imports(point)
     if isinstance(heavy, str):
-        raise violation(subject, expected=f"plugin {point.value} to be listed", got=heavy, do="mend its import")
+        raise violation(
+            subject, expected=f"plugin {point.value} to be listed", got=heavy, do="mend its import"
+        )
     if heavy:
         do = "move these imports inside load or build: nverbench list must stay quick"
-        raise violation(subject, expected=f"plugin {point.value} to be listed without heavy imports", got=", ".join(heavy), do=do)
+        raise violation(
+            subject,
+            expected=f"plugin {point.value} to be listed without heavy imports",
+            got=", ".join(heavy),
+            do=do,
+        )
     return Pass(f"{point.value} imports none of {', '.join(HEAVY)}")
 
 
@@ -55,15 +65,30 @@ def _entry_point(part: Part) -> EntryPoint | None:
     while isinstance(function, partial):
         function = function.func
     package = getattr(function, "__module__", "").split(".")[0]
-    return next((point for point in entry_points(group="nverbench") if point.module.split(".")[0] == package), None)
+    return next(
+        (
+            point
+            for point in entry_points(group="nverbench")
+            if point.module.split(".")[0] == package
+        ),
+        None,
+    )
 
 
 @functools.cache
 def _heavy_imports(point: EntryPoint) -> tuple[str, ...] | str:
-    """What a fresh process imported to list a plugin, or why it could not; once for all parts of the plugin."""
+    """What a fresh process imported to list a plugin, or why it could not; once for all parts of
+    the plugin.
+    """
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
-        done = subprocess.run([sys.executable, "-c", LISTING, point.value, *HEAVY], capture_output=True, text=True, env=paths, timeout=LONGEST)
+        done = subprocess.run(
+            [sys.executable, "-c", LISTING, point.value, *HEAVY],
+            capture_output=True,
+            text=True,
+            env=paths,
+            timeout=LONGEST,
+        )
     except subprocess.TimeoutExpired:
         return f"no answer within {LONGEST} s"
     if done.returncode:
@@ -71,4 +96,8 @@ def _heavy_imports(point: EntryPoint) -> tuple[str, ...] | str:
     return tuple(done.stdout.strip().splitlines()[-1].split()[1:])
 
 
-LAZY_IMPORT = Check("lazy-import", "Listing the plugin's parts imports neither torch nor transformers, torchaudio or mlflow.", lazy_import)
+LAZY_IMPORT = Check(
+    "lazy-import",
+    "Listing the plugin's parts imports neither torch nor transformers, torchaudio or mlflow.",
+    lazy_import,
+)

@@ -1,4 +1,6 @@
-"""Every kind of part and its rules under one roof: ``checks(name)`` for pytest, ``trials`` for everybody else. Light until a rule is tried."""
+"""Every kind of part and its rules under one roof: ``checks(name)`` for pytest, ``trials`` for
+everybody else. Light until a rule is tried.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Trial:
         """What trying it gives.
 
         Raises:
-            ConformanceError: the rule does not hold; one line says what was expected, what came and what to do.
+            ConformanceError: the rule does not hold; one line says what was expected, what came and
+                what to do.
         """
         try:
             return self.check.run(self.subject)
@@ -41,7 +44,10 @@ class Trial:
         except NverbenchError as error:  # what the harness itself would say of the part
             raise ConformanceError(" ".join(str(error).split())) from error
         except Exception as error:
-            raise ConformanceError(f"{self.subject}: expected rule {self.rule} to be tried, got {describe_error(error)}; mend the part") from error
+            raise ConformanceError(
+                f"{self.subject}: expected rule {self.rule} to be tried, got"
+                f" {describe_error(error)}; mend the part"
+            ) from error
 
     def __call__(self) -> None:
         """Try it in a test: what does not apply is skipped with its reason."""
@@ -69,11 +75,18 @@ def checks(name: str, kind: str | None = None, *, slow: bool = False) -> list[An
     """
     import pytest
 
-    return [pytest.param(trial, id=trial.rule) for trial in trials(discovery.discover(), name, kind, slow=slow)]
+    return [
+        pytest.param(trial, id=trial.rule)
+        for trial in trials(discovery.discover(), name, kind, slow=slow)
+    ]
 
 
-def trials(catalog: Catalog, name: str, kind: str | None = None, *, slow: bool = False) -> Iterator[Trial]:
-    """Every rule of a part of the catalog, not yet tried; arguments and errors as :func:`checks`."""
+def trials(
+    catalog: Catalog, name: str, kind: str | None = None, *, slow: bool = False
+) -> Iterator[Trial]:
+    """Every rule of a part of the catalog, not yet tried; arguments and errors as
+    :func:`checks`.
+    """
     part = find(catalog, split(name)[0], kind)
     resolve_given(part, name)
     subject = subject_of(part, name if ":" in name else "")
@@ -95,14 +108,26 @@ def find(catalog: Catalog, name: str, kind: str | None = None) -> Part:
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
-    shelves: dict[str, Any] = {s.kind: s for s in (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses) if kind in (None, s.kind)}
+    shelves: dict[str, Any] = {
+        s.kind: s
+        for s in (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
+        if kind in (None, s.kind)
+    }
     found = [s for s in shelves.values() if name in s.parts or name in s.refused]
     if len(found) > 1:
-        raise UsageError(f"{name} is the name of a {' and of a '.join(s.kind for s in found)}; say which with --kind (kind=)")
+        raise UsageError(
+            f"{name} is the name of a {' and of a '.join(s.kind for s in found)}; say which with"
+            " --kind (kind=)"
+        )
     if not found:
         known = [n for s in shelves.values() for n in s.parts]
-        broken = "".join(f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}" for q in catalog.quarantine)
-        raise UsageError(f"no {kind or 'part'} named {name!r} is installed; {nearest(name, known)}{broken}")
+        broken = "".join(
+            f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}"
+            for q in catalog.quarantine
+        )
+        raise UsageError(
+            f"no {kind or 'part'} named {name!r} is installed; {nearest(name, known)}{broken}"
+        )
     part: Part = found[0].get(name, catalog.quarantine)
     return part
 

@@ -1,4 +1,6 @@
-"""A process without a network: whatever tries to reach beyond this machine is refused, and noted."""
+"""A process without a network: whatever tries to reach beyond this machine is refused, and
+noted.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg")
+EVENTS = (
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.sendto",
+    "socket.sendmsg",
+)
 _refusing: list[list[str]] = []
 """The lists that are being noted into; empty: nothing is refused."""
 
@@ -18,7 +26,8 @@ _refusing: list[list[str]] = []
 def offline(noted: list[str]) -> Iterator[None]:
     """Notes the addresses that are asked for inside, all of them refused with OSError.
 
-    An audit hook: it also sees what was imported by name, and libraries written in C that use Python's sockets. Other processes it does not see.
+    An audit hook: it also sees what was imported by name, and libraries written in C that use
+    Python's sockets. Other processes it does not see.
     """
     _listen()
     _refusing.append(noted)

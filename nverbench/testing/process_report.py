@@ -1,4 +1,6 @@
-"""What the kit looks at in the process a plugin runs in: settings of torch and every global random state (``nverbench/plugin/process_state.py``)."""
+"""What the kit looks at in the process a plugin runs in: settings of torch and every global random
+state (``nverbench/plugin/process_state.py``).
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,17 @@ def random_states(device: str) -> Shared:
         )
     }
     everywhere = {**torch_random(), **numpy_settings(), **python_settings()}
-    chosen = {f"random state of {library}": everywhere[f"random state of {library}"] for library in ("torch", "numpy", "python")}
+    chosen = {
+        f"random state of {library}": everywhere[f"random state of {library}"]
+        for library in ("torch", "numpy", "python")
+    }
     return {**chosen, **(on_gpu if device.startswith("cuda") else {})}
 
 
 def draw_one() -> None:
-    """Moves every global random state by one number: no seed gives the state that it is in now, so that seeding it shows."""
+    """Moves every global random state by one number: no seed gives the state that it is in now, so
+    that seeding it shows.
+    """
     torch.rand(())
     np.random.random()
     random.random()

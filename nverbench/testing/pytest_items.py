@@ -17,8 +17,14 @@ from nverbench.testing.check import Check, Skip
 
 
 def items(*subjects: Subject, slow: bool = False) -> list[Any]:
-    """One named item per backbone and rule, for ``@pytest.mark.parametrize(("check", "subject"), ...)``."""
-    return [pytest.param(check, subject, id=f"{subject}-{check.name}") for subject in subjects for check in backbone_checks(slow=slow)]
+    """One named item per backbone and rule, for ``@pytest.mark.parametrize(("check", "subject"),
+    ...)``.
+    """
+    return [
+        pytest.param(check, subject, id=f"{subject}-{check.name}")
+        for subject in subjects
+        for check in backbone_checks(slow=slow)
+    ]
 
 
 def run(check: Check[Subject], subject: Subject) -> None:

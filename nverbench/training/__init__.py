@@ -1,1 +1,3 @@
-"""One fold of one replicate: data, loop, early stopping, sequences, checkpoints. Imports torch only in the modules that train."""
+"""One fold of one replicate: data, loop, early stopping, sequences, checkpoints. Imports torch only
+in the modules that train.
+"""

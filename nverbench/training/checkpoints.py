@@ -1,4 +1,6 @@
-"""The last finished epoch of a training, on disk: a job of hours that was killed goes on from there, with the numbers of one that was not."""
+"""The last finished epoch of a training, on disk: a job of hours that was killed goes on from
+there, with the numbers of one that was not.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +20,52 @@ if TYPE_CHECKING:
 
 
 SECONDS = 5.0
-"""What may be lost of a training: epochs shorter than this are not each worth a file of all weights."""
+"""What may be lost of a training: epochs shorter than this are not each worth a file of all
+weights.
+"""
 
 
 def path_of(run: FoldTraining) -> Path | None:
     """The file of a training."""
     folder = run.training.checkpoints
-    return None if folder is None else folder / f"{run.fold.name}-{run.replicate}.pt".replace("/", "_")
+    return (
+        None if folder is None else folder / f"{run.fold.name}-{run.replicate}.pt".replace("/", "_")
+    )
 
 
 def keep(run: FoldTraining, optimizer: torch.optim.Optimizer, epoch: int, *, ended: bool) -> None:
-    """Write everything that the next epoch depends on; the weights are those that are judged (``loop.judging``)."""
+    """Write everything that the next epoch depends on; the weights are those that are judged
+    (``loop.judging``).
+    """
     path = path_of(run)
     if path is None or (run.seconds - run.kept < SECONDS and not ended):
         return
     run.kept = run.seconds
     state = {
-        "epoch": epoch, "ended": ended, "module": run.module.state_dict(), "optimizer": optimizer.state_dict(), "curves": list(run.curves),
-        "best_epoch": run.best_epoch, "best_state": run.best_state, "order": run.order.get_state(),
-        "dropout": run.dropout.get_state(), "global": torch.get_rng_state(), "seconds": run.seconds,
-    }  # fmt: skip
+        "epoch": epoch,
+        "ended": ended,
+        "module": run.module.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "curves": list(run.curves),
+        "best_epoch": run.best_epoch,
+        "best_state": run.best_state,
+        "order": run.order.get_state(),
+        "dropout": run.dropout.get_state(),
+        "global": torch.get_rng_state(),
+        "seconds": run.seconds,
+    }
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    with suppress(DiskError):  # a full disk costs the epochs of a process that dies later, not the training now
+    with suppress(
+        DiskError
+    ):  # a full disk costs the epochs of a process that dies later, not the training now
         write_atomically(path, sealed(buffer.getvalue()))
 
 
 def resume(run: FoldTraining, optimizer: torch.optim.Optimizer) -> tuple[int, bool]:
-    """The epochs that an earlier process finished, and whether that was all; 0 where there was none or its file is damaged."""
+    """The epochs that an earlier process finished, and whether that was all; 0 where there was none
+    or its file is damaged.
+    """
     path = path_of(run)
     state = _read(path) if path is not None and path.exists() else None
     if state is None:
@@ -53,7 +73,11 @@ def resume(run: FoldTraining, optimizer: torch.optim.Optimizer) -> tuple[int, bo
     run.module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
     run.curves, run.best_epoch = list(state["curves"]), state["best_epoch"]
-    run.best_state, run.seconds_before, run.kept = state["best_state"], state["seconds"], state["seconds"]
+    run.best_state, run.seconds_before, run.kept = (
+        state["best_state"],
+        state["seconds"],
+        state["seconds"],
+    )
     run.order.set_state(state["order"])
     run.dropout.set_state(state["dropout"])
     torch.set_rng_state(state["global"])
@@ -61,7 +85,9 @@ def resume(run: FoldTraining, optimizer: torch.optim.Optimizer) -> tuple[int, bo
 
 
 def sealed(content: bytes) -> bytes:
-    """The content behind its digest: a flipped bit of a weight would be another result, and nothing else would show it."""
+    """The content behind its digest: a flipped bit of a weight would be another result, and nothing
+    else would show it.
+    """
     return hashlib.sha256(content).digest() + content
 
 

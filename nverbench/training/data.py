@@ -1,6 +1,8 @@
-"""What a training is stepped on: pooled embeddings, frames of single clips, or whole conversations. The loop asks for steps and knows no more.
+"""What a training is stepped on: pooled embeddings, frames of single clips, or whole conversations.
+The loop asks for steps and knows no more.
 
-Shapes: ``n`` scored clips, ``m`` streams, ``d_i`` features, ``u`` turns of a conversation; rows count the scored clips.
+Shapes: ``n`` scored clips, ``m`` streams, ``d_i`` features, ``u`` turns of a conversation; rows
+count the scored clips.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ class PooledData:
     """One vector per clip and stream, resident on the device."""
 
     def __init__(self, data: tuple[Tensor, ...], labels: Tensor) -> None:
-        """``data``: one (n, d_i) tensor per stream, scaled for this fold; (n, L, d_i) where a softmax over layers is to be learned."""
+        """``data``: one (n, d_i) tensor per stream, scaled for this fold; (n, L, d_i) where a
+        softmax over layers is to be learned.
+        """
         self.data, self.labels = data, labels
 
     @property
@@ -94,7 +98,9 @@ class PooledData:
 
 
 def full_batches(rows: Tensor, size: int, order: torch.Generator) -> Tensor:
-    """Row indices (steps, size) of one epoch: a permutation, the last batch filled from its start."""
+    """Row indices (steps, size) of one epoch: a permutation, the last batch filled from its
+    start.
+    """
     shuffled = rows[torch.randperm(len(rows), generator=order)]  # (n,)
     steps = -(-len(rows) // size)
     return shuffled.repeat(-(-steps * size // len(rows)))[: steps * size].view(steps, size)

@@ -1,9 +1,11 @@
-"""Dropout whose masks come from a training's own generator, so that folds trained jointly drop what they would drop one by one.
+"""Dropout whose masks come from a training's own generator, so that folds trained jointly drop what
+they would drop one by one.
 
-Inside the block every ``torch.nn.functional.dropout`` (and so every ``nn.Dropout``) in training mode reads its mask from here:
-y = x m / (1 - p), m ~ Bernoulli(1 - p). On the CPU the masks are those torch's own generator would give for the same seed.
-The function is replaced for the time being: torch's own way, a TorchFunctionMode, is asked about every operation and every ``.shape`` of a
-model (77 times in a step of fcn).
+Inside the block every ``torch.nn.functional.dropout`` (and so every ``nn.Dropout``) in training
+mode reads its mask from here: y = x m / (1 - p), m ~ Bernoulli(1 - p). On the CPU the masks are
+those torch's own generator would give for the same seed. The function is replaced for the time
+being: torch's own way, a TorchFunctionMode, is asked about every operation and every ``.shape`` of
+a model (77 times in a step of fcn).
 """
 
 from __future__ import annotations
@@ -30,14 +32,18 @@ class Call:
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """A mask of zeros and ones, kept with probability 1 - p."""
-        return torch.empty(self.shape, dtype=self.dtype, device=self.device).bernoulli_(1 - self.p, generator=generator)
+        return torch.empty(self.shape, dtype=self.dtype, device=self.device).bernoulli_(
+            1 - self.p, generator=generator
+        )
 
 
 @contextmanager
 def masked(mask: Mask) -> Iterator[None]:
     """Inside, every dropout in training mode takes its mask from ``mask(call)``."""
 
-    def dropped(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # the signature is torch's
+    def dropped(
+        input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Tensor:  # the signature is torch's
         if not training or p == 0.0:
             return input
         drawn_mask = mask(Call(tuple(input.shape), p, input.dtype, input.device))

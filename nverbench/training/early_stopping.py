@@ -1,4 +1,5 @@
-"""Early stopping: how an epoch is judged, which epoch is best, and when patience has run out (protocol nver-1, "Selection").
+"""Early stopping: how an epoch is judged, which epoch is best, and when patience has run out
+(protocol nver-1, "Selection").
 
 The training loop and the verifier of submissions both decide here.
 """

@@ -1,7 +1,8 @@
 """``layers=weighted``: a learned softmax over a backbone's layers, trained with the fusion.
 
-SUPERB (Yang et al. 2021, arXiv 2105.01051, section 3) does so over frames; here the layers' time means are mixed, which for mean pooling is the
-same. Ours: each layer is z-scored first, as every embedding of the protocol is.
+SUPERB (Yang et al. 2021, arXiv 2105.01051, section 3) does so over frames; here the layers' time
+means are mixed, which for mean pooling is the same. Ours: each layer is z-scored first, as every
+embedding of the protocol is.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from nverbench.plugin.types import Batch, Output
 
 
 class LayerWeights(nn.Module):
-    """A fusion whose streams of shape (b, L, d) are first mixed to (b, d): sum over layers of softmax(w)_l x_l, one w (L,) per stream, from zero."""
+    """A fusion whose streams of shape (b, L, d) are first mixed to (b, d): sum over layers of
+    softmax(w)_l x_l, one w (L,) per stream, from zero.
+    """
 
     def __init__(self, fusion: nn.Module, layers: Sequence[int | None]) -> None:
         """``layers``: L of every stream, None for a stream that has no layer axis."""
         super().__init__()
         self.fusion = fusion
-        self.weights = nn.ParameterDict({str(i): nn.Parameter(torch.zeros(n)) for i, n in enumerate(layers) if n is not None})
+        self.weights = nn.ParameterDict(
+            {str(i): nn.Parameter(torch.zeros(n)) for i, n in enumerate(layers) if n is not None}
+        )
         remember: Any = getattr(fusion, "remember", None)
         if remember is not None:
             self.remember = lambda batch, generator: remember(self.mixed(batch), generator)

@@ -1,7 +1,9 @@
-"""Trainings in processes beside each other, one thread each: on a CPU faster than one by one on all threads, and the same bits.
+"""Trainings in processes beside each other, one thread each: on a CPU faster than one by one on all
+threads, and the same bits.
 
-Workers are started when a job is worth it (a process imports torch for some seconds) and kept until the run ends. Parts travel by reference, so a
-worker imports the plugin that brought them; parts that cannot be pickled, and a worker that dies, cost the parallelism, not the job.
+Workers are started when a job is worth it (a process imports torch for some seconds) and kept until
+the run ends. Parts travel by reference, so a worker imports the plugin that brought them; parts
+that cannot be pickled, and a worker that dies, cost the parallelism, not the job.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ Work = Callable[..., Any]
 WORTH_STARTING = 10.0
 """Seconds of work left from which workers are started."""
 PAGES = {"MALLOC_MMAP_THRESHOLD_": str(1 << 31), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
-"""For a worker's start: glibc would give every large gradient back to the system at every step and take it again page by page."""
+"""For a worker's start: glibc would give every large gradient back to the system at every step and
+take it again page by page.
+"""
 
 
 def own_settings() -> dict[str, str]:
@@ -55,10 +59,18 @@ def own_settings() -> dict[str, str]:
 
 
 class Workers:
-    """Processes that train; none is started before there is work worth it. Use as a context manager."""
+    """Processes that train; none is started before there is work worth it. Use as a context
+    manager.
+    """
 
-    def __init__(self, number: int | None = None, say: Callable[[str], None] = lambda sentence: None) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS cannot tell
+    def __init__(
+        self, number: int | None = None, say: Callable[[str], None] = lambda sentence: None
+    ) -> None:
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )  # macOS cannot tell
         self.number, self.say = number or cores, say
         self._pool: ProcessPoolExecutor | None = None
         self._handed: list[Future[Any]] = []
@@ -77,7 +89,13 @@ class Workers:
         """Never: they share this machine's processors."""
         return False
 
-    def listen(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
+    def listen(
+        self,
+        ask: shards.EmbeddingRequest,
+        clips: Sequence[Clip],
+        wanted: set[str],
+        cost: Extraction,
+    ) -> Generator[shards.EmbeddedClip, None, None]:
         """Embedding needs all threads of this process, and no other."""
         return shards.embed_locally(ask, clips, wanted, cost)
 
@@ -87,18 +105,32 @@ class Workers:
         self._handed = [f for f in self._handed if not f.done()]
         return self._pool is not None and len(self._handed) < 2 * self.number
 
-    def hand(self, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
-             tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
+    def hand(
+        self,
+        work: Work,
+        training: TrainingSetup,
+        streams: Data,
+        target: NDArray[np.int64],
+        tasks: Tasks,
+        tick: Callable[[int], None],
+    ) -> Handed | None:
         """Trainings under way; None where the parts cannot travel or a worker died."""
         try:
-            packed = pickle.dumps((work, training, streams if isinstance(streams, TurnFrames) else None))
+            packed = pickle.dumps(
+                (work, training, streams if isinstance(streams, TurnFrames) else None)
+            )
         except Exception:  # a plugin's closure: pickle raises what it likes
             return None
         files = contextlib.ExitStack()
         try:
-            paths = files.enter_context(laid_out([target] if isinstance(streams, TurnFrames) else [*streams, target]))
+            paths = files.enter_context(
+                laid_out([target] if isinstance(streams, TurnFrames) else [*streams, target])
+            )
         except OSError as error:
-            self.say(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}), so that folds are trained one by one; TMPDIR moves it")
+            self.say(
+                f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}), so that"
+                " folds are trained one by one; TMPDIR moves it"
+            )
             return None
         try:
             with environment(own_settings()):  # processes start when there is something to do
@@ -109,13 +141,18 @@ class Workers:
             return None
         self._handed += futures
         for future in futures:
-            future.add_done_callback(lambda f: tick(1) if not f.cancelled() and f.exception() is None else None)
+            future.add_done_callback(
+                lambda f: tick(1) if not f.cancelled() and f.exception() is None else None
+            )
         return Handed(self, futures, files)
 
     def bury(self) -> None:
         """A worker died: end the others, and hand out nothing more."""
         if self.number > 1:
-            self.say("a process that trained folds died (out of memory?): the rest is trained one by one, which takes longer")
+            self.say(
+                "a process that trained folds died (out of memory?): the rest is trained one by"
+                " one, which takes longer"
+            )
         self.close()
         self.number = 1
 
@@ -123,14 +160,19 @@ class Workers:
         """End the processes."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            for process in list(getattr(pool, "_processes", {}).values()):  # a training cannot be asked to stop
+            for process in list(
+                getattr(pool, "_processes", {}).values()
+            ):  # a training cannot be asked to stop
                 process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.number, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker, initargs=(single_file.running(),)
+                self.number,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=begin_worker,
+                initargs=(single_file.running(),),
             )
         return self._pool
 
@@ -145,7 +187,9 @@ class Handed:
     """The data they read, removed when they end."""
 
     def results(self) -> list[Any] | None:
-        """Wait for them, in their order; None when a worker died (then nothing is lost but time)."""
+        """Wait for them, in their order; None when a worker died (then nothing is lost but
+        time).
+        """
         with self.files:
             try:
                 return [future.result() for future in self.futures]
@@ -191,7 +235,9 @@ def begin_worker(files: Sequence[single_file.Code]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed could not end its workers: they would wait for work, and hold their memory, for ever."""
+    """A parent that was killed could not end its workers: they would wait for work, and hold their
+    memory, for ever.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -199,8 +245,10 @@ def _end_with_parent() -> None:
 
 
 def _work(packed: bytes, paths: tuple[str, ...], task: tuple[Any, int]) -> Any:
-    # Reading it imports plugins: here too, what they print must not reach the parent's standard output, nor what they set other jobs.
-    parts: Any = isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the parent a moment ago, never read from disk
+    # Reading it imports plugins: here too, what they print must not reach the parent's standard
+    # output, nor what they set other jobs.
+    # written by the parent a moment ago, never read from disk
+    parts: Any = isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301
     work, training, on_disk = parts
     *streams, target = _arrays(paths)
     return work(training, streams if on_disk is None else on_disk, target, *task)

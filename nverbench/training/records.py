@@ -35,7 +35,9 @@ class TrainingSetup:
     checkpoints: Path | None = None
     """Where a training that takes hours keeps its last epoch; None: it is not worth it."""
     shuffle: str = "none"
-    """How turns of training conversations are put out of order: none, intra, inter-speaker or inter."""
+    """How turns of training conversations are put out of order: none, intra, inter-speaker or
+    inter.
+    """
     double: bool = False
     """Weights, data and gradients in float64: for tests of one path against another."""
 
@@ -73,7 +75,9 @@ class FoldPredictions:
     """(n_test, k) softmax of the logits."""
     best_epoch: int
     curves: tuple[Mapping[str, float], ...]
-    """One mapping per epoch: training terms and diagnostics, and the watched part's cross-entropy, accuracy and macro-F1."""
+    """One mapping per epoch: training terms and diagnostics, and the watched part's cross-entropy,
+    accuracy and macro-F1.
+    """
     parameters: int
     """Trained ones."""
     seconds: float
@@ -87,5 +91,11 @@ def within_memory(training: TrainingSetup, fold: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        smaller = "take narrower features (BACKBONE:project=D), a smaller option of the fusion, or a device with more memory (--device cpu)"
-        raise FitError(f"fold {fold}: training {training.fusion.name} does not fit the memory of {training.device}; {smaller}") from error
+        smaller = (
+            "take narrower features (BACKBONE:project=D), a smaller option of the fusion, or a"
+            " device with more memory (--device cpu)"
+        )
+        raise FitError(
+            f"fold {fold}: training {training.fusion.name} does not fit the memory of"
+            f" {training.device}; {smaller}"
+        ) from error

@@ -1,7 +1,9 @@
-"""Frames of turns as material: single clips in padded batches, or whole conversations, one per step.
+"""Frames of turns as material: single clips in padded batches, or whole conversations, one per
+step.
 
-Frames stay in the store, memory-mapped, so that a corpus larger than the memory can be trained on. The scaler is fitted on the frames of the
-training part, of which each turn's mean and sum of squares are known beforehand. Shapes as in ``material.py``; ``t`` frames of a turn.
+Frames stay in the store, memory-mapped, so that a corpus larger than the memory can be trained on.
+The scaler is fitted on the frames of the training part, of which each turn's mean and sum of
+squares are known beforehand. Shapes as in ``material.py``; ``t`` frames of a turn.
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ class FrameStream:
         """(t, d) of one turn."""
         found = _opened(self.root).open(self.keys[turn])
         if found is None:
-            raise ArtifactError(f"frames {self.keys[turn][:12]} left the cache ({self.root}) while in use; run again")
+            raise ArtifactError(
+                f"frames {self.keys[turn][:12]} left the cache ({self.root}) while in use; run"
+                " again"
+            )
         return np.asarray(found[0], dtype=np.float32)
 
     @property
@@ -62,7 +67,9 @@ class FrameStream:
 
 @dataclass(frozen=True)
 class TurnFrames:
-    """Every heard turn, and what belongs together; it travels to workers by name of file, not by content."""
+    """Every heard turn, and what belongs together; it travels to workers by name of file, not by
+    content.
+    """
 
     streams: tuple[FrameStream, ...]
     rows: tuple[int, ...]
@@ -90,7 +97,10 @@ def moments(stream: FrameStream) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 @lru_cache(maxsize=4)
 def _moments(stream: FrameStream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    means, squares = np.empty((len(stream.keys), stream.dim)), np.empty((len(stream.keys), stream.dim))
+    means, squares = (
+        np.empty((len(stream.keys), stream.dim)),
+        np.empty((len(stream.keys), stream.dim)),
+    )
     for turn in range(len(stream.keys)):
         wide = stream.frames(turn).astype(np.float64)
         means[turn] = wide.mean(0)
@@ -99,12 +109,16 @@ def _moments(stream: FrameStream) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def scaler(stream: FrameStream, turns: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (d,) of all frames of some turns (Chan, Golub and LeVeque 1983: of parts, from their means and squares)."""
+    """Mean and standard deviation (d,) of all frames of some turns (Chan, Golub and LeVeque 1983:
+    of parts, from their means and squares).
+    """
     means, squares = moments(stream)
     chosen = list(turns)
     counts = np.array([stream.lengths[t] for t in chosen], dtype=np.float64)[:, None]
     mean = (counts * means[chosen]).sum(0) / counts.sum()
-    variance = (squares[chosen].sum(0) + (counts * (means[chosen] - mean) ** 2).sum(0)) / counts.sum()
+    variance = (
+        squares[chosen].sum(0) + (counts * (means[chosen] - mean) ** 2).sum(0)
+    ) / counts.sum()
     sd = np.sqrt(variance)
     return torch.from_numpy(mean), torch.from_numpy(np.where(sd < LEAST_SD, 1.0, sd))
 
@@ -112,7 +126,16 @@ def scaler(stream: FrameStream, turns: Sequence[int]) -> tuple[Tensor, Tensor]:
 class FrameData:
     """Turns as frames, scaled for a fold; what single clips and conversations share."""
 
-    def __init__(self, spoken: TurnFrames, labels: Tensor, heard_in_training: Sequence[int], *, scaled: bool, dtype: torch.dtype, seed: int = 0) -> None:
+    def __init__(
+        self,
+        spoken: TurnFrames,
+        labels: Tensor,
+        heard_in_training: Sequence[int],
+        *,
+        scaled: bool,
+        dtype: torch.dtype,
+        seed: int = 0,
+    ) -> None:
         self.spoken, self.labels, self.dtype, self.seed = spoken, labels, dtype, seed
         self.scalers = [scaler(s, heard_in_training) for s in spoken.streams] if scaled else []
         self.rows = np.array(spoken.rows)
@@ -132,7 +155,9 @@ class FrameData:
         """(t, d) of a turn, scaled, on the device."""
         own = self.spoken.streams[stream]
         array = _held(own)[turn] if own.bytes <= HELD else own.frames(turn)
-        x = torch.tensor(array, dtype=torch.float64 if self.scalers else self.dtype)  # a copy: the store's arrays are read-only
+        x = torch.tensor(
+            array, dtype=torch.float64 if self.scalers else self.dtype
+        )  # a copy: the store's arrays are read-only
         if self.scalers:
             mean, sd = self.scalers[stream]
             x = ((x - mean) / sd).to(self.dtype if self.dtype == torch.float64 else torch.float32)
@@ -172,19 +197,38 @@ class ClipData(FrameData):
 class ConversationData(FrameData):
     """Whole conversations, one per step. A step is a number of turns, in order."""
 
-    def __init__(self, spoken: TurnFrames, labels: Tensor, heard_in_training: Sequence[int], *, scaled: bool, dtype: torch.dtype, seed: int,
-                 shuffle: str) -> None:  # fmt: skip
-        """``shuffle``: how the turns of training conversations are put out of order, once, by ``seed``; test conversations never are."""
+    def __init__(
+        self,
+        spoken: TurnFrames,
+        labels: Tensor,
+        heard_in_training: Sequence[int],
+        *,
+        scaled: bool,
+        dtype: torch.dtype,
+        seed: int,
+        shuffle: str,
+    ) -> None:
+        """``shuffle``: how the turns of training conversations are put out of order, once, by
+        ``seed``; test conversations never are.
+        """
         super().__init__(spoken, labels, heard_in_training, scaled=scaled, dtype=dtype, seed=seed)
         heard = set(heard_in_training)
         training = [talk for talk in spoken.talks if talk[0] in heard]
-        self.shuffled = dict(zip(training, shuffled(training, spoken.speakers, shuffle, seed), strict=True))
+        self.shuffled = dict(
+            zip(training, shuffled(training, spoken.speakers, shuffle, seed), strict=True)
+        )
 
     def steps(self, rows: Tensor, size: int, order: torch.Generator) -> list[Tensor]:
         """The training conversations that hold these rows."""
         wanted = {int(row) for row in rows}
-        talks = [own for talk, own in self.shuffled.items() if wanted.intersection(self.rows[list(talk)].tolist())]
-        scored = [own for own in talks if (self.rows[list(own)] >= 0).any()]  # out of order, one may hold nothing that is scored
+        talks = [
+            own
+            for talk, own in self.shuffled.items()
+            if wanted.intersection(self.rows[list(talk)].tolist())
+        ]
+        scored = [
+            own for own in talks if (self.rows[list(own)] >= 0).any()
+        ]  # out of order, one may hold nothing that is scored
         return [torch.tensor(scored[int(i)]) for i in torch.randperm(len(scored), generator=order)]
 
     def batch(self, step: Tensor) -> Batch:
@@ -195,7 +239,12 @@ class ConversationData(FrameData):
             ends = np.cumsum([len(x) for x in own])
             streams.append(torch.cat(own)[None])
             lengths.append(torch.tensor([int(ends[-1])], device=self.labels.device))
-            turns.append(torch.tensor(np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1), device=self.labels.device))
+            turns.append(
+                torch.tensor(
+                    np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1),
+                    device=self.labels.device,
+                )
+            )
         return Batch(tuple(streams), tuple(lengths), tuple(turns))
 
     def target(self, step: Tensor) -> Tensor:
@@ -208,19 +257,30 @@ class ConversationData(FrameData):
         places: dict[int, list[tuple[int, int]]] = defaultdict(list)
         where = {int(row): place for place, row in enumerate(rows)}
         for number, talk in enumerate(self.spoken.talks):
-            places[number] = [(where[row], i) for i, turn in enumerate(talk) if (row := int(self.rows[turn])) in where]
+            places[number] = [
+                (where[row], i)
+                for i, turn in enumerate(talk)
+                if (row := int(self.rows[turn])) in where
+            ]
         for number, found in places.items():
             if found:
                 wanted, outputs = zip(*found, strict=True)
-                yield EvaluationBatch(torch.tensor(self.spoken.talks[number]), torch.tensor(wanted), torch.tensor(outputs))
+                yield EvaluationBatch(
+                    torch.tensor(self.spoken.talks[number]),
+                    torch.tensor(wanted),
+                    torch.tensor(outputs),
+                )
 
 
-def shuffled(talks: Sequence[tuple[int, ...]], speakers: Sequence[str], how: str, seed: int) -> list[tuple[int, ...]]:
-    """The conversations with their turns out of order; every turn is used once and every conversation keeps its number of turns.
+def shuffled(
+    talks: Sequence[tuple[int, ...]], speakers: Sequence[str], how: str, seed: int
+) -> list[tuple[int, ...]]:
+    """The conversations with their turns out of order; every turn is used once and every
+    conversation keeps its number of turns.
 
     Args:
-        how: none; intra: within each conversation; inter: over all conversations; inter-speaker: over all, but where somebody spoke the same
-            person still does.
+        how: none; intra: within each conversation; inter: over all conversations; inter-speaker:
+            over all, but where somebody spoke the same person still does.
     """
     rng = np.random.default_rng(seed)
     if how == "none":
@@ -237,15 +297,33 @@ def shuffled(talks: Sequence[tuple[int, ...]], speakers: Sequence[str], how: str
     return [tuple(part.tolist()) for part in np.split(drawn, ends)]
 
 
-def prepared(training: TrainingSetup, spoken: TurnFrames, labels: Tensor, fold: Fold, replicate: int, *, scaled: bool, dtype: torch.dtype) -> ClipData | ConversationData:
-    """The frames as a fold trains on them: conversations where the recipe wants them, else clip by clip.
+def prepared(
+    training: TrainingSetup,
+    spoken: TurnFrames,
+    labels: Tensor,
+    fold: Fold,
+    replicate: int,
+    *,
+    scaled: bool,
+    dtype: torch.dtype,
+) -> ClipData | ConversationData:
+    """The frames as a fold trains on them: conversations where the recipe wants them, else clip by
+    clip.
 
-    Heard-only turns of a training conversation count as heard in training; those of the validation and test parts do not.
+    Heard-only turns of a training conversation count as heard in training; those of the validation
+    and test parts do not.
     """
     train = set(fold.train)
     if training.recipe.unit != "conversation":
         turns = [turn for turn, row in enumerate(spoken.rows) if row in train]
         return ClipData(spoken, labels, turns, scaled=scaled, dtype=dtype)
-    heard = [turn for talk in spoken.talks if any(spoken.rows[turn] in train for turn in talk) for turn in talk]
+    heard = [
+        turn
+        for talk in spoken.talks
+        if any(spoken.rows[turn] in train for turn in talk)
+        for turn in talk
+    ]
     seed = seed_of(training.protocol.seed, "shuffle", fold.name, replicate)
-    return ConversationData(spoken, labels, heard, scaled=scaled, dtype=dtype, seed=seed, shuffle=training.shuffle)
+    return ConversationData(
+        spoken, labels, heard, scaled=scaled, dtype=dtype, seed=seed, shuffle=training.shuffle
+    )

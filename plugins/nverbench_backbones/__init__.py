@@ -1,11 +1,22 @@
-"""First-party backbones: Audio-Mamba, speech and spectrogram transformers, BYOL-S, log-mel statistics, and features from a file."""
+"""First-party backbones: Audio-Mamba, speech and spectrogram transformers, BYOL-S, log-mel
+statistics, and features from a file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from nverbench import Backbone, hookimpl
-from nverbench_backbones import ast_audioset, audio_mamba, byol_s, logmel_stats, npz, speech, ssast, whisper
+from nverbench_backbones import (
+    ast_audioset,
+    audio_mamba,
+    byol_s,
+    logmel_stats,
+    npz,
+    speech,
+    ssast,
+    whisper,
+)
 
 
 @hookimpl

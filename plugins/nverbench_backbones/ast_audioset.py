@@ -1,7 +1,9 @@
-"""ast-audioset: the record of the Audio Spectrogram Transformer trained on AudioSet (Gong et al. 2021), and how it is loaded. No heavy import here.
+"""ast-audioset: the record of the Audio Spectrogram Transformer trained on AudioSet (Gong et al.
+2021), and how it is loaded. No heavy import here.
 
-A control for AudioSet-trained Mamba: the same corpus, attention instead. What is not matched: AST was trained with AudioSet's labels (527 classes,
-laughter, crying and screaming among them) from an ImageNet initialisation; Audio-Mamba saw no label at all.
+A control for AudioSet-trained Mamba: the same corpus, attention instead. What is not matched: AST
+was trained with AudioSet's labels (527 classes, laughter, crying and screaming among them) from an
+ImageNet initialisation; Audio-Mamba saw no label at all.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def audio_spectrogram_transformer(name: str, architecture: Mapping[str, int]) ->
         layers=architecture["num_hidden_layers"] + 1,
         frame_rate=100.0 / architecture["time_stride"],
         min_samples=400,  # one 25 ms frame of the filter bank
-        batch=4,  # as many windows as go through the network together; measured on a CPU: the bits of one at a time, and its speed
+        # as many windows as go through the network together; measured on a CPU: the bits of one at
+        # a time, and its speed
+        batch=4,
         weights=Source(
             address=f"hf:{HUB}",
             licence="BSD-3-Clause",
@@ -64,10 +68,12 @@ def audio_spectrogram_transformer(name: str, architecture: Mapping[str, int]) ->
 
 
 def load(name: str, architecture: Mapping[str, int], ctx: LoadContext) -> PatchFrames:
-    """The frozen encoder, from a local folder or with seeded random weights; the network is never touched.
+    """The frozen encoder, from a local folder or with seeded random weights; the network is never
+    touched.
 
     Raises:
-        ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit the encoder.
+        ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit
+            the encoder.
         UsageError: ``ctx.layer`` is not one of the layers.
     """
     from nverbench_backbones.ast_audioset_network import frames

@@ -1,4 +1,6 @@
-"""Audio-Mamba (SSAM, Yadav & Tan, Interspeech 2024): the records of tiny, small and base, and how one is loaded. No heavy import here."""
+"""Audio-Mamba (SSAM, Yadav & Tan, Interspeech 2024): the records of tiny, small and base, and how
+one is loaded. No heavy import here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 EMBED_DIMS = {"tiny": 192, "small": 384, "base": 768}
 WEIGHT_BYTES = {"tiny": 19_234_816, "small": 71_941_888, "base": 277_773_568}
-"""4 bytes per number of the state dict; the published files may hold the optimizer too and be three times as large."""
+"""4 bytes per number of the state dict; the published files may hold the optimizer too and be three
+times as large.
+"""
 DEPTH = 12
 MIN_SAMPLES = 201
 """The front end reflects 200 samples at both ends, which needs one more than that."""
@@ -62,7 +66,10 @@ def _record(size: str, embed_dim: int) -> Backbone:
             address=DRIVE,
             licence=LICENCE,
             size=WEIGHT_BYTES[size],
-            how=f"download {path} from the folder ({others} lie beside it), then `nverbench weights add {name} PATH`",
+            how=(
+                f"download {path} from the folder ({others} lie beside it), then `nverbench weights"
+                f" add {name} PATH`"
+            ),
         ),
         pretrained_on=("AudioSet",),
         licence=LICENCE,
@@ -76,24 +83,33 @@ def load(size: str, ctx: LoadContext, *, layout: str = "published") -> AudioMamb
     Args:
         size: tiny, small or base.
         ctx: device, precision, and the weights file or a seed.
-        layout: ``published`` gives the rows of the released code, which are not local in time; ``time`` gives one row per 40 ms.
+        layout: ``published`` gives the rows of the released code, which are not local in time;
+            ``time`` gives one row per 40 ms.
 
     Raises:
         UsageError: an unknown layout.
         ArtifactError: the weights cannot be read or are those of another network.
     """
     from nverbench_backbones.audio_mamba_checkpoint import check_state, read_checkpoint
-    from nverbench_backbones.audio_mamba_network import AudioMamba, encoder_from_state_dict, untrained_encoder
+    from nverbench_backbones.audio_mamba_network import (
+        AudioMamba,
+        encoder_from_state_dict,
+        untrained_encoder,
+    )
     from nverbench_backbones.precision import freeze
 
     if layout not in LAYOUTS:
-        raise UsageError(f"audio-mamba-{size}: layout is {layout!r}; expected one of {', '.join(LAYOUTS)}")
+        raise UsageError(
+            f"audio-mamba-{size}: layout is {layout!r}; expected one of {', '.join(LAYOUTS)}"
+        )
     embed_dim = EMBED_DIMS[size]
     if ctx.weights is None:
         with ctx.seeded():
             encoder = untrained_encoder(embed_dim, DEPTH)
     else:
         state = read_checkpoint(ctx.weights)
-        check_state(state, embed_dim=embed_dim, depth=DEPTH, where=f"audio-mamba-{size}: {ctx.weights}")
+        check_state(
+            state, embed_dim=embed_dim, depth=DEPTH, where=f"audio-mamba-{size}: {ctx.weights}"
+        )
         encoder = encoder_from_state_dict(state)
     return freeze(AudioMamba(encoder, layout=layout, dtype=ctx.dtype), ctx)

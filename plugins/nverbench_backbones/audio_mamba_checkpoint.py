@@ -1,4 +1,6 @@
-"""Reads Audio-Mamba weights without running anything a file might ask for, and says in one line what does not fit."""
+"""Reads Audio-Mamba weights without running anything a file might ask for, and says in one line
+what does not fit.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,17 @@ PATCH_TIME, PATCH_MEL = 4, 16
 POSITIONS = 251
 """The cls token and 50 x 5 patches."""
 PRETRAINING_ONLY = ("mask_token", "pred.")
-"""Read and checked, but not part of the network that embeds: masked-patch prediction happens in pretraining only."""
+"""Read and checked, but not part of the network that embeds: masked-patch prediction happens in
+pretraining only.
+"""
 CONFIG_DICT = "ml_collections.config_dict.config_dict.ConfigDict"
 EXPECTED = "expected the published checkpoint-99.pth, or a .safetensors file of its `model` part"
 
 
 class _Ignored:
-    """Stands for the ConfigDict inside ``args`` of a published file: whatever state it carries is dropped unread."""
+    """Stands for the ConfigDict inside ``args`` of a published file: whatever state it carries is
+    dropped unread.
+    """
 
     def __setstate__(self, state: object) -> None:
         pass
@@ -36,8 +42,9 @@ class _Ignored:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The state dict of a published ``.pth`` or of a ``.safetensors`` file, on the CPU.
 
-    The published file pickles an argparse.Namespace and an ml_collections ConfigDict beside the weights; exactly these two names are let
-    through torch's weights-only reader, the second as an empty stand-in. Any other name in the pickle is refused before it is called.
+    The published file pickles an argparse.Namespace and an ml_collections ConfigDict beside the
+    weights; exactly these two names are let through torch's weights-only reader, the second as an
+    empty stand-in. Any other name in the pickle is refused before it is called.
 
     Raises:
         ArtifactError: not such a file, damaged, or a pickle that asks for anything else.
@@ -46,8 +53,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise ArtifactError(f"{path}: no such file; {EXPECTED}")
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
-    except Exception as error:  # a damaged or hostile file can raise anything from any layer of the two readers
-        raise ArtifactError(f"{path}: cannot be read as weights ({reason(error)}); {EXPECTED}; download it again") from error
+    except (
+        Exception
+    ) as error:  # a damaged or hostile file can raise anything from any layer of the two readers
+        raise ArtifactError(
+            f"{path}: cannot be read as weights ({reason(error)}); {EXPECTED}; download it again"
+        ) from error
     if not is_state(content):
         raise ArtifactError(f"{path}: holds no state dict under the key `model`; {EXPECTED}")
     return {str(key): value for key, value in content.items()}
@@ -62,8 +73,11 @@ def _read_safetensors(path: Path) -> Any:
 def _read_pth(path: Path) -> Any:
     allowed: list[Any] = [argparse.Namespace, (_Ignored, CONFIG_DICT)]
     with torch.serialization.safe_globals(allowed):
-        # Mapped: the optimizer's two thirds of a published file are then never read from disk. Old non-zip files cannot be mapped.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        # Mapped: the optimizer's two thirds of a published file are then never read from disk. Old
+        # non-zip files cannot be mapped.
+        content = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
     return content.get("model") if isinstance(content, Mapping) else None
 
 
@@ -97,24 +111,33 @@ def expected_shapes(embed_dim: int, depth: int) -> dict[str, tuple[int, ...]]:
         "mixer.D": (inner,),
         "mixer.out_proj.weight": (embed_dim, inner),
     }
-    return shapes | {f"blocks.{i}.{key}": shape for i in range(depth) for key, shape in block.items()}
+    return shapes | {
+        f"blocks.{i}.{key}": shape for i in range(depth) for key, shape in block.items()
+    }
 
 
 def check_state(state: Mapping[str, Tensor], *, embed_dim: int, depth: int, where: str) -> None:
     """Nothing, if ``state`` holds exactly the published keys and shapes, all finite.
 
     Raises:
-        ArtifactError: naming the first keys that are missing, not expected, of another shape, or not finite.
+        ArtifactError: naming the first keys that are missing, not expected, of another shape, or
+            not finite.
     """
     faults = unlike(state, expected_shapes(embed_dim, depth))
     if faults:
-        raise ArtifactError(f"{where}: not these weights: {faults}; give the checkpoint of this very size (embed_dim {embed_dim})")
+        raise ArtifactError(
+            f"{where}: not these weights: {faults}; give the checkpoint of this very size"
+            f" (embed_dim {embed_dim})"
+        )
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> tuple[int, int]:
     """The embedding size and the number of blocks that a state dict speaks of."""
     token = state.get("cls_token")
     if token is None or token.ndim != 3:
-        raise ArtifactError("state dict: expected cls_token (1, 1, embed_dim) and blocks.N.*; this is not an Audio-Mamba encoder")
+        raise ArtifactError(
+            "state dict: expected cls_token (1, 1, embed_dim) and blocks.N.*; this is not an"
+            " Audio-Mamba encoder"
+        )
     blocks = {key.split(".")[1] for key in state if key.startswith("blocks.")}
     return token.shape[-1], len(blocks)

@@ -1,4 +1,6 @@
-"""BYOL-S: the record of the AudioNTT2020 network pretrained on speech, 512-d, and how it is loaded. No heavy import here."""
+"""BYOL-S: the record of the AudioNTT2020 network pretrained on speech, 512-d, and how it is loaded.
+No heavy import here.
+"""
 
 from __future__ import annotations
 

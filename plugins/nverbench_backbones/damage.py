@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def reason(error: Exception) -> str:
-    """The cause behind ``error``; torch's advice to load without its safety is left out on purpose."""
+    """The cause behind ``error``; torch's advice to load without its safety is left out on
+    purpose.
+    """
     if isinstance(error, pickle.UnpicklingError):
         return "it is no torch file, or it asks to run code, which is refused"
     first = (str(error).splitlines() or [""])[0].strip()
@@ -20,19 +22,42 @@ def reason(error: Exception) -> str:
 
 
 def is_state(content: object) -> bool:
-    """Whether it is a state dict of plain tensors: dense numbers in memory, none of torch's many other kinds, which break whoever reads them."""
+    """Whether it is a state dict of plain tensors: dense numbers in memory, none of torch's many
+    other kinds, which break whoever reads them.
+    """
     import torch
 
-    plain = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
-    return isinstance(content, Mapping) and bool(content) and all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) and value.device.type == "cpu" and value.dtype in plain
-        and value.layout == torch.strided and not value.is_nested
-        for key, value in content.items()
-    )  # fmt: skip
+    plain = (
+        torch.float16,
+        torch.bfloat16,
+        torch.float32,
+        torch.float64,
+        torch.uint8,
+        torch.int8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
+        torch.bool,
+    )
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(
+            isinstance(key, str)
+            and isinstance(value, torch.Tensor)
+            and value.device.type == "cpu"
+            and value.dtype in plain
+            and value.layout == torch.strided
+            and not value.is_nested
+            for key, value in content.items()
+        )
+    )
 
 
 def unlike(state: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]]) -> str:
-    """What of a state dict does not fit, in words; empty where all does. A tensor of another shape is not touched: it may claim any size."""
+    """What of a state dict does not fit, in words; empty where all does. A tensor of another shape
+    is not touched: it may claim any size.
+    """
     import torch
 
     shapes = {key: tuple(value.shape) for key, value in state.items()}
@@ -40,8 +65,16 @@ def unlike(state: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]]) -
     faults = {
         "missing": [key for key in wanted if key not in shapes],
         "not expected": [key for key in shapes if key not in wanted],
-        "of another shape": [f"{key} {shapes[key]}, expected {shape}" for key, shape in wanted.items() if key in shapes and shapes[key] != shape],
+        "of another shape": [
+            f"{key} {shapes[key]}, expected {shape}"
+            for key, shape in wanted.items()
+            if key in shapes and shapes[key] != shape
+        ],
         "not finite": [key for key in fits if not bool(torch.isfinite(state[key]).all())],
     }
-    found = [f"{len(keys)} keys {what} ({'; '.join(keys[:3])}{'; ...' if len(keys) > 3 else ''})" for what, keys in faults.items() if keys]
+    found = [
+        f"{len(keys)} keys {what} ({'; '.join(keys[:3])}{'; ...' if len(keys) > 3 else ''})"
+        for what, keys in faults.items()
+        if keys
+    ]
     return ", ".join(found)

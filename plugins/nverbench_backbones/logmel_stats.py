@@ -1,4 +1,6 @@
-"""logmel-stats: log-mel frames pooled to mean and standard deviation, without any weights: the floor every model must beat. No heavy import here."""
+"""logmel-stats: log-mel frames pooled to mean and standard deviation, without any weights: the
+floor every model must beat. No heavy import here.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ CITATION = """@inproceedings{yadav2024audiomamba,
 
 
 def load(ctx: LoadContext) -> LogMelFrames:
-    """The front end on ``ctx.device``; it has no weights, so ``ctx.weights`` and ``ctx.seed`` change nothing."""
+    """The front end on ``ctx.device``; it has no weights, so ``ctx.weights`` and ``ctx.seed``
+    change nothing.
+    """
     from nverbench_backbones.logmel_stats_network import LogMelFrames
     from nverbench_backbones.precision import freeze
 

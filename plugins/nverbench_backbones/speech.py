@@ -1,7 +1,8 @@
-"""Speech transformers of the wav2vec 2.0 family: wav2vec 2.0, HuBERT, UniSpeech-SAT, WavLM, data2vec, MMS, voc2vec.
+"""Speech transformers of the wav2vec 2.0 family: wav2vec 2.0, HuBERT, UniSpeech-SAT, WavLM,
+data2vec, MMS, voc2vec.
 
-No heavy import here. What is known about each checkpoint is in ``speech_checkpoints.py``; weights are read in ``speech_loading.py``, clips go
-through the network in ``speech_network.py``.
+No heavy import here. What is known about each checkpoint is in ``speech_checkpoints.py``; weights
+are read in ``speech_loading.py``, clips go through the network in ``speech_network.py``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from nverbench_backbones.speech_network import SpeechEncoder
 
 BATCH = 8
-"""Clips per planned batch: 4, 8 and 16 are within 6 % of each other on two cores, 1 is a fifth slower (benchmarks/speed/speech_batching.py)."""
+"""Clips per planned batch: 4, 8 and 16 are within 6 % of each other on two cores, 1 is a fifth
+slower (benchmarks/speed/speech_batching.py).
+"""
 REVISION = "2"
-"""1 ran clip by clip through plain transformers; 2 rounds differently (the same numbers to 1e-5)."""
+"""1 ran clip by clip through plain transformers; 2 rounds differently (the same numbers to
+1e-5).
+"""
 
 
 def backbones() -> Iterator[Backbone]:
@@ -44,7 +49,12 @@ def backbone(checkpoint: Checkpoint) -> Backbone:
             licence=checkpoint.licence,
             size=checkpoint.size,
             revision=checkpoint.revision,
-            files=("config.json", "preprocessor_config.json", "pytorch_model.bin", "model.safetensors"),  # weights under either name
+            files=(
+                "config.json",
+                "preprocessor_config.json",
+                "pytorch_model.bin",
+                "model.safetensors",
+            ),  # weights under either name
         ),
         revision=REVISION,
         pretrained_on=checkpoint.pretrained_on,
@@ -54,10 +64,12 @@ def backbone(checkpoint: Checkpoint) -> Backbone:
 
 
 def load(checkpoint: Checkpoint, ctx: LoadContext) -> SpeechEncoder:
-    """The frozen encoder, from a local folder or with seeded random weights; the internet is never touched.
+    """The frozen encoder, from a local folder or with seeded random weights; the internet is never
+    touched.
 
     Raises:
-        ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit the encoder.
+        ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit
+            the encoder.
         UsageError: a layer is wanted that the network does not have.
     """
     from nverbench_backbones.precision import freeze
@@ -67,7 +79,10 @@ def load(checkpoint: Checkpoint, ctx: LoadContext) -> SpeechEncoder:
     last = checkpoint.layers - 1
     layer = last if ctx.layer is None else ctx.layer
     if not 0 <= layer <= last:
-        raise UsageError(f"backbone {checkpoint.name}: layer is {ctx.layer}, expected 0 (what the first block reads) to {last} (the output)")
+        raise UsageError(
+            f"backbone {checkpoint.name}: layer is {ctx.layer}, expected 0 (what the first block"
+            f" reads) to {last} (the output)"
+        )
     if ctx.weights is None:
         model, normalize = untrained(checkpoint, ctx), checkpoint.normalize
     else:

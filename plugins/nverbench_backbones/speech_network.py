@@ -1,6 +1,8 @@
-"""Runs a speech transformer over padded batches: each row's numbers are those of its clip alone. Imported only inside ``load``.
+"""Runs a speech transformer over padded batches: each row's numbers are those of its clip alone.
+Imported only inside ``load``.
 
-Axes: ``b`` clips, ``s`` samples, ``t`` frames of 20 ms, ``L`` hidden states: what the first transformer block reads, then every block's output.
+Axes: ``b`` clips, ``s`` samples, ``t`` frames of 20 ms, ``L`` hidden states: what the first
+transformer block reads, then every block's output.
 """
 
 from __future__ import annotations
@@ -19,13 +21,19 @@ from nverbench_backbones.speech_front import Valid
 
 MIN_SAMPLES = 400
 BUDGET = {"cpu": 400_000}
-"""Padded samples in the network at once, by type of device: on a CPU 25 s (1,250 frames saturate its matrix products)."""
+"""Padded samples in the network at once, by type of device: on a CPU 25 s (1,250 frames saturate
+its matrix products).
+"""
 OTHER_BUDGET = 1_000_000
-"""62.5 s, about 1 GB of temporaries: bounds the memory of a GPU. A batch of longer clips goes through in several passes."""
+"""62.5 s, about 1 GB of temporaries: bounds the memory of a GPU. A batch of longer clips goes
+through in several passes.
+"""
 
 
 class SpeechEncoder(nn.Module):
-    """The loaded backbone: (waves (b, s), lengths (b,)) -> frames (b, t, d) of one layer, and every layer's mean over valid frames (b, L, d)."""
+    """The loaded backbone: (waves (b, s), lengths (b,)) -> frames (b, t, d) of one layer, and every
+    layer's mean over valid frames (b, L, d).
+    """
 
     def __init__(self, model: Any, *, normalize: bool, layer: int, dtype: str = "float32") -> None:
         super().__init__()
@@ -40,19 +48,29 @@ class SpeechEncoder(nn.Module):
         """In as few passes as the budget allows, rows in their order."""
         samples = lengths.cpu()
         if int(samples.min()) < MIN_SAMPLES:
-            raise PartError(f"speech encoder: expected at least {MIN_SAMPLES} samples per clip, got {int(samples.min())}; pad the clip with zeros")
+            raise PartError(
+                f"speech encoder: expected at least {MIN_SAMPLES} samples per clip, got"
+                f" {int(samples.min())}; pad the clip with zeros"
+            )
         counts = self._frames(samples)  # (b,)
         passes = [
             self._pass(waves[rows], samples[rows], counts[rows])
             for rows in within_budget(samples.tolist(), BUDGET.get(waves.device.type, OTHER_BUDGET))
         ]
         longest = int(counts.max())
-        frames = torch.cat([nn.functional.pad(frames, (0, 0, 0, longest - frames.shape[1])) for frames, _ in passes])
+        frames = torch.cat(
+            [
+                nn.functional.pad(frames, (0, 0, 0, longest - frames.shape[1]))
+                for frames, _ in passes
+            ]
+        )
         return Frames(frames, counts.to(lengths.device), torch.cat([means for _, means in passes]))
 
     def _frames(self, samples: Tensor) -> Tensor:
         """Frames behind the front end's convolutions, which have no padding."""
-        for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
+        for kernel, stride in zip(
+            self.model.config.conv_kernel, self.model.config.conv_stride, strict=True
+        ):
             samples = (samples - kernel) // stride + 1
         return samples
 
@@ -64,31 +82,45 @@ class SpeechEncoder(nn.Module):
         mask = torch.arange(int(counts.max())) < counts[:, None]  # (b, t)
         self.clips.now = Valid(samples, counts, mask.to(waves.device))
         waves = prepared(waves, inside.to(waves.device), normalize=self.normalize)
-        # Some versions of the models draw a number per block for layer dropout even in eval mode, where they ignore it: that must not move the
+        # Some versions of the models draw a number per block for layer dropout even in eval mode,
+        # where they ignore it: that must not move the
         # caller's random state.
-        with torch.random.fork_rng(devices=[]), half_precision(waves.device, self.dtype), states(self.model, self.clips.now, self.layer) as kept:
-            output = self.model(waves, attention_mask=None if mask.all() else inside.to(waves.device, torch.long))
-            # The large models norm once more behind the last block. Their output, as published, is the last layer here (as it was in
-            # transformers 4 and is in s3prl); transformers 5 leaves that norm out of hidden_states[-1].
+        with (
+            torch.random.fork_rng(devices=[]),
+            half_precision(waves.device, self.dtype),
+            states(self.model, self.clips.now, self.layer) as kept,
+        ):
+            output = self.model(
+                waves, attention_mask=None if mask.all() else inside.to(waves.device, torch.long)
+            )
+            # The large models norm once more behind the last block. Their output, as published, is
+            # the last layer here (as it was in
+            # transformers 4 and is in s3prl); transformers 5 leaves that norm out of
+            # hidden_states[-1].
             kept.add(output.last_hidden_state)
         assert kept.frames is not None
         return kept.frames.to(parameter.dtype), torch.stack(kept.means, dim=1)
 
 
 def within_budget(samples: list[int], budget: int) -> list[slice]:
-    """Consecutive rows such that rows times their longest clip stay within the budget; a longer clip goes alone."""
+    """Consecutive rows such that rows times their longest clip stay within the budget; a longer
+    clip goes alone.
+    """
     starts, longest = [0], 0
     for row, length in enumerate(samples):
         longest = max(longest, length)
         if row > starts[-1] and longest * (row + 1 - starts[-1]) > budget:
             starts.append(row)
             longest = length
-    return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(samples)], strict=True)]
+    return [
+        slice(start, end) for start, end in zip(starts, [*starts[1:], len(samples)], strict=True)
+    ]
 
 
 def prepared(waves: Tensor, inside: Tensor, *, normalize: bool) -> Tensor:
-    """Waves (b, s), zero behind each clip's end and, where wanted, of zero mean and unit variance over its samples as Wav2Vec2FeatureExtractor
-    makes them (variance divided by s)."""
+    """Waves (b, s), zero behind each clip's end and, where wanted, of zero mean and unit variance
+    over its samples as Wav2Vec2FeatureExtractor makes them (variance divided by s).
+    """
     waves = waves.masked_fill(~inside, 0.0)
     if not normalize:
         return waves
@@ -98,10 +130,14 @@ def prepared(waves: Tensor, inside: Tensor, *, normalize: bool) -> Tensor:
 
 
 class States:
-    """The hidden states of one pass as they come: each one's mean over valid frames, and the frames of one layer; no other is kept."""
+    """The hidden states of one pass as they come: each one's mean over valid frames, and the frames
+    of one layer; no other is kept.
+    """
 
     def __init__(self, valid: Valid, layer: int, dtype: torch.dtype) -> None:
-        self.weights = (valid.mask.to(dtype) / valid.mask.sum(1, keepdim=True))[:, None]  # (b, 1, t)
+        self.weights = (valid.mask.to(dtype) / valid.mask.sum(1, keepdim=True))[
+            :, None
+        ]  # (b, 1, t)
         self.layer = layer
         self.means: list[Tensor] = []
         self.frames: Tensor | None = None
@@ -123,10 +159,15 @@ def states(model: Any, valid: Valid, layer: int) -> Iterator[States]:
         kept.add(args[0])
 
     def after(_: nn.Module, args: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
-        kept.add(output[0] if isinstance(output, tuple) else output)  # WavLM hands its position bias on beside
+        kept.add(
+            output[0] if isinstance(output, tuple) else output
+        )  # WavLM hands its position bias on beside
 
     blocks = model.encoder.layers
-    hooks = [blocks[0].register_forward_pre_hook(before), *(block.register_forward_hook(after) for block in blocks[:-1])]
+    hooks = [
+        blocks[0].register_forward_pre_hook(before),
+        *(block.register_forward_hook(after) for block in blocks[:-1]),
+    ]
     try:
         yield kept
     finally:

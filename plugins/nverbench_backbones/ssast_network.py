@@ -1,8 +1,11 @@
-"""SSAST's network: a plain ViT over spectrogram patches, its modules named as in the published checkpoints. Imported only inside ``load``.
+"""SSAST's network: a plain ViT over spectrogram patches, its modules named as in the published
+checkpoints. Imported only inside ``load``.
 
-Written from the paper (Gong et al. 2022, section 2.1) and the checkpoint's keys, those of timm's DeiT (Touvron et al. 2021): pre-norm blocks, a
-class and a distillation token, learned positions. Axes: ``w`` windows, ``f`` x ``t`` patches, ``n`` = 2 + f t tokens (514 in both published
-checkpoints), ``d`` dimensions, ``h`` heads, ``L`` layers: what the first block reads, then every block, the last one after the final norm.
+Written from the paper (Gong et al. 2022, section 2.1) and the checkpoint's keys, those of timm's
+DeiT (Touvron et al. 2021): pre-norm blocks, a class and a distillation token, learned positions.
+Axes: ``w`` windows, ``f`` x ``t`` patches, ``n`` = 2 + f t tokens (514 in both published
+checkpoints), ``d`` dimensions, ``h`` heads, ``L`` layers: what the first block reads, then every
+block, the last one after the final norm.
 """
 
 from __future__ import annotations
@@ -30,8 +33,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(w, n, d) -> (w, n, d)."""
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # 3 x (w, h, n, d / h)
-        out: Tensor = self.proj(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # heads side by side: (w, n, d)
+        q, k, v = (
+            self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )  # 3 x (w, h, n, d / h)
+        out: Tensor = self.proj(
+            functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        )  # heads side by side: (w, n, d)
         return out
 
 
@@ -54,7 +61,9 @@ class Block(nn.Module):
 
 
 class SpectrogramViT(nn.Module):
-    """Windows of scaled filter bank (w, 1024, 128) -> every layer's tokens, L x (w, n, d), the two special tokens first."""
+    """Windows of scaled filter bank (w, 1024, 128) -> every layer's tokens, L x (w, n, d), the two
+    special tokens first.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -73,8 +82,14 @@ class SpectrogramViT(nn.Module):
     def forward(self, windows: Tensor) -> list[Tensor]:
         """(w, frames, 128) -> L x (w, n, d)."""
         image = windows.transpose(1, 2).unsqueeze(1)  # frequency first: (w, 1, 128, frames)
-        patches = self.patch_embed["proj"](image).flatten(2).transpose(1, 2)  # token f t_max + t: (w, f t, d)
-        special = torch.cat([self.cls_token, self.dist_token], dim=1).expand(len(patches), -1, -1).to(patches.dtype)  # (w, 2, d)
+        patches = (
+            self.patch_embed["proj"](image).flatten(2).transpose(1, 2)
+        )  # token f t_max + t: (w, f t, d)
+        special = (
+            torch.cat([self.cls_token, self.dist_token], dim=1)
+            .expand(len(patches), -1, -1)
+            .to(patches.dtype)
+        )  # (w, 2, d)
         x = torch.cat([special, patches], dim=1) + self.pos_embed  # (w, n, d)
         states = [x]
         for block in self.blocks:
@@ -87,7 +102,8 @@ def build(name: str, architecture: Architecture, ctx: LoadContext) -> Spectrogra
     """The network with the weights of ``ctx.weights``, or with random ones from ``ctx.seed`` alone.
 
     Raises:
-        ArtifactError: the file cannot be read safely, or is no SSAST checkpoint of this architecture.
+        ArtifactError: the file cannot be read safely, or is no SSAST checkpoint of this
+            architecture.
     """
     if ctx.weights is None:
         with ctx.seeded():
@@ -105,7 +121,9 @@ def hidden_states(network: nn.Module, windows: Tensor) -> list[Tensor]:
 
 
 def _start(module: nn.Module) -> None:
-    """How pretraining starts linear layers (timm's way); norms and the patch projection keep torch's."""
+    """How pretraining starts linear layers (timm's way); norms and the patch projection keep
+    torch's.
+    """
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

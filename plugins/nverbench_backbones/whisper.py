@@ -1,4 +1,6 @@
-"""whisper-small: the record of Whisper's encoder (Radford et al. 2023), 768-d, and how it is loaded. No heavy import here."""
+"""whisper-small: the record of Whisper's encoder (Radford et al. 2023), 768-d, and how it is
+loaded. No heavy import here.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def whisper(name: str, architecture: Mapping[str, int]) -> Backbone:
         layers=architecture["encoder_layers"] + 1,
         frame_rate=50.0,
         min_samples=1,  # every clip is padded to a whole window
-        batch=4,  # as many windows as go through the network together; measured on a CPU: the bits of one at a time, and its speed
+        # as many windows as go through the network together; measured on a CPU: the bits of one at
+        # a time, and its speed
+        batch=4,
         weights=Source(
             address=f"hf:{HUB}",
             licence="Apache-2.0",
@@ -58,10 +62,12 @@ def whisper(name: str, architecture: Mapping[str, int]) -> Backbone:
 
 
 def load(name: str, architecture: Mapping[str, int], ctx: LoadContext) -> WhisperFrames:
-    """The frozen encoder, from a local folder or with seeded random weights; the network is never touched.
+    """The frozen encoder, from a local folder or with seeded random weights; the network is never
+    touched.
 
     Raises:
-        ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit the encoder.
+        ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit
+            the encoder.
         UsageError: ``ctx.layer`` is not one of the layers.
     """
     from nverbench_backbones.precision import freeze
@@ -69,7 +75,9 @@ def load(name: str, architecture: Mapping[str, int], ctx: LoadContext) -> Whispe
     from nverbench_backbones.whisper_network import WhisperFrames, encoder
 
     layer = check_layer(name, ctx.layer, architecture["encoder_layers"] + 1)
-    return freeze(WhisperFrames(encoder(name, architecture, ctx), layer=layer, dtype=ctx.dtype), ctx)
+    return freeze(
+        WhisperFrames(encoder(name, architecture, ctx), layer=layer, dtype=ctx.dtype), ctx
+    )
 
 
 WHISPER_SMALL = whisper("whisper-small", SMALL)

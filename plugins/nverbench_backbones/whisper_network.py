@@ -1,10 +1,13 @@
-"""Whisper's encoder: waveform -> 30 s windows of log-mel -> frames of 20 ms. Imported only inside ``load``.
+"""Whisper's encoder: waveform -> 30 s windows of log-mel -> frames of 20 ms. Imported only inside
+``load``.
 
-The published model (Radford et al. 2023, section 2.2) always reads 30 s: shorter audio is filled with zeros and the model is not told where they
-begin, so its frames have attended to them. Frames returned are those of the clip's own audio, ceil(s / 320). Our choice, where the paper's
-long-form decoding moves its window by predicted time stamps: longer clips are read in consecutive windows of 30 s, each scaled on its own.
-Axes: ``b`` clips, ``s`` samples, ``w`` windows, ``t`` = 1500 frames of a window, ``d`` = 768, ``L`` = 13 layers: what the first block reads
-(convolutions and positions), then every block, the last one after the final norm.
+The published model (Radford et al. 2023, section 2.2) always reads 30 s: shorter audio is filled
+with zeros and the model is not told where they begin, so its frames have attended to them. Frames
+returned are those of the clip's own audio, ceil(s / 320). Our choice, where the paper's long-form
+decoding moves its window by predicted time stamps: longer clips are read in consecutive windows of
+30 s, each scaled on its own. Axes: ``b`` clips, ``s`` samples, ``w`` windows, ``t`` = 1500 frames
+of a window, ``d`` = 768, ``L`` = 13 layers: what the first block reads (convolutions and
+positions), then every block, the last one after the final norm.
 """
 
 from __future__ import annotations
@@ -29,32 +32,47 @@ FRONT_END = {"n_fft": N_FFT, "hop_length": HOP, "sampling_rate": 16000, "dither"
 
 
 class LogMel(nn.Module):
-    """Windows (w, s) -> (w, 80, s / 160), clamped and scaled as WhisperFeatureExtractor does (equal to 1e-5, see the tests)."""
+    """Windows (w, s) -> (w, 80, s / 160), clamped and scaled as WhisperFeatureExtractor does (equal
+    to 1e-5, see the tests).
+    """
 
     def __init__(self, mels: int) -> None:
         super().__init__()
         from transformers.audio_utils import mel_filter_bank
 
         filters = mel_filter_bank(
-            num_frequency_bins=1 + N_FFT // 2, num_mel_filters=mels, min_frequency=0.0, max_frequency=8000.0, sampling_rate=16000,
-            norm="slaney", mel_scale="slaney",
-        )  # fmt: skip
+            num_frequency_bins=1 + N_FFT // 2,
+            num_mel_filters=mels,
+            min_frequency=0.0,
+            max_frequency=8000.0,
+            sampling_rate=16000,
+            norm="slaney",
+            mel_scale="slaney",
+        )
         self.register_buffer("filters", torch.from_numpy(filters).t().float())  # (80, 201)
         self.register_buffer("window", torch.hann_window(N_FFT))
         self.filters: Tensor
         self.window: Tensor
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Clips are 8 (80 dB) below the loudest value of their own window at most: level is lost, as published."""
-        spectrum = torch.stft(windows, N_FFT, HOP, window=self.window, return_complex=True)  # (w, 201, 1 + s / 160), centred with reflection
-        power = spectrum[..., :-1].abs().square()  # the last frame is dropped, as published: (w, 201, s / 160)
+        """Clips are 8 (80 dB) below the loudest value of their own window at most: level is lost,
+        as published.
+        """
+        spectrum = torch.stft(
+            windows, N_FFT, HOP, window=self.window, return_complex=True
+        )  # (w, 201, 1 + s / 160), centred with reflection
+        power = (
+            spectrum[..., :-1].abs().square()
+        )  # the last frame is dropped, as published: (w, 201, s / 160)
         mel = (self.filters @ power).clamp(min=1e-10).log10()  # (w, 80, s / 160)
         floor = mel.amax(dim=(1, 2), keepdim=True) - 8.0
         return (torch.maximum(mel, floor) + 4.0) / 4.0
 
 
 class WhisperFrames(nn.Module):
-    """The loaded backbone: (waves (b, s), lengths (b,)) -> frames (b, t, d) and every layer's mean (b, L, d)."""
+    """The loaded backbone: (waves (b, s), lengths (b,)) -> frames (b, t, d) and every layer's mean
+    (b, L, d).
+    """
 
     def __init__(self, encoder: nn.Module, *, layer: int, dtype: str = "float32") -> None:
         super().__init__()
@@ -67,11 +85,18 @@ class WhisperFrames(nn.Module):
 
     @torch.no_grad()
     def forward(self, waves: Tensor, lengths: Tensor) -> Frames:
-        """Every clip is cut to its own length and filled with zeros of its own, so padding and batch mates change nothing."""
+        """Every clip is cut to its own length and filled with zeros of its own, so padding and
+        batch mates change nothing.
+        """
         counts = [int(n) for n in lengths]
-        clips = [self._windows(wave[:n].to(self.log_mel.window)) for wave, n in zip(waves, counts, strict=True)]  # b x (w_i, 480000)
+        clips = [
+            self._windows(wave[:n].to(self.log_mel.window))
+            for wave, n in zip(waves, counts, strict=True)
+        ]  # b x (w_i, 480000)
         totals = [math.ceil(n / FRAME) for n in counts]
-        return encode_windows(clips, totals, self._states, per_window=self.per_window, layer=self.layer)
+        return encode_windows(
+            clips, totals, self._states, per_window=self.per_window, layer=self.layer
+        )
 
     def _windows(self, wave: Tensor) -> Tensor:
         """(s,) -> (w, 480000), the last window filled with zeros."""
@@ -86,7 +111,9 @@ class WhisperFrames(nn.Module):
 
 
 def encoder(name: str, architecture: Mapping[str, int], ctx: LoadContext) -> nn.Module:
-    """The encoder of a published or fine-tuned Whisper folder, or one with seeded random weights (its positions are sinusoids in both)."""
+    """The encoder of a published or fine-tuned Whisper folder, or one with seeded random weights
+    (its positions are sinusoids in both).
+    """
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 

@@ -1,6 +1,8 @@
-"""First-party datasets: published corpora, the procedural vocal-demo and conversation-demo, and one's own recordings as a folder or a table.
+"""First-party datasets: published corpora, the procedural vocal-demo and conversation-demo, and
+one's own recordings as a folder or a table.
 
-Found through the entry point group ``nverbench`` only. Importing this imports neither numpy, scipy nor soundfile.
+Found through the entry point group ``nverbench`` only. Importing this imports neither numpy, scipy
+nor soundfile.
 """
 
 from __future__ import annotations

@@ -1,15 +1,20 @@
-"""What is said in the procedural dialogues: labels whose order and atmosphere have a known strength, and the evidence each turn gives of its label.
+"""What is said in the procedural dialogues: labels whose order and atmosphere have a known
+strength, and the evidence each turn gives of its label.
 
 The label of a turn, given the one before it and the conversation's dominant label, is drawn from
 
-    T(i -> j) = a [j = dominant] + (1 - a) (o S(i -> j) + (1 - o) / k),     S: stay at i, or go on to i + 1 (the last to the first), half each,
+    T(i -> j) = a [j = dominant] + (1 - a) (o S(i -> j) + (1 - o) / k),     S: stay at i, or go on
+    to i + 1 (the last to the first), half each,
 
-with a the strength of the atmosphere and o that of the order; the first turn is drawn from what the chain settles at, so that every turn of a
-conversation has the same marginals. They are flat where a = 0. Stay-or-go-on was chosen because the turns of a conversation as a bag then say next
-to nothing about one of them: the eigenvalues z of S lie on the circle Re z = |z|^2, where the correlations at all distances cancel.
+with a the strength of the atmosphere and o that of the order; the first turn is drawn from what the
+chain settles at, so that every turn of a conversation has the same marginals. They are flat where a
+= 0. Stay-or-go-on was chosen because the turns of a conversation as a bag then say next to nothing
+about one of them: the eigenvalues z of S lie on the circle Re z = |z|^2, where the correlations at
+all distances cancel.
 
-Four designs differ in a and o only. All else (lengths, speakers, durations, which turns are not scored, the noise of the evidence) comes from the
-same random numbers in the same order: turn 5 of a conversation is the same turn in all four but for its label. Axes: ``k`` labels, ``u`` turns.
+Four designs differ in a and o only. All else (lengths, speakers, durations, which turns are not
+scored, the noise of the evidence) comes from the same random numbers in the same order: turn 5 of a
+conversation is the same turn in all four but for its label. Axes: ``k`` labels, ``u`` turns.
 """
 
 from __future__ import annotations
@@ -26,7 +31,9 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
 
 SEED = 20250108
-"""With it the observers of ``conversation_ideal.py`` gain on these 300 conversations what they gain on 4,000, within a point, in all four designs."""
+"""With it the observers of ``conversation_ideal.py`` gain on these 300 conversations what they gain
+on 4,000, within a point, in all four designs.
+"""
 LABELS = ("calm", "cheerful", "gloomy", "tense")
 SESSIONS = 5
 CONVERSATIONS = 60
@@ -34,13 +41,17 @@ CONVERSATIONS = 60
 FEWEST, MOST = 8, 14
 """Turns of a conversation, every number in between as likely."""
 SHORTEST, LONGEST = 8, 16
-"""Length of a turn in hundredths of a second: short, because training takes time by the frame, and long enough to tell nearly all of the evidence."""
+"""Length of a turn in hundredths of a second: short, because training takes time by the frame, and
+long enough to tell nearly all of the evidence.
+"""
 UNSCORED = 0.10
 """Share of turns that are heard but not scored, whatever their label."""
 REPLY = 0.8
 """How often the other one of the two speakers has the next turn."""
 EVIDENCE = 1.15
-"""Distance of the mean evidence for the true label from that for the others, in standard deviations: one turn alone is right in 60%."""
+"""Distance of the mean evidence for the true label from that for the others, in standard
+deviations: one turn alone is right in 60%.
+"""
 
 
 @dataclass(frozen=True)
@@ -113,11 +124,18 @@ def dialogues(design: Design) -> Iterator[Dialogue]:
     for session in range(1, SESSIONS + 1):
         for number in range(1, CONVERSATIONS + 1):
             rng = np.random.Generator(np.random.PCG64([SEED, session, number]))
-            yield Dialogue(session, number, number % len(LABELS), tuple(turns(design, number % len(LABELS), rng)))
+            yield Dialogue(
+                session,
+                number,
+                number % len(LABELS),
+                tuple(turns(design, number % len(LABELS), rng)),
+            )
 
 
 def turns(design: Design, dominant: int, rng: Generator) -> Iterator[Turn]:
-    """The turns of one conversation; how many random numbers are taken, and for what, does not depend on the design."""
+    """The turns of one conversation; how many random numbers are taken, and for what, does not
+    depend on the design.
+    """
     import numpy as np
 
     u, k = int(rng.integers(FEWEST, MOST + 1)), len(LABELS)
@@ -126,8 +144,12 @@ def turns(design: Design, dominant: int, rng: Generator) -> Iterator[Turn]:
     rows = transition(design, dominant).cumsum(1)
     cumulative, speaker = marginals(design, dominant).cumsum(), int(rng.integers(2))
     for t in range(u):
-        label = min(int(np.searchsorted(cumulative, choice[t], side="right")), k - 1)  # rounding may leave the last sum below 1
+        label = min(
+            int(np.searchsorted(cumulative, choice[t], side="right")), k - 1
+        )  # rounding may leave the last sum below 1
         cumulative = rows[label]
         evidence = noise[t] + EVIDENCE * np.eye(k)[label]
-        yield Turn(label, bool(scored[t]), "fm"[speaker], int(hundredths[t]), tuple(evidence.tolist()))
+        yield Turn(
+            label, bool(scored[t]), "fm"[speaker], int(hundredths[t]), tuple(evidence.tolist())
+        )
         speaker = 1 - speaker if replies[t] else speaker

@@ -1,8 +1,10 @@
-"""What an ideal observer of the procedural dialogues could gain: from one turn, from the bag of turns, and from their order.
+"""What an ideal observer of the procedural dialogues could gain: from one turn, from the bag of
+turns, and from their order.
 
-All three know the generator and get the same evidence per turn; they differ in what they look at. No model can be right more often than the one
-that looks at what the model does, so these are the ceilings that a study of context is held against. Exact inference; the average over conversations
-is a seeded Monte Carlo (or the corpus itself). Axes: ``k`` labels, ``u`` turns.
+All three know the generator and get the same evidence per turn; they differ in what they look at.
+No model can be right more often than the one that looks at what the model does, so these are the
+ceilings that a study of context is held against. Exact inference; the average over conversations is
+a seeded Monte Carlo (or the corpus itself). Axes: ``k`` labels, ``u`` turns.
 """
 
 from __future__ import annotations
@@ -14,7 +16,15 @@ from itertools import product
 from math import factorial, prod
 from typing import TYPE_CHECKING
 
-from nverbench_datasets.conversation_design import EVIDENCE, LABELS, Design, Dialogue, marginals, transition, turns
+from nverbench_datasets.conversation_design import (
+    EVIDENCE,
+    LABELS,
+    Design,
+    Dialogue,
+    marginals,
+    transition,
+    turns,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +61,9 @@ def expected(design: Design, *, conversations: int = 1000, seed: int = 0) -> Ide
 
 
 def judge(design: Design, dialogues: Iterable[Dialogue]) -> Ideal:
-    """The three accuracies over the scored turns of given conversations (``dialogues(design)``: of the corpus)."""
+    """The three accuracies over the scored turns of given conversations (``dialogues(design)``: of
+    the corpus).
+    """
     import numpy as np
 
     right, scored = np.zeros(3), 0
@@ -59,13 +71,18 @@ def judge(design: Design, dialogues: Iterable[Dialogue]) -> Ideal:
         seen = likelihoods(dialogue)
         label = np.array([turn.label for turn in dialogue.turns])
         counts = np.array([turn.scored for turn in dialogue.turns])
-        right += [np.sum((observer.argmax(1) == label)[counts]) for observer in (seen, bag(design, seen), order(design, seen))]
+        right += [
+            np.sum((observer.argmax(1) == label)[counts])
+            for observer in (seen, bag(design, seen), order(design, seen))
+        ]
         scored += int(counts.sum())
     return Ideal(*(right / scored).tolist(), scored)
 
 
 def likelihoods(dialogue: Dialogue) -> Array:
-    """(u, k) p(evidence of the turn | label), up to a factor per turn: exp(EVIDENCE x_k) of unit normals whose means are EVIDENCE apart."""
+    """(u, k) p(evidence of the turn | label), up to a factor per turn: exp(EVIDENCE x_k) of unit
+    normals whose means are EVIDENCE apart.
+    """
     import numpy as np
 
     evidence = EVIDENCE * np.array([turn.evidence for turn in dialogue.turns])
@@ -74,7 +91,9 @@ def likelihoods(dialogue: Dialogue) -> Array:
 
 
 def order(design: Design, seen: Array) -> Array:
-    """(u, k) P(label | all turns in their order): forward-backward over the chain (Rabiner 1989), over every possible dominant label."""
+    """(u, k) P(label | all turns in their order): forward-backward over the chain (Rabiner 1989),
+    over every possible dominant label.
+    """
     import numpy as np
 
     total = np.zeros_like(seen)
@@ -92,17 +111,21 @@ def order(design: Design, seen: Array) -> Array:
 def bag(design: Design, seen: Array) -> Array:
     """(u, k) P(label of a turn | its evidence, and everybody's in any order).
 
-    Every order of the turns is as likely, so labels with counts c weigh w(c) = P(the chain has counts c) / (u! / prod c!) wherever they stand, and
-    P(label of t is j | bag) ~ seen_t(j) sum over labels of the others of prod seen_s(label of s) w(their counts and one j). Both halves of that sum
-    are kept as arrays over counts: of the turns before t, a polynomial's coefficients; of those after it, w summed over their labels.
-    Counts are those of the first k - 1 labels: the last one has the rest.
+    Every order of the turns is as likely, so labels with counts c weigh w(c) = P(the chain has
+    counts c) / (u! / prod c!) wherever they stand, and P(label of t is j | bag) ~ seen_t(j) sum
+    over labels of the others of prod seen_s(label of s) w(their counts and one j). Both halves of
+    that sum are kept as arrays over counts: of the turns before t, a polynomial's coefficients; of
+    those after it, w summed over their labels. Counts are those of the first k - 1 labels: the last
+    one has the rest.
     """
     import numpy as np
 
     u, k = seen.shape
     before = [_nothing(u)]
     for t in range(u - 1):
-        before.append(sum((seen[t, j] * _up(before[t], j) for j in range(k)), np.zeros_like(before[0])))
+        before.append(
+            sum((seen[t, j] * _up(before[t], j) for j in range(k)), np.zeros_like(before[0]))
+        )
     after, posterior = _weights(design, u), np.empty_like(seen)
     for t in range(u - 1, -1, -1):
         with_label = [seen[t, j] * _down(after, j) for j in range(k)]
@@ -124,7 +147,9 @@ def _up(counts: Array, label: int) -> Array:
     """f(c - one of the label): the array after one more turn of it."""
     import numpy as np
 
-    return counts if label == counts.ndim else np.roll(counts, 1, axis=label)  # what comes round is 0: no count is above u
+    return (
+        counts if label == counts.ndim else np.roll(counts, 1, axis=label)
+    )  # what comes round is 0: no count is above u
 
 
 def _down(counts: Array, label: int) -> Array:
@@ -147,11 +172,18 @@ def _weights(design: Design, u: int) -> Array:
     total = np.zeros_like(_nothing(u))
     for dominant in range(k):
         chain = transition(design, dominant)
-        reached = [p * _up(_nothing(u), j) for j, p in enumerate(marginals(design, dominant))]  # by the label of the last turn
+        reached = [
+            p * _up(_nothing(u), j) for j, p in enumerate(marginals(design, dominant))
+        ]  # by the label of the last turn
         for _ in range(u - 1):
-            reached = [_up(sum((chain[i, j] * reached[i] for i in range(k)), np.zeros_like(total)), j) for j in range(k)]
+            reached = [
+                _up(sum((chain[i, j] * reached[i] for i in range(k)), np.zeros_like(total)), j)
+                for j in range(k)
+            ]
         total += sum(reached) / k
     for counts in product(range(u + 1), repeat=k - 1):
         rest = u - sum(counts)
-        total[counts] *= prod(factorial(c) for c in (*counts, rest)) / factorial(u) if rest >= 0 else 0
+        total[counts] *= (
+            prod(factorial(c) for c in (*counts, rest)) / factorial(u) if rest >= 0 else 0
+        )
     return total

@@ -1,8 +1,11 @@
-"""How a turn of the procedural dialogues sounds: noise with four broad bands, one per label, as loud as the evidence for that label says.
+"""How a turn of the procedural dialogues sounds: noise with four broad bands, one per label, as
+loud as the evidence for that label says.
 
-The levels of the four bands relative to each other are all that a turn says of its label. Its length, its level and the hum that makes each speaker
-recognisable are drawn without regard to it. 8 bits are enough for that (the noise of quantisation lies 33 dB or more below the turn), halve the disk,
-and make the same bytes on machines whose last bits differ. Axes: ``s`` samples at 16 kHz, ``k`` labels.
+The levels of the four bands relative to each other are all that a turn says of its label. Its
+length, its level and the hum that makes each speaker recognisable are drawn without regard to it. 8
+bits are enough for that (the noise of quantisation lies 33 dB or more below the turn), halve the
+disk, and make the same bytes on machines whose last bits differ. Axes: ``s`` samples at 16 kHz,
+``k`` labels.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
 RATE = 16000
 LOWEST, HIGHEST = 400.0, 6400.0
-"""Hz: centres of the first and the last band; the others lie between them in equal steps of the mel scale."""
+"""Hz: centres of the first and the last band; the others lie between them in equal steps of the mel
+scale.
+"""
 DECIBEL = 4.0
 """dB that one standard deviation of evidence lifts a band."""
 LEVEL = (0.10, 0.18)
@@ -31,7 +36,9 @@ FADE = 0.005
 """Seconds at both ends, against clicks."""
 
 
-def sound(session: int, speaker: str, hundredths: int, evidence: Sequence[float], rng: Generator) -> NDArray[np.uint8]:
+def sound(
+    session: int, speaker: str, hundredths: int, evidence: Sequence[float], rng: Generator
+) -> NDArray[np.uint8]:
     """One turn (s,), unsigned 8 bit."""
     import numpy as np
 
@@ -47,12 +54,16 @@ def sound(session: int, speaker: str, hundredths: int, evidence: Sequence[float]
 
 
 def _decibel(hertz: NDArray[np.float64], evidence: Sequence[float]) -> NDArray[np.float64]:
-    """Gain at each frequency: pink, and the evidence for each label in its band, crossing over to the next one's."""
+    """Gain at each frequency: pink, and the evidence for each label in its band, crossing over to
+    the next one's.
+    """
     import numpy as np
 
     centres = np.linspace(_mel(np.array(LOWEST)), _mel(np.array(HIGHEST)), len(evidence))
     pink = -10 * np.log10(hertz + 100)  # as many dB in every band of a mel scale, about
-    return DECIBEL * np.interp(_mel(hertz), centres, np.asarray(evidence) - np.mean(evidence)) + pink
+    return (
+        DECIBEL * np.interp(_mel(hertz), centres, np.asarray(evidence) - np.mean(evidence)) + pink
+    )
 
 
 def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

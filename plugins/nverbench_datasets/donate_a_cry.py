@@ -1,8 +1,10 @@
-"""Donate-a-Cry, the cleaned set: infants' cries recorded by phone, sorted by what the contributor took to be the reason.
+"""Donate-a-Cry, the cleaned set: infants' cries recorded by phone, sorted by what the contributor
+took to be the reason.
 
-Layout, as upstream: ``donateacry_corpus_cleaned_and_updated_data/REASON/UUID-TIME-VERSION-SEX-AGE-TAG.wav``. The folder is the label.
-The first 36 characters name an installation of the app: neither a device nor a child (README of the repository), but the closest there
-is to one, so folds keep it together.
+Layout, as upstream:
+``donateacry_corpus_cleaned_and_updated_data/REASON/UUID-TIME-VERSION-SEX-AGE-TAG.wav``. The folder
+is the label. The first 36 characters name an installation of the app: neither a device nor a child
+(README of the repository), but the closest there is to one, so folds keep it together.
 """
 
 from __future__ import annotations
@@ -15,11 +17,23 @@ from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 COUNTS = {"hungry": 382, "discomfort": 27, "tired": 24, "belly_pain": 16, "burping": 8}
-TAGS = {"hu": "hungry", "dc": "discomfort", "ch": "discomfort", "ti": "tired", "bp": "belly_pain", "bu": "burping"}
-"""Tag in the name -> its class. README of the cleaned set: cold or hot became discomfort; lonely, scared and don't know were left out."""
+TAGS = {
+    "hu": "hungry",
+    "dc": "discomfort",
+    "ch": "discomfort",
+    "ti": "tired",
+    "bp": "belly_pain",
+    "bu": "burping",
+}
+"""Tag in the name -> its class. README of the cleaned set: cold or hot became discomfort; lonely,
+scared and don't know were left out.
+"""
 HEX = "[0-9A-Fa-f]"
-# Seconds on iOS, milliseconds on Android; ages are 04 and 48 weeks, 26 and 72 (7 to 24) months, 22 (more than two years).
-NAME = re.compile(rf"({HEX}{{8}}(?:-{HEX}{{4}}){{3}}-{HEX}{{12}})-(?:[0-9]{{10}}|[0-9]{{13}})-[0-9]\.[0-9]-[mf]-(?:04|48|26|72|22)-([a-z]{{2}})\.wav")
+# Seconds on iOS, milliseconds on Android; ages are 04 and 48 weeks, 26 and 72 (7 to 24) months, 22
+# (more than two years).
+NAME = re.compile(
+    rf"({HEX}{{8}}(?:-{HEX}{{4}}){{3}}-{HEX}{{12}})-(?:[0-9]{{10}}|[0-9]{{13}})-[0-9]\.[0-9]-[mf]-(?:04|48|26|72|22)-([a-z]{{2}})\.wav"
+)
 CLEANED = "donateacry_corpus_cleaned_and_updated_data"
 
 LAYOUT = Layout(
@@ -42,9 +56,14 @@ def parse(name: str, folder: str = "") -> Said | str:
     if tag not in TAGS:
         return f"tag {tag} is not one of {', '.join(TAGS)}; remove it"
     if folder not in COUNTS:
-        return f"lies in none of the folders {', '.join(COUNTS)}, which say the label; put it into one or remove it"
+        return (
+            f"lies in none of the folders {', '.join(COUNTS)}, which say the label; put it into one"
+            " or remove it"
+        )
     if TAGS[tag] != folder:
-        return f"lies in {folder}, but its name says {TAGS[tag]}; put it into that folder or remove it"
+        return (
+            f"lies in {folder}, but its name says {TAGS[tag]}; put it into that folder or remove it"
+        )
     return Said(id=name.removesuffix(".wav"), label=folder, group=installation)
 
 
@@ -60,7 +79,12 @@ def sample(root: Path) -> None:
         for time in (1430000000, 1430000060):
             for tag in ("hu", "ti"):
                 name = f"{installation}-{time + 600 * number}-1.0-f-04-{tag}.wav"
-                write_tone(root / CLEANED / TAGS[tag] / name, 300.0 + 15 * number + 25 * (time % 2), rate=8000, falling=tag == "ti")
+                write_tone(
+                    root / CLEANED / TAGS[tag] / name,
+                    300.0 + 15 * number + 25 * (time % 2),
+                    rate=8000,
+                    falling=tag == "ti",
+                )
 
 
 DONATE_A_CRY = Dataset(
@@ -71,7 +95,10 @@ DONATE_A_CRY = Dataset(
     label_card=LabelCard(
         kind="perceived",
         setting="in the wild: cries recorded by contributors' phones",
-        raters="one: the contributor, who guessed the reason; the cleaners removed what they heard to be no cry",
+        raters=(
+            "one: the contributor, who guessed the reason; the cleaners removed what they heard to"
+            " be no cry"
+        ),
         languages="none (infants)",
         ages="0 weeks to more than 2 years, as the contributor said",
     ),

@@ -1,7 +1,8 @@
 """EmoDB, the Berlin database: ten actors saying ten German sentences in seven emotions.
 
-Layout, as published: ``wav/SSTTTEv.wav`` (speaker, text, emotion, version). The version is a letter: a speaker who gave the same text in
-the same emotion more than once has ``a``, ``b``, ``c`` ...; each is a clip of its own.
+Layout, as published: ``wav/SSTTTEv.wav`` (speaker, text, emotion, version). The version is a
+letter: a speaker who gave the same text in the same emotion more than once has ``a``, ``b``, ``c``
+...; each is a clip of its own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,24 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 TEXTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
 # The letters are the German words': Wut, Langeweile, neutral, Freude, Angst, Trauer, Ekel.
-EMOTIONS = {"W": "anger", "L": "boredom", "N": "neutral", "F": "happiness", "A": "fear", "T": "sadness", "E": "disgust"}
-COUNTS = {"anger": 127, "boredom": 81, "neutral": 79, "happiness": 71, "fear": 69, "sadness": 62, "disgust": 46}
+EMOTIONS = {
+    "W": "anger",
+    "L": "boredom",
+    "N": "neutral",
+    "F": "happiness",
+    "A": "fear",
+    "T": "sadness",
+    "E": "disgust",
+}
+COUNTS = {
+    "anger": 127,
+    "boredom": 81,
+    "neutral": 79,
+    "happiness": 71,
+    "fear": 69,
+    "sadness": 62,
+    "disgust": 46,
+}
 NAME = re.compile(r"([0-9]{2})([ab][0-9]{2})([A-Z])([a-z])\.wav")
 
 LICENCE = "unknown (its terms were not verified)"
@@ -25,7 +42,8 @@ LAYOUT = Layout(
     title="EmoDB",
     corpus="emodb",
     clips="wav/SSTTTEv.wav (speaker, text, emotion, version)",
-    # By hand: its home has no https, and the archive on Zenodo (record 17651657) is version 2.0, which is another list of clips.
+    # By hand: its home has no https, and the archive on Zenodo (record 17651657) is version 2.0,
+    # which is another list of clips.
     how="unpack http://emodb.bilderbar.info/download/download.zip && nverbench data add emodb PATH",
     places=("wav", ""),
 )
@@ -56,7 +74,11 @@ def sample(root: Path) -> None:
     for number, speaker in enumerate(SPEAKERS[:5]):
         for version in "ab":
             for emotion in "WT":
-                write_tone(root / "wav" / f"{speaker}a01{emotion}{version}.wav", 90.0 + 12 * number + 20 * (version == "b"), falling=emotion == "T")
+                write_tone(
+                    root / "wav" / f"{speaker}a01{emotion}{version}.wav",
+                    90.0 + 12 * number + 20 * (version == "b"),
+                    falling=emotion == "T",
+                )
 
 
 EMODB = Dataset(
@@ -67,12 +89,21 @@ EMODB = Dataset(
     label_card=LabelCard(
         kind="portrayed",
         setting="acted: ten actors, ten sentences, an emotion that was asked for",
-        raters="listeners (their number: not verified); only utterances that 80 % recognised and 60 % found natural were kept",
+        raters=(
+            "listeners (their number: not verified); only utterances that 80 % recognised and 60 %"
+            " found natural were kept"
+        ),
         languages="German",
         ages="21 to 35",
     ),
     sample=sample,
-    sources=(Source(address="http://emodb.bilderbar.info/download/download.zip", licence=LICENCE, how=LAYOUT.how),),
+    sources=(
+        Source(
+            address="http://emodb.bilderbar.info/download/download.zip",
+            licence=LICENCE,
+            how=LAYOUT.how,
+        ),
+    ),
     counts=COUNTS,
     common={label: label for label in COUNTS},
     share="labels-only",

@@ -1,7 +1,9 @@
-"""What six vocal bursts do over time: the physiological signature of each, with wide variation from clip to clip.
+"""What six vocal bursts do over time: the physiological signature of each, with wide variation from
+clip to clip.
 
-Numbers without a source are ours, set so that the classes can be learnt and yet overlap (laugh and cry share a voiced vowel, cry and
-scream a high one, sigh and gasp breath). None is a claim about how often people do what.
+Numbers without a source are ours, set so that the classes can be learnt and yet overlap (laugh and
+cry share a voiced vowel, cry and scream a high one, sigh and gasp breath). None is a claim about
+how often people do what.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ SHORTEST, LONGEST = 0.5, 1.95  # seconds
 
 
 def laugh(voice: Voice, rng: Generator) -> Gesture:
-    """Voiced bursts, h-a-h-a, 4 to 6 a second, pitch and energy falling over the bout (Bachorowski, Smoski and Owren 2001)."""
+    """Voiced bursts, h-a-h-a, 4 to 6 a second, pitch and energy falling over the bout (Bachorowski,
+    Smoski and Owren 2001).
+    """
     import numpy as np
 
     u, seconds = _time(rng, 0.8, 1.9)
@@ -51,8 +55,13 @@ def cry(voice: Voice, rng: Generator) -> Gesture:
     tremor = np.sin(2 * np.pi * rng.uniform(5, 8) * u * seconds + rng.uniform(0, 6))
     arch = np.sin(np.pi * u ** rng.uniform(0.6, 1.5))
     return Gesture(
-        f0=voice.f0 * rng.uniform(1.3, 3.0) * (0.85 + rng.uniform(0.1, 0.4) * arch) * (1 + rng.uniform(0.01, 0.05) * tremor),
-        voicing=(0.35 + 0.65 * arch) * (1 - rng.uniform(0.05, 0.6) * (0.5 + 0.5 * tremor)) * rng.uniform(0.4, 1.0),
+        f0=voice.f0
+        * rng.uniform(1.3, 3.0)
+        * (0.85 + rng.uniform(0.1, 0.4) * arch)
+        * (1 + rng.uniform(0.01, 0.05) * tremor),
+        voicing=(0.35 + 0.65 * arch)
+        * (1 - rng.uniform(0.05, 0.6) * (0.5 + 0.5 * tremor))
+        * rng.uniform(0.4, 1.0),
         breath=_flat(u, rng.uniform(0.01, 0.15)),
         darkness=_flat(u, rng.uniform(0.0, 0.7)),
         f1=0.9 + rng.uniform(0.0, 0.6) * arch,
@@ -86,7 +95,9 @@ def sigh(voice: Voice, rng: Generator) -> Gesture:
 
 
 def scream(voice: Voice, rng: Generator) -> Gesture:
-    """High, bright and rough: amplitude modulated at 30 to 150 Hz (Arnal et al. 2015), jaw wide open."""
+    """High, bright and rough: amplitude modulated at 30 to 150 Hz (Arnal et al. 2015), jaw wide
+    open.
+    """
     import numpy as np
 
     u, _ = _time(rng, 0.6, 1.9)
@@ -107,7 +118,9 @@ def scream(voice: Voice, rng: Generator) -> Gesture:
 
 
 def growl(voice: Voice, rng: Generator) -> Gesture:
-    """Low and irregular: every other pulse weaker (subharmonics), strong jitter, a rounded tract."""
+    """Low and irregular: every other pulse weaker (subharmonics), strong jitter, a rounded
+    tract.
+    """
     import numpy as np
 
     u, _ = _time(rng, 0.6, 1.9)
@@ -129,7 +142,9 @@ def growl(voice: Voice, rng: Generator) -> Gesture:
 
 
 def gasp(voice: Voice, rng: Generator) -> Gesture:
-    """A short breath in: noise that swells, resonances that rise as the jaw opens; now and then a voiced onset."""
+    """A short breath in: noise that swells, resonances that rise as the jaw opens; now and then a
+    voiced onset.
+    """
     import numpy as np
 
     u, _ = _time(rng, 0.5, 1.1)

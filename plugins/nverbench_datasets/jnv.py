@@ -1,7 +1,8 @@
-"""JNV: Japanese nonverbal vocalisations of six emotions by four speakers, phrases given (R) or free (F).
+"""JNV: Japanese nonverbal vocalisations of six emotions by four speakers, phrases given (R) or free
+(F).
 
-Layout, as unpacked: ``SPEAKER/SPEAKER_EMOTION_ID_KIND.wav``. Four speakers cannot be cut into five speaker-disjoint folds: one is left out
-at a time.
+Layout, as unpacked: ``SPEAKER/SPEAKER_EMOTION_ID_KIND.wav``. Four speakers cannot be cut into five
+speaker-disjoint folds: one is left out at a time.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ LAYOUT = Layout(
     corpus="jnv",
     clips=f"SPEAKER/{NAMED}",
     folders=re.compile("|".join(SPEAKERS)),
-    # Beside the speakers' folders the archive has readme.txt, phrases.txt and three tables of ratings; anything else does not belong there.
+    # Beside the speakers' folders the archive has readme.txt, phrases.txt and three tables of
+    # ratings; anything else does not belong there.
     beside=re.compile(r".+\.(txt|md|csv|tsv|pdf)", re.IGNORECASE),
 )
 
 LICENCE = "CC BY-SA 4.0"
-SOURCE = Source(address="https://ss-takashi.sakura.ne.jp/corpus/jnv/jnv_corpus_ver3.zip", licence=LICENCE)
+SOURCE = Source(
+    address="https://ss-takashi.sakura.ne.jp/corpus/jnv/jnv_corpus_ver3.zip", licence=LICENCE
+)
 CITATION = """@article{xin2024jnv,
   title = {{JNV} corpus: A corpus of {Japanese} nonverbal vocalizations with diverse phrases and emotions},
   author = {Xin, Detai and Takamichi, Shinnosuke and Saruwatari, Hiroshi},
@@ -40,8 +44,13 @@ CITATION = """@article{xin2024jnv,
 }"""
 CARD = LabelCard(
     kind="portrayed",
-    setting="acted: one professional (M2) and three amateurs, given emotional scenarios; phrases crowd-sourced (R) or left to the speaker (F)",
-    raters="crowd workers rated and recognised the clips; the label is the emotion that was asked for",
+    setting=(
+        "acted: one professional (M2) and three amateurs, given emotional scenarios; phrases"
+        " crowd-sourced (R) or left to the speaker (F)"
+    ),
+    raters=(
+        "crowd workers rated and recognised the clips; the label is the emotion that was asked for"
+    ),
     languages="Japanese",
 )
 
@@ -55,7 +64,10 @@ def parse(name: str, folder: str = "") -> Said | str:
     if speaker not in SPEAKERS:
         return f"speaker {speaker} is not one of {', '.join(SPEAKERS)}; remove it"
     if speaker != folder:
-        return f"speaker {speaker} in {f'the folder of {folder}' if folder else 'no folder of a speaker'}; move it"
+        return (
+            f"speaker {speaker} in"
+            f" {f'the folder of {folder}' if folder else 'no folder of a speaker'}; move it"
+        )
     if emotion not in EMOTIONS:
         return f"emotion {emotion} is not one of {', '.join(EMOTIONS)}; remove it"
     if kind not in KINDS:
@@ -64,19 +76,29 @@ def parse(name: str, folder: str = "") -> Said | str:
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip at ``root``: the folder that holds the speakers' folders, or one that the archive was unpacked in."""
+    """Every clip at ``root``: the folder that holds the speakers' folders, or one that the archive
+    was unpacked in.
+    """
     return read(root, LAYOUT, parse)
 
 
 def sample(root: Path) -> None:
-    """Writes a tiny tree in the published layout: the 4 speakers x 2 emotions x both phrase kinds."""
+    """Writes a tiny tree in the published layout: the 4 speakers x 2 emotions x both phrase
+    kinds.
+    """
     for i, speaker in enumerate(SPEAKERS):
         for emotion in ("angry", "sad"):
             for kind, hertz in zip(KINDS, (200.0, 300.0), strict=True):
-                write_tone(root / speaker / f"{speaker}_{emotion}_01_{kind}.wav", hertz + 20 * i, rate=48000, falling=emotion == "sad")
+                write_tone(
+                    root / speaker / f"{speaker}_{emotion}_01_{kind}.wav",
+                    hertz + 20 * i,
+                    rate=48000,
+                    falling=emotion == "sad",
+                )
 
 
-# Its readme says 420 clips, 105 per speaker (and counts 87 given and 15 free phrases among those: 102). How many per emotion is not published, and
+# Its readme says 420 clips, 105 per speaker (and counts 87 given and 15 free phrases among those:
+# 102). How many per emotion is not published, and
 # is not the same for each: 105 / 6 is no whole number.
 JNV = Dataset(
     name="jnv",
@@ -88,7 +110,14 @@ JNV = Dataset(
     sample=sample,
     sources=(SOURCE,),
     group_counts=dict.fromkeys(SPEAKERS, 105),
-    common={"angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "sad": "sadness", "surprise": "surprise"},
+    common={
+        "angry": "anger",
+        "disgust": "disgust",
+        "fear": "fear",
+        "happy": "happiness",
+        "sad": "sadness",
+        "surprise": "surprise",
+    },
     share="open",
     licence=LICENCE,
     citation=CITATION,

@@ -1,4 +1,6 @@
-"""What lies in a folder, in one order on every machine, with names that can be printed, stored and compared."""
+"""What lies in a folder, in one order on every machine, with names that can be printed, stored and
+compared.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,18 @@ from nverbench import DatasetError, Misfit
 
 
 def shown(path: Path, root: Path) -> str:
-    """The posix path relative to ``root`` that a message or a misfit may carry; bytes that are not UTF-8 are escaped."""
+    """The posix path relative to ``root`` that a message or a misfit may carry; bytes that are not
+    UTF-8 are escaped.
+    """
     return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def portable(path: Path, root: Path) -> str | None:
-    """The posix path relative to ``root``, the same on every machine; None when the name is not UTF-8 and so cannot be.
+    """The posix path relative to ``root``, the same on every machine; None when the name is not
+    UTF-8 and so cannot be.
 
-    macOS may hand out decomposed accents and Linux composed ones: the composed form (Unicode NFC) is used.
+    macOS may hand out decomposed accents and Linux composed ones: the composed form (Unicode NFC)
+    is used.
     """
     name = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
     try:
@@ -37,13 +43,20 @@ def entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
-        raise DatasetError(f"{folder}: expected a folder that can be read, got {error.strerror}; mend its permissions") from error
+        raise DatasetError(
+            f"{folder}: expected a folder that can be read, got {error.strerror}; mend its"
+            " permissions"
+        ) from error
 
 
-def walk(folder: Path, root: Path, above: frozenset[Path] = frozenset(), *, hidden: bool = False) -> Iterator[Path | Misfit]:
-    """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over unless asked for.
+def walk(
+    folder: Path, root: Path, above: frozenset[Path] = frozenset(), *, hidden: bool = False
+) -> Iterator[Path | Misfit]:
+    """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over
+    unless asked for.
 
-    Links are followed. One that leads back to a folder it lies in is a misfit instead of an endless walk.
+    Links are followed. One that leads back to a folder it lies in is a misfit instead of an endless
+    walk.
     """
     above = above | {folder.resolve()}
     for entry in entries(folder):
@@ -70,7 +83,9 @@ def why_unreadable(path: Path) -> str | None:
     if path.is_file():
         return None
     if path.is_symlink():
-        return "a broken link: the file it points to is not there; restore the file or remove the link"
+        return (
+            "a broken link: the file it points to is not there; restore the file or remove the link"
+        )
     return "neither a file nor a folder; remove it"
 
 
@@ -81,4 +96,6 @@ def why_no_audio(path: Path) -> str | None:
         return reason
     if not os.access(path, os.R_OK):
         return "it may not be read; mend its permissions"
-    return "an empty file (0 bytes); fetch it again or remove it" if path.stat().st_size == 0 else None
+    return (
+        "an empty file (0 bytes); fetch it again or remove it" if path.stat().st_size == 0 else None
+    )

@@ -1,9 +1,12 @@
-"""MESD, the Mexican Emotional Speech Database: single Spanish words by women, men and children in six emotions.
+"""MESD, the Mexican Emotional Speech Database: single Spanish words by women, men and children in
+six emotions.
 
-Layout, as published: ``Emotion_{F|M|C}_{A|B}_word.wav`` (emotion, voice, corpus of words, word). Eleven people speak, but the name tells
-only whether a woman, a man or a child does: a clip has no speaker, no speaker-disjoint folds can be cut, and every number on this
-corpus is one where the voice may have been heard in training. Version 5 also has women's voices made less natural by computer, whose names
-carry the level, and so a digit, before the word: they are another set and none of the 862.
+Layout, as published: ``Emotion_{F|M|C}_{A|B}_word.wav`` (emotion, voice, corpus of words, word).
+Eleven people speak, but the name tells only whether a woman, a man or a child does: a clip has no
+speaker, no speaker-disjoint folds can be cut, and every number on this corpus is one where the
+voice may have been heard in training. Version 5 also has women's voices made less natural by
+computer, whose names carry the level, and so a digit, before the word: they are another set and
+none of the 862.
 """
 
 from __future__ import annotations
@@ -15,7 +18,14 @@ from pathlib import Path
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
-COUNTS = {"Anger": 143, "Disgust": 144, "Fear": 144, "Happiness": 144, "Neutral": 143, "Sadness": 144}
+COUNTS = {
+    "Anger": 143,
+    "Disgust": 144,
+    "Fear": 144,
+    "Happiness": 144,
+    "Neutral": 143,
+    "Sadness": 144,
+}
 VOICES, WORD_CORPORA = ("F", "M", "C"), ("A", "B")
 NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d]|[ -])*)\.wav")
 
@@ -23,7 +33,10 @@ LAYOUT = Layout(
     title="MESD",
     corpus="mesd",
     clips="Emotion_V_C_word.wav (emotion, voice F, M or C, word corpus A or B, word)",
-    how="unpack version 5 from https://data.mendeley.com/datasets/cy34mh68j9/5 && nverbench data add mesd PATH",
+    how=(
+        "unpack version 5 from https://data.mendeley.com/datasets/cy34mh68j9/5 && nverbench data"
+        " add mesd PATH"
+    ),
 )
 
 
@@ -31,7 +44,10 @@ def parse(name: str, folder: str = "") -> Said | str:
     """What a file name says, or the reason why it says nothing."""
     match = NAME.fullmatch(name)
     if match is None:
-        return "not named Emotion_V_C_word.wav (emotion, voice, word corpus, word); rename or remove it"
+        return (
+            "not named Emotion_V_C_word.wav (emotion, voice, word corpus, word); rename or"
+            " remove it"
+        )
     emotion, voice, words, _ = match.groups()
     if emotion not in COUNTS:
         return f"emotion {emotion} is not one of {', '.join(COUNTS)}; remove it"
@@ -52,7 +68,11 @@ def sample(root: Path) -> None:
     for step, voice in enumerate(VOICES):
         for number, word in enumerate(("abajo", "ayer", "gracias", "hoy")):
             for emotion in ("Anger", "Sadness"):
-                write_tone(root / f"{emotion}_{voice}_A_{word}.wav", 90.0 + 40 * step + 10 * number, falling=emotion == "Sadness")
+                write_tone(
+                    root / f"{emotion}_{voice}_A_{word}.wav",
+                    90.0 + 40 * step + 10 * number,
+                    falling=emotion == "Sadness",
+                )
 
 
 MESD = Dataset(
@@ -62,15 +82,28 @@ MESD = Dataset(
     labels=tuple(COUNTS),
     label_card=LabelCard(
         kind="portrayed",
-        setting="acted: eleven people who are no professional actors (3 women, 2 men, 6 children), an emotion that was asked for; file names "
-        "do not tell who speaks, so folds cannot keep a speaker out of training",
-        raters="none: checked by classifiers trained on the recordings; the label is the emotion that was asked for",
+        setting=(
+            "acted: eleven people who are no professional actors (3 women, 2 men, 6 children), an"
+            " emotion that was asked for; file names do not tell who speaks, so folds cannot keep a"
+            " speaker out of training"
+        ),
+        raters=(
+            "none: checked by classifiers trained on the recordings; the label is the emotion that"
+            " was asked for"
+        ),
         languages="Mexican Spanish",
         ages="on average 23 (women), 24 (men) and 10 years (children)",
     ),
     folds=("random",),
     sample=sample,
-    sources=(Source(address="https://data.mendeley.com/datasets/cy34mh68j9/5", licence="CC BY 4.0", revision="5", how=LAYOUT.how),),
+    sources=(
+        Source(
+            address="https://data.mendeley.com/datasets/cy34mh68j9/5",
+            licence="CC BY 4.0",
+            revision="5",
+            how=LAYOUT.how,
+        ),
+    ),
     counts=COUNTS,
     common={label: label.lower() for label in COUNTS},
     share="open",

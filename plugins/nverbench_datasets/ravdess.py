@@ -1,7 +1,8 @@
 """RAVDESS, speech part, audio only: 24 actors saying two English sentences in eight emotions.
 
-Layout, as published: ``Actor_AA/03-01-EE-II-SS-RR-AA.wav`` (audio only, speech, emotion, intensity, statement, repetition, actor; odd
-actors are men, even ones women). Song files (``03-02-...``) are named as such: they are another part of the corpus.
+Layout, as published: ``Actor_AA/03-01-EE-II-SS-RR-AA.wav`` (audio only, speech, emotion, intensity,
+statement, repetition, actor; odd actors are men, even ones women). Song files (``03-02-...``) are
+named as such: they are another part of the corpus.
 """
 
 from __future__ import annotations
@@ -15,9 +16,16 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 ACTORS = 24
-NAME = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})\.wav")
+NAME = re.compile(
+    r"([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})\.wav"
+)
 
-LAYOUT = Layout(title="RAVDESS", corpus="ravdess", clips="Actor_AA/03-01-EE-II-SS-RR-AA.wav", folders=re.compile(r"Actor_[0-9]{2}"))
+LAYOUT = Layout(
+    title="RAVDESS",
+    corpus="ravdess",
+    clips="Actor_AA/03-01-EE-II-SS-RR-AA.wav",
+    folders=re.compile(r"Actor_[0-9]{2}"),
+)
 
 
 def parse(name: str, folder: str = "") -> Said | str:
@@ -29,20 +37,28 @@ def parse(name: str, folder: str = "") -> Said | str:
     if (modality, channel) == ("03", "02"):
         return "a song; this dataset is the speech part; remove it"
     if (modality, channel) != ("03", "01"):
-        return f"modality {modality} and vocal channel {channel} are not 03 and 01 (audio only, speech); remove it"
+        return (
+            f"modality {modality} and vocal channel {channel} are not 03 and 01 (audio only,"
+            " speech); remove it"
+        )
     if not 1 <= int(emotion) <= len(EMOTIONS):
         return f"emotion {emotion} is not one of 01 to 0{len(EMOTIONS)}; remove it"
     if not 1 <= int(actor) <= ACTORS:
         return f"actor {actor} is not one of 01 to {ACTORS}; remove it"
     if {statement, repetition, intensity} - {"01", "02"} or (emotion, intensity) == ("01", "02"):
-        return "intensity, statement and repetition are 01 or 02, and neutral has intensity 01 only; remove it"
+        return (
+            "intensity, statement and repetition are 01 or 02, and neutral has intensity 01 only;"
+            " remove it"
+        )
     if folder and folder != f"Actor_{actor}":
         return f"lies in {folder}, but its name says actor {actor}; put it into Actor_{actor}"
     return Said(id=name.removesuffix(".wav"), label=EMOTIONS[int(emotion) - 1], speaker=actor)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip at ``root``: the folder that holds the actors' folders, one of those, or one flat folder of wav files."""
+    """Every clip at ``root``: the folder that holds the actors' folders, one of those, or one flat
+    folder of wav files.
+    """
     return read(root, LAYOUT, parse)
 
 
@@ -52,7 +68,11 @@ def sample(root: Path) -> None:
         for repetition in (1, 2):
             for emotion in (4, 5):
                 name = f"03-01-{emotion:02d}-01-01-{repetition:02d}-{actor:02d}.wav"
-                write_tone(root / f"Actor_{actor:02d}" / name, 90.0 + 12 * actor + 20 * (repetition - 1), falling=emotion == 4)
+                write_tone(
+                    root / f"Actor_{actor:02d}" / name,
+                    90.0 + 12 * actor + 20 * (repetition - 1),
+                    falling=emotion == 4,
+                )
 
 
 RAVDESS = Dataset(
@@ -62,13 +82,24 @@ RAVDESS = Dataset(
     labels=EMOTIONS,
     label_card=LabelCard(
         kind="portrayed",
-        setting="acted: 24 professional actors, two sentences, an emotion and an intensity that were asked for",
-        raters="247 untrained people judged the recordings, ten each; the label is the emotion that was asked for",
+        setting=(
+            "acted: 24 professional actors, two sentences, an emotion and an intensity that were"
+            " asked for"
+        ),
+        raters=(
+            "247 untrained people judged the recordings, ten each; the label is the emotion that"
+            " was asked for"
+        ),
         languages="English (North American)",
         ages="21 to 33 (not verified)",
     ),
     sample=sample,
-    sources=(Source(address="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip", licence="CC BY-NC-SA 4.0"),),
+    sources=(
+        Source(
+            address="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip",
+            licence="CC BY-NC-SA 4.0",
+        ),
+    ),
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
     common={

@@ -1,7 +1,9 @@
-"""A source-filter voice: glottal pulses and breath noise through the resonances of a vocal tract (Fant 1960).
+"""A source-filter voice: glottal pulses and breath noise through the resonances of a vocal tract
+(Fant 1960).
 
-What a clip does over time is a :class:`Gesture`, who does it a :class:`Voice`. The radiation at the lips is a differentiator; being
-linear it is applied to the glottal flow, before the tract (Klatt 1980). Shapes: ``s`` samples at 16 kHz, ``c`` control points, 200 a second.
+What a clip does over time is a :class:`Gesture`, who does it a :class:`Voice`. The radiation at the
+lips is a differentiator; being linear it is applied to the glottal flow, before the tract (Klatt
+1980). Shapes: ``s`` samples at 16 kHz, ``c`` control points, 200 a second.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 RATE = 16000
 CONTROL_RATE = 200
-OVERSAMPLING = 3  # the pulse is drawn at 48 kHz, so that the corners of a scream's pulses do not fold back (ours)
+# the pulse is drawn at 48 kHz, so that the corners of a scream's pulses do not fold back (ours)
+OVERSAMPLING = 3
 SOUND_SPEED = 35000.0  # cm/s in warm moist air (Fant 1960)
 RESONANCES = 5
 RISE, FALL = 0.40, 0.16  # of the period: the pulse that listeners preferred (Rosenberg 1971)
@@ -101,7 +104,9 @@ def _at(track: Track, samples: int) -> Track:
 
 
 def _pulses(gesture: Gesture, samples: int, rng: Generator) -> Track:
-    """The derivative of the glottal flow (s,), about 1 in amplitude: Rosenberg's trigonometric pulse, one per jittered period."""
+    """The derivative of the glottal flow (s,), about 1 in amplitude: Rosenberg's trigonometric
+    pulse, one per jittered period.
+    """
     import numpy as np
     from scipy.signal import resample_poly
 
@@ -119,13 +124,18 @@ def _pulses(gesture: Gesture, samples: int, rng: Generator) -> Track:
     index, phase = np.divmod(cycle, 1.0)
     rising = 0.5 * (1 - np.cos(np.pi * phase / RISE))
     falling = np.cos(0.5 * np.pi * (phase - RISE) / FALL)
-    flow = np.where(phase < RISE, rising, np.where(phase < RISE + FALL, falling, 0.0)) * np.asarray(heights)[index.astype(int)]
+    flow = (
+        np.where(phase < RISE, rising, np.where(phase < RISE + FALL, falling, 0.0))
+        * np.asarray(heights)[index.astype(int)]
+    )
     flow = np.diff(flow, prepend=0.0)  # radiation
     return np.asarray(resample_poly(flow / np.abs(flow).max(), 1, OVERSAMPLING))
 
 
 def _noise(darkness: Track, rng: Generator) -> Track:
-    """Breath noise (s,), about 1 in amplitude, that crosses from white to dull as ``darkness`` (s,) says."""
+    """Breath noise (s,), about 1 in amplitude, that crosses from white to dull as ``darkness`` (s,)
+    says.
+    """
     import numpy as np
     from scipy.signal import lfilter
 
@@ -136,11 +146,15 @@ def _noise(darkness: Track, rng: Generator) -> Track:
 
 
 def _tract(voice: Voice, gesture: Gesture, source: Track) -> Track:
-    """The source (s,) through five resonators in cascade, their frequencies renewed at every control point (Klatt 1980)."""
+    """The source (s,) through five resonators in cascade, their frequencies renewed at every
+    control point (Klatt 1980).
+    """
     import numpy as np
     from scipy.signal import lfilter
 
-    neutral = SOUND_SPEED / (4 * voice.tract) * (2 * np.arange(RESONANCES) + 1)  # a tube closed at one end (Fant 1960)
+    neutral = (
+        SOUND_SPEED / (4 * voice.tract) * (2 * np.arange(RESONANCES) + 1)
+    )  # a tube closed at one end (Fant 1960)
     shape = np.ones((len(gesture.f1), RESONANCES))
     shape[:, 0], shape[:, 1] = gesture.f1, gesture.f2
     hertz = np.clip(neutral * shape, 150, 0.46 * RATE)  # (c, 5)
@@ -155,12 +169,16 @@ def _tract(voice: Voice, gesture: Gesture, source: Track) -> Track:
         state = np.zeros(2)
         for i in range(len(hertz)):
             block = slice(i * step, (i + 1) * step)
-            wave[block], state = lfilter([a[i, k]], [1.0, -b[i, k], -c[i, k]], wave[block], zi=state)
+            wave[block], state = lfilter(
+                [a[i, k]], [1.0, -b[i, k], -c[i, k]], wave[block], zi=state
+            )
     return wave
 
 
 def _record(voice: Voice, wave: Track) -> Track:
-    """The clip (s,) through the speaker's recording chain: one zero or one pole that lifts or lowers the treble."""
+    """The clip (s,) through the speaker's recording chain: one zero or one pole that lifts or
+    lowers the treble.
+    """
     import numpy as np
     from scipy.signal import lfilter
 

@@ -1,7 +1,8 @@
 """VIVAE: non-speech vocalisations of six affective states at four intensities, by eleven speakers.
 
-One local copy, two datasets: the full set, and the core set that its authors chose by judged authenticity. Layout, as unpacked:
-``full_set/S##_STATE_INTENSITY_ID.wav`` and ``core_set/...`` with the same names.
+One local copy, two datasets: the full set, and the core set that its authors chose by judged
+authenticity. Layout, as unpacked: ``full_set/S##_STATE_INTENSITY_ID.wav`` and ``core_set/...`` with
+the same names.
 """
 
 from __future__ import annotations
@@ -37,9 +38,15 @@ CITATION = """@article{holz2022vivae,
 }"""
 CARD = LabelCard(
     kind="portrayed",
-    setting="acted: eleven speakers vocalised each state from low to peak intensity; pleasure is sexual pleasure, pain is physical pain, "
-    "achievement is achievement or triumph (the paper's words)",
-    raters="none; the label is the state that was asked for (the core set was chosen by judged authenticity)",
+    setting=(
+        "acted: eleven speakers vocalised each state from low to peak intensity; pleasure is sexual"
+        " pleasure, pain is physical pain, achievement is achievement or triumph (the paper's"
+        " words)"
+    ),
+    raters=(
+        "none; the label is the state that was asked for (the core set was chosen by judged"
+        " authenticity)"
+    ),
     languages="none: no words",
 )
 
@@ -60,7 +67,9 @@ def parse(name: str, folder: str = "") -> Said | str:
 
 
 def load_full(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip of ``full_set``, and what lies beside them there; ``root`` is the folder that holds ``full_set``, or one around it."""
+    """Every clip of ``full_set``, and what lies beside them there; ``root`` is the folder that
+    holds ``full_set``, or one around it.
+    """
     return read(root, FULL_SET, parse)
 
 
@@ -70,7 +79,9 @@ def load_core(root: Path) -> Iterator[Clip | Misfit]:
 
 
 def sample(root: Path) -> None:
-    """Writes a tiny tree in the published layout: 5 speakers x 2 states x 2 intensities in full, the peaks of them in core."""
+    """Writes a tiny tree in the published layout: 5 speakers x 2 states x 2 intensities in full,
+    the peaks of them in core.
+    """
     for speaker in range(1, 6):
         for state in ("anger", "pleasure"):
             for intensity, hertz in (("low", 200.0), ("peak", 400.0)):
@@ -79,13 +90,30 @@ def sample(root: Path) -> None:
                     write_tone(path, hertz + 15 * speaker, rate=44100, falling=state == "pleasure")
 
 
-# The record's numbers: 1,085 clips; the core set is fully crossed: 6 states x 4 intensities x 10 speakers x 2 items (paper, abstract).
-FULL = {"achievement": 161, "anger": 174, "fear": 176, "pain": 185, "pleasure": 202, "surprise": 187}
+# The record's numbers: 1,085 clips; the core set is fully crossed: 6 states x 4 intensities x 10
+# speakers x 2 items (paper, abstract).
+FULL = {
+    "achievement": 161,
+    "anger": 174,
+    "fear": 176,
+    "pain": 185,
+    "pleasure": 202,
+    "surprise": 187,
+}
 CORE = dict.fromkeys(STATES, 4 * 10 * 2)
-BY_SPEAKER = {f"S{i + 1:02d}": n for i, n in enumerate((93, 101, 101, 108, 111, 111, 103, 108, 108, 87, 54))}
+BY_SPEAKER = {
+    f"S{i + 1:02d}": n for i, n in enumerate((93, 101, 101, 108, 111, 111, 103, 108, 108, 87, 54))
+}
 """Clips of the full set; which ten speakers the core set has is not said, so it declares none."""
-# Sexual pleasure is nobody else's pleasure, and surprise is one of the positive states here (common.py).
-COMMON = {"achievement": "triumph", "anger": "anger", "fear": "fear", "pain": "pain", "surprise": "positive-surprise"}
+# Sexual pleasure is nobody else's pleasure, and surprise is one of the positive states here
+# (common.py).
+COMMON = {
+    "achievement": "triumph",
+    "anger": "anger",
+    "fear": "fear",
+    "pain": "pain",
+    "surprise": "positive-surprise",
+}
 SHOWN = {"pleasure": "sexual pleasure (portrayed)"}
 
 VIVAE = Dataset(

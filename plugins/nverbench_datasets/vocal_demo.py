@@ -1,7 +1,8 @@
-"""vocal-demo: a procedural corpus of synthetic vocal bursts, so that the whole harness runs on a fresh, offline install.
+"""vocal-demo: a procedural corpus of synthetic vocal bursts, so that the whole harness runs on a
+fresh, offline install.
 
-Ten synthetic speakers, six classes, one take: 60 clips of 16 kHz PCM16 (``spk01/laugh.wav``). A control and a teaching aid: a score on it
-says that the pipeline works, nothing about people.
+Ten synthetic speakers, six classes, one take: 60 clips of 16 kHz PCM16 (``spk01/laugh.wav``). A
+control and a teaching aid: a score on it says that the pipeline works, nothing about people.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 SEED = 20230102
 LABELS = tuple(GESTURES)
-# f0 in Hz, tract in cm: from a low male voice to a high female one; the rest makes each speaker recognisable (ours).
+# f0 in Hz, tract in cm: from a low male voice to a high female one; the rest makes each speaker
+# recognisable (ours).
 SPEAKERS = {
     "spk01": Voice(f0=85, tract=18.0, breathiness=0.02, tempo=0.9, tilt=-0.5, floor=42),
     "spk02": Voice(f0=105, tract=17.4, breathiness=0.10, tempo=1.1, tilt=0.6, floor=55),
@@ -45,7 +47,9 @@ No person speaks here: every clip is computed by a source-filter synthesiser (nv
 
 
 def make(root: Path) -> None:
-    """Writes the corpus into the folder ``root``: 60 clips and a README.txt, the same bytes every time."""
+    """Writes the corpus into the folder ``root``: 60 clips and a README.txt, the same bytes every
+    time.
+    """
     _write(root, tuple(SPEAKERS))
 
 
@@ -62,10 +66,15 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
     """
     again = "remove the folder, and it is made again on the next run"
     if not root.is_dir():
-        raise DatasetError(f"vocal-demo: expected a folder with spkNN/CLASS.wav at {root}, found none; {again}")
+        raise DatasetError(
+            f"vocal-demo: expected a folder with spkNN/CLASS.wav at {root}, found none; {again}"
+        )
     files = list(walk(root, root))
     if not any(isinstance(item, Path) and NAME.fullmatch(shown(item, root)) for item in files):
-        raise DatasetError(f"vocal-demo: expected spkNN/CLASS.wav in {root}, found {len(entries(root))} entries and no clip; {again}")
+        raise DatasetError(
+            f"vocal-demo: expected spkNN/CLASS.wav in {root}, found {len(entries(root))} entries"
+            f" and no clip; {again}"
+        )
     for item in files:
         name = item.path if isinstance(item, Misfit) else shown(item, root)
         match = NAME.fullmatch(name)
@@ -84,7 +93,9 @@ def synthesise(speaker: str, label: str) -> NDArray[np.int16]:
     """One clip (s,), int16; it depends on its two arguments and the corpus's seed alone."""
     import numpy as np
 
-    rng = np.random.Generator(np.random.PCG64([SEED, list(SPEAKERS).index(speaker), LABELS.index(label)]))
+    rng = np.random.Generator(
+        np.random.PCG64([SEED, list(SPEAKERS).index(speaker), LABELS.index(label)])
+    )
     clip = render(SPEAKERS[speaker], GESTURES[label](SPEAKERS[speaker], rng), rng)
     return np.round(clip * 32767).astype("<i2")
 
@@ -118,7 +129,13 @@ VOCAL_DEMO = Dataset(
     folds=("speaker", "random", "leave-one-group-out"),
     make=make,
     sample=sample,
-    sources=(Source(address="made by nverbench itself, from a seed", licence="Apache-2.0", how="nothing: it is made on first use"),),
+    sources=(
+        Source(
+            address="made by nverbench itself, from a seed",
+            licence="Apache-2.0",
+            how="nothing: it is made on first use",
+        ),
+    ),
     counts=dict.fromkeys(LABELS, len(SPEAKERS)),
     share="open",
     licence="Apache-2.0 (synthetic)",

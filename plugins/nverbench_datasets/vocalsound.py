@@ -1,11 +1,13 @@
-"""VocalSound: laughs, sighs, coughs, throat clearings, sneezes and sniffs that 3,365 crowd workers recorded themselves.
+"""VocalSound: laughs, sighs, coughs, throat clearings, sneezes and sniffs that 3,365 crowd workers
+recorded themselves.
 
-Layout, as published: ``audio_16k/f0003_0_cough.wav`` (or ``audio_44k``: the same recordings; sex and number of the speaker, number of the
-collection, sound), and the official split in ``datafiles/tr.json``, ``val.json`` and ``te.json``. Without them clips have no split, and
-only folds by speaker or at random can be cut.
+Layout, as published: ``audio_16k/f0003_0_cough.wav`` (or ``audio_44k``: the same recordings; sex
+and number of the speaker, number of the collection, sound), and the official split in
+``datafiles/tr.json``, ``val.json`` and ``te.json``. Without them clips have no split, and only
+folds by speaker or at random can be cut.
 
-Counts: the corpus' README says 21,024 files, the paper "over 21,000" in balanced classes; 21,024 is six times 3,504. The 21,044 that one also
-reads is not a multiple of six, so the README is followed.
+Counts: the corpus' README says 21,024 files, the paper "over 21,000" in balanced classes; 21,024 is
+six times 3,504. The 21,044 that one also reads is not a multiple of six, so the README is followed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from nverbench_datasets.named_files import Layout, Said, read, write_tone
 
 SOUNDS = ("laughter", "sigh", "cough", "throatclearing", "sneeze", "sniff")
 COLLECTIONS = 3504
-"""A collection is one recording of each sound by one speaker; a few of the 3,365 recorded more than once."""
+"""A collection is one recording of each sound by one speaker; a few of the 3,365 recorded more than
+once.
+"""
 SPLITS = {"train": "tr.json", "valid": "val.json", "test": "te.json"}
 NAME = re.compile(r"([fm][0-9]{4})_([0-9]+)_([a-z]+)\.wav")
 
@@ -48,7 +52,8 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
     """Every clip at ``root``: the unpacked download, or the folder of wav files in it.
 
     Raises:
-        DatasetError: ``root`` is neither, or a file of the split cannot be read, or two of them name the same clip.
+        DatasetError: ``root`` is neither, or a file of the split cannot be read, or two of them
+            name the same clip.
     """
     splits: dict[str, str] | None = None
     for item in read(root, LAYOUT, parse):
@@ -61,15 +66,23 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
 
 
 def sample(root: Path) -> None:
-    """Writes 24 clips in the published layout, 6 speakers and 2 sounds, and a split of them by speaker."""
+    """Writes 24 clips in the published layout, 6 speakers and 2 sounds, and a split of them by
+    speaker.
+    """
     parts: dict[str, list[dict[str, str]]] = {split: [] for split in SPLITS}
     for number in range(6):
         speaker = f"{'fm'[number % 2]}{number + 3:04d}"
         for collection in (0, 1):
             for sound in ("laughter", "sigh"):
                 name = f"{speaker}_{collection}_{sound}.wav"
-                write_tone(root / "audio_16k" / name, 90.0 + 12 * number + 20 * collection, falling=sound == "sigh")
-                parts["test" if number == 5 else "valid" if number == 4 else "train"].append({"wav": f"/data/sls/audio_16k/{name}"})
+                write_tone(
+                    root / "audio_16k" / name,
+                    90.0 + 12 * number + 20 * collection,
+                    falling=sound == "sigh",
+                )
+                parts["test" if number == 5 else "valid" if number == 4 else "train"].append(
+                    {"wav": f"/data/sls/audio_16k/{name}"}
+                )
     (root / "datafiles").mkdir()
     for split, file in SPLITS.items():
         (root / "datafiles" / file).write_text(json.dumps({"data": parts[split]}), encoding="utf-8")
@@ -83,13 +96,22 @@ def _splits(folder: Path) -> dict[str, str]:
         if not path.is_file():
             continue
         try:
-            names = [Path(row["wav"]).stem for row in json.loads(path.read_text(encoding="utf-8"))["data"]]
+            names = [
+                Path(row["wav"]).stem
+                for row in json.loads(path.read_text(encoding="utf-8"))["data"]
+            ]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             why = " ".join(str(error).split())
-            raise DatasetError(f'VocalSound: {path}: expected {{"data": [{{"wav": PATH}}, ...]}}, got {why}; {LAYOUT.advice}') from error
+            raise DatasetError(
+                f'VocalSound: {path}: expected {{"data": [{{"wav": PATH}}, ...]}}, got {why};'
+                f" {LAYOUT.advice}"
+            ) from error
         for name in names:
             if found.setdefault(name, split) != split:
-                raise DatasetError(f"VocalSound: {path}: clip {name} is also in {SPLITS[found[name]]}; expected one split per clip; {LAYOUT.advice}")
+                raise DatasetError(
+                    f"VocalSound: {path}: clip {name} is also in {SPLITS[found[name]]}; expected"
+                    f" one split per clip; {LAYOUT.advice}"
+                )
     return found
 
 
@@ -100,14 +122,22 @@ VOCALSOUND = Dataset(
     labels=SOUNDS,
     label_card=LabelCard(
         kind="portrayed",
-        setting="elicited: crowd workers recorded each of the six sounds when asked; a label is a kind of sound, not an emotion",
+        setting=(
+            "elicited: crowd workers recorded each of the six sounds when asked; a label is a kind"
+            " of sound, not an emotion"
+        ),
         raters="unknown; the label is the sound that was asked for",
         languages="many (the corpus' metadata give each speaker's)",
         ages="18 to 80",
     ),
     folds=("speaker", "official", "random"),
     sample=sample,
-    sources=(Source(address="https://www.dropbox.com/s/c5ace70qh1vbyzb/vs_release_16k.zip?dl=1", licence="CC BY-SA 4.0"),),
+    sources=(
+        Source(
+            address="https://www.dropbox.com/s/c5ace70qh1vbyzb/vs_release_16k.zip?dl=1",
+            licence="CC BY-SA 4.0",
+        ),
+    ),
     counts=dict.fromkeys(SOUNDS, COLLECTIONS),
     share="open",
     licence="CC BY-SA 4.0",

@@ -1,11 +1,13 @@
-"""First-party heads and fusions. Records and options live in ``single``, ``aligned``, ``transporting`` and ``plain``, which import no torch.
+"""First-party heads and fusions. Records and options live in ``single``, ``aligned``,
+``transporting`` and ``plain``, which import no torch.
 
-Sources of defaults, beside each: "paper" = the paper that the record cites; "re-impl" = a co-author's later public re-implementation; "ours" = our
-decision, because the paper leaves it open. RENO trains with Adam 1e-3, batch 32 and 20 epochs: that is the protocol, so its recipes stay empty,
+Sources of defaults, beside each: "paper" = the paper that the record cites; "re-impl" = a
+co-author's later public re-implementation; "ours" = our decision, because the paper leaves it open.
+RENO trains with Adam 1e-3, batch 32 and 20 epochs: that is the protocol, so its recipes stay empty,
 and so do those of the plain rivals, which are there to be compared with it.
 
-Fusions take any number of streams from two up. The papers define pairs; what more streams mean is ours, said in each docstring, and is the paper's
-definition at two.
+Fusions take any number of streams from two up. The papers define pairs; what more streams mean is
+ours, said in each docstring, and is the paper's definition at two.
 """
 
 from __future__ import annotations
@@ -19,4 +21,10 @@ from nverbench_fusions import aligned, erc, plain, single, transporting
 @hookimpl
 def nverbench_fusions() -> Iterable[Fusion]:
     """Heads (arity 1), RENO and its kin, PARROT and MATA, and the plain rivals."""
-    return [*single.fusions(), *aligned.fusions(), *transporting.fusions(), *plain.fusions(), *erc.fusions()]
+    return [
+        *single.fusions(),
+        *aligned.fusions(),
+        *transporting.fusions(),
+        *plain.fusions(),
+        *erc.fusions(),
+    ]

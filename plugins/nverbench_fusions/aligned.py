@@ -1,4 +1,6 @@
-"""RENO and its kin, fusions of aligned branches: their records, options, and where every default comes from (see ``__init__`` for the marks)."""
+"""RENO and its kin, fusions of aligned branches: their records, options, and where every default
+comes from (see ``__init__`` for the marks).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nverbench import Fusion
-from nverbench_fusions.checks import SMALLEST, check_dims, check_dropout, check_heads, check_norm, check_sizes
+from nverbench_fusions.checks import (
+    SMALLEST,
+    check_dims,
+    check_dropout,
+    check_heads,
+    check_norm,
+    check_sizes,
+)
 from nverbench_fusions.sources import RENO
 
 if TYPE_CHECKING:
@@ -17,11 +26,22 @@ MANY = (2, None)
 
 
 def fusions() -> Iterable[Fusion]:
-    """RENO, its baseline, that baseline with RENO's number of weights, and RENO with cross-attention in the place of self-attention."""
+    """RENO, its baseline, that baseline with RENO's number of weights, and RENO with
+    cross-attention in the place of self-attention.
+    """
     return [
         Fusion(name="concat", arity=MANY, build=build_concat, views=True, citation=RENO),
-        Fusion(name="concat-matched", arity=MANY, build=build_concat_matched, views=True, citation=RENO),
-        Fusion(name="reno", arity=MANY, build=build_reno, views=True, default_loss="renyi", citation=RENO),
+        Fusion(
+            name="concat-matched", arity=MANY, build=build_concat_matched, views=True, citation=RENO
+        ),
+        Fusion(
+            name="reno",
+            arity=MANY,
+            build=build_reno,
+            views=True,
+            default_loss="renyi",
+            citation=RENO,
+        ),
         Fusion(name="cross-attention", arity=MANY, build=build_cross_attention, views=True),
     ]
 
@@ -30,15 +50,29 @@ def build_concat(
     dims: Sequence[int],
     classes: int,
     *,
-    align_dim: int = 256,  # re-impl: the Renyi divergence needs equal sizes; kept here so that the baseline differs in one thing only
+    # re-impl: the Renyi divergence needs equal sizes; kept here so that the baseline differs in one
+    # thing only
+    align_dim: int = 256,
     conv1: int = 32,  # paper
     conv2: int = 64,  # paper
     dense1: int = 512,  # paper
     dense2: int = 128,  # paper
     dropout: float = 0.3,  # ours: the paper uses dropout and gives no rate
 ) -> nn.Module:
-    """RENO's baseline: RENO without its loss and without its self-attention blocks. With ``--loss renyi`` it is RENO without attention."""
-    _check("concat", dims, classes, dropout, align_dim=align_dim, conv1=conv1, conv2=conv2, dense1=dense1, dense2=dense2)
+    """RENO's baseline: RENO without its loss and without its self-attention blocks. With ``--loss
+    renyi`` it is RENO without attention.
+    """
+    _check(
+        "concat",
+        dims,
+        classes,
+        dropout,
+        align_dim=align_dim,
+        conv1=conv1,
+        conv2=conv2,
+        dense1=dense1,
+        dense2=dense2,
+    )
     from nverbench_fusions.reno import Reno
 
     return Reno(dims, classes, align_dim, conv1, conv2, dense1, dense2, dropout, attention=None)
@@ -55,13 +89,24 @@ def build_concat_matched(
     dense2: int = 128,  # as reno's
     dropout: float = 0.3,  # as reno's
 ) -> nn.Module:
-    """Parameter-matched concat (ours): ``concat`` with as many trained parameters as ``reno`` of the same options, so that "attention helps" is
-    not "more parameters help".
+    """Parameter-matched concat (ours): ``concat`` with as many trained parameters as ``reno`` of
+    the same options, so that "attention helps" is not "more parameters help".
 
-    RENO's attention over a branch of c channels or over views of size c has 4 c^2 + 6 c parameters. They go into the first dense layer, behind the
-    views, where every unit costs m align_dim + 1 + dense2: 976 units instead of 512 at two streams, within 0.01 %.
+    RENO's attention over a branch of c channels or over views of size c has 4 c^2 + 6 c parameters.
+    They go into the first dense layer, behind the views, where every unit costs m align_dim + 1 +
+    dense2: 976 units instead of 512 at two streams, within 0.01 %.
     """
-    _check("concat-matched", dims, classes, dropout, align_dim=align_dim, conv1=conv1, conv2=conv2, dense1=dense1, dense2=dense2)
+    _check(
+        "concat-matched",
+        dims,
+        classes,
+        dropout,
+        align_dim=align_dim,
+        conv1=conv1,
+        conv2=conv2,
+        dense1=dense1,
+        dense2=dense2,
+    )
     from nverbench_fusions.reno import Reno
 
     attention = len(dims) * (4 * conv2**2 + 6 * conv2) + 4 * align_dim**2 + 6 * align_dim
@@ -75,23 +120,48 @@ def build_reno(
     *,
     align_dim: int = 256,  # re-impl: the Renyi divergence needs equal sizes
     heads: int = 2,  # paper
-    norm: str = "pre",  # re-impl has "residual + LayerNorm"; the order is ours: with "post" RENO often does not train, see reno.py
+    # re-impl has "residual + LayerNorm"; the order is ours: with "post" RENO often does not train,
+    # see reno.py
+    norm: str = "pre",
     conv1: int = 32,  # paper
     conv2: int = 64,  # paper
     dense1: int = 512,  # paper
     dense2: int = 128,  # paper
     dropout: float = 0.3,  # ours: the paper uses dropout and gives no rate
 ) -> nn.Module:
-    """RENO: per backbone conv block and self-attention, aligned views for the Renyi loss, self-attention over the views, dense layers.
+    """RENO: per backbone conv block and self-attention, aligned views for the Renyi loss,
+    self-attention over the views, dense layers.
 
-    More than two streams (ours): one branch each, attention over as many views; the loss takes the mean over pairs.
+    More than two streams (ours): one branch each, attention over as many views; the loss takes the
+    mean over pairs.
     """
-    _check("reno", dims, classes, dropout, align_dim=align_dim, heads=heads, conv1=conv1, conv2=conv2, dense1=dense1, dense2=dense2)
+    _check(
+        "reno",
+        dims,
+        classes,
+        dropout,
+        align_dim=align_dim,
+        heads=heads,
+        conv1=conv1,
+        conv2=conv2,
+        dense1=dense1,
+        dense2=dense2,
+    )
     check_heads("reno", heads, align_dim=align_dim, conv2=conv2)
     check_norm("reno", norm)
     from nverbench_fusions.reno import Reno, SelfAttention
 
-    return Reno(dims, classes, align_dim, conv1, conv2, dense1, dense2, dropout, attention=partial(SelfAttention, heads=heads, norm=norm))
+    return Reno(
+        dims,
+        classes,
+        align_dim,
+        conv1,
+        conv2,
+        dense1,
+        dense2,
+        dropout,
+        attention=partial(SelfAttention, heads=heads, norm=norm),
+    )
 
 
 def build_cross_attention(
@@ -106,9 +176,22 @@ def build_cross_attention(
     dense2: int = 128,
     dropout: float = 0.3,
 ) -> nn.Module:
-    """Cross-attention (ours): as ``concat``, but between conv block and alignment each stream's positions attend to those of all other streams."""
+    """Cross-attention (ours): as ``concat``, but between conv block and alignment each stream's
+    positions attend to those of all other streams.
+    """
     name = "cross-attention"
-    _check(name, dims, classes, dropout, align_dim=align_dim, heads=heads, conv1=conv1, conv2=conv2, dense1=dense1, dense2=dense2)
+    _check(
+        name,
+        dims,
+        classes,
+        dropout,
+        align_dim=align_dim,
+        heads=heads,
+        conv1=conv1,
+        conv2=conv2,
+        dense1=dense1,
+        dense2=dense2,
+    )
     check_heads(name, heads, conv2=conv2)
     from nverbench_fusions.cross_attention import CrossAttention
 

@@ -1,6 +1,8 @@
-"""The conv block of RENO (32, 64 channels) and PARROT (64, 128): two stages of convolution and max-pooling along a clip's features.
+"""The conv block of RENO (32, 64 channels) and PARROT (64, 128): two stages of convolution and
+max-pooling along a clip's features.
 
-Axes: b clips, d features of one backbone, t positions along them, c channels. Tokens last, (b, t, c), from end to end: the layout attention wants.
+Axes: b clips, d features of one backbone, t positions along them, c channels. Tokens last, (b, t,
+c), from end to end: the layout attention wants.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ PADDING = 1  # ours: keeps d positions, so that two pools leave exactly d // 4
 
 
 class ConvBlock(nn.Module):
-    """Conv 32, ReLU, pool, conv 64, ReLU, pool (paper; the activation is ours): (b, d) -> (b, d // 4, 64)."""
+    """Conv 32, ReLU, pool, conv 64, ReLU, pool (paper; the activation is ours): (b, d) -> (b, d //
+    4, 64).
+    """
 
     def __init__(self, conv1: int, conv2: int) -> None:
         super().__init__()
@@ -36,11 +40,14 @@ def positions(dim: int) -> int:
 def stage(x: Tensor, conv: nn.Conv1d) -> Tensor:
     """ReLU(max-pool(conv(x))) of (b, t, c), that is (b, t // 2, conv.out_channels).
 
-    Pooling first is exact (the larger of two survives a rising function) and leaves ReLU half the work. The kernel-3 convolution is one matrix
-    product over the three neighbours of every position: what ``conv`` computes, in the layout that attention wants.
+    Pooling first is exact (the larger of two survives a rising function) and leaves ReLU half the
+    work. The kernel-3 convolution is one matrix product over the three neighbours of every
+    position: what ``conv`` computes, in the layout that attention wants.
     """
     around = F.pad(x, (0, 0, PADDING, PADDING))  # (b, t + 2, c)
-    taps = torch.cat([around[:, :-2], around[:, 1:-1], around[:, 2:]], dim=2)  # (b, t, 3 c), the neighbour slowest
+    taps = torch.cat(
+        [around[:, :-2], around[:, 1:-1], around[:, 2:]], dim=2
+    )  # (b, t, 3 c), the neighbour slowest
     weight = conv.weight.transpose(1, 2).flatten(1)  # (out, c, 3) -> (out, 3 c), in the same order
     x = F.linear(taps, weight, conv.bias)  # (b, t, out)
     return F.max_pool1d(x.transpose(1, 2), POOL).transpose(1, 2).relu()  # (b, t // 2, out)

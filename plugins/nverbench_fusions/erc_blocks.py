@@ -1,7 +1,9 @@
-"""What runs along a conversation: layers of feed-forward and bidirectional Mamba (Ricoh), and the rivals, transformer encoder and bidirectional GRU.
+"""What runs along a conversation: layers of feed-forward and bidirectional Mamba (Ricoh), and the
+rivals, transformer encoder and bidirectional GRU.
 
-A body maps frames (t, dim) of sequences laid end to end, with their sizes, to (t, width). Axes: t frames, h heads, c features of a head.
-All randomness is ``nn.Dropout`` on whole frames, so that the masks can come from the harness.
+A body maps frames (t, dim) of sequences laid end to end, with their sizes, to (t, width). Axes: t
+frames, h heads, c features of a head. All randomness is ``nn.Dropout`` on whole frames, so that the
+masks can come from the harness.
 """
 
 from __future__ import annotations
@@ -31,13 +33,17 @@ class FeedForward(nn.Module):
 
 
 class MambaLayer(nn.Module):
-    """Half a feed-forward, the Mamba pair, half a feed-forward, each added to what it reads: (t, dim) -> (t, dim)."""
+    """Half a feed-forward, the Mamba pair, half a feed-forward, each added to what it reads: (t,
+    dim) -> (t, dim).
+    """
 
     def __init__(self, dim: int, hidden: int, dropout: float, *, norm: bool) -> None:
         super().__init__()
         self.before = FeedForward(dim, hidden, dropout)
         self.norm = nn.LayerNorm(dim) if norm else nn.Identity()
-        self.pair = BothWays(MambaMixer(dim), MambaMixer(dim))  # d_state 16, d_conv 4, expand 2: the public implementation's (paper)
+        self.pair = BothWays(
+            MambaMixer(dim), MambaMixer(dim)
+        )  # d_state 16, d_conv 4, expand 2: the public implementation's (paper)
         self.join = nn.Linear(2 * dim, dim)  # re-impl
         self.after = FeedForward(dim, hidden, dropout)
 
@@ -53,7 +59,9 @@ class MambaBody(nn.Module):
     def __init__(self, dim: int, layers: int, hidden: int, dropout: float, *, norm: bool) -> None:
         super().__init__()
         self.width = dim
-        self.layers = nn.ModuleList(MambaLayer(dim, hidden, dropout, norm=norm) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            MambaLayer(dim, hidden, dropout, norm=norm) for _ in range(layers)
+        )
 
     def forward(self, x: Tensor, sizes: Sequence[int]) -> Tensor:
         for layer in self.layers:
@@ -74,7 +82,10 @@ class EncoderBlock(nn.Module):
         self.feed = FeedForward(dim, hidden, dropout)
 
     def forward(self, x: Tensor, sizes: Sequence[int], turned: Tensor) -> Tensor:
-        attended = [self.attend(sequence, turned) for sequence in recomputed(self.project, x).split(list(sizes))]
+        attended = [
+            self.attend(sequence, turned)
+            for sequence in recomputed(self.project, x).split(list(sizes))
+        ]
         x = x + self.dropout(self.out(torch.cat(attended)))
         return x + self.feed(x)
 
@@ -83,9 +94,15 @@ class EncoderBlock(nn.Module):
         return self.qkv(self.norm(x))
 
     def attend(self, qkv: Tensor, turned: Tensor) -> Tensor:
-        """(l, dim) of one sequence's queries, keys and values (l, 3 dim). One at a time and unmasked: the (l, l) weights are never stored."""
-        query, key, value = qkv.unflatten(1, (3, self.heads, -1)).permute(1, 2, 0, 3).unsqueeze(1)  # 3 x (1, h, l, c)
-        mixed = F.scaled_dot_product_attention(rotated(query, turned), rotated(key, turned), value)  # (1, h, l, c)
+        """(l, dim) of one sequence's queries, keys and values (l, 3 dim). One at a time and
+        unmasked: the (l, l) weights are never stored.
+        """
+        query, key, value = (
+            qkv.unflatten(1, (3, self.heads, -1)).permute(1, 2, 0, 3).unsqueeze(1)
+        )  # 3 x (1, h, l, c)
+        mixed = F.scaled_dot_product_attention(
+            rotated(query, turned), rotated(key, turned), value
+        )  # (1, h, l, c)
         return mixed[0].transpose(0, 1).flatten(1)
 
 
@@ -96,7 +113,9 @@ class TransformerBody(nn.Module):
         super().__init__()
         self.width = dim
         self.size = dim // heads
-        self.layers = nn.ModuleList(EncoderBlock(dim, heads, hidden, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            EncoderBlock(dim, heads, hidden, dropout) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -107,14 +126,18 @@ class TransformerBody(nn.Module):
 
 
 def angles(length: int, size: int) -> Tensor:
-    """(2, l, c) cosines and sines of rotary positions, float64: position m turns the pair (i, i + c / 2) by m base^(-2 i / c)."""
+    """(2, l, c) cosines and sines of rotary positions, float64: position m turns the pair (i, i + c
+    / 2) by m base^(-2 i / c).
+    """
     rates = BASE ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)  # (c / 2,)
     turns = torch.outer(torch.arange(length, dtype=torch.float64), rates).repeat(1, 2)  # (l, c)
     return torch.stack([turns.cos(), turns.sin()])
 
 
 def rotated(x: Tensor, turned: Tensor) -> Tensor:
-    """(1, h, l, c) with every pair of features turned by its frame's angle, so that q . k depends on the distance only (arXiv:2104.09864)."""
+    """(1, h, l, c) with every pair of features turned by its frame's angle, so that q . k depends
+    on the distance only (arXiv:2104.09864).
+    """
     cosine, sine = turned[:, : x.shape[2]]
     first, second = x.chunk(2, dim=-1)
     return x * cosine + torch.cat([-second, first], dim=-1) * sine
@@ -138,7 +161,9 @@ class GruBody(nn.Module):
         super().__init__()
         self.width = 2 * hidden
         sizes = [dim, *[2 * hidden] * (layers - 1)]
-        self.layers = nn.ModuleList(BothWays(Gru(size, hidden), Gru(size, hidden)) for size in sizes)
+        self.layers = nn.ModuleList(
+            BothWays(Gru(size, hidden), Gru(size, hidden)) for size in sizes
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, sizes: Sequence[int]) -> Tensor:

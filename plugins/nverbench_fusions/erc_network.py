@@ -1,7 +1,8 @@
-"""Recognisers of emotion in conversation: frames -> linear -> a body along time -> turns -> pooling -> linear; two use context without order.
+"""Recognisers of emotion in conversation: frames -> linear -> a body along time -> turns -> pooling
+-> linear; two use context without order.
 
-Axes: b clips, t frames of all sequences end to end, d features of the backbone, u turns (or clips), k classes. A clip that comes without turns is a
-conversation of one turn.
+Axes: b clips, t frames of all sequences end to end, d features of the backbone, u turns (or clips),
+k classes. A clip that comes without turns is a conversation of one turn.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Heard(NamedTuple):
 
 
 def heard(batch: Batch, *, apart: bool) -> Heard:
-    """A conversation as one sequence (``apart``: every turn a sequence of its own), or clips as one sequence each."""
+    """A conversation as one sequence (``apart``: every turn a sequence of its own), or clips as one
+    sequence each.
+    """
     stream, lengths = batch.streams[0], batch.lengths
     assert lengths is not None  # frames come with their lengths (exchange.py)
     sizes = lengths[0].tolist()
@@ -35,14 +38,22 @@ def heard(batch: Batch, *, apart: bool) -> Heard:
         return laid([row[:size] for row, size in zip(stream, sizes, strict=True)])
     turns = [(first, last) for first, last in batch.turns[0].tolist()]
     frames = stream[0, : sizes[0]]
-    return laid([frames[first:last] for first, last in turns]) if apart else Heard(frames, sizes, turns)
+    return (
+        laid([frames[first:last] for first, last in turns])
+        if apart
+        else Heard(frames, sizes, turns)
+    )
 
 
 def laid(sequences: Sequence[Tensor]) -> Heard:
     """Sequences end to end, each of them one turn."""
     sizes = [len(sequence) for sequence in sequences]
     ends = torch.tensor(sizes).cumsum(0).tolist()
-    return Heard(torch.cat(list(sequences)), sizes, [(end - size, end) for end, size in zip(ends, sizes, strict=True)])
+    return Heard(
+        torch.cat(list(sequences)),
+        sizes,
+        [(end - size, end) for end, size in zip(ends, sizes, strict=True)],
+    )
 
 
 def pooled(x: Tensor, turns: Sequence[tuple[int, int]], pool: str) -> Tensor:
@@ -79,20 +90,28 @@ class Recogniser(nn.Module):
 
 
 class MeanContext(nn.Module):
-    """A turn's own vector beside the mean of its conversation's -> two dense layers -> logits; vectors are of turns heard alone."""
+    """A turn's own vector beside the mean of its conversation's -> two dense layers -> logits;
+    vectors are of turns heard alone.
+    """
 
     def __init__(self, vectors: Vectors, width: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.vectors = vectors
-        self.dense = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes))
+        self.dense = nn.Sequential(
+            nn.Linear(2 * width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes)
+        )
 
     def forward(self, batch: Batch) -> Output:
         own = self.vectors(batch)  # (u, width)
-        return Output(self.dense(torch.cat([own, in_common(own, batch)], dim=1)))  # (u, 2 width) -> (u, k)
+        return Output(
+            self.dense(torch.cat([own, in_common(own, batch)], dim=1))
+        )  # (u, 2 width) -> (u, k)
 
 
 class PriorContext(nn.Module):
-    """A turn's own logits plus a learned weight times the mean of its conversation's; turns are heard alone."""
+    """A turn's own logits plus a learned weight times the mean of its conversation's; turns are
+    heard alone.
+    """
 
     def __init__(self, vectors: Vectors, width: int, classes: int) -> None:
         super().__init__()
@@ -106,5 +125,7 @@ class PriorContext(nn.Module):
 
 
 def in_common(rows: Tensor, batch: Batch) -> Tensor:
-    """(u, d): the mean over the conversation's turns, for each of them; a clip without turns has itself only."""
+    """(u, d): the mean over the conversation's turns, for each of them; a clip without turns has
+    itself only.
+    """
     return rows if batch.turns is None else rows.mean(0).expand_as(rows)

@@ -1,4 +1,6 @@
-"""The plain rivals every fusion paper is asked for: their records, options, and where every default comes from (see ``__init__`` for the marks)."""
+"""The plain rivals every fusion paper is asked for: their records, options, and where every default
+comes from (see ``__init__`` for the marks).
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def build_late(
     dense2: int = 128,  # as fcn's
     dropout: float = 0.3,  # as fcn's
 ) -> nn.Module:
-    """Late fusion (ours): one head per stream, the mean of their logits. ``head=cnn`` gives every stream RENO's convolutional head."""
+    """Late fusion (ours): one head per stream, the mean of their logits. ``head=cnn`` gives every
+    stream RENO's convolutional head.
+    """
     check_choice("late", "head", head, fcn="dense layers", cnn="conv block and dense layers")
     check_dims("late", dims, classes, MANY, smallest=SMALLEST if head == "cnn" else 1)
     check_sizes("late", conv1=conv1, conv2=conv2, dense1=dense1, dense2=dense2)
@@ -45,7 +49,15 @@ def build_late(
 
     sizes = (dense1, dense2)
     if head == "cnn":
-        one = partial(Cnn, classes=classes, conv1=conv1, conv2=conv2, sizes=sizes, dropout=dropout, permute=False)
+        one = partial(
+            Cnn,
+            classes=classes,
+            conv1=conv1,
+            conv2=conv2,
+            sizes=sizes,
+            dropout=dropout,
+            permute=False,
+        )
     else:
         one = partial(Fcn, classes=classes, sizes=sizes, dropout=dropout)
     return Late([one(dim) for dim in dims])
@@ -60,7 +72,9 @@ def build_gated(
     dense2: int = 128,  # as fcn's
     dropout: float = 0.3,  # as fcn's
 ) -> nn.Module:
-    """Gated sum: a gate that reads all streams says, feature by feature, how much of each goes into the sum; then dense layers."""
+    """Gated sum: a gate that reads all streams says, feature by feature, how much of each goes into
+    the sum; then dense layers.
+    """
     check_dims("gated", dims, classes, MANY)
     check_sizes("gated", align_dim=align_dim, dense1=dense1, dense2=dense2)
     check_dropout("gated", dropout)

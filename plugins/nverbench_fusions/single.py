@@ -1,4 +1,6 @@
-"""Heads on one backbone: their records, options, and where every default comes from (see ``__init__`` for the marks)."""
+"""Heads on one backbone: their records, options, and where every default comes from (see
+``__init__`` for the marks).
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,27 @@ def fusions() -> Iterable[Fusion]:
         Fusion(name="linear", arity=ONE, build=build_linear),
         Fusion(name="fcn", arity=ONE, build=build_fcn, citation=RENO),
         Fusion(name="cnn", arity=ONE, build=build_cnn, citation=RENO),
-        Fusion(name="parrot-fcn", arity=ONE, build=build_parrot_fcn, recipe=PARROT_RECIPE, citation=PARROT),
-        Fusion(name="parrot-cnn", arity=ONE, build=build_parrot_cnn, recipe=PARROT_RECIPE, citation=PARROT),
+        Fusion(
+            name="parrot-fcn",
+            arity=ONE,
+            build=build_parrot_fcn,
+            recipe=PARROT_RECIPE,
+            citation=PARROT,
+        ),
+        Fusion(
+            name="parrot-cnn",
+            arity=ONE,
+            build=build_parrot_cnn,
+            recipe=PARROT_RECIPE,
+            citation=PARROT,
+        ),
     ]
 
 
 def build_linear(dims: Sequence[int], classes: int) -> nn.Module:
-    """One linear layer: the probe that says what a backbone's features hold by themselves (ours)."""
+    """One linear layer: the probe that says what a backbone's features hold by themselves
+    (ours).
+    """
     check_dims("linear", dims, classes, ONE)
     from nverbench_fusions.heads import Linear
 
@@ -62,10 +78,12 @@ def build_cnn(
     dropout: float = 0.3,  # ours: the paper uses dropout and gives no rate
     permute: bool = False,  # ours: a control, see below
 ) -> nn.Module:
-    """RENO's convolutional head: two conv and max-pool stages along the features, flatten, dense 512, dense 128, softmax (inside the loss).
+    """RENO's convolutional head: two conv and max-pool stages along the features, flatten, dense
+    512, dense 128, softmax (inside the loss).
 
-    Neighbours in a pooled vector mean nothing by construction. ``permute`` shuffles the features once, by a permutation that depends on their
-    number only: if scores stay, the convolution used no order.
+    Neighbours in a pooled vector mean nothing by construction. ``permute`` shuffles the features
+    once, by a permutation that depends on their number only: if scores stay, the convolution used
+    no order.
     """
     check_dims("cnn", dims, classes, ONE, smallest=SMALLEST)
     check_sizes("cnn", conv1=conv1, conv2=conv2, dense1=dense1, dense2=dense2)
@@ -100,7 +118,9 @@ def build_parrot_cnn(
     dense: int = 128,  # paper
     dropout: float = 0.3,  # re-impl
 ) -> nn.Module:
-    """PARROT's convolutional head: conv 64, pool, conv 128, pool, flatten, dense 128, softmax (inside the loss)."""
+    """PARROT's convolutional head: conv 64, pool, conv 128, pool, flatten, dense 128, softmax
+    (inside the loss).
+    """
     check_dims("parrot-cnn", dims, classes, ONE, smallest=SMALLEST)
     check_sizes("parrot-cnn", conv1=conv1, conv2=conv2, dense=dense)
     check_dropout("parrot-cnn", dropout)

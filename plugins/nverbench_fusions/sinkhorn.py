@@ -1,6 +1,8 @@
-"""Entropic optimal transport in the log domain (Cuturi 2013, arXiv:1306.0895; log domain: Peyre and Cuturi 2019, arXiv:1803.00567, section 4.4).
+"""Entropic optimal transport in the log domain (Cuturi 2013, arXiv:1306.0895; log domain: Peyre and
+Cuturi 2019, arXiv:1803.00567, section 4.4).
 
-    Gamma = argmin <Gamma, C> - epsilon H(Gamma)   with rows summing to a and columns to b,   Gamma_ij = exp(u_i + v_j - C_ij / epsilon)
+    Gamma = argmin <Gamma, C> - epsilon H(Gamma)   with rows summing to a and columns to b,
+    Gamma_ij = exp(u_i + v_j - C_ij / epsilon)
 
 Axes: ``...`` problems solved at once, n sources, m targets.
 """
@@ -13,17 +15,23 @@ import torch
 from torch import Tensor
 
 
-def sinkhorn(cost: Tensor, epsilon: float, iterations: int, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
-    """(..., n, m) transport plans after a fixed number of iterations; differentiable through all of them.
+def sinkhorn(
+    cost: Tensor, epsilon: float, iterations: int, a: Tensor | None = None, b: Tensor | None = None
+) -> Tensor:
+    """(..., n, m) transport plans after a fixed number of iterations; differentiable through all of
+    them.
 
-    Columns sum to ``b`` exactly (they are scaled last), rows to ``a`` as far as the iterations have converged: the smaller ``epsilon`` beside the
-    spread of costs, the more it takes.
+    Columns sum to ``b`` exactly (they are scaled last), rows to ``a`` as far as the iterations have
+    converged: the smaller ``epsilon`` beside the spread of costs, the more it takes.
 
     Args:
         cost: (..., n, m), finite.
-        epsilon: strength of the entropy, in the units of the cost; towards 0 the plan is that of unregularised transport.
-        iterations: how often rows and columns are scaled. No early exit, so that work and result depend on nothing but the arguments.
-        a, b: (..., n) and (..., m), each summing to 1; None: uniform. An entry of 0 takes no mass (and has no gradient).
+        epsilon: strength of the entropy, in the units of the cost; towards 0 the plan is that of
+            unregularised transport.
+        iterations: how often rows and columns are scaled. No early exit, so that work and result
+            depend on nothing but the arguments.
+        a, b: (..., n) and (..., m), each summing to 1; None: uniform. An entry of 0 takes no mass
+            (and has no gradient).
     """
     n, m = cost.shape[-2:]
     log_a = torch.full_like(cost[..., 0], -math.log(n)) if a is None else a.log()  # (..., n)
@@ -32,6 +40,8 @@ def sinkhorn(cost: Tensor, epsilon: float, iterations: int, a: Tensor | None = N
     v = torch.zeros_like(log_b)
     u = torch.zeros_like(log_a)
     for _ in range(iterations):
-        u = log_a - torch.logsumexp(kernel + v.unsqueeze(-2), dim=-1)  # rows; epsilon u is the potential f
+        u = log_a - torch.logsumexp(
+            kernel + v.unsqueeze(-2), dim=-1
+        )  # rows; epsilon u is the potential f
         v = log_b - torch.logsumexp(kernel + u.unsqueeze(-1), dim=-2)  # columns; epsilon v is g
     return (kernel + u.unsqueeze(-1) + v.unsqueeze(-2)).exp()

@@ -1,4 +1,6 @@
-"""PARROT, its ablations and MATA, fusions that transport: their records, options, and where every default comes from (see ``__init__``)."""
+"""PARROT, its ablations and MATA, fusions that transport: their records, options, and where every
+default comes from (see ``__init__``).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nverbench import Fusion
-from nverbench_fusions.checks import SMALLEST, check_above_zero, check_choice, check_dims, check_dropout, check_heads, check_norm, check_sizes
+from nverbench_fusions.checks import (
+    SMALLEST,
+    check_above_zero,
+    check_choice,
+    check_dims,
+    check_dropout,
+    check_heads,
+    check_norm,
+    check_sizes,
+)
 from nverbench_fusions.sources import MATA, PARROT, PARROT_RECIPE
 
 if TYPE_CHECKING:
@@ -19,12 +30,16 @@ MANY = (2, None)
 
 
 def transductive(options: Mapping[str, Any]) -> bool:
-    """Whether a prediction depends on the clips it is predicted with: with every transport but the bank's."""
+    """Whether a prediction depends on the clips it is predicted with: with every transport but the
+    bank's.
+    """
     return options["transport"] != "bank"
 
 
 def fusions() -> Iterable[Fusion]:
-    """PARROT, its two ablations and its baseline; MATA, trained as PARROT is (ours: the same authors, the same setting)."""
+    """PARROT, its two ablations and its baseline; MATA, trained as PARROT is (ours: the same
+    authors, the same setting).
+    """
     record = partial(Fusion, arity=MANY, views=True, recipe=PARROT_RECIPE)
     return [
         record(name="parrot", build=build_parrot, transductive=transductive, citation=PARROT),
@@ -39,7 +54,8 @@ def build_parrot(
     dims: Sequence[int],
     classes: int,
     *,
-    transport: str = "bank",  # ours: predictions must not depend on other test clips; re-impl: batch
+    # ours: predictions must not depend on other test clips; re-impl: batch
+    transport: str = "bank",
     epsilon: float = 0.05,  # re-impl
     iterations: int = 50,  # re-impl
     plan_gradient: bool = False,  # re-impl
@@ -49,10 +65,12 @@ def build_parrot(
     dense: int = 128,  # paper
     dropout: float = 0.3,  # re-impl
 ) -> nn.Module:
-    """PARROT: branches to ``width``, their Hadamard product beside what optimal transport makes of each, dense layer.
+    """PARROT: branches to ``width``, their Hadamard product beside what optimal transport makes of
+    each, dense layer.
 
-    ``transport``: ``bank``, ``batch`` or ``literal``, see transport.py. More than two streams (ours): the product is summed over pairs, and each
-    stream receives the sum of what the others send.
+    ``transport``: ``bank``, ``batch`` or ``literal``, see transport.py. More than two streams
+    (ours): the product is summed over pairs, and each stream receives the sum of what the others
+    send.
     """
     _check("parrot", dims, classes, dropout, width=width, conv1=conv1, conv2=conv2, dense=dense)
     plan = _plan("parrot", transport, epsilon, iterations, plan_gradient)
@@ -94,7 +112,16 @@ def build_parrot_hadamard(
     dropout: float = 0.3,
 ) -> nn.Module:
     """PARROT's ablation "Hadamard only": without transport."""
-    _check("parrot-hadamard", dims, classes, dropout, width=width, conv1=conv1, conv2=conv2, dense=dense)
+    _check(
+        "parrot-hadamard",
+        dims,
+        classes,
+        dropout,
+        width=width,
+        conv1=conv1,
+        conv2=conv2,
+        dense=dense,
+    )
     from nverbench_fusions.parrot import Parrot
 
     return Parrot(dims, classes, width, conv1, conv2, dense, dropout, hadamard=True, plan=None)
@@ -111,7 +138,9 @@ def build_parrot_concat(
     dropout: float = 0.3,
 ) -> nn.Module:
     """PARROT's baseline "Concat": the branches side by side, neither product nor transport."""
-    _check("parrot-concat", dims, classes, dropout, width=width, conv1=conv1, conv2=conv2, dense=dense)
+    _check(
+        "parrot-concat", dims, classes, dropout, width=width, conv1=conv1, conv2=conv2, dense=dense
+    )
     from nverbench_fusions.parrot import Parrot
 
     return Parrot(dims, classes, width, conv1, conv2, dense, dropout, hadamard=False, plan=None)
@@ -133,11 +162,22 @@ def build_mata(
     dense: int = 128,  # as parrot's
     dropout: float = 0.3,  # as parrot's
 ) -> nn.Module:
-    """MATA: each stream beside what the other becomes when transported to it, self-attention over these, dense layer.
+    """MATA: each stream beside what the other becomes when transported to it, self-attention over
+    these, dense layer.
 
     More than two streams (ours): as in ``parrot``, each receives the sum of what the others send.
     """
-    _check("mata", dims, classes, dropout, width=width, heads=heads, conv1=conv1, conv2=conv2, dense=dense)
+    _check(
+        "mata",
+        dims,
+        classes,
+        dropout,
+        width=width,
+        heads=heads,
+        conv1=conv1,
+        conv2=conv2,
+        dense=dense,
+    )
     check_heads("mata", heads, **{"2 width": 2 * width})
     check_norm("mata", norm)
     plan = _plan("mata", transport, epsilon, iterations, plan_gradient)
@@ -153,7 +193,14 @@ def _check(fusion: str, dims: Sequence[int], classes: int, dropout: float, **siz
 
 
 def _plan(fusion: str, transport: str, epsilon: float, iterations: int, gradient: bool) -> Plan:
-    check_choice(fusion, "transport", transport, bank="remembered training rows", batch="the batch itself", literal="the paper's letters")
+    check_choice(
+        fusion,
+        "transport",
+        transport,
+        bank="remembered training rows",
+        batch="the batch itself",
+        literal="the paper's letters",
+    )
     check_above_zero(fusion, epsilon=epsilon)
     check_sizes(fusion, iterations=iterations)
     from nverbench_fusions.transport import Plan

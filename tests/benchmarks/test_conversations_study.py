@@ -18,20 +18,34 @@ from nverbench_datasets.conversation_design import ATMOSPHERE, BOTH, DESIGNS, OR
 from nverbench_datasets.conversation_ideal import Ideal
 
 IDEAL = Ideal(single=0.60, bag=0.65, order=0.69, scored=100)
-MAMBA, ALONE = Row("conversation-demo", "erc-mamba"), Row("conversation-demo", "erc-mamba:context=utterance")
+MAMBA, ALONE = (
+    Row("conversation-demo", "erc-mamba"),
+    Row("conversation-demo", "erc-mamba:context=utterance"),
+)
 every_design = pytest.mark.parametrize("design", DESIGNS, ids=lambda d: d.name)
 
 
 def planted(design: Design) -> dict[str, bool]:
-    return {fact.claim: fact.planted for fact in facts(design, IDEAL, rows()) if fact.a.folds == LEFT_OUT}
+    return {
+        fact.claim: fact.planted
+        for fact in facts(design, IDEAL, rows())
+        if fact.a.folds == LEFT_OUT
+    }
 
 
 def test_context_is_expected_to_help_wherever_there_is_any():
-    assert [planted(design)["context helps"] for design in (BOTH, ATMOSPHERE, ORDER, PLAIN)] == [True, True, True, False]
+    assert [planted(design)["context helps"] for design in (BOTH, ATMOSPHERE, ORDER, PLAIN)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 @every_design
-def test_shuffling_within_conversations_is_expected_to_cost_where_order_says_something(design: Design):
+def test_shuffling_within_conversations_is_expected_to_cost_where_order_says_something(
+    design: Design,
+):
     assert planted(design)["shuffling turns within conversations costs"] == (design.order > 0)
 
 
@@ -56,10 +70,16 @@ def test_every_row_is_asked_about_and_nothing_is_asked_of_rows_that_are_not_ther
 
 
 def test_the_ceiling_of_a_fact_is_what_an_observer_gains_from_it():
-    ceilings = {fact.claim: fact.ceiling for fact in facts(BOTH, IDEAL, rows()) if fact.a.folds == LEFT_OUT}
+    ceilings = {
+        fact.claim: fact.ceiling for fact in facts(BOTH, IDEAL, rows()) if fact.a.folds == LEFT_OUT
+    }
     assert ceilings["context helps"] == pytest.approx(0.09)
     assert ceilings["the bag of turns helps (erc-mean)"] == pytest.approx(0.05)
-    assert ceilings["shuffling turns within conversations costs"] == ceilings["order says more than the bag"] == pytest.approx(0.04)
+    assert (
+        ceilings["shuffling turns within conversations costs"]
+        == ceilings["order says more than the bag"]
+        == pytest.approx(0.04)
+    )
     assert ceilings["shuffling turns over all conversations costs"] == pytest.approx(0.09)
 
 
@@ -82,7 +102,9 @@ def test_the_study_has_all_fusions_and_shuffles_on_the_corpus_that_has_both():
         (True, None, None, "no interval"),
     ],
 )
-def test_a_gain_counts_where_its_whole_interval_lies_above_zero(planted: bool, low: float | None, high: float | None, said: str):
+def test_a_gain_counts_where_its_whole_interval_lies_above_zero(
+    planted: bool, low: float | None, high: float | None, said: str
+):
     assert verdict(planted, Interval(0.02, low, high, 0.01)) == said
 
 
@@ -98,7 +120,9 @@ def stored(*, right: float, seed: int = 0) -> predictions.Predictions:
     ids = [f"ses{s}/c{c:02d}/t{t:02d}" for s in range(1, 6) for c in range(4) for t in range(10)]
     target = np.arange(len(ids)) % 4
     said = np.where(rng.random(len(ids)) < right, target, (target + 1) % 4)
-    return predictions.Predictions(ids, [i[:4] for i in ids], target, ["f"] * len(ids), np.eye(4)[said][None])
+    return predictions.Predictions(
+        ids, [i[:4] for i in ids], target, ["f"] * len(ids), np.eye(4)[said][None]
+    )
 
 
 def test_units_are_sessions_or_conversations():
@@ -107,7 +131,10 @@ def test_units_are_sessions_or_conversations():
 
 
 def test_a_model_that_gains_where_nothing_was_planted_is_called_out():
-    measured = {row: _Found(decisions(stored(right=right), 4, by_conversation=False)) for row, right in ((MAMBA, 1.0), (ALONE, 0.5))}
+    measured = {
+        row: _Found(decisions(stored(right=right), 4, by_conversation=False))
+        for row, right in ((MAMBA, 1.0), (ALONE, 0.5))
+    }
     fact = Fact("context helps", MAMBA, ALONE, planted=False, ceiling=0.0)
     found = compared(fact, measured)
     assert found.difference.low > 0.3
@@ -129,7 +156,9 @@ def installed() -> discovery.Catalog:
 
 
 @pytest.mark.parametrize("name", [*quick.SIZES, "erc-mamba:context=utterance"])
-def test_a_quick_fusion_is_the_papers_but_for_its_name_and_its_hurry(name: str, installed: discovery.Catalog):
+def test_a_quick_fusion_is_the_papers_but_for_its_name_and_its_hurry(
+    name: str, installed: discovery.Catalog
+):
     from nverbench.plugin.options import resolve
 
     text = quick.text(name)
@@ -137,7 +166,11 @@ def test_a_quick_fusion_is_the_papers_but_for_its_name_and_its_hurry(name: str, 
     full = resolve(own, text).full
     hurried, recipe = own.recipe_for(full), paper.recipe_for(resolve(paper, name).full)
     assert (own.build, own.wants, own.name) == (paper.build, paper.wants, f"quick-{paper.name}")
-    changed = {f.name for f in dataclasses.fields(recipe) if getattr(recipe, f.name) != getattr(hurried, f.name)}
+    changed = {
+        f.name
+        for f in dataclasses.fields(recipe)
+        if getattr(recipe, f.name) != getattr(hurried, f.name)
+    }
     assert changed <= {"lr", "epochs", "patience", "batch"}
     assert (hurried.unit, hurried.epochs, hurried.lr) == (recipe.unit, quick.EPOCHS, quick.LR)
     assert ("batch" in changed) == (recipe.unit == "clip")

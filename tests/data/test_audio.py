@@ -1,4 +1,6 @@
-"""A recording becomes the wave it holds, at the rate asked for; a bad one is named and never replaced."""
+"""A recording becomes the wave it holds, at the rate asked for; a bad one is named and never
+replaced.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ Wave = NDArray[np.float32]
 
 
 def tone(hertz: float = 440.0, seconds: float = 0.5, rate: int = 16000, peak: float = 0.5) -> Wave:
-    return (peak * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    return (peak * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
 def written(folder: Path, wave: Any, rate: int = 16000, name: str = "a.wav", **how: Any) -> Path:
@@ -56,7 +60,9 @@ def test_every_format_gives_a_finite_mono_wave_of_its_length(tmp_path: Path, ext
     path = written(tmp_path, tone(), name=f"a.{extension}")
     wave = audio.read(path, 16000)
     assert (wave.dtype, wave.ndim, np.isfinite(wave).all()) == (np.float32, 1, True)
-    assert len(wave) == pytest.approx(8000, abs=1200 if extension == "mp3" else 0)  # mp3 codes whole frames of 1152 samples
+    assert len(wave) == pytest.approx(
+        8000, abs=1200 if extension == "mp3" else 0
+    )  # mp3 codes whole frames of 1152 samples
     assert strongest(wave, 16000) == pytest.approx(440, abs=3)
 
 
@@ -74,7 +80,9 @@ def test_at_the_same_rate_the_samples_are_those_of_the_file_to_the_bit(tmp_path:
 @pytest.mark.parametrize("extension", LOSSLESS)
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_mono_is_the_mean_of_the_channels(tmp_path: Path, extension: str, channels: int):
-    many = np.stack([tone(200 * (c + 1), peak=0.4) for c in range(channels)], axis=1)  # (s, channels)
+    many = np.stack(
+        [tone(200 * (c + 1), peak=0.4) for c in range(channels)], axis=1
+    )  # (s, channels)
     wave = audio.read(written(tmp_path, many, name=f"a.{extension}"), 16000)
     np.testing.assert_allclose(wave, many.mean(axis=1), atol=2**-14)
 
@@ -115,20 +123,33 @@ def test_a_segment_is_that_part_of_the_whole(tmp_path: Path, data: st.DataObject
     last = data.draw(st.integers(first + 100, 8000))
     segment = audio.read(path, 16000, first / 16000, last / 16000)
     assert segment.tobytes() == audio.read(path, 16000)[first:last].tobytes()
-    assert audio.duration(path, first / 16000, last / 16000) == pytest.approx((last - first) / 16000)
+    assert audio.duration(path, first / 16000, last / 16000) == pytest.approx(
+        (last - first) / 16000
+    )
 
 
 @pytest.mark.parametrize("extension", LOSSLESS)
 @pytest.mark.parametrize(
-    ("start", "end", "samples"), [(None, None, 8000), (None, 0.25, 4000), (0.25, None, 4000), (0.25, 99.0, 4000), (0.0, 0.5, 8000)]
+    ("start", "end", "samples"),
+    [
+        (None, None, 8000),
+        (None, 0.25, 4000),
+        (0.25, None, 4000),
+        (0.25, 99.0, 4000),
+        (0.0, 0.5, 8000),
+    ],
 )
-def test_a_segment_may_leave_out_its_start_or_end_or_reach_past_the_end(tmp_path: Path, extension: str, start: Any, end: Any, samples: int):
+def test_a_segment_may_leave_out_its_start_or_end_or_reach_past_the_end(
+    tmp_path: Path, extension: str, start: Any, end: Any, samples: int
+):
     path = written(tmp_path, tone(), name=f"a.{extension}")
     assert len(audio.read(path, 16000, start, end)) == samples
     assert audio.duration(path, start, end) == samples / 16000
 
 
-@pytest.mark.parametrize(("start", "end"), [(0.5, None), (9.0, None), (9.0, 10.0), (0.2, 0.2), (0.3, 0.1)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(0.5, None), (9.0, None), (9.0, 10.0), (0.2, 0.2), (0.3, 0.1)]
+)
 def test_a_segment_without_samples_is_empty(tmp_path: Path, start: float, end: float | None):
     with pytest.raises(AudioError, match=r"^is empty \(no samples\)$"):
         audio.read(written(tmp_path, tone()), 16000, start, end)
@@ -154,7 +175,12 @@ def test_a_clip_below_minus_60_decibel_is_silent(tmp_path: Path, peak: float):
 
 
 def test_a_clip_of_minus_60_decibel_is_heard(tmp_path: Path):
-    assert len(audio.read(written(tmp_path, np.full(100, 1.01e-3, np.float32), subtype="FLOAT"), 16000)) == 100
+    assert (
+        len(
+            audio.read(written(tmp_path, np.full(100, 1.01e-3, np.float32), subtype="FLOAT"), 16000)
+        )
+        == 100
+    )
 
 
 def test_channels_that_cancel_out_are_silent(tmp_path: Path):
@@ -186,14 +212,25 @@ def undecodable(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a"])
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"not audio at all" * 20, bytes(range(256)) * 8], ids=["0 bytes", "4 bytes", "text", "bytes"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"RIFF", b"not audio at all" * 20, bytes(range(256)) * 8],
+    ids=["0 bytes", "4 bytes", "text", "bytes"],
+)
 def test_a_file_that_is_no_audio_cannot_be_decoded(tmp_path: Path, name: str, content: bytes):
     (tmp_path / name).write_bytes(content)
     assert undecodable(tmp_path / name).startswith("cannot be decoded (")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(content=st.binary(max_size=400), head=st.sampled_from((b"", b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0", b"fLaC\0\0\0\x22", b"OggS\0\x02")))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(
+    content=st.binary(max_size=400),
+    head=st.sampled_from(
+        (b"", b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0", b"fLaC\0\0\0\x22", b"OggS\0\x02")
+    ),
+)
 def test_random_bytes_raise_nothing_but_an_audio_error(tmp_path: Path, content: bytes, head: bytes):
     (tmp_path / "a.wav").write_bytes(head + content)
     with contextlib.suppress(AudioError):
@@ -231,16 +268,24 @@ def test_an_mp3_cut_short_is_named(tmp_path: Path, share: float):
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_a_wav_cut_short_gives_what_is_there_because_its_decoder_mends_the_header(tmp_path: Path, share: float):
+def test_a_wav_cut_short_gives_what_is_there_because_its_decoder_mends_the_header(
+    tmp_path: Path, share: float
+):
     path = cut_short(tmp_path, "wav", share)
-    assert len(audio.read(path, 16000)) / 16000 == audio.duration(path) == pytest.approx(2 * share, abs=0.01)
+    assert (
+        len(audio.read(path, 16000)) / 16000
+        == audio.duration(path)
+        == pytest.approx(2 * share, abs=0.01)
+    )
 
 
 # lying headers
 
 
 @pytest.mark.parametrize("claimed", [2**20, 2**31, 2**32 - 1])
-def test_a_wav_that_claims_more_samples_than_it_has_gives_those_it_has(tmp_path: Path, claimed: int):
+def test_a_wav_that_claims_more_samples_than_it_has_gives_those_it_has(
+    tmp_path: Path, claimed: int
+):
     path = written(tmp_path, tone())
     content = bytearray(path.read_bytes())
     at = content.find(b"data") + 4
@@ -253,7 +298,9 @@ def test_a_wav_that_claims_more_samples_than_it_has_gives_those_it_has(tmp_path:
 def test_a_flac_that_claims_more_samples_than_it_has_is_named(tmp_path: Path, claimed: int):
     path = written(tmp_path, tone(), name="a.flac")
     content = bytearray(path.read_bytes())
-    fields = int.from_bytes(content[18:26], "big")  # STREAMINFO: rate, channels, bits, then 36 bits of total samples (RFC 9639, 8.2)
+    fields = int.from_bytes(
+        content[18:26], "big"
+    )  # STREAMINFO: rate, channels, bits, then 36 bits of total samples (RFC 9639, 8.2)
     content[18:26] = (fields >> 36 << 36 | claimed).to_bytes(8, "big")
     path.write_bytes(content)
     with pytest.raises(AudioError, match=r"^cannot be decoded"):
@@ -280,5 +327,11 @@ def test_a_header_with_a_strange_rate_neither_hangs_nor_eats_the_memory(tmp_path
     content = bytearray(path.read_bytes())
     content[24:28] = struct.pack("<I", rate)
     path.write_bytes(content)
-    run = subprocess.run([sys.executable, "-c", STRANGE_RATE, str(path)], capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", STRANGE_RATE, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert (run.returncode, run.stderr[-200:]) == (0, "")

@@ -1,4 +1,6 @@
-"""The filter bank is torchaudio's resampling: the same filter, the same length, the same numbers, whatever surrounds a sample."""
+"""The filter bank is torchaudio's resampling: the same filter, the same length, the same numbers,
+whatever surrounds a sample.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,20 @@ def _no_memory() -> Any:
 
 
 @settings(max_examples=25)
-@given(samples=st.integers(1, 20_000), native=st.sampled_from(RATES), rate=st.sampled_from((16000, 22050, 32000)))
-def test_any_length_at_any_rates_gives_the_oracles_length_and_numbers(samples: int, native: int, rate: int):
+@given(
+    samples=st.integers(1, 20_000),
+    native=st.sampled_from(RATES),
+    rate=st.sampled_from((16000, 22050, 32000)),
+)
+def test_any_length_at_any_rates_gives_the_oracles_length_and_numbers(
+    samples: int, native: int, rate: int
+):
     if native == rate:
         return
-    ours, theirs = audio.resampler(native, rate)(noise(samples)), audio.convolved(oracle(native, rate), noise(samples))
+    ours, theirs = (
+        audio.resampler(native, rate)(noise(samples)),
+        audio.convolved(oracle(native, rate), noise(samples)),
+    )
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
@@ -79,7 +90,10 @@ def test_two_seconds_agree_with_torchaudio_and_are_no_less_exact(native: int):
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 440, 441, 442, 48_000 * 3 + 1])
 def test_short_and_odd_lengths_agree_to_the_last_sample(samples: int):
-    ours, theirs = audio.resampler(44100, 16000)(noise(samples)), audio.convolved(oracle(44100), noise(samples))
+    ours, theirs = (
+        audio.resampler(44100, 16000)(noise(samples)),
+        audio.convolved(oracle(44100), noise(samples)),
+    )
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
@@ -87,7 +101,9 @@ def test_short_and_odd_lengths_agree_to_the_last_sample(samples: int):
 @pytest.mark.parametrize("samples", [3 * 2**23 + 1, 3 * 2**23 + 2])
 def test_a_very_long_clip_has_the_length_torchaudio_rounds_to_in_float32(samples: int):
     wave = np.zeros(samples, np.float32)
-    theirs = torch.ceil(torch.as_tensor(samples / 3)).long()  # torchaudio, functional._apply_sinc_resample_kernel
+    theirs = torch.ceil(
+        torch.as_tensor(samples / 3)
+    ).long()  # torchaudio, functional._apply_sinc_resample_kernel
     assert len(audio.resampler(48000, 16000)(wave)) == int(theirs)
 
 
@@ -99,14 +115,18 @@ def test_a_product_is_too_small_for_threads():
 
 
 @pytest.mark.parametrize("change", ["no kernel", "other kernel", "other shape"])
-def test_another_layout_of_torchaudios_kernel_falls_back_to_its_own_transform(monkeypatch: pytest.MonkeyPatch, change: str):
+def test_another_layout_of_torchaudios_kernel_falls_back_to_its_own_transform(
+    monkeypatch: pytest.MonkeyPatch, change: str
+):
     class Changed(torch.nn.Module):
         def __init__(self, native: int, rate: int, **how: Any) -> None:
             super().__init__()
             self.inner = oracle(native, rate)
             if change != "no kernel":
                 self.width = self.inner.width
-                self.kernel = self.inner.kernel * 2 if change == "other kernel" else self.inner.kernel[0, 0]
+                self.kernel = (
+                    self.inner.kernel * 2 if change == "other kernel" else self.inner.kernel[0, 0]
+                )
 
         def forward(self, wave: torch.Tensor) -> torch.Tensor:
             return self.inner(wave)

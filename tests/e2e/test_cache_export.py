@@ -1,4 +1,6 @@
-"""``nverbench cache export``: what the cache holds, for others; their rows are keys that only a holder of the audio can compute."""
+"""``nverbench cache export``: what the cache holds, for others; their rows are keys that only a
+holder of the audio can compute.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def shared(world: Any, share: str) -> None:
 
 
 @pytest.mark.parametrize("share", ["open", "labels-only"])
-def test_exported_rows_are_the_embeddings_of_the_clips_whose_keys_they_carry(world: Any, share: str) -> None:
+def test_exported_rows_are_the_embeddings_of_the_clips_whose_keys_they_carry(
+    world: Any, share: str
+) -> None:
     shared(world, share)
     world.job()
     world.passes = 0
@@ -30,7 +34,11 @@ def test_exported_rows_are_the_embeddings_of_the_clips_whose_keys_they_carry(wor
     assert world.run("embed", "tiny-spectrum", *files, "-o", "own.npz").code == 0
     with np.load("out/shared.npz") as got, np.load("own.npz") as own:
         assert set(got.files) == {"embeddings", "ids", "licence", "dataset", "digest", "backbone"}
-        assert (str(got["dataset"]), str(got["digest"]), str(got["backbone"])) == ("tiny-bursts", corpus.digest, "tiny-spectrum")
+        assert (str(got["dataset"]), str(got["digest"]), str(got["backbone"])) == (
+            "tiny-bursts",
+            corpus.digest,
+            "tiny-spectrum",
+        )
         assert str(got["licence"]) == "CC BY-NC 4.0 (tiny-bursts)"
         row = {key: i for i, key in enumerate(got["ids"].tolist())}
         order = [row[key] for key in keys(corpus, corpus.clips)]
@@ -65,32 +73,57 @@ def test_a_corpus_that_shares_nothing_is_refused_in_one_line(world: Any, dataset
     ran = world.run("cache", "export", "tiny-spectrum", dataset, "-o", "shared.npz")
     assert (ran.code, ran.out) == (2, "")
     name = dataset.partition(":")[0]
-    assert ran.err == f"nverbench: corpus {name} does not allow embeddings to leave this machine (share: none); nothing is written\n"
+    assert (
+        ran.err
+        == f"nverbench: corpus {name} does not allow embeddings to leave this machine (share:"
+        " none); nothing is written\n"
+    )
     assert not (world.root / "shared.npz").exists()
 
 
-def test_clips_that_were_never_embedded_are_counted_with_the_command_that_computes_them(world: Any) -> None:
+def test_clips_that_were_never_embedded_are_counted_with_the_command_that_computes_them(
+    world: Any,
+) -> None:
     shared(world, "open")
     ran = world.run("cache", "export", "tiny-spectrum", "tiny-bursts", "-o", "shared.npz")
     assert ran.code == 2
-    assert "48 of 48 clips of tiny-bursts are not in the cache for tiny-spectrum; this computes them: nverbench run " in ran.err
-    assert world.run(*ran.err.strip().partition("nverbench run ")[2].split(), "--help").code in (0, 2)
+    assert (
+        "48 of 48 clips of tiny-bursts are not in the cache for tiny-spectrum; this computes them:"
+        " nverbench run " in ran.err
+    )
+    assert world.run(*ran.err.strip().partition("nverbench run ")[2].split(), "--help").code in (
+        0,
+        2,
+    )
     command = ran.err.strip().partition(": nverbench ")[2].split()
     assert world.run(*command, "--protocol", "quick", "--registry", "tiny.yaml").code == 0
-    assert world.run("cache", "export", "tiny-spectrum", "tiny-bursts", "-o", "shared.npz").code == 0
+    assert (
+        world.run("cache", "export", "tiny-spectrum", "tiny-bursts", "-o", "shared.npz").code == 0
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["tiny-spectrum", "tiny-bursts", "-o", "shared.txt"], "shared.txt: expected a name that ends in .npz"),
-        (["tiny-spectrum:project=4", "tiny-bursts", "-o", "s.npz"], "are fitted on the training part of a run"),
+        (
+            ["tiny-spectrum", "tiny-bursts", "-o", "shared.txt"],
+            "shared.txt: expected a name that ends in .npz",
+        ),
+        (
+            ["tiny-spectrum:project=4", "tiny-bursts", "-o", "s.npz"],
+            "are fitted on the training part of a run",
+        ),
         (["npz:own.npz", "tiny-bursts", "-o", "s.npz"], "holds stored features"),
-        (["tiny-spectrum", "jnv", "-o", "s.npz"], "corpus jnv is missing: source https://ss-takashi"),
+        (
+            ["tiny-spectrum", "jnv", "-o", "s.npz"],
+            "corpus jnv is missing: source https://ss-takashi",
+        ),
         (["tiny-spectrun", "tiny-bursts", "-o", "s.npz"], "did you mean tiny-spectrum?"),
     ],
 )
-def test_what_cannot_be_exported_is_said_in_one_line(world: Any, words: list[str], said: str) -> None:
+def test_what_cannot_be_exported_is_said_in_one_line(
+    world: Any, words: list[str], said: str
+) -> None:
     shared(world, "open")
     ran = world.run("cache", "export", *words)
     assert ran.code == 2

@@ -16,7 +16,14 @@ def test_an_audit_prints_its_report_and_writes_report_json_and_pictures(world: A
     assert ran.code == 0
     assert ran.out.startswith("audit of tiny-bursts: 49 clips, 3 classes, 8 speakers")
     folder = world.root / "nverbench-audit" / "tiny-bursts"
-    assert sorted(p.name for p in folder.iterdir()) == ["audit.json", "clips.png", "confounds.png", "duration.png", "level.png", "report.txt"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "audit.json",
+        "clips.png",
+        "confounds.png",
+        "duration.png",
+        "level.png",
+        "report.txt",
+    ]
     assert (folder / "report.txt").read_text() + "" == ran.out.rstrip("\n") + "\n"
     (group,) = json.loads((folder / "audit.json").read_text())["copies"]["identical"]
     assert group["clips"] == ["spk0/high-0", "spk1/high-9"]
@@ -55,7 +62,10 @@ def test_own_recordings_in_a_folder_are_audited_with_what_does_not_fit(world: An
 
 
 def test_a_table_is_audited(world: Any) -> None:
-    rows = [f"{p.relative_to(world.root)},{p.stem.partition('-')[0]},{p.parent.name}" for p in sorted(world.corpus.glob("*/*.wav"))]
+    rows = [
+        f"{p.relative_to(world.root)},{p.stem.partition('-')[0]},{p.parent.name}"
+        for p in sorted(world.corpus.glob("*/*.wav"))
+    ]
     (world.root / "mine.csv").write_text("\n".join(["path,label,speaker", *rows]))
     ran = world.run("data", "audit", "table:mine.csv")
     assert ran.code == 0

@@ -1,4 +1,6 @@
-"""What a corpus is and how it is cut, as typed: ``data folds``, label sets with ``--exclude-label``, datasheets, and the speaker gap of a run."""
+"""What a corpus is and how it is cut, as typed: ``data folds``, label sets with
+``--exclude-label``, datasheets, and the speaker gap of a run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def both(world: Any, *words: object) -> Any:
 
 def test_the_table_counts_every_clip_of_every_class_once(world: Any) -> None:
     (table,) = tables(world, "tiny-bursts")
-    per_class = [sum(fold["test per class"][label] for fold in table["folds"]) for label in ("high", "low", "mid")]
+    per_class = [
+        sum(fold["test per class"][label] for fold in table["folds"])
+        for label in ("high", "low", "mid")
+    ]
     assert per_class == [16, 16, 16]
     assert sum(fold["groups"] for fold in table["folds"]) == 8
 
@@ -38,13 +43,19 @@ def test_the_digest_is_that_of_the_result_of_a_run(world: Any) -> None:
 
 @pytest.mark.parametrize("kinds", [("speaker",), ("random", "leave-one-group-out")])
 def test_each_kind_of_folds_has_a_table_of_its_own(world: Any, kinds: tuple[str, ...]) -> None:
-    assert [t["kind"] for t in tables(world, "tiny-bursts", *(w for k in kinds for w in ("--folds", k)))] == list(kinds)
+    assert [
+        t["kind"] for t in tables(world, "tiny-bursts", *(w for k in kinds for w in ("--folds", k)))
+    ] == list(kinds)
 
 
-def test_the_printed_table_has_a_line_per_class_and_says_whether_the_digest_is_registered(world: Any) -> None:
+def test_the_printed_table_has_a_line_per_class_and_says_whether_the_digest_is_registered(
+    world: Any,
+) -> None:
     ran = world.run("data", "folds", "tiny-bursts")
     assert "(not registered)" in ran.out
-    assert {"high", "low", "mid", "test", "validation", "train", "speakers"} <= {line.split()[0] for line in ran.out.splitlines()}
+    assert {"high", "low", "mid", "test", "validation", "train", "speakers"} <= {
+        line.split()[0] for line in ran.out.splitlines()
+    }
 
 
 def test_a_registered_digest_is_recognised(world: Any) -> None:
@@ -56,7 +67,9 @@ def test_a_registered_digest_is_recognised(world: Any) -> None:
 
 
 def test_many_folds_are_printed_beside_each_other_in_parts(world: Any) -> None:
-    lines = world.run("data", "folds", "tiny-bursts", "--folds", "leave-one-group-out").out.splitlines()
+    lines = world.run(
+        "data", "folds", "tiny-bursts", "--folds", "leave-one-group-out"
+    ).out.splitlines()
     assert sum(line.split()[:2] == ["test", "fold"] for line in lines) == 1
     assert max(map(len, lines)) < 120
 
@@ -82,15 +95,39 @@ def test_a_slip_is_one_line_and_exit_code_2(world: Any, words: tuple[str, ...], 
 
 
 def test_an_excluded_label_makes_a_dataset_of_another_name_with_one_class_less(world: Any) -> None:
-    words = ("--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "tiny-bursts", "--registry", "tiny.yaml", "--json")
+    words = (
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "tiny-bursts",
+        "--registry",
+        "tiny.yaml",
+        "--json",
+    )
     ran = world.run("run", *words, "--exclude-label", "mid", "--protocol", "quick")
     (record,) = ran.records
-    assert (record["entry"]["dataset"], record["labels"], record["counts"]["clips"]) == ("tiny-bursts:exclude=mid", ["high", "low"], 32)
+    assert (record["entry"]["dataset"], record["labels"], record["counts"]["clips"]) == (
+        "tiny-bursts:exclude=mid",
+        ["high", "low"],
+        32,
+    )
     assert (record["standing"], len(record["confusion"])) == ("unofficial", 2)
 
 
 def test_excluding_a_label_by_option_and_by_flag_is_one_result(world: Any) -> None:
-    words = ("--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--protocol", "quick", "--registry", "tiny.yaml", "--json")
+    words = (
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--protocol",
+        "quick",
+        "--registry",
+        "tiny.yaml",
+        "--json",
+    )
     (flag,) = world.run("run", *words, "--dataset", "tiny-bursts", "--exclude-label", "mid").records
     again = world.run("run", *words, "--dataset", "tiny-bursts:exclude=mid")
     assert (again.records[0]["id"], "already finished" in again.err) == (flag["id"], True)
@@ -99,8 +136,19 @@ def test_excluding_a_label_by_option_and_by_flag_is_one_result(world: Any) -> No
 def test_embeddings_of_a_label_set_are_those_of_the_whole(world: Any) -> None:
     world.job()
     passes = world.passes
-    world.run("run", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "tiny-bursts:exclude=mid", "--protocol", "quick",
-              "--registry", "tiny.yaml")  # fmt: skip
+    world.run(
+        "run",
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "tiny-bursts:exclude=mid",
+        "--protocol",
+        "quick",
+        "--registry",
+        "tiny.yaml",
+    )
     assert world.passes == passes
 
 
@@ -120,11 +168,15 @@ def test_a_label_set_keeps_published_counts_of_the_labels_it_has(world: Any) -> 
 
 def test_a_datasheet_says_what_a_label_is_and_is_not(world: Any) -> None:
     said = world.run("show", "tiny-bursts").out
-    assert "portrayed; a label is a reported or posed expression, not a person's inner state" in said
+    assert (
+        "portrayed; a label is a reported or posed expression, not a person's inner state" in said
+    )
     assert "consent: unknown" in said
 
 
-def test_a_label_whose_name_would_mislead_is_shown_in_other_words_and_keeps_its_name(world: Any) -> None:
+def test_a_label_whose_name_would_mislead_is_shown_in_other_words_and_keeps_its_name(
+    world: Any,
+) -> None:
     world.datasets[0] = replace(world.datasets[0], display={"low": "low (portrayed)"})
     assert "low (shown as: low (portrayed))" in world.run("show", "tiny-bursts").out
     assert "low (portrayed)" in world.run("data", "folds", "tiny-bursts").out
@@ -132,9 +184,14 @@ def test_a_label_whose_name_would_mislead_is_shown_in_other_words_and_keeps_its_
 
 
 @pytest.mark.parametrize("name", ["emogator-41", "vivae", "asvp-esd", "ravdess", "jnv", "crema-d"])
-def test_every_published_corpus_says_its_licence_its_source_and_who_judged(world: Any, name: str) -> None:
+def test_every_published_corpus_says_its_licence_its_source_and_who_judged(
+    world: Any, name: str
+) -> None:
     sheet = json.loads(world.run("show", name, "--json").out)["datasheet"]
-    assert all(sheet[key] for key in ("licence", "source", "judged by", "recorded", "cite", "results may publish"))
+    assert all(
+        sheet[key]
+        for key in ("licence", "source", "judged by", "recorded", "cite", "results may publish")
+    )
 
 
 def test_the_corpus_of_a_dataset_that_is_not_here_is_asked_for(world: Any) -> None:
@@ -154,9 +211,16 @@ def test_the_gap_is_the_difference_of_the_two_rows(world: Any) -> None:
     ran = both(world)
     rows = {r["folds"]["kind"]: r for r in ran.records}
     gap = rows["speaker"]["speaker_gap"]
-    expected = {name: rows["random"]["scores"][name]["value"] - rows["speaker"]["scores"][name]["value"] for name in ("accuracy", "macro_f1", "uar")}
+    expected = {
+        name: rows["random"]["scores"][name]["value"] - rows["speaker"]["scores"][name]["value"]
+        for name in ("accuracy", "macro_f1", "uar")
+    }
     assert {name: gap["values"][name]["value"] for name in expected} == pytest.approx(expected)
-    assert gap["values"]["macro_f1"]["low"] <= gap["values"]["macro_f1"]["value"] <= gap["values"]["macro_f1"]["high"]
+    assert (
+        gap["values"]["macro_f1"]["low"]
+        <= gap["values"]["macro_f1"]["value"]
+        <= gap["values"]["macro_f1"]["high"]
+    )
     assert rows["random"]["speaker_gap"] == gap
 
 
@@ -175,12 +239,37 @@ def test_the_second_cut_may_come_in_a_later_run(world: Any) -> None:
     assert "speaker gap" in world.run("leaderboard", "show").out
 
 
-def test_where_speakers_are_few_the_gap_is_taken_to_the_folds_that_leave_one_out(world: Any) -> None:
+def test_where_speakers_are_few_the_gap_is_taken_to_the_folds_that_leave_one_out(
+    world: Any,
+) -> None:
     few = world.datasets[0]
-    world.datasets.append(replace(few, name="few", corpus="few", load=lambda root: [c for c in few.load(root) if c.speaker < "spk4"],
-                                  folds=("leave-one-group-out", "random")))  # fmt: skip
+    world.datasets.append(
+        replace(
+            few,
+            name="few",
+            corpus="few",
+            load=lambda root: [c for c in few.load(root) if c.speaker < "spk4"],
+            folds=("leave-one-group-out", "random"),
+        )
+    )
     write_state("corpora", "paths", "few", str(world.corpus))
-    ran = world.run("run", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "few", "--protocol", "quick", "--registry",
-                    "tiny.yaml", "--folds", "leave-one-group-out", "--folds", "random", "--json")  # fmt: skip
+    ran = world.run(
+        "run",
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "few",
+        "--protocol",
+        "quick",
+        "--registry",
+        "tiny.yaml",
+        "--folds",
+        "leave-one-group-out",
+        "--folds",
+        "random",
+        "--json",
+    )
     gap = ran.records[0]["speaker_gap"]
     assert (gap["kind"], gap["values"]["uar"]["low"]) == ("leave-one-group-out", None)

@@ -1,4 +1,6 @@
-"""``nverbench data get``: from a server on this machine to a corpus in its place, whatever goes wrong on the way."""
+"""``nverbench data get``: from a server on this machine to a corpus in its place, whatever goes
+wrong on the way.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,11 @@ def place() -> Path:
 def left() -> list[str]:
     """What lies under downloads and corpora beside the corpus itself and locks."""
     found = [*(paths.home() / "downloads").rglob("*"), *(paths.home() / "corpora").glob("*")]
-    return sorted(p.name for p in found if p.suffix != ".lock" and p not in (place(), paths.home() / "downloads" / "corpora"))
+    return sorted(
+        p.name
+        for p in found
+        if p.suffix != ".lock" and p not in (place(), paths.home() / "downloads" / "corpora")
+    )
 
 
 def sha(shelf: Shelf) -> str:
@@ -68,7 +74,10 @@ def test_get_fetches_unpacks_registers_and_the_corpus_runs(world: Any, shelf: Sh
     ran = world.run("data", "get", "tiny-bursts")
     assert ran.code == 0
     first, second, third, *_ = ran.out.splitlines()
-    assert first == f"corpus tiny-bursts: {shelf.address}/bursts.zip, {len(shelf.files['/bursts.zip']) / 1e6:.1f} MB, licence CC BY 4.0"
+    assert (
+        first == f"corpus tiny-bursts: {shelf.address}/bursts.zip,"
+        f" {len(shelf.files['/bursts.zip']) / 1e6:.1f} MB, licence CC BY 4.0"
+    )
     assert second == "  consent of those who are heard: unknown"
     assert third.startswith("tiny-bursts: 48 clips, 3 classes, 8 speakers, digest ")
     assert ran.out.splitlines()[-1] == f"corpus tiny-bursts is here: {place()}"
@@ -87,7 +96,9 @@ def test_the_digest_is_that_of_the_folder_it_was_packed_from(world: Any, shelf: 
 
 
 @pytest.mark.parametrize("below", ["", "bursts-1.0/"])
-def test_a_corpus_may_be_packed_with_or_without_a_folder_around_it(world: Any, shelf: Shelf, below: str) -> None:
+def test_a_corpus_may_be_packed_with_or_without_a_folder_around_it(
+    world: Any, shelf: Shelf, below: str
+) -> None:
     shelf.files["/bursts.zip"] = packed(world.corpus, below)
     assert world.run("data", "get", "tiny-bursts").code == 0
     assert (place() / "spk0").is_dir()
@@ -116,12 +127,22 @@ def test_what_needs_no_download_says_so(world: Any, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("facts", "words"),
-    [({"address": "https://example.org/form", "how": "sign the form"}, "no program can fetch https://example.org/form; sign the form"),
-     ({"address": "on request from its authors"}, "no program can fetch on request from its authors; nverbench data add tiny-bursts PATH"),
-     ({"address": "https://zenodo.org/records/1 (A.zip)"}, "no program can fetch"),
-     ({"address": "http://example.org/a.zip"}, "no program can fetch")],
-)  # fmt: skip
-def test_what_no_program_can_fetch_says_what_a_person_can_do(world: Any, shelf: Shelf, facts: dict[str, str], words: str) -> None:
+    [
+        (
+            {"address": "https://example.org/form", "how": "sign the form"},
+            "no program can fetch https://example.org/form; sign the form",
+        ),
+        (
+            {"address": "on request from its authors"},
+            "no program can fetch on request from its authors; nverbench data add tiny-bursts PATH",
+        ),
+        ({"address": "https://zenodo.org/records/1 (A.zip)"}, "no program can fetch"),
+        ({"address": "http://example.org/a.zip"}, "no program can fetch"),
+    ],
+)
+def test_what_no_program_can_fetch_says_what_a_person_can_do(
+    world: Any, shelf: Shelf, facts: dict[str, str], words: str
+) -> None:
     declare(world, shelf, **facts)
     ran = world.run("data", "get", "tiny-bursts")
     assert ran.code == 2
@@ -131,16 +152,25 @@ def test_what_no_program_can_fetch_says_what_a_person_can_do(world: Any, shelf: 
 
 def test_a_dataset_without_a_source_says_what_a_person_can_do(world: Any, shelf: Shelf) -> None:
     world.datasets = [replace(world.datasets[0], sources=())]
-    assert "no program can fetch an unknown source; nverbench data add" in world.run("data", "get", "tiny-bursts").err
+    assert (
+        "no program can fetch an unknown source; nverbench data add"
+        in world.run("data", "get", "tiny-bursts").err
+    )
 
 
 def test_a_run_without_the_corpus_names_the_command_that_gets_it(world: Any, shelf: Shelf) -> None:
     assert "corpus tiny-bursts is missing" in (ran := world.job("--download")).err
     assert "nverbench data get tiny-bursts" in ran.err
     assert shelf.asked == []
-    by_hand = replace(world.datasets[0], sources=(Source(address="https://example.org/a.zip", how="sign the form"),))
+    by_hand = replace(
+        world.datasets[0],
+        sources=(Source(address="https://example.org/a.zip", how="sign the form"),),
+    )
     assert artifacts.missing_corpus("x", by_hand, None).command == "sign the form"
-    assert artifacts.missing_corpus("x", by_hand, Source(address="https://example.org/b.zip")).command == "sign the form"
+    assert (
+        artifacts.missing_corpus("x", by_hand, Source(address="https://example.org/b.zip")).command
+        == "sign the form"
+    )
 
 
 # --- the licence
@@ -149,19 +179,32 @@ def test_a_run_without_the_corpus_names_the_command_that_gets_it(world: Any, she
 NC = "CC BY-NC 4.0"
 
 
-@pytest.mark.parametrize("licence", [NC, "Creative Commons NonCommercial", "custom, non-commercial", "for research only", "research use only"])
+@pytest.mark.parametrize(
+    "licence",
+    [
+        NC,
+        "Creative Commons NonCommercial",
+        "custom, non-commercial",
+        "for research only",
+        "research use only",
+    ],
+)
 def test_a_non_commercial_licence_must_be_accepted(world: Any, shelf: Shelf, licence: str) -> None:
     declare(world, shelf, licence=licence)
     ran = world.run("data", "get", "tiny-bursts")
     assert ran.code == 2
-    assert ran.err == (
-        f"nverbench: corpus tiny-bursts: nothing was fetched: its licence ({licence}) forbids commercial use; say --accept-licence to accept it\n"
+    assert (
+        ran.err
+        == f"nverbench: corpus tiny-bursts: nothing was fetched: its licence ({licence}) forbids"
+        " commercial use; say --accept-licence to accept it\n"
     )
     assert shelf.asked == []
     assert world.run("data", "get", "tiny-bursts", "--accept-licence").code == 0
 
 
-def test_an_acceptance_is_remembered_with_its_text_and_date_until_the_text_changes(world: Any, shelf: Shelf) -> None:
+def test_an_acceptance_is_remembered_with_its_text_and_date_until_the_text_changes(
+    world: Any, shelf: Shelf
+) -> None:
     declare(world, shelf, licence=NC)
     shelf.faults = [Fault(status=404)]
     assert world.run("data", "get", "tiny-bursts", "--accept-licence").code == 2
@@ -175,7 +218,9 @@ def test_an_acceptance_is_remembered_with_its_text_and_date_until_the_text_chang
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)])
-def test_on_a_terminal_it_is_asked(world: Any, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+def test_on_a_terminal_it_is_asked(
+    world: Any, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
     declare(world, shelf, licence=NC)
     typed = io.StringIO(answer)
     monkeypatch.setattr(typed, "isatty", lambda: True)
@@ -186,7 +231,9 @@ def test_on_a_terminal_it_is_asked(world: Any, shelf: Shelf, monkeypatch: pytest
     assert bool(shelf.asked) == (code == 0)
 
 
-def test_the_licence_of_the_dataset_counts_beside_that_of_its_source(world: Any, shelf: Shelf) -> None:
+def test_the_licence_of_the_dataset_counts_beside_that_of_its_source(
+    world: Any, shelf: Shelf
+) -> None:
     world.datasets = [replace(world.datasets[0], licence=NC)]
     ran = world.run("data", "get", "tiny-bursts")
     assert ran.code == 2
@@ -205,7 +252,10 @@ def test_another_archive_than_pinned_is_refused_and_removed(world: Any, shelf: S
 
 
 def test_the_pin_of_the_registry_counts(world: Any, shelf: Shelf) -> None:
-    pin = f"  datasets: {{tiny-bursts: {{source: '{shelf.address}/bursts.zip', licence: CC0, sha256: '{'0' * 64}'}}}}"
+    pin = (
+        f"  datasets: {{tiny-bursts: {{source: '{shelf.address}/bursts.zip', licence: CC0, sha256:"
+        f" '{'0' * 64}'}}}}"
+    )
     (world.root / "pins.yaml").write_text(f"pins:\n{pin}\n")
     ran = world.run("data", "get", "tiny-bursts", "--registry", "pins.yaml")
     assert "licence CC0" in ran.out
@@ -240,7 +290,9 @@ def test_the_first_archive_seen_is_enforced(world: Any, shelf: Shelf) -> None:
     assert world.run("data", "get", "tiny-bursts").code == 0
 
 
-def test_a_host_that_packs_anew_is_not_held_to_its_bytes(world: Any, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_packs_anew_is_not_held_to_its_bytes(
+    world: Any, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "codeload.github.com" in corpus_downloads.DRIFTING
     monkeypatch.setattr(corpus_downloads, "DRIFTING", ("127.0.0.1",))
     world.run("data", "get", "tiny-bursts")
@@ -263,12 +315,18 @@ def zip_of(**files: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(zip_of(**{"../evil": b""}), "leads out of the folder"), (zip_of(a=b"x"), "no labelled clip was found in the archive"),
-     (zip_of(**{"top/a": b"x"}), "no labelled clip was found in the archive"), (b"<html>", "got a web page"),
-     (zip_of(a=b"x" * 999)[:-30], "damaged")],
+    [
+        (zip_of(**{"../evil": b""}), "leads out of the folder"),
+        (zip_of(a=b"x"), "no labelled clip was found in the archive"),
+        (zip_of(**{"top/a": b"x"}), "no labelled clip was found in the archive"),
+        (b"<html>", "got a web page"),
+        (zip_of(a=b"x" * 999)[:-30], "damaged"),
+    ],
     ids=["escapes", "another corpus", "another corpus in a folder", "a page", "truncated"],
-)  # fmt: skip
-def test_a_wrong_archive_is_one_line_and_nothing_is_remembered(world: Any, shelf: Shelf, content: bytes, words: str) -> None:
+)
+def test_a_wrong_archive_is_one_line_and_nothing_is_remembered(
+    world: Any, shelf: Shelf, content: bytes, words: str
+) -> None:
     good, shelf.files["/bursts.zip"] = shelf.files["/bursts.zip"], content
     ran = world.run("data", "get", "tiny-bursts")
     assert ran.code == 2
@@ -304,7 +362,12 @@ STEPS = {
 @pytest.mark.parametrize(("where", "count"), STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("kill", [KeyboardInterrupt, SystemError], ids=["interrupted", "crashed"])
 def test_cut_off_at_any_step_the_same_command_goes_on(
-    world: Any, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, where: str, count: int, kill: type[BaseException]
+    world: Any,
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    count: int,
+    kill: type[BaseException],
 ) -> None:
     calls = 0
     module, name = where.rsplit(".", 1)
@@ -321,7 +384,9 @@ def test_cut_off_at_any_step_the_same_command_goes_on(
 
     with monkeypatch.context() as dying:
         dying.setattr(where, dies)
-        assert world.run("data", "get", "tiny-bursts").code == (130 if kill is KeyboardInterrupt else 1)
+        assert world.run("data", "get", "tiny-bursts").code == (
+            130 if kill is KeyboardInterrupt else 1
+        )
     assert calls == count
     assert "corpora" not in paths.read_state("corpora").get("paths", {})
     shelf.asked.clear()
@@ -341,7 +406,9 @@ def test_what_a_killed_process_left_is_cleaned(world: Any, shelf: Shelf) -> None
     assert left() == [other.name]
 
 
-def test_a_folder_in_its_place_that_is_another_corpus_is_left_alone(world: Any, shelf: Shelf) -> None:
+def test_a_folder_in_its_place_that_is_another_corpus_is_left_alone(
+    world: Any, shelf: Shelf
+) -> None:
     place().mkdir(parents=True)
     (place() / "mine").write_text("x")
     ran = world.run("data", "get", "tiny-bursts")
@@ -370,10 +437,16 @@ def test_two_processes_fetch_once_and_a_killed_one_is_followed_up(world: Any, sh
     shelf.faults = [Fault(stall=len(shelf.files["/bursts.zip"]) // 2)]
     first = subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env=environment)
     assert shelf.reached.wait(60)
-    second, third = (subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2))
+    second, third = (
+        subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    )
     for process in (second, third):
         assert process.stdout is not None
-        assert process.stdout.readline() == "corpus tiny-bursts: another process is fetching it; waiting for it\n"
+        assert (
+            process.stdout.readline()
+            == "corpus tiny-bursts: another process is fetching it; waiting for it\n"
+        )
     first.kill()
     first.communicate()
     said = [p.communicate(timeout=60)[0].strip() for p in (second, third)]

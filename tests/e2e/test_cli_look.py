@@ -23,7 +23,9 @@ import nverbench
         ("plugins", {"nverbench-tiny/tiny", "nverbench/backbones"}),
     ],
 )
-def test_list_as_json_holds_what_the_house_and_the_stranger_bring(world: Any, kind: str, names: set[str]) -> None:
+def test_list_as_json_holds_what_the_house_and_the_stranger_bring(
+    world: Any, kind: str, names: set[str]
+) -> None:
     ran = world.run("list", kind, "--json")
     assert ran.code == 0
     assert names <= {row["name"] for row in json.loads(ran.out)}
@@ -31,9 +33,19 @@ def test_list_as_json_holds_what_the_house_and_the_stranger_bring(world: Any, ki
 
 def test_list_without_a_kind_shows_all_four_and_who_brought_each(world: Any) -> None:
     ran = world.run("list")
-    assert [line.split(" ")[0] for line in ran.out.splitlines() if not line.startswith(" ")] == ["backbones", "datasets", "fusions", "losses"]
+    assert [line.split(" ")[0] for line in ran.out.splitlines() if not line.startswith(" ")] == [
+        "backbones",
+        "datasets",
+        "fusions",
+        "losses",
+    ]
     assert "features, 8-d, pool mean, by nverbench-tiny 0.1" in ran.out
-    assert set(json.loads(world.run("list", "--json").out)) == {"backbones", "datasets", "fusions", "losses"}
+    assert set(json.loads(world.run("list", "--json").out)) == {
+        "backbones",
+        "datasets",
+        "fusions",
+        "losses",
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,21 +58,30 @@ def test_list_without_a_kind_shows_all_four_and_who_brought_each(world: Any) -> 
         ("jnv", "folds: leave-one-group-out"),
     ],
 )
-def test_show_knows_parts_protocols_and_registered_corpora(world: Any, name: str, words: str) -> None:
+def test_show_knows_parts_protocols_and_registered_corpora(
+    world: Any, name: str, words: str
+) -> None:
     assert words in world.run("show", name).out
     assert isinstance(json.loads(world.run("show", name, "--json").out), dict)
 
 
 def test_a_registered_corpus_without_a_loader_is_listed_shown_and_missing(world: Any) -> None:
     (world.root / "later.yaml").write_text(
-        "pins: {datasets: {later: {source: 'https://example.org/later', licence: MIT}}}\n"
-        "entries: [{name: later-grid, backbones: [[tiny-spectrum]], fusions: [tiny-linear], datasets: [later]}]\n"
+        "pins: {datasets: {later: {source: 'https://example.org/later', licence: MIT}}}\nentries:"
+        " [{name: later-grid, backbones: [[tiny-spectrum]], fusions: [tiny-linear], datasets:"
+        " [later]}]\n"
     )
-    assert "registered, no loader installed" in world.run("list", "datasets", "--registry", "later.yaml").out
+    assert (
+        "registered, no loader installed"
+        in world.run("list", "datasets", "--registry", "later.yaml").out
+    )
     assert "no loader installed" in world.run("show", "later", "--registry", "later.yaml").out
     ran = world.run("run", "--dataset", "later", "--registry", "later.yaml")
     assert ran.code == 2
-    assert "its loader comes with a later version or a plugin; then: nverbench data add later PATH" in ran.err
+    assert (
+        "its loader comes with a later version or a plugin; then: nverbench data add later PATH"
+        in ran.err
+    )
 
 
 def test_show_knows_a_result_by_its_id(world: Any) -> None:
@@ -74,7 +95,10 @@ def test_doctor_names_libraries_caches_corpora_and_plugins(world: Any, install: 
     found = json.loads(world.run("doctor", "--json").out)
     assert found["corpora"] == {"tiny-bursts": str(world.corpus)}
     assert found["caches"]["embeddings"].startswith("48 entries")
-    assert found["plugins"]["nverbench-tiny/tiny"] == "0.1, 1 backbone, 1 dataset, 3 fusions, 1 loss, ok"
+    assert (
+        found["plugins"]["nverbench-tiny/tiny"]
+        == "0.1, 1 backbone, 1 dataset, 3 fusions, 1 loss, ok"
+    )
     assert found["plugins"]["nverbench-broken/broken"] == "0.1, quarantined: RuntimeError: boom"
     assert "libraries" in world.run("doctor").out
 
@@ -110,11 +134,16 @@ def test_the_leaderboard_shows_the_table_and_the_gap_again(world: Any) -> None:
     assert len(world.run("leaderboard", "show", "--json").records) == 2
 
 
-def test_a_row_says_the_most_restrictive_licence_and_a_result_those_of_all_parts(world: Any) -> None:
+def test_a_row_says_the_most_restrictive_licence_and_a_result_those_of_all_parts(
+    world: Any,
+) -> None:
     world.job()
     assert "unknown (tiny-bursts)" in " ".join(world.run("leaderboard", "show").out.split())
     shown = world.run("show", world.results[0].stem).out
-    assert "licence unknown (tiny-bursts), the most restrictive of tiny-spectrum: MIT; tiny-bursts: unknown" in shown
+    assert (
+        "licence unknown (tiny-bursts), the most restrictive of tiny-spectrum: MIT; tiny-bursts:"
+        " unknown" in shown
+    )
 
 
 def test_the_leaderboard_can_be_narrowed(world: Any) -> None:
@@ -127,12 +156,20 @@ def test_the_leaderboard_can_be_narrowed(world: Any) -> None:
     ("damage", "words"),
     [
         (lambda text: text[:100], "not a readable result"),
-        (lambda text: text.replace('"schema_version": 2', '"schema_version": 9'), "expected a result of schema 2, got 9"),
-        (lambda text: text.replace('"standing": "', '"standing": "very '), "does not match its result_digest, so it was changed"),
+        (
+            lambda text: text.replace('"schema_version": 2', '"schema_version": 9'),
+            "expected a result of schema 2, got 9",
+        ),
+        (
+            lambda text: text.replace('"standing": "', '"standing": "very '),
+            "does not match its result_digest, so it was changed",
+        ),
     ],
     ids=["truncated", "version", "edited"],
 )
-def test_a_damaged_result_is_named_and_the_others_are_shown(world: Any, damage: Any, words: str) -> None:
+def test_a_damaged_result_is_named_and_the_others_are_shown(
+    world: Any, damage: Any, words: str
+) -> None:
     world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
     path = world.results[0]
     path.write_text(damage(path.read_text()))
@@ -148,8 +185,16 @@ def test_damaged_predictions_are_named(world: Any, size: int) -> None:
     world.job("--folds", "speaker", "--folds", "random")
     path = next((world.root / "nverbench-runs" / "results").glob("*.npz"))
     path.write_bytes(path.read_bytes()[:size])
-    command = [sys.executable, "-c", "from nverbench.cli import main; main()", "leaderboard", "show"]
-    shown = subprocess.run(command, cwd=world.root, capture_output=True, text=True, check=False)  # its own process: numpy leaves the file open
+    command = [
+        sys.executable,
+        "-c",
+        "from nverbench.cli import main; main()",
+        "leaderboard",
+        "show",
+    ]
+    shown = subprocess.run(
+        command, cwd=world.root, capture_output=True, text=True, check=False
+    )  # its own process: numpy leaves the file open
     assert path.name in shown.stderr
     assert "Traceback" not in shown.stderr
 

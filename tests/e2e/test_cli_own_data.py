@@ -1,4 +1,6 @@
-"""One's own audio, tables, folders and features: ``embed``, ``folder:``, ``table:``, ``npz:``, and the same numbers by every road."""
+"""One's own audio, tables, folders and features: ``embed``, ``folder:``, ``table:``, ``npz:``, and
+the same numbers by every road.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,21 @@ def features(world: Any, name: str = "own.npz") -> Path:
 
 
 def linear(world: Any, backbone: str, *words: object, fusion: str = "linear") -> Any:
-    return world.run("run", "--backbone", backbone, "--fusion", fusion, "--dataset", "table:clips.csv", "--protocol", "quick",
-                     "--registry", "tiny.yaml", "--json", *words)  # fmt: skip
+    return world.run(
+        "run",
+        "--backbone",
+        backbone,
+        "--fusion",
+        fusion,
+        "--dataset",
+        "table:clips.csv",
+        "--protocol",
+        "quick",
+        "--registry",
+        "tiny.yaml",
+        "--json",
+        *words,
+    )
 
 
 def test_embed_writes_a_vector_per_file_in_the_order_given(world: Any) -> None:
@@ -51,7 +66,10 @@ def test_embed_writes_a_vector_per_file_in_the_order_given(world: Any) -> None:
 def test_embed_frames_are_split_by_their_lengths(world: Any) -> None:
     files = wavs(world)[:5]
     world.run("embed", "tiny-spectrum", *files, "-o", "pooled.npz")
-    assert ", frames" in world.run("embed", "tiny-spectrum", *files, "-o", "frames.npz", "--frames").out
+    assert (
+        ", frames"
+        in world.run("embed", "tiny-spectrum", *files, "-o", "frames.npz", "--frames").out
+    )
     with np.load(world.root / "frames.npz") as frames, np.load(world.root / "pooled.npz") as pooled:
         assert frames["lengths"].sum() == len(frames["embeddings"])
         parts = np.split(frames["embeddings"], np.cumsum(frames["lengths"])[:-1])
@@ -70,7 +88,15 @@ def test_embed_names_a_bad_file_and_keeps_the_others(world: Any) -> None:
 
 @pytest.mark.parametrize("layout", ["published", "time"])
 def test_both_layouts_of_audio_mamba_embed_own_audio(world: Any, layout: str) -> None:
-    ran = world.run("embed", f"audio-mamba-tiny:layout={layout}", wavs(world)[0], "--untrained", "--frames", "-o", "own.npz")
+    ran = world.run(
+        "embed",
+        f"audio-mamba-tiny:layout={layout}",
+        wavs(world)[0],
+        "--untrained",
+        "--frames",
+        "-o",
+        "own.npz",
+    )
     assert ran.code == 0
     with np.load(world.root / "own.npz") as got:
         assert got["embeddings"].shape[1] == 960
@@ -94,7 +120,16 @@ def test_features_go_out_and_come_in_again_with_the_same_numbers(world: Any) -> 
 def test_a_notebook_gives_the_numbers_of_the_command_line(world: Any) -> None:
     table(world)
     features(world)
-    (record,) = world.run("run", "--backbone", "npz:own.npz", "--fusion", "linear", "--dataset", "table:clips.csv", "--json").records
+    (record,) = world.run(
+        "run",
+        "--backbone",
+        "npz:own.npz",
+        "--fusion",
+        "linear",
+        "--dataset",
+        "table:clips.csv",
+        "--json",
+    ).records
     with np.load(world.root / "own.npz") as got:
         names, matrix = got["files"].tolist(), got["embeddings"]
     labels = [Path(n).stem.partition("-")[0] for n in names]
@@ -127,22 +162,47 @@ def test_features_that_lack_a_clip_are_the_users_mistake(world: Any) -> None:
 def test_a_folder_per_class_is_a_dataset(world: Any, speakers: bool) -> None:
     for path in wavs(world):
         label, speaker = path.stem.partition("-")[0], path.parent.name
-        target = world.root / "mine" / label / (f"{speaker}/{path.name}" if speakers else f"{speaker}-{path.name}")
+        target = (
+            world.root
+            / "mine"
+            / label
+            / (f"{speaker}/{path.name}" if speakers else f"{speaker}-{path.name}")
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     (world.root / "mine" / "low" / "notes.txt").write_text("x")
-    ran = world.run("run", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "folder:mine", "--json",
-                    "--protocol", "quick", "--registry", "tiny.yaml")  # fmt: skip
+    ran = world.run(
+        "run",
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "folder:mine",
+        "--json",
+        "--protocol",
+        "quick",
+        "--registry",
+        "tiny.yaml",
+    )
     (record,) = ran.records
     assert record["folds"]["kind"] == ("speaker" if speakers else "random")
-    assert (record["counts"]["clips"], record["counts"]["groups"], record["counts"]["misfits"]) == (48, 8 if speakers else 0, 1)
+    assert (record["counts"]["clips"], record["counts"]["groups"], record["counts"]["misfits"]) == (
+        48,
+        8 if speakers else 0,
+        1,
+    )
     assert "1 files do not fit" in ran.err
     assert str(world.root) not in world.results[0].read_text()
 
 
-@pytest.mark.parametrize("dataset", ["folder:nowhere", "table:nowhere.csv", "folder", "table:tiny.yaml"])
+@pytest.mark.parametrize(
+    "dataset", ["folder:nowhere", "table:nowhere.csv", "folder", "table:tiny.yaml"]
+)
 def test_a_wrong_folder_or_table_is_one_sentence(world: Any, dataset: str) -> None:
-    ran = world.run("run", "--backbone", "tiny-spectrum", "--fusion", "linear", "--dataset", dataset)
+    ran = world.run(
+        "run", "--backbone", "tiny-spectrum", "--fusion", "linear", "--dataset", dataset
+    )
     assert ran.code == 2
     assert len([line for line in ran.err.splitlines() if line.startswith("nverbench: ")]) == 1
 
@@ -152,7 +212,9 @@ def test_segments_of_one_long_recording_are_clips(world: Any) -> None:
     ends = np.cumsum([soundfile.info(p).duration for p in wavs(world)])
     soundfile.write(world.root / "long.wav", long, 8000, subtype="PCM_16")
     cuts = zip(wavs(world), [0, *ends[:-1]], ends, strict=True)
-    rows = [f"long.wav,{p.stem.partition('-')[0]},{p.parent.name},{a:.6f},{b:.6f}" for p, a, b in cuts]
+    rows = [
+        f"long.wav,{p.stem.partition('-')[0]},{p.parent.name},{a:.6f},{b:.6f}" for p, a, b in cuts
+    ]
     (world.root / "clips.csv").write_text("\n".join(["path,label,speaker,start,end", *rows]))
     segments = linear(world, "tiny-spectrum").records[0]
     table(world)
@@ -168,6 +230,10 @@ def test_two_feature_files_with_the_same_name_are_two_streams(world: Any) -> Non
         noise = np.random.default_rng(0).standard_normal(got["embeddings"].shape).astype(np.float32)
         np.savez(world.root / "b" / "f.npz", embeddings=noise, files=got["files"])
         shutil.copy(world.root / "b" / "f.npz", world.root / "b" / "g.npz")
-    other = linear(world, "npz:a/f.npz", "--backbone", "npz:b/g.npz", fusion="tiny-linear").records[0]
-    same = linear(world, "npz:a/f.npz", "--backbone", "npz:b/f.npz", "--out", "again", fusion="tiny-linear").records[0]
+    other = linear(world, "npz:a/f.npz", "--backbone", "npz:b/g.npz", fusion="tiny-linear").records[
+        0
+    ]
+    same = linear(
+        world, "npz:a/f.npz", "--backbone", "npz:b/f.npz", "--out", "again", fusion="tiny-linear"
+    ).records[0]
     assert same["scores"] == other["scores"]

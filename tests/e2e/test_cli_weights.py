@@ -1,4 +1,6 @@
-"""Weights: added from a file or fetched from a server on this machine, verified, loaded strictly once, and enforced from then on."""
+"""Weights: added from a file or fetched from a server on this machine, verified, loaded strictly
+once, and enforced from then on.
+"""
 
 from __future__ import annotations
 
@@ -62,15 +64,29 @@ def bring(world: Any, address: str, sha256: str | None = None) -> None:
 
 
 def run_trained(world: Any, *words: object) -> Any:
-    return world.run("run", "--backbone", "tiny-trained", "--fusion", "tiny-linear", "--dataset", "tiny-bursts", "--protocol", "quick",
-                     "--registry", "tiny.yaml", *words)  # fmt: skip
+    return world.run(
+        "run",
+        "--backbone",
+        "tiny-trained",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "tiny-bursts",
+        "--protocol",
+        "quick",
+        "--registry",
+        "tiny.yaml",
+        *words,
+    )
 
 
 RIGHT = hashlib.sha256(BYTES).hexdigest()
 
 
 @pytest.mark.parametrize("sha256", [RIGHT, None], ids=["pinned", "not pinned"])
-def test_weights_get_fetches_verifies_and_keeps(world: Any, server: str, sha256: str | None) -> None:
+def test_weights_get_fetches_verifies_and_keeps(
+    world: Any, server: str, sha256: str | None
+) -> None:
     bring(world, f"{server}/tiny.bin", sha256)
     ran = world.run("weights", "get", "tiny-trained")
     assert ran.code == 0
@@ -94,7 +110,9 @@ def test_download_fetches_what_a_run_lacks(world: Any, server: str) -> None:
     [("tiny.bin", "0" * 64, f"expected sha256 {'0' * 64}, got sha256"), ("other.bin", None, "404")],
     ids=["wrong digest", "404"],
 )
-def test_a_download_that_is_not_the_file_is_refused_in_one_line(world: Any, server: str, path: str, sha256: str | None, words: str) -> None:
+def test_a_download_that_is_not_the_file_is_refused_in_one_line(
+    world: Any, server: str, path: str, sha256: str | None, words: str
+) -> None:
     bring(world, f"{server}/{path}", sha256)
     ran = world.run("weights", "get", "tiny-trained")
     assert ran.code == 2
@@ -103,7 +121,9 @@ def test_a_download_that_is_not_the_file_is_refused_in_one_line(world: Any, serv
     assert not weights_folder("tiny-trained").exists()
 
 
-def test_a_download_that_was_cut_off_is_resumed_by_the_next_command(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_was_cut_off_is_resumed_by_the_next_command(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "PAUSE", 0.0)
     monkeypatch.setattr(download, "CHUNK", 10)
     with serving(**{"tiny.bin": BYTES}) as shelf:
@@ -167,43 +187,72 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         own = untrained_encoder(192, 12).state_dict()
-    state = {k: own[k].contiguous() if k in own else torch.zeros(s) for k, s in expected_shapes(192, 12).items()}
+    state = {
+        k: own[k].contiguous() if k in own else torch.zeros(s)
+        for k, s in expected_shapes(192, 12).items()
+    }
     save_file(state, folder / "tiny.safetensors")
     torch.save({"model": state, "epoch": 99}, folder / "checkpoint-99.pth")
-    save_file({k: v for k, v in state.items() if k != "encoder_norm.bias"}, folder / "missing.safetensors")
+    save_file(
+        {k: v for k, v in state.items() if k != "encoder_norm.bias"}, folder / "missing.safetensors"
+    )
     save_file({**state, "decoder.weight": torch.zeros(2)}, folder / "extra.safetensors")
     return {p.name: p for p in folder.iterdir()}
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("missing.safetensors", "1 keys missing (encoder_norm.bias)"), ("extra.safetensors", "1 keys not expected (decoder.weight)")]
+    ("name", "words"),
+    [
+        ("missing.safetensors", "1 keys missing (encoder_norm.bias)"),
+        ("extra.safetensors", "1 keys not expected (decoder.weight)"),
+    ],
 )
-def test_missing_and_unexpected_keys_are_named(world: Any, checkpoints: dict[str, Path], name: str, words: str) -> None:
+def test_missing_and_unexpected_keys_are_named(
+    world: Any, checkpoints: dict[str, Path], name: str, words: str
+) -> None:
     ran = world.run("weights", "add", "audio-mamba-tiny", checkpoints[name])
     assert ran.code == 2
     assert words in ran.err
     assert not weights_folder("audio-mamba-tiny").exists()
 
 
-def test_both_checkpoint_layouts_give_the_same_features(world: Any, checkpoints: dict[str, Path]) -> None:
+def test_both_checkpoint_layouts_give_the_same_features(
+    world: Any, checkpoints: dict[str, Path]
+) -> None:
     import numpy as np
 
     rows = {}
     for name in ("tiny.safetensors", "checkpoint-99.pth"):
-        assert world.run("weights", "add", "audio-mamba-tiny", checkpoints[name], "--replace").code == 0
-        assert world.run("embed", "audio-mamba-tiny", world.corpus / "spk0" / "high-0.wav", "-o", f"{name}.npz").code == 0
+        assert (
+            world.run("weights", "add", "audio-mamba-tiny", checkpoints[name], "--replace").code
+            == 0
+        )
+        assert (
+            world.run(
+                "embed",
+                "audio-mamba-tiny",
+                world.corpus / "spk0" / "high-0.wav",
+                "-o",
+                f"{name}.npz",
+            ).code
+            == 0
+        )
         rows[name] = np.load(world.root / f"{name}.npz")["embeddings"]
     assert rows["tiny.safetensors"].shape == (1, 960)
     assert np.array_equal(*rows.values())
     kept = list(weights_folder("audio-mamba-tiny").iterdir())
     assert len(load_file(checkpoints["tiny.safetensors"])) == 143
-    assert [p.name for p in kept] == ["checkpoint-99.pth"]  # what was there before is replaced whole
+    assert [p.name for p in kept] == [
+        "checkpoint-99.pth"
+    ]  # what was there before is replaced whole
 
 
 # --- bugs
 
 
-def test_weights_add_enforces_the_digest_of_the_strangers_own_source(world: Any, tmp_path: Path) -> None:
+def test_weights_add_enforces_the_digest_of_the_strangers_own_source(
+    world: Any, tmp_path: Path
+) -> None:
     bring(world, "a sentence", sha256="0" * 64)
     (tmp_path / "one.bin").write_bytes(BYTES)
     assert world.run("weights", "add", "tiny-trained", "one.bin").code == 2
@@ -227,7 +276,9 @@ def test_the_stranger_is_still_a_stranger(world: Any, server: str) -> None:
     assert record["standing"] == "unofficial"
 
 
-def test_a_folder_without_the_weights_file_is_refused_before_anything_is_kept(world: Any, tmp_path: Path) -> None:
+def test_a_folder_without_the_weights_file_is_refused_before_anything_is_kept(
+    world: Any, tmp_path: Path
+) -> None:
     folder = tmp_path / "half"
     folder.mkdir()
     (folder / "config.json").write_text("{}")

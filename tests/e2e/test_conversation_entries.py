@@ -1,4 +1,6 @@
-"""The commands of the third system, typed on a fresh install: what they need is said, and nothing else happens."""
+"""The commands of the third system, typed on a fresh install: what they need is said, and nothing
+else happens.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,35 @@ from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve, split
 
 SYSTEM = ("--backbone", "wavlm-large:layer=21", "--fusion", "erc-mamba", "--dataset", "iemocap-6")
-FUSIONS = ("erc-mamba", "erc-mamba:context=utterance", "erc-transformer", "erc-gru", "erc-mean", "erc-prior")
+FUSIONS = (
+    "erc-mamba",
+    "erc-mamba:context=utterance",
+    "erc-transformer",
+    "erc-gru",
+    "erc-mean",
+    "erc-prior",
+)
 
 
-@pytest.mark.parametrize("more", [(), ("--train", "shuffle=intra"), ("--folds", "holdout=Ses05"), ("--selection", "test"), ("--dry-run",)])
-def test_on_a_fresh_install_it_says_which_corpus_and_which_weights_it_needs(world: Any, more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--train", "shuffle=intra"),
+        ("--folds", "holdout=Ses05"),
+        ("--selection", "test"),
+        ("--dry-run",),
+    ],
+)
+def test_on_a_fresh_install_it_says_which_corpus_and_which_weights_it_needs(
+    world: Any, more: tuple[str, ...]
+) -> None:
     ran = world.run("run", *SYSTEM, *more)
     lines = ran.err.splitlines()
-    corpus, weights = (next(line for line in lines if f"{what} is missing" in line) for what in ("corpus iemocap", "weights wavlm-large"))
+    corpus, weights = (
+        next(line for line in lines if f"{what} is missing" in line)
+        for what in ("corpus iemocap", "weights wavlm-large")
+    )
     assert ran.code == 2
     assert "by request" in corpus
     assert "nverbench data add iemocap-6 PATH" in corpus
@@ -48,4 +71,8 @@ def test_registered_options_are_those_of_the_fusions_and_of_the_datasets() -> No
 def test_the_small_demo_entries_run_only_where_conversations_are_asked_for() -> None:
     found = matching(registry.load(), discovery.discover(), Selection(fusions=("erc-mamba",)))
     assert {e.dataset for e in found if e.demo} == {"conversation-demo"}
-    assert not [e for e in matching(registry.load(), discovery.discover(), Selection(fusions=("reno",))) if e.dataset.startswith("conversation")]
+    assert not [
+        e
+        for e in matching(registry.load(), discovery.discover(), Selection(fusions=("reno",)))
+        if e.dataset.startswith("conversation")
+    ]

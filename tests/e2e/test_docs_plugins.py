@@ -1,6 +1,8 @@
-"""docs/plugins.md, lived through with the built wheel: every console line is typed in a fresh folder and environment, in order. No network.
+"""docs/plugins.md, lived through with the built wheel: every console line is typed in a fresh
+folder and environment, in order. No network.
 
-The environment sees the libraries of the one that runs the tests, but not its nverbench: that is the wheel's. ``-s`` prints what each line took.
+The environment sees the libraries of the one that runs the tests, but not its nverbench: that is
+the wheel's. ``-s`` prints what each line took.
 """
 
 from __future__ import annotations
@@ -23,8 +25,15 @@ from support.source import lines_of_code
 
 GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
-LINES = [line.removeprefix("$ ") for block in CONSOLE for line in block.splitlines() if line.startswith("$ ")]
-(VOC2VEC,), (OVERLAY,) = (re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) for kind in ("python", "yaml"))
+LINES = [
+    line.removeprefix("$ ")
+    for block in CONSOLE
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+(VOC2VEC,), (OVERLAY,) = (
+    re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) for kind in ("python", "yaml")
+)
 NAMES = ("mymfcc", "mybursts", "mybilinear", "myfocal")
 SPELLED = {  # as typed -> with this environment's programs, and without the network
     r"^pip (install|wheel)\b": r"python -m pip \1 --no-deps --no-index --no-build-isolation",
@@ -57,18 +66,35 @@ class Shop:
         words = re.sub(r"\bID\b", self.row, line) if re.search(r"\bID\b", line) else line
         for pattern, spelled in SPELLED.items():
             words = re.sub(pattern, spelled, words)
-        own = {"NVERBENCH_HOME": str(self.folder / "home"), "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_", "NVERBENCH"))} | own
+        own = {
+            "NVERBENCH_HOME": str(self.folder / "home"),
+            "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONNOUSERSITE": "1",
+        }
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "PIP_", "NVERBENCH"))
+        } | own
         began = time.perf_counter()
-        done = subprocess.run(words, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            words, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True
+        )
         self.seconds[line] = time.perf_counter() - began
         return done
 
     @property
     def row(self) -> str:
         """The id of the row that the four generated packages made together."""
-        rows = [json.loads(path.read_text()) for path in (self.folder / "nverbench-runs" / "results").glob("*.json")]
-        (found,) = [row["id"] for row in rows if {f"nverbench-{name}" for name in NAMES} <= row["provenance"]["plugins"].keys()]
+        rows = [
+            json.loads(path.read_text())
+            for path in (self.folder / "nverbench-runs" / "results").glob("*.json")
+        ]
+        (found,) = [
+            row["id"]
+            for row in rows
+            if {f"nverbench-{name}" for name in NAMES} <= row["provenance"]["plugins"].keys()
+        ]
         return str(found)
 
 
@@ -76,21 +102,46 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The wheel, built and installed; the guide's files; a tiny checkpoint of random numbers."""
     made = Shop(tmp_path_factory.mktemp("shop"))
-    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", made.folder / "environment"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "venv",
+            "--system-site-packages",
+            "--without-pip",
+            made.folder / "environment",
+        ],
+        check=True,
+    )
     (own,) = (made.folder / "environment").glob("lib/python*/site-packages")
-    (own / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")  # behind its own
-    for line in (f"pip wheel --quiet --wheel-dir wheel {ROOT}", "pip install --quiet --ignore-installed --no-compile wheel/*.whl"):
+    (own / "libraries.pth").write_text(
+        f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n"
+    )  # behind its own
+    for line in (
+        f"pip wheel --quiet --wheel-dir wheel {ROOT}",
+        "pip install --quiet --ignore-installed --no-compile wheel/*.whl",
+    ):
         done = made.typed(line)
         assert done.returncode == 0, done.stderr
     (made.folder / "my_voc2vec.py").write_text(VOC2VEC)
     (made.folder / "mine.yaml").write_text(OVERLAY)
-    subprocess.run([made.python, "-c", CHECKPOINT, "voc2vec"], cwd=made.folder, check=True, capture_output=True)
+    subprocess.run(
+        [made.python, "-c", CHECKPOINT, "voc2vec"], cwd=made.folder, check=True, capture_output=True
+    )
     yield made
-    print("", *(f"{seconds:6.1f} s  {line}" for line, seconds in made.seconds.items()), f"{sum(made.seconds.values()):6.1f} s  in all", sep="\n")
+    print(
+        "",
+        *(f"{seconds:6.1f} s  {line}" for line, seconds in made.seconds.items()),
+        f"{sum(made.seconds.values()):6.1f} s  in all",
+        sep="\n",
+    )
 
 
 def test_the_environment_has_the_wheel_and_not_the_checkout(shop: Shop) -> None:
-    done = shop.typed("python -c 'import nverbench, nverbench_losses; print(nverbench.__file__, nverbench_losses.__file__)'")
+    done = shop.typed(
+        "python -c 'import nverbench, nverbench_losses; print(nverbench.__file__,"
+        " nverbench_losses.__file__)'"
+    )
     assert done.stdout.count(str(shop.folder / "environment")) == 2, done.stdout + done.stderr
 
 
@@ -114,7 +165,9 @@ def test_the_four_ran_in_one_job_and_nothing_of_them_is_left(shop: Shop) -> None
 
 def test_the_guide_counts_the_lines_that_its_packages_have(shop: Shop) -> None:
     for name, kind in zip(NAMES, ("backbone", "dataset", "fusion", "loss"), strict=True):
-        code = lines_of_code((shop.folder / f"nverbench-{name}" / f"nverbench_{name}.py").read_text())
+        code = lines_of_code(
+            (shop.folder / f"nverbench-{name}" / f"nverbench_{name}.py").read_text()
+        )
         assert re.search(rf"^\| {kind} \|.*\| {code} \|", GUIDE, re.MULTILINE), (kind, code)
 
 

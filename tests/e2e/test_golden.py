@@ -1,11 +1,12 @@
-"""What must not move while the house is rebuilt: ids and result digests of nine jobs, every help text, the public names, the JSON schema, MLflow names.
+"""What must not move while the house is rebuilt: ids and result digests of nine jobs, every help
+text, the public names, the JSON schema, MLflow names.
 
 A deliberate change writes the files again, in a commit of its own that says why:
 
     NVERBENCH_WRITE_GOLDEN=1 python -m pytest tests/e2e/test_golden.py
 
-Result digests hold the last bit of every score, so they are compared where the recorded processor and libraries are at hand; elsewhere the scores are
-compared to six digits.
+Result digests hold the last bit of every score, so they are compared where the recorded processor
+and libraries are at hand; elsewhere the scores are compared to six digits.
 """
 
 from __future__ import annotations
@@ -40,39 +41,98 @@ PROTOCOL = ("--protocol", "quick", "--registry", "tiny.yaml")
 BURSTS = ("--dataset", "tiny-bursts", *PROTOCOL)
 JOBS = {
     "clip": ("--backbone", "tiny-spectrum", "--fusion", "tiny-linear", *BURSTS),
-    "conversation": ("--backbone", "logmel-stats", "--fusion", "quick-mamba:dim=8,hidden=8,layers=1", "--dataset", "iemocap-6", "--folds", "holdout=Ses05"),
-    "pair": ("--backbone", "tiny-spectrum", "--backbone", "logmel-stats", "--fusion", "reno", *BURSTS),
-    "cross-corpus": ("--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "tiny-bursts:test=tiny-calls", *PROTOCOL),
+    "conversation": (
+        "--backbone",
+        "logmel-stats",
+        "--fusion",
+        "quick-mamba:dim=8,hidden=8,layers=1",
+        "--dataset",
+        "iemocap-6",
+        "--folds",
+        "holdout=Ses05",
+    ),
+    "pair": (
+        "--backbone",
+        "tiny-spectrum",
+        "--backbone",
+        "logmel-stats",
+        "--fusion",
+        "reno",
+        *BURSTS,
+    ),
+    "cross-corpus": (
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "tiny-bursts:test=tiny-calls",
+        *PROTOCOL,
+    ),
     "untrained": ("--backbone", "audio-mamba-tiny:untrained", "--fusion", "linear", *BURSTS),
     "npz": ("--backbone", "npz:own.npz", "--fusion", "tiny-linear", *BURSTS),
-    "options": ("--backbone", "logmel-stats", "--fusion", "fcn:dropout=0.1", "--dataset", "tiny-bursts:exclude=mid", "--folds", "random", "--seeds", "2",
-                *PROTOCOL),
-    "selection last": ("--backbone", "logmel-stats", "--fusion", "linear", *BURSTS, "--selection", "last"),
+    "options": (
+        "--backbone",
+        "logmel-stats",
+        "--fusion",
+        "fcn:dropout=0.1",
+        "--dataset",
+        "tiny-bursts:exclude=mid",
+        "--folds",
+        "random",
+        "--seeds",
+        "2",
+        *PROTOCOL,
+    ),
+    "selection last": (
+        "--backbone",
+        "logmel-stats",
+        "--fusion",
+        "linear",
+        *BURSTS,
+        "--selection",
+        "last",
+    ),
     "nver-1": ("--backbone", "logmel-stats", "--fusion", "linear", "--dataset", "vocal-demo"),
-}  # fmt: skip
+}
 
 
 def recorded(name: str, found: Any) -> Any:
     """What the repository holds under a name; written first where that is asked for."""
     path = GOLDEN / f"{name}.json"
     if os.environ.get("NVERBENCH_WRITE_GOLDEN"):
-        path.write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def processor() -> str:
-    """The processor's model and the instructions that torch uses: what may change the last bit of a score."""
+    """The processor's model and the instructions that torch uses: what may change the last bit of a
+    score.
+    """
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        "unknown",
+    )
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 @pytest.fixture
 def jobs(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The tiny world with a second corpus, dialogues, features of one's own, and a conversation fusion of six epochs; trained in this process."""
+    """The tiny world with a second corpus, dialogues, features of one's own, and a conversation
+    fusion of six epochs; trained in this process.
+    """
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
     mamba = discovery.discover().fusions.parts["erc-mamba"]
-    world.fusions.append(replace(mamba, name="quick-mamba", recipe=lambda options: replace(mamba.recipe_for(options), epochs=6, lr=0.03)))
+    world.fusions.append(
+        replace(
+            mamba,
+            name="quick-mamba",
+            recipe=lambda options: replace(mamba.recipe_for(options), epochs=6, lr=0.03),
+        )
+    )
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=4)
     write_state("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
     calls = world.root / "calls"
@@ -81,12 +141,23 @@ def jobs(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         for label, hertz in {"shrill": 1450.0, "deep": 320.0}.items():
             wave = 0.3 * np.sin(2 * np.pi * (hertz + 9 * speaker) * np.arange(1600) / 8000)
             soundfile.write(calls / f"spk{speaker}" / f"{label}-0.wav", wave, 8000)
-    bursts = replace(world.datasets[0], common={"high": "shrill", "low": "deep"}, licence="MIT", share="open")
+    bursts = replace(
+        world.datasets[0], common={"high": "shrill", "low": "deep"}, licence="MIT", share="open"
+    )
     shared = {"deep": "deep", "shrill": "shrill"}
-    world.datasets[:] = [bursts, replace(bursts, name="tiny-calls", corpus="tiny-calls", labels=("deep", "shrill"), common=shared)]
+    world.datasets[:] = [
+        bursts,
+        replace(
+            bursts, name="tiny-calls", corpus="tiny-calls", labels=("deep", "shrill"), common=shared
+        ),
+    ]
     write_state("corpora", "paths", "tiny-calls", str(calls))
     ids = sorted(f"{path.parent.name}/{path.stem}" for path in world.corpus.glob("*/*.wav"))
-    np.savez(world.root / "own.npz", ids=np.array(ids), embeddings=np.random.default_rng(0).standard_normal((len(ids), 6)).astype(np.float32))
+    np.savez(
+        world.root / "own.npz",
+        ids=np.array(ids),
+        embeddings=np.random.default_rng(0).standard_normal((len(ids), 6)).astype(np.float32),
+    )
     return world
 
 
@@ -102,11 +173,16 @@ def one(world: Any, words: tuple[str, ...]) -> Result:
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_keeps_its_id_and_its_result_its_digest(name: str, jobs: Any) -> None:
     result = one(jobs, JOBS[name])
-    place = {"processor": processor(), "libraries": {library: version(library) for library in LIBRARIES}}
+    place = {
+        "processor": processor(),
+        "libraries": {library: version(library) for library in LIBRARIES},
+    }
     scores = {metric: round(score.value, 12) for metric, score in result.scores.items()}
     found = {"id": result.id, "result_digest": result.result_digest, "scores": scores, **place}
     golden = recorded(f"job-{name.replace(' ', '-')}", found)
-    if name != "untrained" or golden["libraries"] == place["libraries"]:  # seeded weights are known by the versions that draw them
+    if (
+        name != "untrained" or golden["libraries"] == place["libraries"]
+    ):  # seeded weights are known by the versions that draw them
         assert result.id == golden["id"]
     assert scores == pytest.approx(golden["scores"], abs=1e-6)
     if {key: golden[key] for key in place} == place:
@@ -118,33 +194,49 @@ def test_mlflow_tags_params_and_metrics_keep_their_names(jobs: Any) -> None:
     found = {
         "tags": sorted(fields.tags(result)),
         "params": sorted(fields.params(result)),
-        "metrics": sorted({name for name, _, _ in fields.points(result)} - {"resources/embed_seconds_per_clip"}),  # not known on every machine
+        "metrics": sorted(
+            {name for name, _, _ in fields.points(result)} - {"resources/embed_seconds_per_clip"}
+        ),  # not known on every machine
     }
     assert found == recorded("mlflow", found)
 
 
 def commands(group: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """The words of every command and group of commands."""
-    below = [found for name, command in getattr(group, "commands", {}).items() for found in commands(command, (*words, name))]
+    below = [
+        found
+        for name, command in getattr(group, "commands", {}).items()
+        for found in commands(command, (*words, name))
+    ]
     return [words, *below]
 
 
 def test_every_help_text_is_the_recorded_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     runner = typer.testing.CliRunner()
-    found = {" ".join(words) or "nverbench": runner.invoke(app, [*words, "--help"]).output for words in commands(typer.main.get_command(app))}
+    found = {
+        " ".join(words) or "nverbench": runner.invoke(app, [*words, "--help"]).output
+        for words in commands(typer.main.get_command(app))
+    }
     assert found == recorded("help", found)
 
 
 def test_public_names_are_the_recorded_ones() -> None:
-    found = {"nverbench": sorted(nverbench.__all__), "nverbench.testing": sorted(nverbench.testing.__all__)}
+    found = {
+        "nverbench": sorted(nverbench.__all__),
+        "nverbench.testing": sorted(nverbench.testing.__all__),
+    }
     assert found == recorded("public-names", found)
 
 
 def without_prose(schema: Any) -> Any:
     """A JSON schema less what only a person reads."""
     if isinstance(schema, dict):
-        return {key: without_prose(value) for key, value in schema.items() if key not in ("description", "title") or not isinstance(value, str)}
+        return {
+            key: without_prose(value)
+            for key, value in schema.items()
+            if key not in ("description", "title") or not isinstance(value, str)
+        }
     return [without_prose(item) for item in schema] if isinstance(schema, list) else schema
 
 

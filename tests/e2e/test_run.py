@@ -1,4 +1,6 @@
-"""The straight line, end to end on a stranger's tiny world: one table, one file per job, one forward pass per clip, ever."""
+"""The straight line, end to end on a stranger's tiny world: one table, one file per job, one
+forward pass per clip, ever.
+"""
 
 from __future__ import annotations
 
@@ -67,12 +69,25 @@ def test_the_json_record_holds_scores_with_intervals_and_everything_behind_them(
     assert sum(f["test"] for f in record["per_fold"]) == CLIPS
     assert set(record["per_class_recall"]) == {"high", "low", "mid"}
     assert record["counts"]["per_class"] == {"high": 16, "low": 16, "mid": 16}
-    assert (record["counts"]["clips"], record["counts"]["groups"], record["unit"]) == (CLIPS, 8, "speaker")
+    assert (record["counts"]["clips"], record["counts"]["groups"], record["unit"]) == (
+        CLIPS,
+        8,
+        "speaker",
+    )
     assert record["provenance"]["plugins"] == {"nverbench-tiny": "0.1"}
-    assert {"embedding_digests", "weights_digests", "dataset_digest", "libraries", "licences", "threads"} <= set(record["provenance"])
+    assert {
+        "embedding_digests",
+        "weights_digests",
+        "dataset_digest",
+        "libraries",
+        "licences",
+        "threads",
+    } <= set(record["provenance"])
     assert record["entry"]["grid"] == "tiny-grid"
     assert (record["share"], record["licence"]) == ("none", "unknown (tiny-bursts)")
-    assert "names" not in record  # what the digest needs of this machine's names is in the file only
+    assert (
+        "names" not in record
+    )  # what the digest needs of this machine's names is in the file only
     assert "macro-F1" not in ran.out
 
 
@@ -86,7 +101,10 @@ def test_pooled_accuracy_is_the_diagonal_of_the_confusion(world: Any) -> None:
 def test_both_folds_print_the_speaker_gap(world: Any) -> None:
     ran = world.job("--folds", "speaker", "--folds", "random")
     assert ran.code == 0
-    assert "speaker gap (random minus speaker folds, points) tiny-spectrum / tiny-linear / tiny-loss on tiny-bursts" in ran.out
+    assert (
+        "speaker gap (random minus speaker folds, points) tiny-spectrum / tiny-linear / tiny-loss"
+        " on tiny-bursts" in ran.out
+    )
     assert len(world.results) == 2
     assert world.passes == CLIPS
 
@@ -119,7 +137,9 @@ def test_ctrl_c_says_that_the_same_command_goes_on(world: Any) -> None:
     assert "the same command goes on from here" in world.job().err
 
 
-def test_an_interrupted_run_ends_in_the_same_result_as_a_straight_one(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_ends_in_the_same_result_as_a_straight_one(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.interrupt_at = 21
     world.job()
     world.interrupt_at = None
@@ -131,7 +151,9 @@ def test_an_interrupted_run_ends_in_the_same_result_as_a_straight_one(world: Any
     assert world.passes == 2 * CLIPS
 
 
-def test_ctrl_c_keeps_the_jobs_that_are_finished(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_jobs_that_are_finished(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from nverbench.pipeline import assemble
 
     begin, calls = assemble.begin_job, []
@@ -161,7 +183,16 @@ def test_one_failing_job_does_not_stop_the_others(world: Any) -> None:
 def test_debug_lets_the_traceback_of_a_failing_job_through(world: Any) -> None:
     from nverbench.cli import main
 
-    words = ["run", "--backbone", "tiny-spectrum", "--fusion", "tiny-broken", "--dataset", "tiny-bursts", "--debug"]
+    words = [
+        "run",
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-broken",
+        "--dataset",
+        "tiny-bursts",
+        "--debug",
+    ]
     with pytest.raises(RuntimeError, match="the stranger forgot something"):
         main(words)
 
@@ -207,7 +238,9 @@ def test_a_damaged_result_costs_its_own_job_only(world: Any) -> None:
     assert "1 finished" in ran.err
 
 
-def test_a_damaged_tracking_marker_does_not_end_the_run(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_tracking_marker_does_not_end_the_run(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.job()
     monkeypatch.undo()  # the real tracking
     from nverbench.errors import TrackingError

@@ -1,4 +1,6 @@
-"""A disk that is full, a permission that is gone, a file that changes: one line, the documented exit code, and the same command later goes on."""
+"""A disk that is full, a permission that is gone, a file that changes: one line, the documented
+exit code, and the same command later goes on.
+"""
 
 from __future__ import annotations
 
@@ -69,20 +71,29 @@ def litter(world: Any) -> list[Path]:
 
 
 @CODES
-@pytest.mark.parametrize("site", ["*.embedding", "*/results/*.predictions.npz", "*/results/????????????????.json"])
-def test_a_result_that_cannot_be_written_fails_its_job_in_one_line(world: Any, monkeypatch: pytest.MonkeyPatch, site: str, code: int) -> None:
+@pytest.mark.parametrize(
+    "site", ["*.embedding", "*/results/*.predictions.npz", "*/results/????????????????.json"]
+)
+def test_a_result_that_cannot_be_written_fails_its_job_in_one_line(
+    world: Any, monkeypatch: pytest.MonkeyPatch, site: str, code: int
+) -> None:
     with monkeypatch.context() as broken:
         refuse(broken, site, code)
         ran = world.job()
     assert ran.code == 1
     (line,) = [line for line in ran.err.splitlines() if "cannot be written" in line]
-    assert f"cannot be written ({os.strerror(code)}); make room or mend the permission, then the same command goes on from here" in line
+    assert (
+        f"cannot be written ({os.strerror(code)}); make room or mend the permission, then the same"
+        " command goes on from here" in line
+    )
     assert (world.results, litter(world)) == ([], [])
     assert digest(world.job("--json")) == straight(world, monkeypatch)
 
 
 @CODES
-def test_the_other_jobs_go_on_where_neither_a_result_nor_its_failure_can_be_written(world: Any, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_the_other_jobs_go_on_where_neither_a_result_nor_its_failure_can_be_written(
+    world: Any, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     with monkeypatch.context() as broken:
         refuse(broken, "nverbench-runs/*", code)
         ran = world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
@@ -93,7 +104,9 @@ def test_the_other_jobs_go_on_where_neither_a_result_nor_its_failure_can_be_writ
 
 @CODES
 @pytest.mark.parametrize("site", ["*/speeds.json", "*gaps/*.json"])
-def test_a_result_stands_without_what_is_noted_beside_it(world: Any, monkeypatch: pytest.MonkeyPatch, site: str, code: int) -> None:
+def test_a_result_stands_without_what_is_noted_beside_it(
+    world: Any, monkeypatch: pytest.MonkeyPatch, site: str, code: int
+) -> None:
     with monkeypatch.context() as broken:
         refuse(broken, site, code)
         ran = world.job("--folds", "speaker", "--folds", "random")
@@ -114,7 +127,9 @@ def test_a_file_in_place_of_the_results_is_one_line(world: Any, place: str) -> N
     assert world.job().code == 0
 
 
-def test_a_home_that_cannot_be_written_is_one_line_and_exit_2(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_is_one_line_and_exit_2(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (world.root / "file").touch()
     monkeypatch.setenv("NVERBENCH_HOME", str(world.root / "file"))
     ran = world.run("data", "add", "tiny-bursts", world.corpus)
@@ -124,7 +139,9 @@ def test_a_home_that_cannot_be_written_is_one_line_and_exit_2(world: Any, monkey
 
 
 @pytest.mark.parametrize("mark", [pytest.param(None, marks=NOISE)])
-def test_a_result_is_told_once_where_it_cannot_be_noted_that_it_was(world: Any, monkeypatch: pytest.MonkeyPatch, mark: None) -> None:
+def test_a_result_is_told_once_where_it_cannot_be_noted_that_it_was(
+    world: Any, monkeypatch: pytest.MonkeyPatch, mark: None
+) -> None:
     monkeypatch.setattr(tracking, "log", log)
     uri = f"sqlite:///{world.root}/mlflow.db"
     with monkeypatch.context() as broken:
@@ -137,25 +154,47 @@ def test_a_result_is_told_once_where_it_cannot_be_noted_that_it_was(world: Any, 
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
-    assert len(client.search_runs([e.experiment_id for e in client.search_experiments()])) == 5  # one parent, four folds
+    assert (
+        len(client.search_runs([e.experiment_id for e in client.search_experiments()])) == 5
+    )  # one parent, four folds
 
 
-def test_workers_without_room_for_their_files_cost_the_parallelism_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_without_room_for_their_files_cost_the_parallelism_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def full(*words: object, **options: object) -> None:
         raise OSError(FULL, os.strerror(FULL))
 
     features, target = data(60)
     rows, said = np.arange(60), list[str]()
-    cuts = [Fold(str(i), tuple(rows[rows % 3 == i][:10]), tuple(rows[rows % 3 == i][10:]), tuple(rows[rows % 3 != i]), False) for i in range(2)]
+    cuts = [
+        Fold(
+            str(i),
+            tuple(rows[rows % 3 == i][:10]),
+            tuple(rows[rows % 3 == i][10:]),
+            tuple(rows[rows % 3 != i]),
+            False,
+        )
+        for i in range(2)
+    ]
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     with monkeypatch.context() as broken, Workers(2, said.append) as workers:
         broken.setattr(processes.np, "save", full)
-        (fitted,) = fit_folds(TrainingSetup(LINEAR, {}, ENTROPY, {}, QUICK, CLASSES), [features], target, cuts, 1, workers=workers)
+        (fitted,) = fit_folds(
+            TrainingSetup(LINEAR, {}, ENTROPY, {}, QUICK, CLASSES),
+            [features],
+            target,
+            cuts,
+            1,
+            workers=workers,
+        )
     assert len(fitted) == 2
     assert "so that folds are trained one by one" in said[0]
 
 
-def test_a_file_that_changes_after_planning_fails_the_job_and_the_next_run_is_another_row(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_after_planning_fails_the_job_and_the_next_run_is_another_row(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = digest(world.job("--json", "--out", "before"))
     clip, planned = world.corpus / "spk0" / "high-0.wav", plan.plan
 
@@ -172,7 +211,9 @@ def test_a_file_that_changes_after_planning_fails_the_job_and_the_next_run_is_an
     assert digest(world.job("--json")) == straight(world, monkeypatch) != first
 
 
-def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old_digest(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old_digest(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip, encode = world.corpus / "spk7" / "mid-1.wav", world.encode  # the last one
     content, heard = clip.read_bytes(), []
 
@@ -190,7 +231,9 @@ def test_a_file_that_changes_while_others_are_embedded_is_not_kept_under_its_old
     assert digest(world.job("--json")) == straight(world, monkeypatch)
 
 
-def test_a_file_that_changes_between_embedding_and_training_fails_the_job_by_name(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_between_embedding_and_training_fails_the_job_by_name(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = straight(world, monkeypatch)
     clip, prepare = world.corpus / "spk0" / "high-0.wav", RunEmbeddings.prepare
     world.run("data", "add", "tiny-bursts", world.corpus)
@@ -207,9 +250,15 @@ def test_a_file_that_changes_between_embedding_and_training_fails_the_job_by_nam
     assert digest(world.job("--json")) != before
 
 
-def test_a_file_that_changes_once_training_has_begun_is_another_row_next_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_once_training_has_begun_is_another_row_next_time(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = straight(world, monkeypatch)
-    clip, build, changed = world.corpus / "spk0" / "high-0.wav", world.fusions[0].build, list[Path]()
+    clip, build, changed = (
+        world.corpus / "spk0" / "high-0.wav",
+        world.fusions[0].build,
+        list[Path](),
+    )
 
     def changing(dims: Any, classes: int) -> Any:
         if not changed:
@@ -220,12 +269,16 @@ def test_a_file_that_changes_once_training_has_begun_is_another_row_next_time(wo
     world.fusions[0] = replace(world.fusions[0], build=changing)
     world.run("data", "add", "tiny-bursts", world.corpus)
     monkeypatch.setenv("NVERBENCH_FIT", "one")
-    assert digest(world.job("--json")) == before  # of the content that was embedded, whose digest it carries
+    assert (
+        digest(world.job("--json")) == before
+    )  # of the content that was embedded, whose digest it carries
     assert changed == [clip]
     assert digest(world.job("--json")) != before
 
 
-def test_a_fusion_that_does_not_fit_the_memory_fails_its_job_and_the_rest_goes_on(world: Any) -> None:
+def test_a_fusion_that_does_not_fit_the_memory_fails_its_job_and_the_rest_goes_on(
+    world: Any,
+) -> None:
     def hungry(dims: Any, classes: int) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 

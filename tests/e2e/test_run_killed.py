@@ -1,4 +1,6 @@
-"""A conversation job that is killed in the middle of its training: the same command goes on from the last finished epoch, to the same result."""
+"""A conversation job that is killed in the middle of its training: the same command goes on from
+the last finished epoch, to the same result.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,32 @@ def noted(run, optimizer, number):
 loop._epoch = noted
 main(sys.argv[2:])
 """
-WORDS = ("run", "--backbone", "logmel-stats", "--dataset", "iemocap-6", "--fusion", "erc-mean:dim=8,hidden=8,layers=0", "--folds", "holdout=Ses05")
+WORDS = (
+    "run",
+    "--backbone",
+    "logmel-stats",
+    "--dataset",
+    "iemocap-6",
+    "--fusion",
+    "erc-mean:dim=8,hidden=8,layers=0",
+    "--folds",
+    "holdout=Ses05",
+)
 
 
 def begun(root: Path, out: str, *, pause: int = 0) -> subprocess.Popen[str]:
-    """The command line in a process of its own, which notes every epoch that it begins in ``OUT.epochs``; ``pause``: and waits at that one."""
+    """The command line in a process of its own, which notes every epoch that it begins in
+    ``OUT.epochs``; ``pause``: and waits at that one.
+    """
     command = [sys.executable, "-c", COMMAND, str(pause), f"{out}.epochs", *WORDS, "--out", out]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "NVERBENCH_FIT": "one"})
+    return subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NVERBENCH_FIT": "one"},
+    )
 
 
 def ended(process: subprocess.Popen[str]) -> None:
@@ -71,7 +92,9 @@ def tree(tmp_path: Path) -> Path:
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_training(tree: Path) -> None:
     (tree / "full").mkdir()
-    (tree / "full" / "checkpoints").write_text("a file where a folder is needed: nothing can be written into it")
+    (tree / "full" / "checkpoints").write_text(
+        "a file where a folder is needed: nothing can be written into it"
+    )
     ended(begun(tree, "full"))
     assert epochs(tree, "full") == list(range(1, EPOCHS + 1))
     assert result(tree, "full")

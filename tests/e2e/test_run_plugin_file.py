@@ -1,4 +1,6 @@
-"""``--plugin FILE.py``: a single file runs beside what is installed, in workers too; its rows are unofficial, another content is another row."""
+"""``--plugin FILE.py``: a single file runs beside what is installed, in workers too; its rows are
+unofficial, another content is another row.
+"""
 
 from __future__ import annotations
 
@@ -69,8 +71,12 @@ def file(world: Any, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("words", [("list", "fusions"), ("show", "mine"), ("list", "plugins"), ("doctor",)], ids=" ".join)
-def test_a_part_of_a_file_is_listed_like_any_other(world: Any, file: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("list", "fusions"), ("show", "mine"), ("list", "plugins"), ("doctor",)], ids=" ".join
+)
+def test_a_part_of_a_file_is_listed_like_any_other(
+    world: Any, file: Path, words: tuple[str, ...]
+) -> None:
     ran = world.run(*words, "--plugin", "mine.py")
     assert ran.code == 0
     assert "file:mine.py" in ran.out
@@ -80,7 +86,10 @@ def test_a_part_of_a_file_is_listed_like_any_other(world: Any, file: Path, words
 def test_its_row_is_unofficial_and_says_why(world: Any, file: Path) -> None:
     (row,) = world.job("--plugin", "mine.py", "--json", fusion="mine").records
     assert row["standing"] == "unofficial"
-    assert "parts of mine.py were tried with --plugin, no installed package brings them" in row["standing_reasons"]
+    assert (
+        "parts of mine.py were tried with --plugin, no installed package brings them"
+        in row["standing_reasons"]
+    )
     assert str(file.parent) not in world.results[0].read_text()
 
 
@@ -100,10 +109,22 @@ def test_a_file_elsewhere_with_the_same_content_is_the_same_row(world: Any, file
 
 
 def ears(world: Any) -> Any:
-    return world.run("run", "--backbone", "ears", "--fusion", "tiny-linear", "--dataset", "tiny-bursts", "--plugin", "ears.py")
+    return world.run(
+        "run",
+        "--backbone",
+        "ears",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "tiny-bursts",
+        "--plugin",
+        "ears.py",
+    )
 
 
-def test_an_interrupted_run_goes_on_where_it_was(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "ears.py").write_text(BACKBONE)
     monkeypatch.setenv("NVERBENCH_TEST_STOP", "20")
     assert ears(world).code == 130
@@ -121,7 +142,9 @@ def test_embeddings_of_an_edited_backbone_are_computed_anew(world: Any, tmp_path
         assert (tmp_path / "heard").stat().st_size == 48 * times
 
 
-def test_workers_run_the_file_that_the_run_began_with(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_run_the_file_that_the_run_began_with(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     monkeypatch.setenv("NVERBENCH_TEST_BUILT", str(tmp_path / "built"))
     (tmp_path / "built").mkdir()
@@ -129,9 +152,25 @@ def test_workers_run_the_file_that_the_run_began_with(file: Path, tmp_path: Path
     file.write_text("raise RuntimeError('edited while the run goes on')")
     features, target = data(60)
     rows = np.arange(60)
-    cuts = [Fold(str(i), tuple(rows[rows % 3 == i][:10]), tuple(rows[rows % 3 == i][10:]), tuple(rows[rows % 3 != i]), False) for i in range(2)]
+    cuts = [
+        Fold(
+            str(i),
+            tuple(rows[rows % 3 == i][:10]),
+            tuple(rows[rows % 3 == i][10:]),
+            tuple(rows[rows % 3 != i]),
+            False,
+        )
+        for i in range(2)
+    ]
     with Workers(2) as workers:
-        (fitted,) = fit_folds(TrainingSetup(part, {"scale": 2.0}, ENTROPY, {}, QUICK, CLASSES), [features], target, cuts, 1, workers=workers)
+        (fitted,) = fit_folds(
+            TrainingSetup(part, {"scale": 2.0}, ENTROPY, {}, QUICK, CLASSES),
+            [features],
+            target,
+            cuts,
+            1,
+            workers=workers,
+        )
     assert len(fitted) == 2
     built = {path.name for path in (tmp_path / "built").iterdir()}
     assert built
@@ -155,23 +194,75 @@ def holding(text: str) -> Callable[[Path], list[str]]:
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda folder: ["absent.py"], "--plugin absent.py: cannot be read (No such file or directory); give the path of a Python file"),
+        (
+            lambda folder: ["absent.py"],
+            (
+                "--plugin absent.py: cannot be read (No such file or directory); give the path of a"
+                " Python file"
+            ),
+        ),
         (lambda folder: ["bursts"], "--plugin bursts: cannot be read (Is a directory)"),
-        (same_names, "--plugin other/mine.py: two files are called mine.py, and results tell them apart by name; rename one"),
-        (holding("import nverbench\n\nx = 1 / 0\n"), "--plugin bad.py: line 3: ZeroDivisionError: division by zero; mend the file"),
-        (holding("def f(:\n"), "--plugin bad.py: SyntaxError: invalid syntax (bad.py, line 1); mend the file"),
-        (holding("import no_such_module"), "--plugin bad.py: line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            same_names,
+            (
+                "--plugin other/mine.py: two files are called mine.py, and results tell them apart"
+                " by name; rename one"
+            ),
+        ),
+        (
+            holding("import nverbench\n\nx = 1 / 0\n"),
+            "--plugin bad.py: line 3: ZeroDivisionError: division by zero; mend the file",
+        ),
+        (
+            holding("def f(:\n"),
+            "--plugin bad.py: SyntaxError: invalid syntax (bad.py, line 1); mend the file",
+        ),
+        (
+            holding("import no_such_module"),
+            "--plugin bad.py: line 1: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
         (holding("raise SystemExit('goodbye')"), "--plugin bad.py: line 1: SystemExit: goodbye"),
-        (holding("x = 1\0"), "--plugin bad.py: SyntaxError: source code string cannot contain null bytes"),
+        (
+            holding("x = 1\0"),
+            "--plugin bad.py: SyntaxError: source code string cannot contain null bytes",
+        ),
         (holding("x = 1"), "nverbench_losses; nverbench new KIND NAME writes a file that has one"),
-        (holding(FUSION.replace('"mine"', '"Mine"')), "--plugin bad.py: fusion 'Mine': a name is lower-case letters"),
-        (holding(FUSION.replace("yield Fusion", "yield dict")), "--plugin bad.py: nverbench_fusions gave a dict; expected Fusion records"),
-        (holding(FUSION.replace('"mine"', '"linear"')), "--plugin bad.py: fusion linear is claimed by nverbench"),
-        (holding(FUSION.replace('"mine"', '"tiny-linear"')), "or leave a plugin out with --no-plugin NAME"),
+        (
+            holding(FUSION.replace('"mine"', '"Mine"')),
+            "--plugin bad.py: fusion 'Mine': a name is lower-case letters",
+        ),
+        (
+            holding(FUSION.replace("yield Fusion", "yield dict")),
+            "--plugin bad.py: nverbench_fusions gave a dict; expected Fusion records",
+        ),
+        (
+            holding(FUSION.replace('"mine"', '"linear"')),
+            "--plugin bad.py: fusion linear is claimed by nverbench",
+        ),
+        (
+            holding(FUSION.replace('"mine"', '"tiny-linear"')),
+            "or leave a plugin out with --no-plugin NAME",
+        ),
     ],
-    ids=["missing", "folder", "same names", "raises", "syntax", "import", "exit", "bytes", "no hook", "name", "record", "house", "clash"],
-)  # fmt: skip
-def test_a_file_that_is_no_plugin_is_one_line_and_exit_2(world: Any, file: Path, write: Callable[[Path], list[str]], said: str) -> None:
+    ids=[
+        "missing",
+        "folder",
+        "same names",
+        "raises",
+        "syntax",
+        "import",
+        "exit",
+        "bytes",
+        "no hook",
+        "name",
+        "record",
+        "house",
+        "clash",
+    ],
+)
+def test_a_file_that_is_no_plugin_is_one_line_and_exit_2(
+    world: Any, file: Path, write: Callable[[Path], list[str]], said: str
+) -> None:
     ran = world.run("list", *(word for name in write(file.parent) for word in ("--plugin", name)))
     assert ran.code == 2
     assert said in ran.err
@@ -192,6 +283,9 @@ def test_a_class_of_the_file_can_be_pickled(file: Path) -> None:
     """As those of modules can: parts travel to workers by reference."""
     import pickle
 
-    file.write_text("import dataclasses\n\n@dataclasses.dataclass\nclass Point:\n    x: int\n" + FUSION)
+    file.write_text(
+        "import dataclasses\n\n@dataclasses.dataclass\nclass Point:\n    x: int\n" + FUSION
+    )
     ((_, module),) = single_file.read([file])
-    assert pickle.loads(pickle.dumps(module.Point(1))) == module.Point(1)  # noqa: S301  # pickled on this line
+    # pickled on this line
+    assert pickle.loads(pickle.dumps(module.Point(1))) == module.Point(1)  # noqa: S301

@@ -15,18 +15,24 @@ def result_of(world: Any, *words: object) -> dict[str, Any]:
     return found
 
 
-def test_throughput_and_the_busy_share_are_recorded_and_are_no_part_of_the_digest(world: Any) -> None:
+def test_throughput_and_the_busy_share_are_recorded_and_are_no_part_of_the_digest(
+    world: Any,
+) -> None:
     first, again = result_of(world), result_of(world, "--rerun")
     timings = first["timings"]
     assert timings["clips_per_second"]["tiny-spectrum"] > 1
     assert 0 < timings["busy"]["tiny-spectrum"] <= 1
     assert timings["decoding"]["tiny-spectrum"] > 0
     assert first["counts"]["halvings"] == {"tiny-spectrum": 0}
-    assert again["timings"]["clips_per_second"] == again["timings"]["busy"] == {"tiny-spectrum": None}
+    assert (
+        again["timings"]["clips_per_second"] == again["timings"]["busy"] == {"tiny-spectrum": None}
+    )
     assert first["result_digest"] == again["result_digest"]
 
 
-def test_halvings_are_recorded_and_do_not_change_the_digest(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_halvings_are_recorded_and_do_not_change_the_digest(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     plain = result_of(world)
@@ -48,7 +54,9 @@ def test_halvings_are_recorded_and_do_not_change_the_digest(world: Any, monkeypa
     assert halved["result_digest"] == plain["result_digest"]
 
 
-def test_what_a_backbone_costs_is_still_known_when_everything_comes_from_the_cache(world: Any) -> None:
+def test_what_a_backbone_costs_is_still_known_when_everything_comes_from_the_cache(
+    world: Any,
+) -> None:
     first, again = result_of(world), result_of(world, "--rerun")
     for name in ("embed_per_clip", "real_time_factor"):
         assert first["timings"][name]["tiny-spectrum"] > 0
@@ -64,5 +72,9 @@ def test_a_cost_that_was_never_measured_here_is_not_invented(world: Any) -> None
     (home() / "costs.json").unlink()
     again = result_of(world, "--rerun")
     assert first["timings"]["embed_per_clip"]["tiny-spectrum"] > 0
-    assert again["timings"]["embed_per_clip"] == again["provenance"]["parameters_frozen"] == {"tiny-spectrum": None}
+    assert (
+        again["timings"]["embed_per_clip"]
+        == again["provenance"]["parameters_frozen"]
+        == {"tiny-spectrum": None}
+    )
     assert first["result_digest"] == again["result_digest"]

@@ -1,4 +1,6 @@
-"""A run that is killed at any moment goes on, and two runs at once do not disturb each other; benchmarks/reliability/reliability.py does it more often."""
+"""A run that is killed at any moment goes on, and two runs at once do not disturb each other;
+benchmarks/reliability/reliability.py does it more often.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,24 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
     return Calm(database, reliability_cases.undisturbed(world), world.digests())
 
 
-@pytest.mark.parametrize(("stage", "fit"), [("embed", "one"), ("fit", "processes"), ("write", "one"), ("tell", "one")])
-def test_a_run_killed_at_a_random_moment_goes_on_to_the_same_results(calm: Calm, tmp_path: Path, stage: str, fit: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "fit"), [("embed", "one"), ("fit", "processes"), ("write", "one"), ("tell", "one")]
+)
+def test_a_run_killed_at_a_random_moment_goes_on_to_the_same_results(
+    calm: Calm, tmp_path: Path, stage: str, fit: str
+) -> None:
     delay = random.Random(stage).uniform(0.0, calm.seconds[STAGES.index(stage)])
-    outcome = reliability_cases.killed(made(tmp_path / "world", fit=fit, database=calm.database), stage, delay, calm.digests)
+    outcome = reliability_cases.killed(
+        made(tmp_path / "world", fit=fit, database=calm.database), stage, delay, calm.digests
+    )
     assert outcome.troubles == []
 
 
 def test_two_runs_at_once_lose_nothing_and_double_nothing(calm: Calm, tmp_path: Path) -> None:
     world = made(tmp_path / "world", database=calm.database)
-    assert reliability_cases.together(world, 2, calm, None, server=False, folders=True).troubles == []
+    assert (
+        reliability_cases.together(world, 2, calm, None, server=False, folders=True).troubles == []
+    )
 
 
 def test_a_worker_that_is_killed_costs_no_result(calm: Calm, tmp_path: Path) -> None:
@@ -39,9 +49,14 @@ def test_a_worker_that_is_killed_costs_no_result(calm: Calm, tmp_path: Path) -> 
 
 
 def test_the_table_counts_cases_with_trouble() -> None:
-    fine, bad = Outcome("killed in fit", happened=True), Outcome("killed in fit", happened=True, lost=["a", "b"])
+    fine, bad = (
+        Outcome("killed in fit", happened=True),
+        Outcome("killed in fit", happened=True, lost=["a", "b"]),
+    )
     unhurt = Outcome("killed in fit", hung=["ended before it could be killed"])
-    assert reliability.table([fine, bad, unhurt]).splitlines()[2:] == ["| killed in fit | 2 | 1 | 0 | 0 | 0 |"]
+    assert reliability.table([fine, bad, unhurt]).splitlines()[2:] == [
+        "| killed in fit | 2 | 1 | 0 | 0 | 0 |"
+    ]
 
 
 def test_what_is_looked_for_is_found(tmp_path: Path) -> None:

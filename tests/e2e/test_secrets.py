@@ -1,4 +1,6 @@
-"""What a run writes and prints holds no secret of the environment and no password of an address: every byte is searched."""
+"""What a run writes and prints holds no secret of the environment and no password of an address:
+every byte is searched.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,18 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-NAMES = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "HF_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
-         "GITHUB_TOKEN", "SSH_AUTH_SOCK", "DATABASE_URL", "SOMETHING_OF_MY_OWN")  # fmt: skip
+NAMES = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "HF_TOKEN",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "GITHUB_TOKEN",
+    "SSH_AUTH_SOCK",
+    "DATABASE_URL",
+    "SOMETHING_OF_MY_OWN",
+)
 SECRET = "Zq7wxS3cr3t"
 
 
@@ -48,8 +60,19 @@ def leaks(world: Any, ran: Any, needle: str = SECRET) -> list[str]:
     """Where a secret, or the name of a variable that holds one, is found."""
     written = [*contents(world.root), *contents(home())]
     assert len(written) > 5
-    found = [(name, b) for name, b in (*written, ("standard output", ran.out.encode()), ("standard error", ran.err.encode()))]
-    return [name for name, content in found if needle.encode() in content or any(n.encode() in content for n in NAMES)]
+    found = [
+        (name, b)
+        for name, b in (
+            *written,
+            ("standard output", ran.out.encode()),
+            ("standard error", ran.err.encode()),
+        )
+    ]
+    return [
+        name
+        for name, content in found
+        if needle.encode() in content or any(n.encode() in content for n in NAMES)
+    ]
 
 
 def test_no_secret_of_the_environment_is_written_or_printed(guarded: Any) -> None:
@@ -66,7 +89,9 @@ def test_the_search_would_find_one(guarded: Any) -> None:
 
 
 @pytest.mark.parametrize("password", [SECRET, f"a@{SECRET}", f"a%2F{SECRET}"])
-def test_a_password_in_the_address_of_a_server_is_neither_written_nor_printed(guarded: Any, password: str) -> None:
+def test_a_password_in_the_address_of_a_server_is_neither_written_nor_printed(
+    guarded: Any, password: str
+) -> None:
     ran = guarded.job("--tracking-uri", f"http://me:{password}@127.0.0.1:9")
     assert "mlflow http://127.0.0.1:9" in ran.err
     assert len(guarded.results) == 1

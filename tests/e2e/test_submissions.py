@@ -1,4 +1,6 @@
-"""submit -> verify -> reproduce -> verify, on the stranger's tiny world: the same embeddings and seeds give the same digest."""
+"""submit -> verify -> reproduce -> verify, on the stranger's tiny world: the same embeddings and
+seeds give the same digest.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def test_a_run_is_submitted_and_verified(world: Any, submitted: Path) -> None:
     ran = world.run("leaderboard", "verify", submitted, *REGISTRY)
     assert (ran.code, ran.out) == (0, f"{submitted.name}: self-consistent\n")
     ran = world.run("leaderboard", "verify", submitted, "--json", *REGISTRY)
-    assert (ran.records[0]["verdict"], ran.records[0]["level"]) == ("self-consistent", "self-consistent")
+    assert (ran.records[0]["verdict"], ran.records[0]["level"]) == (
+        "self-consistent",
+        "self-consistent",
+    )
 
 
 def test_one_bad_folder_of_two_is_exit_code_2(world: Any, submitted: Path) -> None:
@@ -37,7 +42,10 @@ def test_one_bad_folder_of_two_is_exit_code_2(world: Any, submitted: Path) -> No
     other.mkdir()
     ran = world.run("leaderboard", "verify", submitted, other, *REGISTRY)
     assert ran.code == 2
-    assert [line.partition(" (")[0] for line in ran.out.splitlines()] == [f"{submitted.name}: self-consistent", f"{'0' * 16}: incomplete"]
+    assert [line.partition(" (")[0] for line in ran.out.splitlines()] == [
+        f"{submitted.name}: self-consistent",
+        f"{'0' * 16}: incomplete",
+    ]
     record["seeds"] = 5
     (submitted / "result.json").write_text(json.dumps(record))
     ran = world.run("leaderboard", "verify", submitted, *REGISTRY)
@@ -48,10 +56,22 @@ def test_one_bad_folder_of_two_is_exit_code_2(world: Any, submitted: Path) -> No
 @pytest.mark.parametrize("source", ["embeddings", "audio"])
 def test_another_party_gets_the_same_digest(world: Any, submitted: Path, source: str) -> None:
     world.passes = 0
-    ran = world.run("reproduce", submitted.name[:8], "--as", "Bob", "--from", source, "--keep", "kept", *REGISTRY)
+    ran = world.run(
+        "reproduce",
+        submitted.name[:8],
+        "--as",
+        "Bob",
+        "--from",
+        source,
+        "--keep",
+        "kept",
+        *REGISTRY,
+    )
     assert ran.code == 0, ran.err
     (kept,) = Path("kept/results").glob("*.json")
-    assert [json.loads(p.read_text())["result_digest"] for p in (kept, world.results[0])] == [json.loads(kept.read_text())["result_digest"]] * 2
+    assert [json.loads(p.read_text())["result_digest"] for p in (kept, world.results[0])] == [
+        json.loads(kept.read_text())["result_digest"]
+    ] * 2
     assert world.passes == (0 if source == "embeddings" else 48)
     assert f"identical: {submitted.absolute() / 'attestations' / 'bob.json'}" in ran.out
     assert "it counts once it is merged" in ran.out
@@ -65,17 +85,26 @@ def test_ones_own_attestation_is_written_and_does_not_count(world: Any, submitte
     assert "it does not count: the submitter attests their own result" in ran.out
 
 
-def test_what_the_maintainers_submit_and_rerun_says_so_and_names_no_other_party(world: Any, submitted: Path) -> None:
-    (submitted / "submitter.json").write_text('{"schema_version": 1, "name": "nverbench", "citation": ""}')
+def test_what_the_maintainers_submit_and_rerun_says_so_and_names_no_other_party(
+    world: Any, submitted: Path
+) -> None:
+    (submitted / "submitter.json").write_text(
+        '{"schema_version": 1, "name": "nverbench", "citation": ""}'
+    )
     ran = world.run("reproduce", submitted, "--as", "nverbench", *REGISTRY)
     assert "it counts once it is merged" in ran.out
     ran = world.run("leaderboard", "verify", submitted, *REGISTRY)
-    assert ran.out == f"{submitted.name}: self-consistent; rerun by the maintainers, who submitted it\n"
+    assert (
+        ran.out
+        == f"{submitted.name}: self-consistent; rerun by the maintainers, who submitted it\n"
+    )
     (record,) = world.run("leaderboard", "verify", submitted, "--json", *REGISTRY).records
     assert (record["level"], record["attested_by"]) == ("rerun", [])
 
 
-def test_embeddings_that_are_not_here_are_not_computed_in_passing(world: Any, submitted: Path) -> None:
+def test_embeddings_that_are_not_here_are_not_computed_in_passing(
+    world: Any, submitted: Path
+) -> None:
     from nverbench._io import paths
 
     world.passes = 0
@@ -83,7 +112,10 @@ def test_embeddings_that_are_not_here_are_not_computed_in_passing(world: Any, su
         path.unlink()
     ran = world.run("reproduce", submitted, "--as", "Bob", *REGISTRY)
     assert (ran.code, world.passes) == (2, 0)
-    assert "48 of 48 embeddings of tiny-spectrum are not in this machine's cache; say --from audio" in ran.err
+    assert (
+        "48 of 48 embeddings of tiny-spectrum are not in this machine's cache; say --from audio"
+        in ran.err
+    )
 
 
 def test_a_backbone_that_hears_otherwise_is_found_out(world: Any, submitted: Path) -> None:
@@ -103,7 +135,9 @@ def test_a_backbone_that_hears_otherwise_is_found_out(world: Any, submitted: Pat
     assert record["embeddings_differ_by"] > 0.1
 
 
-def test_a_job_that_cannot_be_planned_the_same_says_what_differs(world: Any, submitted: Path) -> None:
+def test_a_job_that_cannot_be_planned_the_same_says_what_differs(
+    world: Any, submitted: Path
+) -> None:
     world.backbones = [replace(world.backbones[0], revision="2")]
     ran = world.run("reproduce", submitted, "--as", "Bob", *REGISTRY)
     assert ran.code == 2
@@ -131,9 +165,20 @@ def test_mistakes_are_said_in_one_line(world: Any, words: tuple[str, ...], said:
 
 def test_a_row_on_ones_own_data_is_made_and_stays_open(world: Any) -> None:
     """Its labels are nobody else's, and no path is looked at."""
-    lines = [f"{p.relative_to(world.root)},{p.stem.partition('-')[0]},{p.parent.name}" for p in sorted(world.corpus.glob("spk*/*.wav"))]
+    lines = [
+        f"{p.relative_to(world.root)},{p.stem.partition('-')[0]},{p.parent.name}"
+        for p in sorted(world.corpus.glob("spk*/*.wav"))
+    ]
     (world.root / "clips.csv").write_text("\n".join(["path,label,speaker", *lines]))
-    ran = world.run("run", "--backbone", "tiny-spectrum", "--fusion", "tiny-linear", "--dataset", "table:clips.csv")
+    ran = world.run(
+        "run",
+        "--backbone",
+        "tiny-spectrum",
+        "--fusion",
+        "tiny-linear",
+        "--dataset",
+        "table:clips.csv",
+    )
     assert ran.code == 0, ran.err
     ran = world.run("leaderboard", "submit", world.results[0].stem)
     assert (ran.code, ran.err) == (0, "")

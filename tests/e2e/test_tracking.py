@@ -1,4 +1,6 @@
-"""MLflow: one parent run per job, one child per fold, told once; a server that is away costs nothing but a sentence."""
+"""MLflow: one parent run per job, one child per fold, told once; a server that is away costs
+nothing but a sentence.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,15 @@ from nverbench.results.tracking import log_results as telling
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 
-# MLflow 3.17 and its SQLAlchemy models warn about their own deprecated calls while the tables are made; nothing of ours.
+# MLflow 3.17 and its SQLAlchemy models warn about their own deprecated calls while the tables are
+# made; nothing of ours.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:alembic"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # pooled sqlite connections are closed by the garbage collector
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning"
+    ),  # pooled sqlite connections are closed by the garbage collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -50,7 +55,9 @@ def runs(finished: tuple[Result, ResultStore], tmp_path: Path) -> list[Any]:
     return [client, *client.search_runs([e.experiment_id for e in client.search_experiments()])]
 
 
-def test_a_job_is_one_parent_run_with_a_child_per_fold(runs: list[Any], finished: tuple[Result, ResultStore]) -> None:
+def test_a_job_is_one_parent_run_with_a_child_per_fold(
+    runs: list[Any], finished: tuple[Result, ResultStore]
+) -> None:
     client, *all_runs = runs
     result = finished[0]
     (parent,) = [r for r in all_runs if "mlflow.parentRunId" not in r.data.tags]
@@ -58,45 +65,76 @@ def test_a_job_is_one_parent_run_with_a_child_per_fold(runs: list[Any], finished
     assert len(all_runs) == 1 + len(children) == 5  # 4 folds; the second telling added none
     assert all(r.info.status == "FINISHED" for r in all_runs)
     # the parent
-    assert parent.data.metrics["macro_f1"] == pytest.approx(result.scores["macro_f1"].value, abs=1e-5)
-    told = {"interval/low_accuracy", "interval/high_uar", "over_folds/mean_weighted_f1", "over_seeds/sd_macro_f1", "recall/high"}
+    assert parent.data.metrics["macro_f1"] == pytest.approx(
+        result.scores["macro_f1"].value, abs=1e-5
+    )
+    told = {
+        "interval/low_accuracy",
+        "interval/high_uar",
+        "over_folds/mean_weighted_f1",
+        "over_seeds/sd_macro_f1",
+        "recall/high",
+    }
     assert told | {"resources/fit_seconds"} <= set(parent.data.metrics)
     assert parent.data.params["backbones"] == "tiny-spectrum"
     assert parent.data.tags["nverbench.id"] == result.id
     assert parent.data.tags["nverbench.result_digest"] == result.result_digest
     assert parent.data.tags["standing"] == "unofficial"
     assert parent.data.tags["nverbench.fold_digest"] == result.folds.digest
-    assert {a.path for a in client.list_artifacts(parent.info.run_id)} == {f"{result.id}.json", f"{result.id}.predictions.npz"}
+    assert {a.path for a in client.list_artifacts(parent.info.run_id)} == {
+        f"{result.id}.json",
+        f"{result.id}.predictions.npz",
+    }
     # the children
-    assert {(c.data.tags["nverbench.fold"], c.data.tags["nverbench.replicates"]) for c in children} == {(f, "2") for f in "1234"}
+    assert {
+        (c.data.tags["nverbench.fold"], c.data.tags["nverbench.replicates"]) for c in children
+    } == {(f, "2") for f in "1234"}
     curve = client.get_metric_history(children[0].info.run_id, "replicate 1/train_loss")
-    assert [(m.step, m.value > 0) for m in sorted(curve, key=lambda m: m.step)] == [(1, True), (2, True)]
+    assert [(m.step, m.value > 0) for m in sorted(curve, key=lambda m: m.step)] == [
+        (1, True),
+        (2, True),
+    ]
     assert "curves/watched_cross_entropy" in children[0].data.metrics
     assert client.get_experiment(parent.info.experiment_id).name == "quick / tiny-bursts"
 
 
-def test_what_was_told_is_remembered_beside_the_result(finished: tuple[Result, ResultStore], tmp_path: Path) -> None:
+def test_what_was_told_is_remembered_beside_the_result(
+    finished: tuple[Result, ResultStore], tmp_path: Path
+) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     log(*finished, uri)
     told = json.loads((finished[1].root / f"{finished[0].id}.tracked").read_text())
     assert told[uri] == finished[0].result_digest
 
 
-@pytest.mark.parametrize("uri", ["nowhere://server", "sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"], ids=["scheme", "folder", "server"])
+@pytest.mark.parametrize(
+    "uri",
+    ["nowhere://server", "sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"],
+    ids=["scheme", "folder", "server"],
+)
 def test_a_server_that_is_away_is_one_sentence_and_the_result_is_safe(
     finished: tuple[Result, ResultStore], uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # else MLflow waits for minutes; see the last test
+    monkeypatch.setenv(
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"
+    )  # else MLflow waits for minutes; see the last test
     path = finished[1].path(finished[0].id)
     before = path.read_bytes()
-    with pytest.raises(TrackingError, match=rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push tells it later") as caught:
+    with pytest.raises(
+        TrackingError,
+        match=(
+            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push tells it later"
+        ),
+    ) as caught:
         log(*finished, uri)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert not path.with_suffix(".tracked").exists()
 
 
-def test_a_database_that_is_none_is_one_sentence(finished: tuple[Result, ResultStore], tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_one_sentence(
+    finished: tuple[Result, ResultStore], tmp_path: Path
+) -> None:
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to be looked at as one")
     with pytest.raises(TrackingError, match=r"(DatabaseError|OperationalError|MlflowException)"):
         log(*finished, f"sqlite:///{tmp_path}/mlflow.db")
@@ -111,7 +149,9 @@ def test_a_run_goes_on_when_tracking_fails(world: Any, monkeypatch: pytest.Monke
     assert len(world.results) == 1
 
 
-def test_a_job_that_was_never_told_is_told_by_its_next_run(world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_job_that_was_never_told_is_told_by_its_next_run(
+    world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tracking, "log", log)
     world.job("--tracking-uri", "nowhere://server")
     ran = world.job("--tracking-uri", f"sqlite:///{tmp_path}/later.db")
@@ -127,12 +167,17 @@ def tell(path: str, root: str, uri: str, ready: Any) -> None:
     log(read_result(Path(path)), ResultStore(Path(root)), uri)
 
 
-def test_two_processes_that_make_one_database_at_once_both_succeed(world: Any, tmp_path: Path) -> None:
+def test_two_processes_that_make_one_database_at_once_both_succeed(
+    world: Any, tmp_path: Path
+) -> None:
     world.run("run", "--dataset", "tiny-bursts", "--registry", "tiny.yaml")
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(2)
     uri = f"sqlite:///{tmp_path}/shared.db"
-    processes = [spawn.Process(target=tell, args=(str(p), str(world.root / "nverbench-runs"), uri, ready)) for p in world.results]
+    processes = [
+        spawn.Process(target=tell, args=(str(p), str(world.root / "nverbench-runs"), uri, ready))
+        for p in world.results
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -140,33 +185,48 @@ def test_two_processes_that_make_one_database_at_once_both_succeed(world: Any, t
     assert [p.exitcode for p in processes] == [0, 0]
     with sqlite3.connect(tmp_path / "shared.db") as database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (10,)
-        assert database.execute("SELECT count(*) FROM experiments WHERE name = 'quick / tiny-bursts'").fetchone() == (1,)
+        assert database.execute(
+            "SELECT count(*) FROM experiments WHERE name = 'quick / tiny-bursts'"
+        ).fetchone() == (1,)
     database.close()
 
 
 HOUSE = Path(nverbench.__file__).parent
 
 
-@pytest.mark.parametrize("path", sorted(HOUSE.rglob("*.py")), ids=lambda p: str(p.relative_to(HOUSE)))
+@pytest.mark.parametrize(
+    "path", sorted(HOUSE.rglob("*.py")), ids=lambda p: str(p.relative_to(HOUSE))
+)
 def test_only_tracking_imports_mlflow(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     imported = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
     imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert not any(n.partition(".")[0] == "mlflow" for n in imported) or path == HOUSE / "tracking" / "client.py"
+    assert (
+        not any(n.partition(".")[0] == "mlflow" for n in imported)
+        or path == HOUSE / "tracking" / "client.py"
+    )
 
 
-def test_a_server_that_is_away_is_given_up_soon(finished: tuple[Result, ResultStore], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_is_given_up_soon(
+    finished: tuple[Result, ResultStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 
-    monkeypatch.setattr(telling, "upload", lambda *a: ("run", True))  # nothing is sent: only what the client was told counts
+    monkeypatch.setattr(
+        telling, "upload", lambda *a: ("run", True)
+    )  # nothing is sent: only what the client was told counts
     log(*finished, "http://127.0.0.1:9")
     assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() <= 2
 
 
-def test_a_run_tells_the_ranks_of_what_it_finished_after_its_table(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_tells_the_ranks_of_what_it_finished_after_its_table(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(ranks, "tell_ranks", lambda results, out, uri: asked.append([r.id for r in results]))
+    monkeypatch.setattr(
+        ranks, "tell_ranks", lambda results, out, uri: asked.append([r.id for r in results])
+    )
     world.job()
     world.job()
     assert asked == [[world.results[0].stem], []]  # what was finished before is not ranked again

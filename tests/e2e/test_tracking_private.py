@@ -1,4 +1,6 @@
-"""What MLflow is told: every byte of its store is searched for names of clips, files and people, and for labels per clip."""
+"""What MLflow is told: every byte of its store is searched for names of clips, files and people,
+and for labels per clip.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,16 @@ CORPUS = "folderZpj"
 def clips(root: Path) -> Iterator[Clip]:
     """``spkXqzN/LABEL-clipWvkTAKE.wav``."""
     for path in sorted(root.glob("*/*.wav")):
-        yield Clip(f"{path.parent.name}/{path.stem}", path, path.stem.partition("-")[0], path.parent.name)
+        yield Clip(
+            f"{path.parent.name}/{path.stem}", path, path.stem.partition("-")[0], path.parent.name
+        )
 
 
 @pytest.fixture
 def private(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The tiny world with a corpus of unmistakable names (four speakers, one silent clip, one known defect), and tracking as it is."""
+    """The tiny world with a corpus of unmistakable names (four speakers, one silent clip, one known
+    defect), and tracking as it is.
+    """
     monkeypatch.setattr(tracking, "log", log)
     for path in sorted(world.corpus.glob("spk[0-3]/*.wav")):
         label, _, take = path.stem.partition("-")
@@ -59,7 +65,9 @@ def private(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def uri(world: Any) -> tuple[str, str]:
-    """A store of this test's own: MLflow remembers stores by their address, and the default one is relative."""
+    """A store of this test's own: MLflow remembers stores by their address, and the default one is
+    relative.
+    """
     return "--tracking-uri", f"sqlite:///{world.root}/mlflow.db"
 
 
@@ -69,18 +77,26 @@ def job(world: Any, *words: str) -> Any:
 
 
 def needles(world: Any) -> set[str]:
-    """Everything that must not be found: names, paths, and plain digests of them, which anybody could undo."""
+    """Everything that must not be found: names, paths, and plain digests of them, which anybody
+    could undo.
+    """
     found = {CORPUS, "patientsJqy", "featuresHbv"}
     for clip in clips(world.root / CORPUS):
         found |= {clip.id, clip.path.name, clip.path.stem, str(clip.path), str(clip.speaker)}
         names = [name.encode() for name in (clip.id, str(clip.speaker), clip.path.name)]
-        found |= {hashlib.new(kind, name).hexdigest()[:32] for name in names for kind in ("md5", "sha256")}
+        found |= {
+            hashlib.new(kind, name).hexdigest()[:32] for name in names for kind in ("md5", "sha256")
+        }
     return found
 
 
 def store(world: Any) -> dict[str, bytes]:
     """Every file of the MLflow store; members of archives unpacked."""
-    files = {str(p): p.read_bytes() for p in (*world.root.glob("mlflow.db*"), *(world.root / "mlruns").rglob("*")) if p.is_file()}
+    files = {
+        str(p): p.read_bytes()
+        for p in (*world.root.glob("mlflow.db*"), *(world.root / "mlruns").rglob("*"))
+        if p.is_file()
+    }
     for name in [n for n in files if n.endswith(".npz")]:
         with zipfile.ZipFile(io.BytesIO(files[name])) as archive:
             files |= {f"{name}/{member}": archive.read(member) for member in archive.namelist()}
@@ -90,18 +106,40 @@ def store(world: Any) -> dict[str, bytes]:
 
 
 def leaks(world: Any) -> list[tuple[str, str]]:
-    """Where something private stands: file and needle, in any encoding that arrays or databases use."""
+    """Where something private stands: file and needle, in any encoding that arrays or databases
+    use.
+    """
     files = store(world)
-    said = [(needle, needle.encode(code)) for needle in needles(world) for code in ("utf-8", "utf-16-le", "utf-32-le")]
-    return [(name, needle) for name, content in files.items() for needle, coded in said if coded in content or coded in name.encode()]
+    said = [
+        (needle, needle.encode(code))
+        for needle in needles(world)
+        for code in ("utf-8", "utf-16-le", "utf-32-le")
+    ]
+    return [
+        (name, needle)
+        for name, content in files.items()
+        for needle, coded in said
+        if coded in content or coded in name.encode()
+    ]
 
 
 @pytest.mark.parametrize("share", ["open", "labels-only", "none"])
 def test_no_name_of_a_clip_a_file_or_a_person_is_told(private: Any, share: str) -> None:
     private.datasets = [replace(d, share=share) for d in private.datasets]
-    ran = job(private, "--skip-bad", "--folds", "leave-one-group-out", "--folds", "random", "--folds", "holdout=spkXqz11")
+    ran = job(
+        private,
+        "--skip-bad",
+        "--folds",
+        "leave-one-group-out",
+        "--folds",
+        "random",
+        "--folds",
+        "holdout=spkXqz11",
+    )
     assert (ran.code, len(private.results)) == (0, 3)
-    assert "spkXqz10/low-clipWvk0" in str([read_result(p).counts.left_out for p in private.results])  # the local results say it
+    assert "spkXqz10/low-clipWvk0" in str(
+        [read_result(p).counts.left_out for p in private.results]
+    )  # the local results say it
     assert leaks(private) == []
 
 
@@ -110,7 +148,10 @@ def test_labels_of_clips_are_told_of_an_open_dataset_only(private: Any, share: s
     private.datasets = [replace(d, share=share) for d in private.datasets]
     job(private, "--skip-bad", "--folds", "random")
     (path,) = (private.root / "mlruns").rglob("*.npz")
-    told, here = Predictions.read(path), Predictions.read(next((private.root / "nverbench-runs").rglob("*.npz")))
+    told, here = (
+        Predictions.read(path),
+        Predictions.read(next((private.root / "nverbench-runs").rglob("*.npz"))),
+    )
     if share == "open":
         label = dict(zip(here.keys, here.target.tolist(), strict=True))
         assert told.target.tolist() == [label[key] for key in told.keys]
@@ -118,12 +159,18 @@ def test_labels_of_clips_are_told_of_an_open_dataset_only(private: Any, share: s
         with np.load(path) as arrays:
             whole = {name: arrays[name] for name in arrays.files}
         assert whole.pop("target").size == 0
-        assert {name: a.dtype.kind for name, a in whole.items() if len(a) == len(told.ids)} == {"ids": "U", "groups": "U", "folds": "U"}
+        assert {name: a.dtype.kind for name, a in whole.items() if len(a) == len(told.ids)} == {
+            "ids": "U",
+            "groups": "U",
+            "folds": "U",
+        }
         assert set(told.groups) == {""}
 
 
 @pytest.mark.parametrize("share", ["open", "none"])
-def test_what_was_told_verifies_and_has_the_digest_of_the_local_result(private: Any, share: str) -> None:
+def test_what_was_told_verifies_and_has_the_digest_of_the_local_result(
+    private: Any, share: str
+) -> None:
     private.datasets = [replace(d, share=share) for d in private.datasets]
     job(private, "--skip-bad")
     (told,) = (private.root / "mlruns").rglob("*.json")
@@ -137,11 +184,30 @@ def test_what_was_told_verifies_and_has_the_digest_of_the_local_result(private: 
 def test_tables_and_features_of_ones_own_are_not_named(private: Any) -> None:
     with (private.root / "patientsJqy.csv").open("w", newline="") as file:
         good = [c for c in clips(private.root / CORPUS) if c.path.stat().st_size > 100]
-        csv.writer(file).writerows([["path", "label", "speaker"], *([c.path, c.label, c.speaker] for c in good)])
-    assert private.run("embed", "tiny-spectrum", *(c.path for c in good), "-o", "featuresHbv.npz").code == 0
+        csv.writer(file).writerows(
+            [["path", "label", "speaker"], *([c.path, c.label, c.speaker] for c in good)]
+        )
+    assert (
+        private.run("embed", "tiny-spectrum", *(c.path for c in good), "-o", "featuresHbv.npz").code
+        == 0
+    )
     for kind in ("random", "holdout=spkXqz11"):
-        ran = private.run("run", *uri(private), "--backbone", "npz:featuresHbv.npz", "--fusion", "tiny-linear", "--dataset", "table:patientsJqy.csv",
-                          "--protocol", "quick", "--registry", "tiny.yaml", "--folds", kind)  # fmt: skip
+        ran = private.run(
+            "run",
+            *uri(private),
+            "--backbone",
+            "npz:featuresHbv.npz",
+            "--fusion",
+            "tiny-linear",
+            "--dataset",
+            "table:patientsJqy.csv",
+            "--protocol",
+            "quick",
+            "--registry",
+            "tiny.yaml",
+            "--folds",
+            kind,
+        )
         assert ran.code == 0
         assert "table:patientsJqy.csv" in ran.out  # here it is named
     assert leaks(private) == []
@@ -151,8 +217,16 @@ def test_the_search_finds_what_is_there(private: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(telling, "publish", lambda result, predictions: (result, predictions))
     job(private, "--skip-bad")
     found = leaks(private)
-    assert {needle for _, needle in found} >= {"spkXqz11", "spkXqz10/low-clipWvk0", str(private.root / CORPUS / "spkXqz13" / "mid-clipWvk0.wav")}
-    assert {Path(name).suffix.partition("-")[0] for name, _ in found} >= {".db", ".json", ".npy"}  # .db-wal: the database's log
+    assert {needle for _, needle in found} >= {
+        "spkXqz11",
+        "spkXqz10/low-clipWvk0",
+        str(private.root / CORPUS / "spkXqz13" / "mid-clipWvk0.wav"),
+    }
+    assert {Path(name).suffix.partition("-")[0] for name, _ in found} >= {
+        ".db",
+        ".json",
+        ".npy",
+    }  # .db-wal: the database's log
 
 
 def test_the_licence_of_a_row_is_a_tag(private: Any) -> None:
@@ -160,5 +234,7 @@ def test_the_licence_of_a_row_is_a_tag(private: Any) -> None:
 
     job(private, "--skip-bad")
     client = MlflowClient(tracking_uri=f"sqlite:///{private.root}/mlflow.db")
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()], "tags.licence LIKE '%'")
+    runs = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()], "tags.licence LIKE '%'"
+    )
     assert {r.data.tags["licence"] for r in runs} == {"unknown (tiny-bursts)"}

@@ -1,4 +1,6 @@
-"""Honest rows of fusions that stop by weighted F1 (all ``erc-*``, the third paper's) pass the verifier; edited ones do not."""
+"""Honest rows of fusions that stop by weighted F1 (all ``erc-*``, the third paper's) pass the
+verifier; edited ones do not.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,31 @@ from nverbench.results.record import Result
 from nverbench.training import processes
 from support.iemocap_tree import write_tree
 
-WORDS = ("run", "--backbone", "logmel-stats", "--fusion", "quick-gru:dim=8,hidden=8,layers=1", "--dataset", "iemocap-6", "--json")
+WORDS = (
+    "run",
+    "--backbone",
+    "logmel-stats",
+    "--fusion",
+    "quick-gru:dim=8,hidden=8,layers=1",
+    "--dataset",
+    "iemocap-6",
+    "--json",
+)
 
 
 @pytest.fixture
 def dialogues(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A tree of dialogues, and erc-gru in twelve epochs at a rate at which the lowest cross-entropy and the highest weighted F1 are apart."""
+    """A tree of dialogues, and erc-gru in twelve epochs at a rate at which the lowest cross-entropy
+    and the highest weighted F1 are apart.
+    """
     gru = discovery.discover().fusions.parts["erc-gru"]
-    world.fusions.append(replace(gru, name="quick-gru", recipe=lambda options: replace(gru.recipe_for(options), epochs=12, lr=0.02)))
+    world.fusions.append(
+        replace(
+            gru,
+            name="quick-gru",
+            recipe=lambda options: replace(gru.recipe_for(options), epochs=12, lr=0.02),
+        )
+    )
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))
     write_tree(world.root / "IEMOCAP", dialogues=3, turns=6)
     write_state("corpora", "paths", "iemocap", str(world.root / "IEMOCAP"))
@@ -53,12 +72,16 @@ def lowest_cross_entropy(fold: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("folds", ["leave-one-group-out", "holdout=Ses05"])
-def test_an_honest_row_is_self_consistent_and_an_edited_epoch_is_named(dialogues: Any, folds: str) -> None:
+def test_an_honest_row_is_self_consistent_and_an_edited_epoch_is_named(
+    dialogues: Any, folds: str
+) -> None:
     folder = submitted(dialogues, "--folds", folds)
     ran = dialogues.run("leaderboard", "verify", folder)
     assert (ran.code, ran.out.partition(" (")[0].strip()) == (0, f"{folder.name}: self-consistent")
     per_fold = json.loads((folder / "result.json").read_text())["per_fold"]
-    other = [i for i, fold in enumerate(per_fold) if fold["best_epoch"] != lowest_cross_entropy(fold)]
+    other = [
+        i for i, fold in enumerate(per_fold) if fold["best_epoch"] != lowest_cross_entropy(fold)
+    ]
     assert other, "the two rules agree on every fold: the test shows nothing"
 
     def by_the_other_rule(content: dict[str, Any]) -> None:
@@ -67,14 +90,23 @@ def test_an_honest_row_is_self_consistent_and_an_edited_epoch_is_named(dialogues
     edited(folder, by_the_other_rule)
     ran = dialogues.run("leaderboard", "verify", folder)
     assert ran.code == 2
-    assert f"the best epoch is {lowest_cross_entropy(per_fold[other[0]])}; its curves give {per_fold[other[0]]['best_epoch']}" in ran.out
+    assert (
+        f"the best epoch is {lowest_cross_entropy(per_fold[other[0]])}; its curves give"
+        f" {per_fold[other[0]]['best_epoch']}" in ran.out
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
-    [(("--train", "shuffle=intra"), "train shuffle=intra"), (("--storage", "float16"), "frames stored as float16"), (("--selection", "last"), "selection last")],
-)  # fmt: skip
-def test_a_row_run_otherwise_is_unofficial_and_may_not_be_edited_to_say_more(dialogues: Any, words: tuple[str, str], reason: str) -> None:
+    [
+        (("--train", "shuffle=intra"), "train shuffle=intra"),
+        (("--storage", "float16"), "frames stored as float16"),
+        (("--selection", "last"), "selection last"),
+    ],
+)
+def test_a_row_run_otherwise_is_unofficial_and_may_not_be_edited_to_say_more(
+    dialogues: Any, words: tuple[str, str], reason: str
+) -> None:
     folder = submitted(dialogues, *words)
     content = json.loads((folder / "result.json").read_text())
     assert f"overridden: {reason}" in content["standing_reasons"]

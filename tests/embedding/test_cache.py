@@ -1,4 +1,6 @@
-"""The store of embeddings gives back what was put in or says that it cannot, and its keys know all that changes the numbers."""
+"""The store of embeddings gives back what was put in or says that it cannot, and its keys know all
+that changes the numbers.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,10 @@ def listening(root: Path) -> tuple[EmbeddingCache, list[str]]:
 
 @IN_A_TEST
 @given(
-    array=arrays.arrays(st.sampled_from((np.float32, np.float64, np.int64)), arrays.array_shapes(max_dims=3, max_side=5)),
+    array=arrays.arrays(
+        st.sampled_from((np.float32, np.float64, np.int64)),
+        arrays.array_shapes(max_dims=3, max_side=5),
+    ),
     samples=st.integers(0, 2**63),
 )
 def test_what_is_put_in_comes_out_to_the_bit(tmp_path: Path, array: Any, samples: int):
@@ -45,7 +50,13 @@ def test_what_is_put_in_comes_out_to_the_bit(tmp_path: Path, array: Any, samples
     store.put(KEY, array, samples)
     found = store.get(KEY)
     assert found is not None
-    assert (found[0].tobytes(), found[0].dtype, found[0].shape, found[1], said) == (array.tobytes(), array.dtype, array.shape, samples, [])
+    assert (found[0].tobytes(), found[0].dtype, found[0].shape, found[1], said) == (
+        array.tobytes(),
+        array.dtype,
+        array.shape,
+        samples,
+        [],
+    )
 
 
 def test_an_unknown_key_is_absent_and_nothing_is_said(tmp_path: Path):
@@ -70,16 +81,24 @@ def damaged(store: EmbeddingCache, content: bytes) -> Iterator[None]:
 
 @IN_A_TEST
 @given(data=st.data())
-def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject):
+def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(
+    stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject
+):
     store, said, whole = stored
     with damaged(store, whole[: data.draw(st.integers(0, len(whole) - 1))]):
         assert (store.get(KEY), store.damaged) == (None, [KEY])
-        assert said[-1] == f"cache entry {store.path(KEY)} is damaged (its digest does not match its content); it is computed again"
+        assert (
+            said[-1]
+            == f"cache entry {store.path(KEY)} is damaged (its digest does not match its content);"
+            " it is computed again"
+        )
 
 
 @IN_A_TEST
 @given(data=st.data())
-def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject):
+def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(
+    stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject
+):
     store, _, whole = stored
     at, mask = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(1, 255))
     with damaged(store, whole[:at] + bytes([whole[at] ^ mask]) + whole[at + 1 :]):
@@ -88,20 +107,26 @@ def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(stored: tup
 
 @IN_A_TEST
 @given(content=st.binary(max_size=200))
-def test_an_entry_of_random_bytes_is_said_and_counts_as_absent(stored: tuple[EmbeddingCache, list[str], bytes], content: bytes):
+def test_an_entry_of_random_bytes_is_said_and_counts_as_absent(
+    stored: tuple[EmbeddingCache, list[str], bytes], content: bytes
+):
     store, _, _ = stored
     with damaged(store, content):
         assert (store.get(KEY), store.damaged) == (None, [KEY])
 
 
-def test_a_damaged_entry_is_mended_by_putting_it_again(stored: tuple[EmbeddingCache, list[str], bytes]):
+def test_a_damaged_entry_is_mended_by_putting_it_again(
+    stored: tuple[EmbeddingCache, list[str], bytes],
+):
     store, _, whole = stored
     with damaged(store, whole[:-1]):
         store.put(KEY, np.arange(4, dtype=np.float32), 123)
     assert store.path(KEY).read_bytes() == whole
 
 
-def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(stored: tuple[EmbeddingCache, list[str], bytes], monkeypatch: pytest.MonkeyPatch):
+def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(
+    stored: tuple[EmbeddingCache, list[str], bytes], monkeypatch: pytest.MonkeyPatch
+):
     store, _, whole = stored
 
     def no_space(self: Path, target: Path) -> Path:
@@ -109,9 +134,14 @@ def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(stored: tu
 
     with monkeypatch.context() as broken:
         broken.setattr(Path, "replace", no_space)
-        with pytest.raises(DiskError, match=r"cannot be written \(No space left on device\); make room"):
+        with pytest.raises(
+            DiskError, match=r"cannot be written \(No space left on device\); make room"
+        ):
             store.put(KEY, np.zeros(9), 1)
-    assert ([p.name for p in store.path(KEY).parent.iterdir()], store.path(KEY).read_bytes()) == ([store.path(KEY).name], whole)
+    assert ([p.name for p in store.path(KEY).parent.iterdir()], store.path(KEY).read_bytes()) == (
+        [store.path(KEY).name],
+        whole,
+    )
 
 
 def test_pickles_are_neither_written_nor_left_behind(tmp_path: Path):
@@ -130,7 +160,9 @@ def test_the_size_counts_entries_and_their_bytes(tmp_path: Path):
     assert store.size() == (2, 2 * store.path(KEY).stat().st_size)
 
 
-def test_a_store_copied_elsewhere_still_works(stored: tuple[EmbeddingCache, list[str], bytes], tmp_path: Path):
+def test_a_store_copied_elsewhere_still_works(
+    stored: tuple[EmbeddingCache, list[str], bytes], tmp_path: Path
+):
     elsewhere, _ = listening(tmp_path / "elsewhere")
     elsewhere.path(KEY).parent.mkdir(parents=True)
     elsewhere.path(KEY).write_bytes(stored[2])
@@ -143,15 +175,25 @@ def test_a_store_copied_elsewhere_still_works(stored: tuple[EmbeddingCache, list
 def load(context: Any, *, layer: int = 12) -> Any: ...
 
 
-def planned(text: str = "net", *, weights: str = "w" * 64, path: Path | None = None, **changes: Any) -> PlannedBackbone:
-    part = Backbone(**{"name": "net", "family": "mamba", "frame_dim": 2, "dim": 2, "load": load, **changes})
+def planned(
+    text: str = "net", *, weights: str = "w" * 64, path: Path | None = None, **changes: Any
+) -> PlannedBackbone:
+    part = Backbone(
+        **{"name": "net", "family": "mamba", "frame_dim": 2, "dim": 2, "load": load, **changes}
+    )
     return PlannedBackbone(part, resolve(part, text), Weights(path, weights, pinned=True))
 
 
 CLIP = Clip("corpus/a.wav", Path("/data/corpus/a.wav"), "joy", "ann")
 
 
-def key(backbone: PlannedBackbone | None = None, clip: Clip = CLIP, sha256: str = "f" * 64, dtype: str = "float32", pooling: str = "mean") -> str:
+def key(
+    backbone: PlannedBackbone | None = None,
+    clip: Clip = CLIP,
+    sha256: str = "f" * 64,
+    dtype: str = "float32",
+    pooling: str = "mean",
+) -> str:
     return keys.embedding_key(backbone or planned(), clip, sha256, dtype, pooling)
 
 
@@ -170,7 +212,19 @@ def key(backbone: PlannedBackbone | None = None, clip: Clip = CLIP, sha256: str 
         {"backbone": planned(sample_rate=8000)},
         {"backbone": planned("other", name="other")},
     ],
-    ids=["file", "dtype", "pooling", "start", "end", "weights", "options", "untrained", "revision", "rate", "backbone"],
+    ids=[
+        "file",
+        "dtype",
+        "pooling",
+        "start",
+        "end",
+        "weights",
+        "options",
+        "untrained",
+        "revision",
+        "rate",
+        "backbone",
+    ],
 )
 def test_the_key_changes_with_everything_that_changes_the_numbers(changed: dict[str, Any]):
     assert key(**changed) != key()
@@ -183,7 +237,9 @@ def test_the_key_changes_with_the_revision_of_decoding(monkeypatch: pytest.Monke
 
 
 def test_a_segment_with_start_and_end_swapped_has_another_key():
-    assert key(clip=dataclasses.replace(CLIP, start=1.0)) != key(clip=dataclasses.replace(CLIP, end=1.0))
+    assert key(clip=dataclasses.replace(CLIP, start=1.0)) != key(
+        clip=dataclasses.replace(CLIP, end=1.0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,13 +248,26 @@ def test_a_segment_with_start_and_end_swapped_has_another_key():
         {"clip": dataclasses.replace(CLIP, id="another/name.wav")},
         {"clip": dataclasses.replace(CLIP, path=Path("/elsewhere/b.wav"))},
         {"clip": dataclasses.replace(CLIP, label="anger")},
-        {"clip": dataclasses.replace(CLIP, speaker="bob", group="dyad", split="test", conversation="c", turn=3)},
+        {
+            "clip": dataclasses.replace(
+                CLIP, speaker="bob", group="dyad", split="test", conversation="c", turn=3
+            )
+        },
         {"backbone": planned("net:layer=12")},
         {"backbone": planned(path=Path("/data/weights.pth"))},
         {"backbone": planned("net:weights=/home/ann/w.pth", path=Path("/home/ann/w.pth"))},
         {"backbone": planned(licence="MIT", citation="someone")},
     ],
-    ids=["id", "path", "label", "speaker and split", "default written out", "place of weights", "own weights of the same bytes", "licence"],
+    ids=[
+        "id",
+        "path",
+        "label",
+        "speaker and split",
+        "default written out",
+        "place of weights",
+        "own weights of the same bytes",
+        "licence",
+    ],
 )
 def test_the_key_stays_with_everything_that_does_not_change_the_numbers(changed: dict[str, Any]):
     assert key(**changed) == key()

@@ -1,4 +1,6 @@
-"""Several processes share one store: only whole entries are seen, a killed writer costs what it had not finished, and its litter goes."""
+"""Several processes share one store: only whole entries are seen, a killed writer costs what it had
+not finished, and its litter goes.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def bench(tmp_path: Path) -> Bench:
 def started(root: Path, kind: str, hang_at: int = 0) -> subprocess.Popen[str]:
     """A process that is about to embed the eight clips."""
     words = [sys.executable, "-c", EMBED, str(root), str(hang_at), kind]
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def begin(*processes: subprocess.Popen[str]) -> None:
@@ -101,14 +105,18 @@ def litter(root: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", ["pooled", "frames"])
-def test_two_processes_that_embed_the_same_clips_give_the_same_numbers_and_leave_whole_entries(bench: Bench, kind: str) -> None:
+def test_two_processes_that_embed_the_same_clips_give_the_same_numbers_and_leave_whole_entries(
+    bench: Bench, kind: str
+) -> None:
     first, second = finished(started(bench.root, kind), started(bench.root, kind))
     assert first[1] == second[1]
     assert (first[2], second[2], litter(bench.root)) == (0, 0, [])
     assert bench.store.size()[0] == (8 if kind == "pooled" else 16)
 
 
-def test_a_process_killed_in_the_middle_of_a_write_leaves_whole_entries_and_the_rest_is_computed(bench: Bench) -> None:
+def test_a_process_killed_in_the_middle_of_a_write_leaves_whole_entries_and_the_rest_is_computed(
+    bench: Bench,
+) -> None:
     process = started(bench.root, "frames", hang_at=5)
     begin(process)
     assert process.stdout is not None
@@ -129,7 +137,9 @@ def test_a_process_killed_in_the_middle_of_a_write_leaves_whole_entries_and_the_
 
 
 @pytest.mark.parametrize(("age", "kept"), [(2 * DAY, False), (60, True)], ids=["old", "young"])
-def test_only_what_another_machine_left_more_than_a_day_ago_is_cleared(tmp_path: Path, age: float, kept: bool) -> None:
+def test_only_what_another_machine_left_more_than_a_day_ago_is_cleared(
+    tmp_path: Path, age: float, kept: bool
+) -> None:
     store = EmbeddingCache(tmp_path / "store")
     path = store.root / f"{FILE_PREFIX}1-elsewhere-0123"
     path.parent.mkdir()
@@ -140,10 +150,14 @@ def test_only_what_another_machine_left_more_than_a_day_ago_is_cleared(tmp_path:
     assert store.get(KEY) is not None
 
 
-def test_a_put_looks_for_litter_in_one_folder_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_put_looks_for_litter_in_one_folder_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked: list[str] = []
     scan = os.scandir
-    monkeypatch.setattr(litter_of.os, "scandir", lambda path: looked.append(str(path)) or scan(path))
+    monkeypatch.setattr(
+        litter_of.os, "scandir", lambda path: looked.append(str(path)) or scan(path)
+    )
     store = EmbeddingCache(tmp_path / "store")
     for first in range(10):
         store.put(f"{first:02x}{KEY}", np.zeros(3), 1)
@@ -165,7 +179,10 @@ def test_a_folder_that_is_deleted_meanwhile_is_made_again(tmp_path: Path) -> Non
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    array=arrays.arrays(st.sampled_from((np.float16, np.float32, np.float64)), arrays.array_shapes(max_dims=3, max_side=5)),
+    array=arrays.arrays(
+        st.sampled_from((np.float16, np.float32, np.float64)),
+        arrays.array_shapes(max_dims=3, max_side=5),
+    ),
     samples=st.integers(0, 2**63),
 )
 def test_what_is_mapped_is_what_is_read(tmp_path: Path, array: np.ndarray, samples: int) -> None:
@@ -174,12 +191,20 @@ def test_what_is_mapped_is_what_is_read(tmp_path: Path, array: np.ndarray, sampl
     mapped, read = store.open(KEY), store.get(KEY)
     assert mapped is not None
     assert read is not None
-    assert (mapped[0].tobytes(), mapped[0].dtype, mapped[0].shape, mapped[1]) == (read[0].tobytes(), read[0].dtype, read[0].shape, read[1])
+    assert (mapped[0].tobytes(), mapped[0].dtype, mapped[0].shape, mapped[1]) == (
+        read[0].tobytes(),
+        read[0].dtype,
+        read[0].shape,
+        read[1],
+    )
     assert mapped[0].tobytes() == array.tobytes()
 
 
 def test_an_array_of_many_pieces_is_written_whole_and_as_the_type_asked_for(tmp_path: Path) -> None:
-    store, array = EmbeddingCache(tmp_path), np.arange(2 * PIECE + 7, dtype=np.float32).reshape(-1, 1)
+    store, array = (
+        EmbeddingCache(tmp_path),
+        np.arange(2 * PIECE + 7, dtype=np.float32).reshape(-1, 1),
+    )
     store.put(KEY, array, 1, dtype="float64")
     found = store.open(KEY)
     assert found is not None
@@ -205,10 +230,15 @@ def test_a_mapped_entry_that_was_cut_is_said_and_absent(tmp_path: Path, cut: int
     store.put(KEY, np.ones(50), 1)
     store.path(KEY).write_bytes(store.path(KEY).read_bytes()[:cut])
     assert store.open(KEY) is None
-    assert said == [f"cache entry {store.path(KEY)} is damaged (its digest does not match its content); it is computed again"]
+    assert said == [
+        f"cache entry {store.path(KEY)} is damaged (its digest does not match its content); it is"
+        " computed again"
+    ]
 
 
-def test_the_digest_is_checked_once_per_file_and_again_when_the_file_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_is_checked_once_per_file_and_again_when_the_file_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from nverbench.embedding import cache
 
     checked: list[object] = []

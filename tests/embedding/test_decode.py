@@ -1,4 +1,6 @@
-"""Decoding ahead of the network: the order, the numbers and the errors of one clip after another, however many threads there are."""
+"""Decoding ahead of the network: the order, the numbers and the errors of one clip after another,
+however many threads there are.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,23 @@ from nverbench.embedding.decode import Decoded, decode, decode_ahead, plan_batch
 
 
 def part(**facts: Any) -> Backbone:
-    given = {"name": "ear", "family": "features", "sample_rate": 16000, "frame_dim": 4, "dim": 4, "batch": 3, "min_samples": 400, "load": print}
+    given = {
+        "name": "ear",
+        "family": "features",
+        "sample_rate": 16000,
+        "frame_dim": 4,
+        "dim": 4,
+        "batch": 3,
+        "min_samples": 400,
+        "load": print,
+    }
     return Backbone(**{**given, **facts})
 
 
 def write(path: Path, samples: int, seed: int, rate: int = 44100) -> Clip:
-    soundfile.write(path, 0.2 * np.random.default_rng(seed).standard_normal(samples), rate, subtype="FLOAT")
+    soundfile.write(
+        path, 0.2 * np.random.default_rng(seed).standard_normal(samples), rate, subtype="FLOAT"
+    )
     return Clip(path.stem, path, "x")
 
 
@@ -56,22 +69,33 @@ def threads() -> list[str]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 @given(workers=st.integers(1, 8), size=st.sampled_from((1, 2, 3, 50)))
-def test_order_numbers_and_errors_do_not_depend_on_the_number_of_threads(clips: list[Clip], workers: int, size: int):
+def test_order_numbers_and_errors_do_not_depend_on_the_number_of_threads(
+    clips: list[Clip], workers: int, size: int
+):
     batches = plan_batches(clips, size, {})
     for batch, got in zip(batches, decode_ahead(batches, part(), workers=workers), strict=True):
         expected = decode(batch, part())
-        assert (got.clips, got.samples, got.unusable) == (expected.clips, expected.samples, expected.unusable)
+        assert (got.clips, got.samples, got.unusable) == (
+            expected.clips,
+            expected.samples,
+            expected.unusable,
+        )
         assert got.waves.tobytes() == expected.waves.tobytes()
 
 
 @settings(max_examples=20)
-@given(pauses=st.lists(st.sampled_from((0.0, 0.001, 0.004)), max_size=20), workers=st.integers(1, 4))
+@given(
+    pauses=st.lists(st.sampled_from((0.0, 0.001, 0.004)), max_size=20), workers=st.integers(1, 4)
+)
 def test_batches_come_in_the_order_given_whichever_is_done_first(pauses: list[float], workers: int):
     def slowly(batch: Sequence[Clip], part: Backbone) -> Decoded:
         time.sleep(pauses[int(batch[0].id)])
         return made(batch)
 
-    got = [d.clips[0].id for d in decode_ahead(numbered(range(len(pauses))), part(), workers=workers, work=slowly)]
+    got = [
+        d.clips[0].id
+        for d in decode_ahead(numbered(range(len(pauses))), part(), workers=workers, work=slowly)
+    ]
     assert got == [str(i) for i in range(len(pauses))]
 
 
@@ -143,7 +167,12 @@ def test_no_batch_is_begun_while_too_much_audio_waits(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("end", ["close", "error in a thread", "nothing more"])
 def test_however_it_ends_no_thread_is_left(end: str):
-    batches = decode_ahead(numbered(range(40)), part(), workers=4, work=Watched(fail_at=20 if end == "error in a thread" else None))
+    batches = decode_ahead(
+        numbered(range(40)),
+        part(),
+        workers=4,
+        work=Watched(fail_at=20 if end == "error in a thread" else None),
+    )
     if end == "close":
         next(batches)
         assert threads()

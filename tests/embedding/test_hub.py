@@ -1,4 +1,6 @@
-"""Downloading from a model hub, against a local server that speaks the hub's protocol: right files, pinned revision, resumed when cut off."""
+"""Downloading from a model hub, against a local server that speaks the hub's protocol: right files,
+pinned revision, resumed when cut off.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from typing import Any
 import pytest
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-FILES = {"config.json": b'{"model_type": "tiny"}', "pytorch_model.bin": bytes(range(250)) * 28, "README.md": b"not wanted", "evil.py": b"not wanted"}
+FILES = {
+    "config.json": b'{"model_type": "tiny"}',
+    "pytorch_model.bin": bytes(range(250)) * 28,
+    "README.md": b"not wanted",
+    "evil.py": b"not wanted",
+}
 BIG, SHA = "pytorch_model.bin", hashlib.sha256(FILES["pytorch_model.bin"]).hexdigest()
 FETCH = """
 import sys, huggingface_hub.constants
@@ -58,7 +65,9 @@ class State:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Enough of the hub's HTTP interface for its own client: the list of files, and each file at a revision, from any byte."""
+    """Enough of the hub's HTTP interface for its own client: the list of files, and each file at a
+    revision, from any byte.
+    """
 
     server: Any
 
@@ -66,7 +75,10 @@ class Hub(BaseHTTPRequestHandler):
         state: State = self.server.state
         path = self.path.partition("?")[0]
         if path == f"/api/models/somebody/tiny/tree/{REVISION}":
-            tree: list[dict[str, Any]] = [{"type": "file", "path": n, "size": len(b), "oid": hashlib.sha1(b).hexdigest()} for n, b in FILES.items()]
+            tree: list[dict[str, Any]] = [
+                {"type": "file", "path": n, "size": len(b), "oid": hashlib.sha1(b).hexdigest()}
+                for n, b in FILES.items()
+            ]
             tree[1]["lfs"] = {"oid": SHA, "size": 7000, "pointerSize": 130}
             return self.answer(200, json.dumps(tree).encode())
         name = path.rpartition("/")[2]
@@ -123,9 +135,17 @@ def hub() -> Iterator[State]:
 
 
 def started(hub: State, home: Path, *words: str) -> subprocess.Popen[str]:
-    own = {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "NVERBENCH_HOME": str(home), "HF_HOME": str(home / "hf"), "NO_PROXY": "*"}
+    own = {
+        "HF_ENDPOINT": hub.address,
+        "HF_HUB_OFFLINE": "0",
+        "NVERBENCH_HOME": str(home),
+        "HF_HOME": str(home / "hf"),
+        "NO_PROXY": "*",
+    }
     script = [sys.executable, "-c", FETCH, *(words or (REVISION,))]
-    return subprocess.Popen(script, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        script, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def fetched(hub: State, home: Path, *words: str) -> str:
@@ -140,12 +160,16 @@ def left(home: Path) -> list[str]:
     return sorted(p.name for p in (home / "downloads").rglob("*") if p.suffix != ".lock")
 
 
-def test_the_wanted_files_of_the_pinned_revision_are_fetched_and_no_others(hub: State, tmp_path: Path):
+def test_the_wanted_files_of_the_pinned_revision_are_fetched_and_no_others(
+    hub: State, tmp_path: Path
+):
     assert fetched(hub, tmp_path) == WHOLE
     assert (hub.asked, left(tmp_path)) == ([None], [])
 
 
-def test_a_revision_the_hub_does_not_have_is_one_line_that_says_what_to_do(hub: State, tmp_path: Path):
+def test_a_revision_the_hub_does_not_have_is_one_line_that_says_what_to_do(
+    hub: State, tmp_path: Path
+):
     said = fetched(hub, tmp_path, "f" * 40)
     assert said.startswith("ERROR weights tiny: hf:somebody/tiny could not be fetched")
     assert "nverbench weights get tiny" in said
@@ -154,14 +178,18 @@ def test_a_revision_the_hub_does_not_have_is_one_line_that_says_what_to_do(hub: 
 
 def test_a_download_that_was_cut_off_asks_for_the_rest_only(hub: State, tmp_path: Path):
     hub.stop_after = 3500
-    assert fetched(hub, tmp_path).startswith("ERROR weights tiny: hf:somebody/tiny could not be fetched")
+    assert fetched(hub, tmp_path).startswith(
+        "ERROR weights tiny: hf:somebody/tiny could not be fetched"
+    )
     hub.stop_after = None
     hub.asked.clear()
     assert fetched(hub, tmp_path) == WHOLE
     assert (hub.asked, left(tmp_path)) == (["bytes=3000-"], [])
 
 
-def test_a_download_whose_process_was_killed_is_resumed_and_its_lock_is_gone(hub: State, tmp_path: Path):
+def test_a_download_whose_process_was_killed_is_resumed_and_its_lock_is_gone(
+    hub: State, tmp_path: Path
+):
     hub.hold = threading.Event()
     process = started(hub, tmp_path)
     assert hub.reached.wait(60)
@@ -184,7 +212,9 @@ def test_a_server_that_cannot_begin_in_the_middle_sends_all_again(hub: State, tm
 
 def test_content_that_is_not_what_the_hub_says_is_not_resumed(hub: State, tmp_path: Path):
     hub.content = bytes(7000)
-    assert "pytorch_model.bin does not have the sha256 that its repository says" in fetched(hub, tmp_path)
+    assert "pytorch_model.bin does not have the sha256 that its repository says" in fetched(
+        hub, tmp_path
+    )
     hub.content = FILES[BIG]
     hub.asked.clear()
     assert fetched(hub, tmp_path) == WHOLE
@@ -202,7 +232,10 @@ def test_two_processes_download_once(hub: State, tmp_path: Path):
     assert hub.reached.wait(60)
     second = started(hub, tmp_path)
     assert second.stdout is not None
-    assert second.stdout.readline() == "weights tiny: another process is fetching them; waiting for it\n"
+    assert (
+        second.stdout.readline()
+        == "weights tiny: another process is fetching them; waiting for it\n"
+    )
     hub.hold.set()
     assert [p.communicate(timeout=60)[0].strip() for p in (first, second)] == [WHOLE, WHOLE]
     assert hub.asked == [None]

@@ -1,4 +1,6 @@
-"""Embeddings: one forward pass per clip ever, keyed by everything that could change a number, and no bad clip without a name."""
+"""Embeddings: one forward pass per clip ever, keyed by everything that could change a number, and
+no bad clip without a name.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_two_datasets_with_the_same_files_share_embeddings(bench: Bench) -> None
     bench.embed()
     (bench.root / "copy").mkdir()
     copies = [Path(shutil.copy(c.path, bench.root / "copy")) for c in bench.clips]
-    others = [Clip(f"other/{c.id}", copy, "y", "s") for c, copy in zip(bench.clips, copies, strict=True)]
+    others = [
+        Clip(f"other/{c.id}", copy, "y", "s") for c, copy in zip(bench.clips, copies, strict=True)
+    ]
     assert bench.embed(clips=others).forward_passes == 0
 
 
@@ -67,9 +71,21 @@ def test_two_datasets_with_the_same_files_share_embeddings(bench: Bench) -> None
         lambda b: b.embed(b.ear.backbone(name="ear2"), "ear2"),
         lambda b: b.embed(clips=[replace(c, start=0.0, end=0.06) for c in b.clips]),
     ],
-    ids=["weights", "revision", "option", "untrained", "dtype", "pooling", "rate", "name", "segment"],
+    ids=[
+        "weights",
+        "revision",
+        "option",
+        "untrained",
+        "dtype",
+        "pooling",
+        "rate",
+        "name",
+        "segment",
+    ],
 )
-def test_whatever_could_change_a_number_misses_the_cache(bench: Bench, change: Callable[[Bench], Embeddings]) -> None:
+def test_whatever_could_change_a_number_misses_the_cache(
+    bench: Bench, change: Callable[[Bench], Embeddings]
+) -> None:
     bench.embed()
     assert change(bench).forward_passes == 8
 
@@ -86,12 +102,20 @@ def test_changed_audio_is_a_new_clip(bench: Bench) -> None:
     assert bench.embed(bench.ear.backbone(batch=1)).forward_passes == 1
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-7], lambda b: b"", lambda b: b[:60] + b"\xff\xff" + b[62:]], ids=["truncated", "empty", "flipped"])
-def test_a_damaged_cache_entry_is_said_and_computed_again(bench: Bench, damage: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:-7], lambda b: b"", lambda b: b[:60] + b"\xff\xff" + b[62:]],
+    ids=["truncated", "empty", "flipped"],
+)
+def test_a_damaged_cache_entry_is_said_and_computed_again(
+    bench: Bench, damage: Callable[[bytes], bytes]
+) -> None:
     backbone = bench.ear.backbone(batch=1)
     first = bench.embed(backbone)
     planned = PlannedBackbone(backbone, resolve(backbone, "ear"), Weights(None, "w", pinned=False))
-    path = bench.store.path(embedding_key(planned, bench.clips[0], file_sha256(bench.clips[0].path), "float32", "mean"))
+    path = bench.store.path(
+        embedding_key(planned, bench.clips[0], file_sha256(bench.clips[0].path), "float32", "mean")
+    )
     path.write_bytes(damage(path.read_bytes()))
     second = bench.embed(backbone)
     assert second.forward_passes == 1
@@ -115,8 +139,12 @@ def test_planned_batches_are_a_function_of_the_full_list(bench: Bench) -> None:
 def test_a_batch_that_is_partly_known_is_computed_in_the_same_company(bench: Bench) -> None:
     first = bench.embed()
     last = plan_batches(bench.clips, 3, {})[0][1]
-    planned = PlannedBackbone(bench.ear.backbone(), resolve(bench.ear.backbone(), "ear"), Weights(None, "w", pinned=False))
-    bench.store.path(embedding_key(planned, last, file_sha256(last.path), "float32", "mean")).unlink()
+    planned = PlannedBackbone(
+        bench.ear.backbone(), resolve(bench.ear.backbone(), "ear"), Weights(None, "w", pinned=False)
+    )
+    bench.store.path(
+        embedding_key(planned, last, file_sha256(last.path), "float32", "mean")
+    ).unlink()
     bench.ear.batches.clear()
     assert bench.embed().digest == first.digest
     assert bench.ear.batches == [3]
@@ -126,12 +154,16 @@ def test_a_batch_that_is_partly_known_is_computed_in_the_same_company(bench: Ben
 def test_batch_mates_do_not_change_a_row(bench: Bench, size: int) -> None:
     together = bench.embed(bench.ear.backbone(batch=size))
     bench.store.root = bench.root / "another"
-    alone = np.concatenate([bench.embed(bench.ear.backbone(batch=1), clips=[c]).matrix for c in bench.clips])
+    alone = np.concatenate(
+        [bench.embed(bench.ear.backbone(batch=1), clips=[c]).matrix for c in bench.clips]
+    )
     np.testing.assert_allclose(together.matrix, alone, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(("length", "padded"), [(SHORTEST - 1, 1), (SHORTEST, 0), (150, 1)])
-def test_short_clips_are_padded_and_counted_also_from_the_cache(bench: Bench, length: int, padded: int) -> None:
+def test_short_clips_are_padded_and_counted_also_from_the_cache(
+    bench: Bench, length: int, padded: int
+) -> None:
     clips = [*bench.clips, Clip("short", write(bench.root / "short.wav", length, 5), "x")]
     assert [bench.embed(clips=clips).padded, bench.embed(clips=clips).padded] == [padded, padded]
 
@@ -149,11 +181,25 @@ def test_every_bad_clip_is_named_and_the_good_ones_are_kept(bench: Bench, size: 
     clips = [*bad, *bench.clips]
     shas = bench.sha([c for c in clips if c.path.exists()]) | {"absent": "0"}
     part = bench.ear.backbone(batch=size)
-    got = embed(PlannedBackbone(part, resolve(part, "ear"), Weights(None, "w", pinned=False)), clips, shas, bench.store, device="cpu")
+    got = embed(
+        PlannedBackbone(part, resolve(part, "ear"), Weights(None, "w", pinned=False)),
+        clips,
+        shas,
+        bench.store,
+        device="cpu",
+    )
     assert got.ids == tuple(c.id for c in bench.clips)
-    words = {"text": "cannot be decoded", "empty": "is empty", "nan": "not finite", "silent": "is silent", "absent": "cannot be decoded"}
+    words = {
+        "text": "cannot be decoded",
+        "empty": "is empty",
+        "nan": "not finite",
+        "silent": "is silent",
+        "absent": "cannot be decoded",
+    }
     assert {name for name, word in words.items() if word in got.unusable[name]} == set(words)
-    with pytest.raises(AudioError, match=r"^5 clips of x cannot be used: absent .*; and 2 more\. .*--skip-bad"):
+    with pytest.raises(
+        AudioError, match=r"^5 clips of x cannot be used: absent .*; and 2 more\. .*--skip-bad"
+    ):
         check_usable(got.unusable, "x")
 
 
@@ -173,7 +219,9 @@ def test_own_files_give_vectors_or_frames_and_name_what_is_bad(bench: Bench) -> 
     frames, _ = embed_files(planned, files, device="cpu", frames=True)
     assert list(bad) == [str(files[1])]
     np.testing.assert_allclose([f.mean(0) for f in frames], vectors, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(vectors, bench.embed(clips=[bench.clips[3], bench.clips[1]]).matrix)
+    np.testing.assert_array_equal(
+        vectors, bench.embed(clips=[bench.clips[3], bench.clips[1]]).matrix
+    )
 
 
 # --- broken parts
@@ -190,7 +238,10 @@ ONES = torch.ones(B, 5, DIM)
 @pytest.mark.parametrize(
     ("load", "words"),
     [
-        (says(torch.ones(B, 5, DIM + 1), torch.full((B,), 5)), r"expected \(b=3, t, d=4\), got \(3, 5, 5\)"),
+        (
+            says(torch.ones(B, 5, DIM + 1), torch.full((B,), 5)),
+            r"expected \(b=3, t, d=4\), got \(3, 5, 5\)",
+        ),
         (says(torch.ones(B, DIM), torch.full((B,), 5)), r"got \(3, 4\)"),
         (says(torch.ones(2, 5, DIM), torch.full((2,), 5)), r"got \(2, 5, 4\)"),
         (says(ONES, torch.tensor([5, 5, 6])), r"frame lengths \[5, 5, 6\] do not fit 5 frames"),
@@ -209,7 +260,9 @@ def test_a_backbone_that_breaks_its_promise_is_named(bench: Bench, load: Any, wo
 def test_what_lies_past_a_clips_length_may_be_anything(bench: Bench) -> None:
     frames = ONES.clone()
     frames[1, 2:] = float("nan")
-    got = bench.embed(bench.ear.backbone(load=says(frames, torch.tensor([5, 2, 5]))), clips=bench.clips[:B])
+    got = bench.embed(
+        bench.ear.backbone(load=says(frames, torch.tensor([5, 2, 5]))), clips=bench.clips[:B]
+    )
     assert np.isfinite(got.matrix).all()
 
 

@@ -1,4 +1,6 @@
-"""Layers: every layer's mean from one pass, kept together, the last one pooled by the harness itself."""
+"""Layers: every layer's mean from one pass, kept together, the last one pooled by the harness
+itself.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def test_one_pass_gives_every_layers_mean_and_the_last_one_is_the_matrix(bench: 
         np.testing.assert_allclose(got.layers[:, i], flat.matrix * (i + 1), rtol=1e-5, atol=1e-6)
 
 
-def test_the_last_layer_is_the_harnesses_mean_of_the_frames_whatever_the_backbone_says(bench: Bench) -> None:
+def test_the_last_layer_is_the_harnesses_mean_of_the_frames_whatever_the_backbone_says(
+    bench: Bench,
+) -> None:
     honest = bench.embed(deep(bench.ear))
     off = bench.embed(deep(bench.ear, lambda m: m + 1, revision="2"))
     np.testing.assert_array_equal(off.matrix, honest.matrix)
@@ -62,7 +66,9 @@ def test_a_backbone_that_begins_to_give_layers_is_heard_again(bench: Bench) -> N
     ],
     ids=["none", "one less", "no layers", "nan"],
 )
-def test_layers_that_are_not_as_promised_are_the_backbones_error(bench: Bench, change: Any, words: str) -> None:
+def test_layers_that_are_not_as_promised_are_the_backbones_error(
+    bench: Bench, change: Any, words: str
+) -> None:
     with pytest.raises(PartError, match=rf"ear layers: .*{words}"):
         bench.embed(deep(bench.ear, change), clips=bench.clips[:3])
 
@@ -76,7 +82,9 @@ def test_which_layer_is_wanted_afterwards_does_not_enter_the_key(bench: Bench) -
     assert embedding_identity(Later("ear")) == PartRef("ear").identity()
     plain = planned(part)
     later = type(plain)(part, Later("ear"), plain.weights)
-    assert embedding_key(later, bench.clips[0], "0", "float32", "mean") == embedding_key(plain, bench.clips[0], "0", "float32", "mean")
+    assert embedding_key(later, bench.clips[0], "0", "float32", "mean") == embedding_key(
+        plain, bench.clips[0], "0", "float32", "mean"
+    )
 
 
 @pytest.mark.parametrize(("layer", "wanted"), [(None, None), (0, 0), (L - 2, L - 2), (L - 1, None)])
@@ -86,13 +94,17 @@ def test_the_last_layer_has_one_name(bench: Bench, layer: int | None, wanted: in
 
 @pytest.mark.parametrize("layer", [-1, L, 99])
 def test_a_layer_that_is_not_there_is_named(bench: Bench, layer: int) -> None:
-    with pytest.raises(UsageError, match=rf"backbone ear has no layer {layer}; it has layers 0 to 2"):
+    with pytest.raises(
+        UsageError, match=rf"backbone ear has no layer {layer}; it has layers 0 to 2"
+    ):
         layer_of(planned(deep(bench.ear)), layer)
     with pytest.raises(UsageError, match="it gives one only"):
         layer_of(planned(bench.ear.backbone()), layer)
 
 
-def test_frames_of_a_layer_are_that_layers_and_leave_the_pooled_embeddings_alone(bench: Bench) -> None:
+def test_frames_of_a_layer_are_that_layers_and_leave_the_pooled_embeddings_alone(
+    bench: Bench,
+) -> None:
     part = deep(bench.ear)
     last, first = bench.frames(part), bench.frames(part, layer=0)
     assert (last.forward_passes, first.forward_passes) == (8, 8)
@@ -108,7 +120,9 @@ def test_a_pass_over_another_layer_stores_no_pooled_embedding(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("frames", [True, False])
-def test_features_of_ones_own_audio_are_those_of_the_layer_that_is_named(bench: Bench, frames: bool) -> None:
+def test_features_of_ones_own_audio_are_those_of_the_layer_that_is_named(
+    bench: Bench, frames: bool
+) -> None:
     part, files = deep(bench.ear), [c.path for c in bench.clips]
     last, _ = embed_files(planned(part), files, device="cpu", frames=frames)
     first, _ = embed_files(planned(part, "ear:layer=0"), files, device="cpu", frames=frames)
@@ -116,8 +130,15 @@ def test_features_of_ones_own_audio_are_those_of_the_layer_that_is_named(bench: 
         np.testing.assert_allclose(a, L * b, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("text", "words"), [("ear:layers=weighted", "layers=weighted is fitted"), ("ear:project=2", "project is fitted")])
-def test_what_only_training_could_give_is_refused_for_ones_own_audio(bench: Bench, text: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("ear:layers=weighted", "layers=weighted is fitted"), ("ear:project=2", "project is fitted")],
+)
+def test_what_only_training_could_give_is_refused_for_ones_own_audio(
+    bench: Bench, text: str, words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
-        embed_files(planned(deep(bench.ear), text), [bench.clips[0].path], device="cpu", frames=False)
+        embed_files(
+            planned(deep(bench.ear), text), [bench.clips[0].path], device="cpu", frames=False
+        )
     assert bench.ear.passes == 0

@@ -20,9 +20,16 @@ from nverbench.errors import AudioError
 from support.embedding import RATE, Bench, deep, made, planned
 
 TALK = {
-    "torch on a GPU": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    "torch on a CPU": lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
-    "torch on Windows": lambda: RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 99 bytes."),
+    "torch on a GPU": lambda: torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.00 GiB"
+    ),
+    "torch on a CPU": lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"
+        " to allocate 9"
+    ),
+    "torch on Windows": lambda: RuntimeError(
+        "DefaultCPUAllocator: not enough memory: you tried to allocate 99 bytes."
+    ),
     "Python": lambda: MemoryError(),
 }
 
@@ -32,8 +39,15 @@ def bench(tmp_path: Path) -> Bench:
     return made(tmp_path)
 
 
-def narrow(bench: Bench, most: int, error: Callable[[], BaseException] = TALK["torch on a GPU"], layers: bool = False) -> Any:
-    """A backbone for which more than ``most`` samples in a batch, padding included, are too many."""
+def narrow(
+    bench: Bench,
+    most: int,
+    error: Callable[[], BaseException] = TALK["torch on a GPU"],
+    layers: bool = False,
+) -> Any:
+    """A backbone for which more than ``most`` samples in a batch, padding included, are too
+    many.
+    """
     inner = deep(bench.ear).load if layers else bench.ear.load
 
     def load(ctx: Any) -> Any:
@@ -55,7 +69,9 @@ def elsewhere(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("talk", TALK)
-def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_numbers_stay(bench: Bench, talk: str) -> None:
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_numbers_stay(
+    bench: Bench, talk: str
+) -> None:
     whole = bench.embed(bench.ear.backbone(batch=8))
     assert whole.halvings == 0
     elsewhere(bench)
@@ -70,7 +86,9 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_numbers_stay(
 def test_layers_are_halved_with_their_frames(bench: Bench, most: int) -> None:
     whole = bench.embed(deep(bench.ear, batch=8))
     elsewhere(bench)
-    np.testing.assert_allclose(bench.embed(narrow(bench, most, layers=True)).layers, whole.layers, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        bench.embed(narrow(bench, most, layers=True)).layers, whole.layers, rtol=0, atol=1e-5
+    )
 
 
 def test_a_half_is_trimmed_to_its_own_longest_clip(bench: Bench) -> None:
@@ -95,13 +113,21 @@ def test_a_half_is_trimmed_to_its_own_longest_clip(bench: Bench) -> None:
 def test_a_single_clip_that_does_not_fit_is_named_with_its_seconds(bench: Bench) -> None:
     longest = max(bench.clips, key=lambda c: c.path.stat().st_size)
     samples = 500 + 130 * 7
-    with pytest.raises(AudioError, match=rf"^{longest.id} \({samples / RATE:.1f} s\) does not fit the memory of cpu when ear hears it alone; cut it"):
+    with pytest.raises(
+        AudioError,
+        match=(
+            rf"^{longest.id} \({samples / RATE:.1f} s\) does not fit the memory of cpu when ear"
+            r" hears it alone; cut it"
+        ),
+    ):
         bench.embed(narrow(bench, 1300))
 
 
 def test_another_error_of_the_network_is_not_taken_for_a_lack_of_memory(bench: Bench) -> None:
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        bench.embed(narrow(bench, 1000, lambda: RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+        bench.embed(
+            narrow(bench, 1000, lambda: RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+        )
 
 
 # --- ends
@@ -132,7 +158,10 @@ def test_an_interrupted_extraction_keeps_what_it_had_and_leaves_no_thread(
 
     def load(ctx: Any, *, shift: int = 0) -> Any:  # the options of the backbone that resumes
         encode = bench.ear.load(ctx)
-        return lambda waves, lengths: (stop() if where == "network" else None, encode(waves, lengths))[1]
+        return lambda waves, lengths: (
+            stop() if where == "network" else None,
+            encode(waves, lengths),
+        )[1]
 
     if where == "progress":
         how["tick"] = stop
@@ -148,10 +177,18 @@ def test_an_interrupted_extraction_keeps_what_it_had_and_leaves_no_thread(
     assert bench.embed(bench.ear.backbone(batch=1)).forward_passes == 8 - kept
 
 
-def test_an_error_while_frames_are_stored_leaves_no_thread(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_frames_are_stored_leaves_no_thread(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bench.store, "put", Interrupting(OSError))
     with pytest.raises(OSError, match="stop"):
-        embed_frames(planned(bench.ear.backbone(batch=1)), bench.clips, bench.sha(bench.clips), bench.store, device="cpu")
+        embed_frames(
+            planned(bench.ear.backbone(batch=1)),
+            bench.clips,
+            bench.sha(bench.clips),
+            bench.store,
+            device="cpu",
+        )
     assert threads() == []
 
 
@@ -176,7 +213,9 @@ def test_thousands_of_stored_embeddings_are_read_in_well_under_a_second(bench: B
     clips = [replace(bench.clips[0], id=f"clip {i}") for i in range(2000)]
     shas = {c.id: f"{i:064x}" for i, c in enumerate(clips)}
     for clip in clips:
-        bench.store.put(embedding_key(part, clip, shas[clip.id], "float32", "mean"), np.ones(4, np.float32), 900)
+        bench.store.put(
+            embedding_key(part, clip, shas[clip.id], "float32", "mean"), np.ones(4, np.float32), 900
+        )
     began = time.perf_counter()
     got = embed(part, clips, shas, bench.store, device="cpu")
     assert (got.forward_passes, got.matrix.shape) == (0, (2000, 4))
@@ -193,7 +232,11 @@ def test_batches_staged_on_a_gpu_are_those_of_the_cpu(bench: Bench) -> None:
 
     part = bench.ear.backbone()
     batches = plan_batches(bench.clips, 2, {})
-    for (batch, here), (_, there) in zip(prefetch_to_device(decode_ahead(batches, part), "cpu"), prefetch_to_device(decode_ahead(batches, part), "cuda"), strict=True):
+    for (batch, here), (_, there) in zip(
+        prefetch_to_device(decode_ahead(batches, part), "cpu"),
+        prefetch_to_device(decode_ahead(batches, part), "cuda"),
+        strict=True,
+    ):
         assert there.is_cuda
         assert here.shape == (len(batch.clips), int(batch.lengths.max()))
         assert torch.equal(here, there.cpu())

@@ -1,4 +1,6 @@
-"""Pooling by its definition, and features that somebody else computed: looked up, checked, never cached."""
+"""Pooling by its definition, and features that somebody else computed: looked up, checked, never
+cached.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,13 @@ def test_pooling_follows_its_definition(how: str, expected: list[float]) -> None
 
 def looked_up(matrix: Any, store: EmbeddingCache) -> Embeddings:
     part = Backbone(name="ear", family="features", frame_dim=0, dim=0, lookup=lambda ids: matrix)
-    return embed(PlannedBackbone(part, PartRef("ear"), Weights(None, "w", pinned=False)), CLIPS, {}, store, device="cpu")
+    return embed(
+        PlannedBackbone(part, PartRef("ear"), Weights(None, "w", pinned=False)),
+        CLIPS,
+        {},
+        store,
+        device="cpu",
+    )
 
 
 def test_stored_features_are_looked_up_and_never_cached(tmp_path: Path) -> None:

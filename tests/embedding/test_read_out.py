@@ -1,4 +1,6 @@
-"""Layers mixed by a trained softmax, and projection to a common width: nothing of either ever sees a clip outside the training part."""
+"""Layers mixed by a trained softmax, and projection to a common width: nothing of either ever sees
+a clip outside the training part.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from support.training import CLASSES, FOLD, ROWS, Net, data, fit, garbage, train
 def wide(width: int = 40) -> np.ndarray[Any, Any]:
     """Correlated features (n, width)."""
     features, _ = data()
-    return (features @ np.random.default_rng(1).standard_normal((features.shape[1], width))).astype(np.float32)
+    return (features @ np.random.default_rng(1).standard_normal((features.shape[1], width))).astype(
+        np.float32
+    )
 
 
 # --- projection
@@ -28,7 +32,10 @@ def wide(width: int = 40) -> np.ndarray[Any, Any]:
 
 def test_directions_come_from_training_rows_only() -> None:
     x = np.random.default_rng(0).standard_normal((ROWS, 20)).astype(np.float32)
-    honest, changed = project(x, FOLD.train, 5), project(garbage(x, FOLD.validation + FOLD.test), FOLD.train, 5)
+    honest, changed = (
+        project(x, FOLD.train, 5),
+        project(garbage(x, FOLD.validation + FOLD.test), FOLD.train, 5),
+    )
     np.testing.assert_array_equal(honest[list(FOLD.train)], changed[list(FOLD.train)])
 
 
@@ -43,7 +50,9 @@ def test_projection_keeps_distances_when_no_variance_is_lost() -> None:
     x = wide()  # of rank 6
     z = project(x, range(ROWS), 10)
     assert z.shape == (ROWS, 10)
-    np.testing.assert_allclose(np.linalg.norm(z[0] - z[1:], axis=1), np.linalg.norm(x[0] - x[1:], axis=1), rtol=1e-4)
+    np.testing.assert_allclose(
+        np.linalg.norm(z[0] - z[1:], axis=1), np.linalg.norm(x[0] - x[1:], axis=1), rtol=1e-4
+    )
 
 
 def test_columns_that_too_few_training_rows_cannot_give_are_zero() -> None:
@@ -53,7 +62,9 @@ def test_columns_that_too_few_training_rows_cannot_give_are_zero() -> None:
 
 
 def test_what_is_trained_on_top_has_the_same_size_for_every_backbone() -> None:
-    sizes = {fit(replace(training(), widths=(5,)), wide(width)).parameters for width in (8, 40, 300)}
+    sizes = {
+        fit(replace(training(), widths=(5,)), wide(width)).parameters for width in (8, 40, 300)
+    }
     assert len(sizes) == 1
 
 
@@ -63,7 +74,11 @@ def test_what_is_trained_on_top_has_the_same_size_for_every_backbone() -> None:
 def layered(informative: int, layers: int = 4) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """(n, L, d): class means in one layer, noise in the others; and the targets."""
     features, target = data(apart=3.0)
-    stack = np.random.default_rng(2).standard_normal((ROWS, layers, features.shape[1])).astype(np.float32)
+    stack = (
+        np.random.default_rng(2)
+        .standard_normal((ROWS, layers, features.shape[1]))
+        .astype(np.float32)
+    )
     stack[:, informative] = features
     return stack, target
 
@@ -96,7 +111,10 @@ def test_training_moves_weight_to_the_layer_that_knows(informative: int) -> None
 def test_equal_layers_give_what_one_of_them_gives() -> None:
     features, target = data()
     stack = np.repeat(features[:, None], 3, axis=1)
-    one, many = fit_fold(training(), [features], target, FOLD, 0), fit_fold(training(), [stack], target, FOLD, 0)
+    one, many = (
+        fit_fold(training(), [features], target, FOLD, 0),
+        fit_fold(training(), [stack], target, FOLD, 0),
+    )
     np.testing.assert_allclose(one.probabilities, many.probabilities, atol=1e-5)
     assert many.parameters == one.parameters + 3
 

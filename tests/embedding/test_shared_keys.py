@@ -1,4 +1,6 @@
-"""What jobs of one run may share: one pass serves every layer where embeddings are pooled, and frames are those of one layer."""
+"""What jobs of one run may share: one pass serves every layer where embeddings are pooled, and
+frames are those of one layer.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,23 @@ from nverbench.plugin.options import resolve
 def test_jobs_share_frames_only_of_one_layer(wants: str, different: int) -> None:
     part = discovery.discover().backbones.parts["wavlm-large"]
     asked = SimpleNamespace(storage="float32", dtype="float32", device="cpu")
-    job: Any = SimpleNamespace(fusion=SimpleNamespace(wants=wants), corpus=SimpleNamespace(digest="d"), selection=asked)
-    texts = ("wavlm-large:layer=5", "wavlm-large:layer=21", "wavlm-large", f"wavlm-large:layer={part.layers - 1}")
-    assert len({run_key(job, PlannedBackbone(part, resolve(part, text), Weights(None, "w", pinned=True))) for text in texts}) == different
+    job: Any = SimpleNamespace(
+        fusion=SimpleNamespace(wants=wants), corpus=SimpleNamespace(digest="d"), selection=asked
+    )
+    texts = (
+        "wavlm-large:layer=5",
+        "wavlm-large:layer=21",
+        "wavlm-large",
+        f"wavlm-large:layer={part.layers - 1}",
+    )
+    assert (
+        len(
+            {
+                run_key(
+                    job, PlannedBackbone(part, resolve(part, text), Weights(None, "w", pinned=True))
+                )
+                for text in texts
+            }
+        )
+        == different
+    )

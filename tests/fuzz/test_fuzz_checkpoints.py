@@ -1,4 +1,6 @@
-"""Checkpoints: weights of every reader and the last epoch of a training, spoilt; a backbone that loads embeds, and anything else costs one line."""
+"""Checkpoints: weights of every reader and the last epoch of a training, spoilt; a backbone that
+loads embeds, and anything else costs one line.
+"""
 
 from __future__ import annotations
 
@@ -64,21 +66,32 @@ def strange_tensors(like: Tensor) -> dict[str, Callable[[], Any]]:
     """What may stand where a tensor was."""
     n = max(1, like.numel())
     return {
-        "nan": lambda: torch.full_like(like.float(), torch.nan), "sparse": lambda: like.float().to_sparse(), "meta": lambda: torch.empty(like.shape,
-            device="meta"),
-        "half": lambda: like.half(), "complex": lambda: like.to(torch.complex64), "bool": lambda: like.bool(), "whole": lambda: like.long(),
+        "nan": lambda: torch.full_like(like.float(), torch.nan),
+        "sparse": lambda: like.float().to_sparse(),
+        "meta": lambda: torch.empty(like.shape, device="meta"),
+        "half": lambda: like.half(),
+        "complex": lambda: like.to(torch.complex64),
+        "bool": lambda: like.bool(),
+        "whole": lambda: like.long(),
         "double": lambda: like.double(),
-        "quantized": lambda: torch.quantize_per_tensor(like.float(), 0.1, 0, torch.qint8), "float8": lambda: like.float().to(torch.float8_e4m3fn),
-        "endless": lambda: torch.zeros(1).expand(1 << 40), "endless, its shape": lambda: torch.zeros(1).expand(like.shape),
+        "quantized": lambda: torch.quantize_per_tensor(like.float(), 0.1, 0, torch.qint8),
+        "float8": lambda: like.float().to(torch.float8_e4m3fn),
+        "endless": lambda: torch.zeros(1).expand(1 << 40),
+        "endless, its shape": lambda: torch.zeros(1).expand(like.shape),
         "scalar": lambda: torch.zeros(()),
-        "flat": lambda: like.reshape(-1), "empty": lambda: torch.zeros(0, n), "parameter": lambda: torch.nn.Parameter(like.float()),
-        "text": lambda: "x", "none": lambda: None,
-        "list": lambda: [1.0], "strided": lambda: like.float().t() if like.ndim == 2 else like,
+        "flat": lambda: like.reshape(-1),
+        "empty": lambda: torch.zeros(0, n),
+        "parameter": lambda: torch.nn.Parameter(like.float()),
+        "text": lambda: "x",
+        "none": lambda: None,
+        "list": lambda: [1.0],
+        "strided": lambda: like.float().t() if like.ndim == 2 else like,
         "coalesced": lambda: like.float().to_sparse().coalesce(),
-        "deep": lambda: torch.zeros((1,) * 60), "csr": lambda: like.float().to_sparse_csr() if like.ndim == 2 else like,
+        "deep": lambda: torch.zeros((1,) * 60),
+        "csr": lambda: like.float().to_sparse_csr() if like.ndim == 2 else like,
         "huge numbers": lambda: torch.full_like(like.float(), 3e38),
         "minus zero": lambda: torch.full_like(like.float(), -0.0),
-    }  # fmt: skip
+    }
 
 
 def pickled(content: Any, *, zipped: bool = True) -> bytes:
@@ -90,7 +103,9 @@ def pickled(content: Any, *, zipped: bool = True) -> bytes:
 
 @given(st.sampled_from(sorted(READERS)), st.data())
 @often(50)
-def test_weights_with_a_strange_tensor_are_loaded_or_refused(room: Path, name: str, data: st.DataObject) -> None:
+def test_weights_with_a_strange_tensor_are_loaded_or_refused(
+    room: Path, name: str, data: st.DataObject
+) -> None:
     state = dict(STATES[name])
     key = data.draw(st.sampled_from(sorted(state)))
     kinds = strange_tensors(state[key])
@@ -107,27 +122,42 @@ def test_weights_with_a_strange_tensor_are_loaded_or_refused(room: Path, name: s
             state[data.draw(TEXTS)] = state.pop(key)
     path = room / "w.pth"
     try:
-        path.write_bytes(pickled({"model": state} if name == "audio-mamba" else state, zipped=data.draw(st.booleans())))
+        path.write_bytes(
+            pickled(
+                {"model": state} if name == "audio-mamba" else state,
+                zipped=data.draw(st.booleans()),
+            )
+        )
     except (RuntimeError, TypeError, NotImplementedError):
         return  # torch itself does not write it
     loaded = lawful(f"checkpoints: {name}", lambda: READERS[name](path), "w.pth")
     if loaded is not None:
         wave = torch.sin(torch.arange(16000) / 5)[None]
-        lawful(f"checkpoints: {name}, a second of sound", lambda: loaded(wave, torch.tensor([16000])))
+        lawful(
+            f"checkpoints: {name}, a second of sound", lambda: loaded(wave, torch.tensor([16000]))
+        )
 
 
 @given(st.sampled_from(sorted(READERS)), st.booleans(), st.data())
 @often(60)
-def test_weights_of_spoilt_bytes_are_loaded_or_refused(room: Path, name: str, zipped: bool, data: st.DataObject) -> None:
-    state = dict(list(STATES[name].items())[:3])  # too few to fit, so that heads are most of the file
-    content = data.draw(spoilt_bytes(pickled({"model": state} if name == "audio-mamba" else state, zipped=zipped)))
+def test_weights_of_spoilt_bytes_are_loaded_or_refused(
+    room: Path, name: str, zipped: bool, data: st.DataObject
+) -> None:
+    state = dict(
+        list(STATES[name].items())[:3]
+    )  # too few to fit, so that heads are most of the file
+    content = data.draw(
+        spoilt_bytes(pickled({"model": state} if name == "audio-mamba" else state, zipped=zipped))
+    )
     (room / "b.pth").write_bytes(content)
     lawful(f"checkpoints: {name}", lambda: READERS[name](room / "b.pth"), "b.pth")
 
 
 @given(st.sampled_from(["audio-mamba", "ssast"]), st.data())
 @often(60)
-def test_safetensors_of_spoilt_bytes_are_loaded_or_refused(room: Path, name: str, data: st.DataObject) -> None:
+def test_safetensors_of_spoilt_bytes_are_loaded_or_refused(
+    room: Path, name: str, data: st.DataObject
+) -> None:
     content = save({key: value.contiguous() for key, value in list(STATES[name].items())[:3]})
     (room / "b.safetensors").write_bytes(data.draw(spoilt_bytes(content)))
     lawful(f"checkpoints: {name}", lambda: READERS[name](room / "b.safetensors"), "b.safetensors")
@@ -152,7 +182,9 @@ def speaking(room: Path) -> Path:
 
 @given(st.data())
 @often(60)
-def test_a_folder_of_a_speech_transformer_is_loaded_or_refused(speaking: Path, room: Path, data: st.DataObject) -> None:
+def test_a_folder_of_a_speech_transformer_is_loaded_or_refused(
+    speaking: Path, room: Path, data: st.DataObject
+) -> None:
     folder = room / "spoilt"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(speaking, folder)
@@ -161,26 +193,58 @@ def test_a_folder_of_a_speech_transformer_is_loaded_or_refused(speaking: Path, r
         case "config":
             (folder / "config.json").write_text(json.dumps(data.draw(spoilt(config))))
         case "bytes":
-            (folder / "config.json").write_bytes(data.draw(spoilt_bytes(json.dumps(config).encode())))
+            (folder / "config.json").write_bytes(
+                data.draw(spoilt_bytes(json.dumps(config).encode()))
+            )
         case "weights":
-            (folder / "model.safetensors").write_bytes(data.draw(spoilt_bytes((folder / "model.safetensors").read_bytes())))
+            (folder / "model.safetensors").write_bytes(
+                data.draw(spoilt_bytes((folder / "model.safetensors").read_bytes()))
+            )
         case "preprocessor":
-            (folder / "preprocessor_config.json").write_text(json.dumps(data.draw(spoilt({"do_normalize": True, "sampling_rate": 16000}))))
-    lawful("checkpoints: speech folder", lambda: speech.load(SPEECH, LoadContext("cpu", weights=folder)), "spoilt")
+            (folder / "preprocessor_config.json").write_text(
+                json.dumps(data.draw(spoilt({"do_normalize": True, "sampling_rate": 16000})))
+            )
+    lawful(
+        "checkpoints: speech folder",
+        lambda: speech.load(SPEECH, LoadContext("cpu", weights=folder)),
+        "spoilt",
+    )
 
 
-@pytest.mark.parametrize("change", [{"intermediate_size": 10**9}, {"conv_dim": [10**6] * 7}, {"conv_kernel": [10**9] * 7}, {"num_attention_heads": 0},
-                                    {"num_conv_pos_embeddings": 10**9}, {"num_buckets": 10**10}, {"auto_map": {"AutoModel": "evil.py"}},
-                                    {"dtype": "x" * 5000},
-                                    {"conv_dim": []}, {"hidden_act": "os.system"}, {"quantization_config": {"quant_method": "x"}}])  # fmt: skip
-def test_a_configuration_that_asks_for_too_much_is_refused(speaking: Path, room: Path, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"intermediate_size": 10**9},
+        {"conv_dim": [10**6] * 7},
+        {"conv_kernel": [10**9] * 7},
+        {"num_attention_heads": 0},
+        {"num_conv_pos_embeddings": 10**9},
+        {"num_buckets": 10**10},
+        {"auto_map": {"AutoModel": "evil.py"}},
+        {"dtype": "x" * 5000},
+        {"conv_dim": []},
+        {"hidden_act": "os.system"},
+        {"quantization_config": {"quant_method": "x"}},
+    ],
+)
+def test_a_configuration_that_asks_for_too_much_is_refused(
+    speaking: Path, room: Path, change: dict[str, Any]
+) -> None:
     folder = room / "spoilt"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(speaking, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | change))
-    found = lawful("checkpoints: speech folder", lambda: speech.load(SPEECH, LoadContext("cpu", weights=folder)), "spoilt")
-    assert found is None or change.keys() & {"auto_map", "dtype", "quantization_config"}  # what is not read cannot harm
+    found = lawful(
+        "checkpoints: speech folder",
+        lambda: speech.load(SPEECH, LoadContext("cpu", weights=folder)),
+        "spoilt",
+    )
+    assert found is None or change.keys() & {
+        "auto_map",
+        "dtype",
+        "quantization_config",
+    }  # what is not read cannot harm
 
 
 class Run:
@@ -191,23 +255,33 @@ class Run:
         self.fold = type("F", (), {"name": "1"})()
         self.module, self.replicate, self.seconds, self.kept = torch.nn.Linear(2, 2), 0, 9.0, 0.0
         self.curves: list[dict[str, float]] = [{"train_loss": 1.0}]
-        self.best, self.best_epoch, self.best_state = 1.0, 1, {k: v.clone() for k, v in self.module.state_dict().items()}
+        self.best, self.best_epoch, self.best_state = (
+            1.0,
+            1,
+            {k: v.clone() for k, v in self.module.state_dict().items()},
+        )
         self.order, self.dropout, self.seconds_before = torch.Generator(), torch.Generator(), 0.0
 
 
 @given(st.data())
 @often(60)
-def test_the_last_epoch_of_a_training_is_resumed_or_begun_again(room: Path, data: st.DataObject) -> None:
+def test_the_last_epoch_of_a_training_is_resumed_or_begun_again(
+    room: Path, data: st.DataObject
+) -> None:
     run: Any = Run(room)
     optimizer = torch.optim.Adam(run.module.parameters())
     checkpoints.keep(run, optimizer, 1, ended=True)
     path = checkpoints.path_of(run)
     assert path is not None
     content = path.read_bytes()
-    path.write_bytes(data.draw(st.one_of(spoilt_bytes(content), VALUES.map(pickled), st.just(content))))
+    path.write_bytes(
+        data.draw(st.one_of(spoilt_bytes(content), VALUES.map(pickled), st.just(content)))
+    )
     other: Any = Run(room)
     again, before = torch.optim.Adam(other.module.parameters()), torch.get_rng_state()
-    epoch = lawful("checkpoints: last epoch of a training", lambda: checkpoints.resume(other, again))
+    epoch = lawful(
+        "checkpoints: last epoch of a training", lambda: checkpoints.resume(other, again)
+    )
     assert epoch is not None
     assert (epoch == (1, True)) == (path.read_bytes() == content)  # not one bit may differ
     assert epoch == (1, True) or torch.equal(torch.get_rng_state(), before)

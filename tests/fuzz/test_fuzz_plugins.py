@@ -1,4 +1,6 @@
-"""What plugins yield and what their entry points are called: anything is a part, or a plugin in quarantine with one line; names of new ones."""
+"""What plugins yield and what their entry points are called: anything is a part, or a plugin in
+quarantine with one line; names of new ones.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +28,70 @@ def load(ctx: Any, *, size: int = 1) -> Any:
 
 
 GOOD: dict[str, tuple[type, dict[str, Any]]] = {
-    "backbones": (Backbone, {"name": "bee", "family": "f", "frame_dim": 4, "dim": 4, "load": load, "licence": "MIT",
-                             "weights": Source(address="https://x.org/w")}),
-    "datasets": (Dataset, {"name": "toys", "corpus": "toys", "load": load, "labels": ("a", "b"), "label_card": LabelCard(kind="portrayed",
-        setting="acted"),
-                           "folds": ("speaker", "random"), "counts": {"a": 1}, "sources": (Source(address="x"),)}),
+    "backbones": (
+        Backbone,
+        {
+            "name": "bee",
+            "family": "f",
+            "frame_dim": 4,
+            "dim": 4,
+            "load": load,
+            "licence": "MIT",
+            "weights": Source(address="https://x.org/w"),
+        },
+    ),
+    "datasets": (
+        Dataset,
+        {
+            "name": "toys",
+            "corpus": "toys",
+            "load": load,
+            "labels": ("a", "b"),
+            "label_card": LabelCard(kind="portrayed", setting="acted"),
+            "folds": ("speaker", "random"),
+            "counts": {"a": 1},
+            "sources": (Source(address="x"),),
+        },
+    ),
     "fusions": (Fusion, {"name": "head", "arity": (1, 2), "build": load, "default_loss": "plain"}),
     "losses": (Loss, {"name": "plain", "build": load}),
-}  # fmt: skip
-ANY = st.one_of(VALUES, TEXTS, st.sampled_from([load, object(), (1, 2), (), frozenset("a"), b"x", lambda: None, Path("x"), {"a": 5}, ("a", 5),
-                                                10**400, type]))
+}
+ANY = st.one_of(
+    VALUES,
+    TEXTS,
+    st.sampled_from(
+        [
+            load,
+            object(),
+            (1, 2),
+            (),
+            frozenset("a"),
+            b"x",
+            lambda: None,
+            Path("x"),
+            {"a": 5},
+            ("a", 5),
+            10**400,
+            type,
+        ]
+    ),
+)
 
 
-def found(kind: str, hook: Any, plugin: str = "toys", distribution: str = "toy-parts", version: str = "1.0") -> Catalog:
+def found(
+    kind: str,
+    hook: Any,
+    plugin: str = "toys",
+    distribution: str = "toy-parts",
+    version: str = "1.0",
+) -> Catalog:
     """The catalog with one plugin that brings what a hook gives, and nothing else."""
     module = ModuleType("toys")
     hook.__name__ = f"nverbench_{kind}"
     setattr(module, hook.__name__, hookimpl(hook))
-    return discovery.discover(disabled=["nverbench"], extra=[(Origin(plugin, distribution, version), module)])
+    return discovery.discover(
+        disabled=["nverbench"], extra=[(Origin(plugin, distribution, version), module)]
+    )
 
 
 def check(kind: str, one: Catalog) -> None:
@@ -63,7 +111,13 @@ def check(kind: str, one: Catalog) -> None:
 def test_a_record_with_any_field_is_a_part_or_a_quarantine(kind: str, data: st.DataObject) -> None:
     record, facts = GOOD[kind]
     names = [field.name for field in dataclasses.fields(record)]
-    changed = {**facts, **{data.draw(st.sampled_from(names)): data.draw(ANY) for _ in range(data.draw(st.integers(0, 2)))}}
+    changed = {
+        **facts,
+        **{
+            data.draw(st.sampled_from(names)): data.draw(ANY)
+            for _ in range(data.draw(st.integers(0, 2)))
+        },
+    }
 
     def hook() -> Any:
         return [record(**changed)]
@@ -85,7 +139,10 @@ def test_a_hook_that_gives_anything_is_quarantined(kind: str, value: Any) -> Non
 @often(40)
 def test_a_plugin_of_any_name_is_listed(plugin: str, distribution: str, version: str) -> None:
     record, facts = GOOD["losses"]
-    one = lawful("plugins: metadata", lambda: found("losses", lambda: [record(**facts)], plugin, distribution, version))
+    one = lawful(
+        "plugins: metadata",
+        lambda: found("losses", lambda: [record(**facts)], plugin, distribution, version),
+    )
     if one is not None:
         lawful("plugins: what is said of them", lambda: check("losses", one))
 

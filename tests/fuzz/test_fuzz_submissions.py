@@ -1,4 +1,6 @@
-"""Submissions and what a tracking server sends: any folder gets a verdict of one line; nothing but the submission itself is self-consistent."""
+"""Submissions and what a tracking server sends: any folder gets a verdict of one line; nothing but
+the submission itself is self-consistent.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,16 @@ from nverbench.leaderboard.submissions.records import Environment, FoldsFile, Su
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore
 from nverbench.results.tracking import pull_results
-from support.foreign_text import TALLY, TEXTS, VALUES, check_line, lawful, often, spoilt, spoilt_bytes
+from support.foreign_text import (
+    TALLY,
+    TEXTS,
+    VALUES,
+    check_line,
+    lawful,
+    often,
+    spoilt,
+    spoilt_bytes,
+)
 from support.submissions import Desk
 
 WHAT = "submissions: folders"
@@ -69,7 +80,9 @@ def test_the_submission_itself_is_self_consistent(table: Table, room: Path) -> N
 
 @given(st.data())
 @often(60)
-def test_a_submission_with_a_spoilt_file_is_not_accepted(table: Table, room: Path, data: st.DataObject) -> None:
+def test_a_submission_with_a_spoilt_file_is_not_accepted(
+    table: Table, room: Path, data: st.DataObject
+) -> None:
     folder = fresh(table, room / table.good.name)
     name = data.draw(st.sampled_from(sorted(table.files)))
     content = table.files[name]
@@ -80,7 +93,9 @@ def test_a_submission_with_a_spoilt_file_is_not_accepted(table: Table, room: Pat
     (folder / name).write_bytes(new)
     verdict = judged(table, folder)
     unchanged = new == content or (name.endswith(".json") and _same(new, content))
-    assert verdict != "self-consistent" or unchanged or name in ("submitter.json", "predictions.npz")  # bytes beside the arrays say nothing
+    assert (
+        verdict != "self-consistent" or unchanged or name in ("submitter.json", "predictions.npz")
+    )  # bytes beside the arrays say nothing
 
 
 def _same(a: bytes, b: bytes) -> bool:
@@ -101,7 +116,15 @@ def test_a_forged_result_gets_a_verdict(table: Table, room: Path, data: st.DataO
         forged["result_digest"] = Result.model_validate(forged).digest()
     except (ValueError, TypeError, KeyError):
         return
-    folder = fresh(table, room / (str(forged["id"]) if str(forged["id"]).isalnum() and len(str(forged["id"])) == 16 else table.good.name))
+    folder = fresh(
+        table,
+        room
+        / (
+            str(forged["id"])
+            if str(forged["id"]).isalnum() and len(str(forged["id"])) == 16
+            else table.good.name
+        ),
+    )
     (folder / "result.json").write_text(json.dumps(forged))
     judged(table, folder)
     shutil.rmtree(folder)
@@ -111,14 +134,20 @@ def test_a_forged_result_gets_a_verdict(table: Table, room: Path, data: st.DataO
 @often(60)
 def test_a_folder_of_anything_gets_a_verdict(table: Table, room: Path, data: st.DataObject) -> None:
     folder = fresh(table, room / table.good.name)
-    name = data.draw(st.one_of(st.sampled_from([*table.files, "attestations", "attestations/a.json", "x.json"]),
-                               TEXTS.filter(lambda t: "/" not in t and "\x00" not in t)))
+    name = data.draw(
+        st.one_of(
+            st.sampled_from([*table.files, "attestations", "attestations/a.json", "x.json"]),
+            TEXTS.filter(lambda t: "/" not in t and "\x00" not in t),
+        )
+    )
     try:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         if path.is_file():
             path.unlink()
-        match data.draw(st.sampled_from(["link", "folder", "pipe", "bytes", "json", "gone", "loop"])):
+        match data.draw(
+            st.sampled_from(["link", "folder", "pipe", "bytes", "json", "gone", "loop"])
+        ):
             case "link":
                 path.symlink_to("/etc/passwd")
             case "loop":
@@ -146,7 +175,9 @@ def test_records_of_a_submission_are_read_or_refused(room: Path, model: Any, val
 
 @given(st.data())
 @often(80)
-def test_what_a_server_sends_is_taken_whole_or_refused(table: Table, room: Path, data: st.DataObject) -> None:
+def test_what_a_server_sends_is_taken_whole_or_refused(
+    table: Table, room: Path, data: st.DataObject
+) -> None:
     arrived = ResultStore(room / "passing")
     arrived.root.mkdir(parents=True, exist_ok=True)
     job = table.result["id"]

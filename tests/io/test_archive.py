@@ -1,4 +1,6 @@
-"""Unpacking: the files of an honest archive, exactly; of any other, nothing, and one line that names the member."""
+"""Unpacking: the files of an honest archive, exactly; of any other, nothing, and one line that
+names the member.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ from nverbench._io import archive as archives
 from nverbench._io.archive import unpack
 from nverbench._io.download import DiskError
 
-FILES = {"corpus/a.wav": b"RIFF" * 500, "corpus/deep/b é.wav": bytes(range(256)) * 40, "corpus/empty": b"", "read me.txt": b"hello"}
+FILES = {
+    "corpus/a.wav": b"RIFF" * 500,
+    "corpus/deep/b é.wav": bytes(range(256)) * 40,
+    "corpus/empty": b"",
+    "read me.txt": b"hello",
+}
 ROOM = {"most_bytes": 50_000_000, "most_files": 1000}
 
 
@@ -37,7 +44,9 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return buffer.getvalue()
 
 
-def tarred(files: dict[str, bytes], *others: tarfile.TarInfo, kind: int = tarfile.PAX_FORMAT) -> bytes:
+def tarred(
+    files: dict[str, bytes], *others: tarfile.TarInfo, kind: int = tarfile.PAX_FORMAT
+) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=kind) as archive:
         for other in others:
@@ -62,7 +71,9 @@ packers = pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def offered(content: bytes, place: Path, **room: int) -> Path:
@@ -108,7 +119,9 @@ def test_folders_that_an_archive_names_again_and_dots_in_paths_are_no_fault(tmp_
     again = [tarfile.TarInfo(name) for name in (".", "./corpus", "./corpus", "corpus/")]
     for info in again:
         info.type = tarfile.DIRTYPE
-    assert set(tree(offered(tarred({"./corpus//a": b"1", "corpus/./b": b"2"}, *again), tmp_path))) == {"corpus/a", "corpus/b"}
+    assert set(
+        tree(offered(tarred({"./corpus//a": b"1", "corpus/./b": b"2"}, *again), tmp_path))
+    ) == {"corpus/a", "corpus/b"}
 
 
 def test_modes_are_not_taken_over(tmp_path: Path) -> None:
@@ -126,7 +139,9 @@ def test_what_a_mac_adds_is_passed_over_but_counted(tmp_path: Path, pack: Any) -
     clutter = {"__MACOSX/corpus/._a.wav": b"x" * 99, "corpus/.DS_Store": b"y"}
     assert tree(offered(pack({**clutter, **FILES}), tmp_path)) == FILES
     shutil.rmtree(tmp_path / "out")
-    assert "at most 0.0 MB" in refused(pack({"__MACOSX/a": b"x" * 99, "b": b""}), tmp_path, most_bytes=98)
+    assert "at most 0.0 MB" in refused(
+        pack({"__MACOSX/a": b"x" * 99, "b": b""}), tmp_path, most_bytes=98
+    )
 
 
 def test_an_archive_inside_is_a_file_like_others(tmp_path: Path) -> None:
@@ -138,16 +153,33 @@ def test_an_archive_inside_is_a_file_like_others(tmp_path: Path) -> None:
 
 
 NAMES = {
-    "/etc/evil": "absolute", "//evil": "absolute", "../evil": "leads out", "a/../../evil": "leads out", "a/..": "leads out", "..": "leads out",
-    "C:/evil": "another system", "c:evil": "another system", "..\\evil": "another system", "a\\b": "another system", "a\nb": "control",
-    "a\x1b[2Jb": "control", "a\x7f": "control", "b" * 256: "longer than 255", "é" * 128: "longer than 255", "__MACOSX/../../evil": "leads out",
-    "d/" * 65 + "e": "longer than", ".": "no name", "f" * 250 + ("/" + "f" * 250) * 16: "longer than",
-}  # fmt: skip
+    "/etc/evil": "absolute",
+    "//evil": "absolute",
+    "../evil": "leads out",
+    "a/../../evil": "leads out",
+    "a/..": "leads out",
+    "..": "leads out",
+    "C:/evil": "another system",
+    "c:evil": "another system",
+    "..\\evil": "another system",
+    "a\\b": "another system",
+    "a\nb": "control",
+    "a\x1b[2Jb": "control",
+    "a\x7f": "control",
+    "b" * 256: "longer than 255",
+    "é" * 128: "longer than 255",
+    "__MACOSX/../../evil": "leads out",
+    "d/" * 65 + "e": "longer than",
+    ".": "no name",
+    "f" * 250 + ("/" + "f" * 250) * 16: "longer than",
+}
 
 
 @packers
 @pytest.mark.parametrize(("name", "words"), NAMES.items(), ids=[ascii(n)[:20] for n in NAMES])
-def test_a_name_that_leads_elsewhere_is_refused_and_named(tmp_path: Path, pack: Any, name: str, words: str) -> None:
+def test_a_name_that_leads_elsewhere_is_refused_and_named(
+    tmp_path: Path, pack: Any, name: str, words: str
+) -> None:
     said = refused(pack({"good": b"1", name: b"2"}), tmp_path)
     assert words in said
     assert repr(name[:120]) in said
@@ -168,10 +200,21 @@ def test_a_name_with_nul_is_refused(tmp_path: Path, pack: Any) -> None:
 
 @packers
 @pytest.mark.parametrize(
-    "names", [("a", "a"), ("a", "A"), ("dir/a", "Dir/A"), ("\u00e9", "e\u0301"), ("a", "a/b"), ("a/b", "a"), ("stra\u00dfe", "STRASSE")]
+    "names",
+    [
+        ("a", "a"),
+        ("a", "A"),
+        ("dir/a", "Dir/A"),
+        ("\u00e9", "e\u0301"),
+        ("a", "a/b"),
+        ("a/b", "a"),
+        ("stra\u00dfe", "STRASSE"),
+    ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_comes_twice_is_refused(tmp_path: Path, pack: Any, names: tuple[str, str]) -> None:
+def test_a_name_that_comes_twice_is_refused(
+    tmp_path: Path, pack: Any, names: tuple[str, str]
+) -> None:
     if pack in (zipped, PACKERS["zip, stored"]) and names[0] == names[1]:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
@@ -185,15 +228,24 @@ def test_a_name_that_comes_twice_is_refused(tmp_path: Path, pack: Any, names: tu
     assert "comes twice" in refused(content, tmp_path)
 
 
-STEPS = st.sampled_from(["..", ".", "", "a", "B", "c:", "\\", "~", "é", "\n", "con", " "]) | st.text(max_size=6)
+STEPS = st.sampled_from(
+    ["..", ".", "", "a", "B", "c:", "\\", "~", "é", "\n", "con", " "]
+) | st.text(max_size=6)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
-    names=st.lists(st.lists(STEPS, min_size=1, max_size=5).map("/".join), min_size=1, max_size=4, unique=True),
+    names=st.lists(
+        st.lists(STEPS, min_size=1, max_size=5).map("/".join), min_size=1, max_size=4, unique=True
+    ),
     tar=st.booleans(),
 )
-def test_nothing_is_ever_written_outside_the_folder(tmp_path_factory: Any, names: list[str], tar: bool) -> None:
+def test_nothing_is_ever_written_outside_the_folder(
+    tmp_path_factory: Any, names: list[str], tar: bool
+) -> None:
     place = tmp_path_factory.mktemp("names")
     try:
         content = tarred(dict.fromkeys(names, b"1")) if tar else zipped(dict.fromkeys(names, b"1"))
@@ -216,17 +268,31 @@ def special(kind: bytes) -> tarfile.TarInfo:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(tarfile.SYMTYPE, "a symbolic link"), (tarfile.LNKTYPE, "a hard link"), (tarfile.CHRTYPE, "a device"), (tarfile.BLKTYPE, "a device"),
-     (tarfile.FIFOTYPE, "a pipe"), (tarfile.GNUTYPE_SPARSE, "a sparse file"), (b"Z", "an unknown kind")],
-)  # fmt: skip
-def test_a_tar_member_that_is_neither_file_nor_folder_is_refused(tmp_path: Path, kind: bytes, words: str) -> None:
+    [
+        (tarfile.SYMTYPE, "a symbolic link"),
+        (tarfile.LNKTYPE, "a hard link"),
+        (tarfile.CHRTYPE, "a device"),
+        (tarfile.BLKTYPE, "a device"),
+        (tarfile.FIFOTYPE, "a pipe"),
+        (tarfile.GNUTYPE_SPARSE, "a sparse file"),
+        (b"Z", "an unknown kind"),
+    ],
+)
+def test_a_tar_member_that_is_neither_file_nor_folder_is_refused(
+    tmp_path: Path, kind: bytes, words: str
+) -> None:
     said = refused(tarred(FILES, special(kind)), tmp_path)
     assert "member 'evil' is " in said
     assert words.removeprefix("a").removeprefix("n").strip() in said
 
 
-@pytest.mark.parametrize(("mode", "words"), [(stat.S_IFLNK, "a symbolic link"), (stat.S_IFIFO, "a pipe"), (stat.S_IFBLK, "a device")])
-def test_a_zip_member_that_is_neither_file_nor_folder_is_refused(tmp_path: Path, mode: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [(stat.S_IFLNK, "a symbolic link"), (stat.S_IFIFO, "a pipe"), (stat.S_IFBLK, "a device")],
+)
+def test_a_zip_member_that_is_neither_file_nor_folder_is_refused(
+    tmp_path: Path, mode: int, words: str
+) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         info = zipfile.ZipInfo("evil")
@@ -246,7 +312,9 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_zip_packed_otherwise_than_all_zips_are_is_refused(tmp_path: Path) -> None:
-    assert "packed by method 12, neither stored nor deflated" in refused(zipped(FILES, zipfile.ZIP_BZIP2), tmp_path)
+    assert "packed by method 12, neither stored nor deflated" in refused(
+        zipped(FILES, zipfile.ZIP_BZIP2), tmp_path
+    )
 
 
 # --- sizes
@@ -262,8 +330,13 @@ def lying(size: int, content: bytes = b"12345") -> bytes:
     return made[:22] + struct.pack("<I", size) + made[26:]
 
 
-@pytest.mark.parametrize(("size", "words"), [(4, "holds more than the 4 bytes it declares"), (0, "CRC"), (6, "expected 6 bytes, got 5")])
-def test_a_member_that_lies_about_its_size_is_refused(tmp_path: Path, size: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(4, "holds more than the 4 bytes it declares"), (0, "CRC"), (6, "expected 6 bytes, got 5")],
+)
+def test_a_member_that_lies_about_its_size_is_refused(
+    tmp_path: Path, size: int, words: str
+) -> None:
     assert words in refused(lying(size), tmp_path)
 
 
@@ -272,13 +345,17 @@ def test_bounds_hold_for_all_members_together(tmp_path: Path, pack: Any) -> None
     total = sum(map(len, FILES.values()))
     assert tree(offered(pack(FILES), tmp_path, most_bytes=total)) == FILES
     shutil.rmtree(tmp_path / "out")
-    assert "is too much: expected at most 0.0 MB in all" in refused(pack(FILES), tmp_path, most_bytes=total - 1)
+    assert "is too much: expected at most 0.0 MB in all" in refused(
+        pack(FILES), tmp_path, most_bytes=total - 1
+    )
     assert "one too many: expected at most 3" in refused(pack(FILES), tmp_path, most_files=3)
 
 
 @packers
 def test_folders_count_too(tmp_path: Path, pack: Any) -> None:
-    assert "makes too many folders" in refused(pack({"a/" * 50 + str(n): b"" for n in range(3)}), tmp_path, most_files=20)
+    assert "makes too many folders" in refused(
+        pack({"a/" * 50 + str(n): b"" for n in range(3)}), tmp_path, most_files=20
+    )
 
 
 @pytest.mark.parametrize("name", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
@@ -296,7 +373,10 @@ def test_a_bomb_behind_honest_bytes_does_not_go_off(tmp_path: Path) -> None:
 
 
 def test_small_or_dense_members_are_no_bombs(tmp_path: Path) -> None:
-    honest = {"silence": bytes(900_000), "ramp": b"".join(struct.pack("<I", n) for n in range(500_000))}
+    honest = {
+        "silence": bytes(900_000),
+        "ramp": b"".join(struct.pack("<I", n) for n in range(500_000)),
+    }
     assert tree(offered(zipped(honest), tmp_path)) == honest
     shutil.rmtree(tmp_path / "out")
     assert tree(offered(gzip.compress(tarred(honest)), tmp_path)) == honest
@@ -312,7 +392,10 @@ def test_a_tar_header_as_long_as_it_likes_is_not_read(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = iter([10**12])  # it is filled while we write
     monkeypatch.setattr(archives, "RESERVE", 0)
-    monkeypatch.setattr("nverbench._io.download.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, next(room, 9)))  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        "nverbench._io.download.shutil.disk_usage",
+        lambda path: shutil._ntuple_diskusage(9, 9, next(room, 9)),
+    )  # type: ignore[attr-defined]
     (tmp_path / "out").mkdir()
     with pytest.raises(DiskError, match="expected room for"):
         offered(zipped(FILES), tmp_path)
@@ -325,9 +408,16 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @packers
 def test_an_archive_cut_off_anywhere_is_refused(tmp_path: Path, pack: Any) -> None:
     content = pack(FILES)
-    ends = set(range(0, len(content) - 1, max(1, len(content) // 60))) | set(range(512, len(content) - 10_000, 512)) | {len(content) - 1} - {0}
+    ends = (
+        set(range(0, len(content) - 1, max(1, len(content) // 60)))
+        | set(range(512, len(content) - 10_000, 512))
+        | {len(content) - 1} - {0}
+    )
     for end in sorted(ends):
-        if content[end:].strip(b"\0") or pack not in (tarred, PACKERS["tar, gnu"]):  # a bare tar may lack its padding
+        if content[end:].strip(b"\0") or pack not in (
+            tarred,
+            PACKERS["tar, gnu"],
+        ):  # a bare tar may lack its padding
             refused(content[:end], tmp_path)
 
 
@@ -349,10 +439,15 @@ def test_a_bad_header_inside_a_bare_tar_is_not_its_end(tmp_path: Path) -> None:
     assert "no end of the archive where it should be" in refused(bytes(content), tmp_path)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     content=st.binary(max_size=3000),
-    magic=st.sampled_from([b"", b"PK\3\4", b"PK\5\6", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", b"\0" * 257 + b"ustar"]),
+    magic=st.sampled_from(
+        [b"", b"PK\3\4", b"PK\5\6", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", b"\0" * 257 + b"ustar"]
+    ),
 )
 def test_any_bytes_are_one_line(tmp_path_factory: Any, content: bytes, magic: bytes) -> None:
     place = tmp_path_factory.mktemp("bytes")
@@ -362,11 +457,19 @@ def test_any_bytes_are_one_line(tmp_path_factory: Any, content: bytes, magic: by
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive"), (b"Rar!\x1a\x07\1\0", "a rar archive"), (b"<!DOCTYPE html>", "a web page"),
-     (b"", "nothing"), (b"RIFF....WAVE", "something else"), (b"PK\7\x08" + bytes(9), "a zip in several parts")],
-)  # fmt: skip
+    [
+        (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive"),
+        (b"Rar!\x1a\x07\1\0", "a rar archive"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"", "nothing"),
+        (b"RIFF....WAVE", "something else"),
+        (b"PK\7\x08" + bytes(9), "a zip in several parts"),
+    ],
+)
 def test_what_is_no_zip_or_tar_is_named(tmp_path: Path, content: bytes, words: str) -> None:
-    assert f"expected a zip or tar archive (.gz, .bz2, .xz), got {words}" in refused(content, tmp_path)
+    assert f"expected a zip or tar archive (.gz, .bz2, .xz), got {words}" in refused(
+        content, tmp_path
+    )
 
 
 @pytest.mark.parametrize("name", ["zip", "tar.gz", "tar.bz2", "tar.xz"])

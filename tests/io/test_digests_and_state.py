@@ -1,4 +1,6 @@
-"""Digests are the same everywhere, a known file is not read twice, and what this machine keeps is written whole or not at all."""
+"""Digests are the same everywhere, a known file is not read twice, and what this machine keeps is
+written whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,20 @@ from nverbench._io import paths as home
 from nverbench._io.digests import digest_of, file_digests, path_digest
 from nverbench.errors import ArtifactError, DiskError
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
-THINGS = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4), max_leaves=10)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+)
+THINGS = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
 
 
 # digest_of
@@ -45,7 +59,10 @@ def test_the_order_of_a_list_matters(things: list[Any]):
 @pytest.mark.parametrize(
     ("thing", "golden"),
     [
-        ({"b": [1, 2.5, None, True], "a": "é"}, hashlib.sha256(b'{"a":"\\u00e9","b":[1,2.5,null,true]}').hexdigest()),
+        (
+            {"b": [1, 2.5, None, True], "a": "é"},
+            hashlib.sha256(b'{"a":"\\u00e9","b":[1,2.5,null,true]}').hexdigest(),
+        ),
         ([], hashlib.sha256(b"[]").hexdigest()),
         ("", hashlib.sha256(b'""').hexdigest()),
     ],
@@ -104,8 +121,14 @@ def test_a_file_given_twice_is_read_once(tmp_path: Path, reads: list[str]):
     assert reads == ["a"]
 
 
-@pytest.mark.parametrize(("content", "later"), [(b"two", 1), (b"longer", 0), (b"one", 1)], ids=["other time", "other size", "touched"])
-def test_a_file_of_another_size_or_time_is_read_again(tmp_path: Path, reads: list[str], content: bytes, later: int):
+@pytest.mark.parametrize(
+    ("content", "later"),
+    [(b"two", 1), (b"longer", 0), (b"one", 1)],
+    ids=["other time", "other size", "touched"],
+)
+def test_a_file_of_another_size_or_time_is_read_again(
+    tmp_path: Path, reads: list[str], content: bytes, later: int
+):
     path = file(tmp_path)
     file_digests([path])
     stamp = path.stat().st_mtime_ns
@@ -115,7 +138,9 @@ def test_a_file_of_another_size_or_time_is_read_again(tmp_path: Path, reads: lis
     assert reads == ["a", "a"]
 
 
-def test_two_spellings_of_a_relative_path_are_one_file(tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch):
+def test_two_spellings_of_a_relative_path_are_one_file(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+):
     path = file(tmp_path)
     file_digests([path])
     monkeypatch.chdir(tmp_path)
@@ -147,7 +172,9 @@ def test_a_file_name_that_is_not_utf_8_can_be_digested(tmp_path: Path):
 def test_a_damaged_memory_of_digests_is_made_again(tmp_path: Path):
     home.write_atomically(home.home() / "file-digests.sqlite", b"garbage" * 100)
     path = file(tmp_path)
-    assert file_digests([path]) == file_digests([path]) == {path: hashlib.sha256(b"one").hexdigest()}
+    assert (
+        file_digests([path]) == file_digests([path]) == {path: hashlib.sha256(b"one").hexdigest()}
+    )
 
 
 # path_digest
@@ -159,7 +186,9 @@ def test_the_digest_of_one_file_is_that_of_its_bytes(tmp_path: Path):
 
 def test_the_digest_of_a_folder_knows_names_and_contents_and_not_its_place(tmp_path: Path):
     folders = [tmp_path / name for name in ("first", "second", "renamed", "changed")]
-    for folder, name, content in zip(folders, "aaba", (b"one", b"one", b"one", b"two"), strict=True):
+    for folder, name, content in zip(
+        folders, "aaba", (b"one", b"one", b"one", b"two"), strict=True
+    ):
         folder.mkdir()
         file(folder, name, content)
     first, second, renamed, changed = map(path_digest, folders)
@@ -179,8 +208,17 @@ def test_hidden_files_and_unwanted_ones_do_not_count(tmp_path: Path):
 # home
 
 
-@pytest.mark.parametrize("folder", [home.embeddings_folder, lambda: home.weights_folder("net"), lambda: home.corpus_folder("demo")])
-def test_everything_lies_under_the_home_that_the_environment_names(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "folder",
+    [
+        home.embeddings_folder,
+        lambda: home.weights_folder("net"),
+        lambda: home.corpus_folder("demo"),
+    ],
+)
+def test_everything_lies_under_the_home_that_the_environment_names(
+    folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("NVERBENCH_HOME", str(tmp_path / "moved"))
     assert folder().is_relative_to(tmp_path / "moved")
 
@@ -204,7 +242,10 @@ def test_what_is_written_is_what_is_read_and_nothing_lies_beside_it(tmp_path: Pa
     ids=["full disk", "interrupted"],
 )
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, raised: type[BaseException]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+    raised: type[BaseException],
 ):
     path = file(tmp_path)
 
@@ -218,8 +259,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert (path.read_bytes(), [p.name for p in tmp_path.iterdir()]) == (b"one", ["a"])
 
 
-@pytest.mark.parametrize("within", [False, True], ids=["in its own folder", "in another until it is whole"])
-def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, within: bool):
+@pytest.mark.parametrize(
+    "within", [False, True], ids=["in its own folder", "in another until it is whole"]
+)
+def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, within: bool
+):
     path = file(tmp_path)
 
     def half() -> None:
@@ -228,7 +273,9 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside
             raise OSError(28, "No space left on device")
 
     (tmp_path / "there").mkdir()
-    with pytest.raises(DiskError, match=r"a: cannot be written \(No space left on device\); make room"):
+    with pytest.raises(
+        DiskError, match=r"a: cannot be written \(No space left on device\); make room"
+    ):
         half()
     assert path.read_bytes() == b"one"
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "there"]
@@ -253,10 +300,15 @@ def test_notes_are_kept_by_section_and_key():
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [("lock", {"weights": {"a": ["1"]}}, "weights, a: got \\['1'\\]"),
-     ("lock", {"folds": {"a": [1]}}, "folds, a"), ("corpora", {"paths": {"a": None}}, "paths, a")],
-)  # fmt: skip
-def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(name: str, content: dict[str, object], words: str):
+    [
+        ("lock", {"weights": {"a": ["1"]}}, "weights, a: got \\['1'\\]"),
+        ("lock", {"folds": {"a": [1]}}, "folds, a"),
+        ("corpora", {"paths": {"a": None}}, "paths, a"),
+    ],
+)
+def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(
+    name: str, content: dict[str, object], words: str
+):
     home.home().mkdir(parents=True, exist_ok=True)
     (home.home() / f"{name}.json").write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match=words):
@@ -265,7 +317,11 @@ def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(name: str, 
 
 def test_eight_threads_that_note_at_once_lose_nothing():
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: home.write_state("lock", f"section {i % 3}", f"key {i}", i), range(64)))
+        list(
+            pool.map(
+                lambda i: home.write_state("lock", f"section {i % 3}", f"key {i}", i), range(64)
+            )
+        )
     notes = home.read_state("lock")
     assert sorted(v for section in notes.values() for v in section.values()) == list(range(64))
 
@@ -275,10 +331,17 @@ def damaged(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{'a': 1}", b"\xff\xfe", b"\x00" * 50], ids=repr)
-@pytest.mark.parametrize("use", [lambda: home.read_state("corpora"), lambda: home.write_state("corpora", "paths", "a", "b")], ids=["read", "note"])
+@pytest.mark.parametrize(
+    "use",
+    [lambda: home.read_state("corpora"), lambda: home.write_state("corpora", "paths", "a", "b")],
+    ids=["read", "note"],
+)
 def test_damaged_notes_are_named_with_what_to_do_and_never_overwritten(content: bytes, use: Any):
     damaged(content)
-    with pytest.raises(ArtifactError, match=r"corpora\.json: expected JSON, but it cannot be read .*; repair or delete it"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"corpora\.json: expected JSON, but it cannot be read .*; repair or delete it",
+    ):
         use()
     assert (home.home() / "corpora.json").read_bytes() == content
 

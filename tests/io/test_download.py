@@ -1,4 +1,6 @@
-"""Resumable transfer against a server that does everything wrong: the exact file or one line, never a wrong file, and a good server mends it."""
+"""Resumable transfer against a server that does everything wrong: the exact file or one line, never
+a wrong file, and a good server mends it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from nverbench._io import download
 from nverbench._io.download import CHUNK, DiskError, fetch, next_address
 from support.http_server import Fault, Shelf, serving
 
-BYTES = b"".join(hashlib.sha256(bytes([n, m])).digest() for n in range(16) for m in range(256))[:100_003]
+BYTES = b"".join(hashlib.sha256(bytes([n, m])).digest() for n in range(16) for m in range(256))[
+    :100_003
+]
 OTHER = BYTES[::-1]
 SHA = hashlib.sha256(BYTES).hexdigest()
 
@@ -86,25 +90,35 @@ REFUSED = {
     "redirects for ever": ([Fault(location="/a.zip")] * 11, "at most 10 redirects"),
     "redirect to nowhere": ([Fault(location="")], "redirects to nowhere"),
     "redirect to a file": ([Fault(location="file:///etc/passwd")], "expected an https address"),
-    "redirect to http elsewhere": ([Fault(location="http://example.org/a.zip")], "expected an https address"),
+    "redirect to http elsewhere": (
+        [Fault(location="http://example.org/a.zip")],
+        "expected an https address",
+    ),
     "redirect that is no address": ([Fault(location="https://[")], "could not be fetched"),
     "encoded": ([Fault(encoded=True)], "sends them as gzip"),
     "no length": ([Fault(no_length=True)], "says how long the file is"),
-    "escapes in what it says": ([Fault(location="ftp://example.org/\x1b[2J")], "ftp://example.org/?[2J"),
+    "escapes in what it says": (
+        [Fault(location="ftp://example.org/\x1b[2J")],
+        "ftp://example.org/?[2J",
+    ),
     "cut for ever": ([Fault(cut=10)] * 5, "tried 5 times"),
     "500 for ever": ([Fault(status=500)] * 5, "500"),
 }
 
 
 @pytest.mark.parametrize("faults", MENDED.values(), ids=MENDED)
-def test_a_fault_that_passes_is_mended_within_one_fetch(shelf: Shelf, tmp_path: Path, faults: list[Fault]) -> None:
+def test_a_fault_that_passes_is_mended_within_one_fetch(
+    shelf: Shelf, tmp_path: Path, faults: list[Fault]
+) -> None:
     shelf.faults = list(faults)
     assert outcome(shelf, tmp_path) == "file"
     assert not shelf.faults
 
 
 @pytest.mark.parametrize(("faults", "words"), REFUSED.values(), ids=REFUSED)
-def test_a_fault_that_stays_is_one_line_and_a_good_server_mends_it(shelf: Shelf, tmp_path: Path, faults: list[Fault], words: str) -> None:
+def test_a_fault_that_stays_is_one_line_and_a_good_server_mends_it(
+    shelf: Shelf, tmp_path: Path, faults: list[Fault], words: str
+) -> None:
     shelf.faults = list(faults)
     assert words in outcome(shelf, tmp_path)
     assert not shelf.faults
@@ -121,7 +135,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("faults", WRONG.values(), ids=WRONG)
-def test_a_pinned_file_that_came_wrong_is_removed_and_the_line_says_what_was_expected(shelf: Shelf, tmp_path: Path, faults: list[Fault]) -> None:
+def test_a_pinned_file_that_came_wrong_is_removed_and_the_line_says_what_was_expected(
+    shelf: Shelf, tmp_path: Path, faults: list[Fault]
+) -> None:
     shelf.faults = list(faults)
     said = outcome(shelf, tmp_path, sha256=SHA)
     assert f"expected sha256 {SHA}, got sha256 " in said
@@ -150,7 +166,10 @@ FAULTS = st.builds(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(faults=st.lists(FAULTS, max_size=6), tags=st.booleans(), sized=st.booleans())
 def test_whatever_the_server_does_the_target_is_the_pinned_file_or_nothing(
     tmp_path_factory: Any, faults: list[Fault], tags: bool, sized: bool
@@ -161,15 +180,25 @@ def test_whatever_the_server_does_the_target_is_the_pinned_file_or_nothing(
         facts = {"sha256": SHA, "size": len(BYTES) if sized else None}
         if outcome(shelf, folder, **facts) != "file":
             shelf.faults = []
-            said = outcome(shelf, folder, **facts)  # what was appended wrongly is found out at the end, and goes
+            said = outcome(
+                shelf, folder, **facts
+            )  # what was appended wrongly is found out at the end, and goes
             assert said == "file" or "it was removed" in said
             assert outcome(shelf, folder, **facts) == "file"
     shutil.rmtree(folder)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(cuts=st.lists(st.integers(0, len(BYTES)), min_size=1, max_size=4), how=st.sampled_from(["cut", "reset"]))
-def test_cut_off_anywhere_an_unpinned_file_is_exact_and_only_the_rest_is_asked_for(tmp_path_factory: Any, cuts: list[int], how: str) -> None:
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    cuts=st.lists(st.integers(0, len(BYTES)), min_size=1, max_size=4),
+    how=st.sampled_from(["cut", "reset"]),
+)
+def test_cut_off_anywhere_an_unpinned_file_is_exact_and_only_the_rest_is_asked_for(
+    tmp_path_factory: Any, cuts: list[int], how: str
+) -> None:
     folder = tmp_path_factory.mktemp("cuts")
     with serving(**{"a.zip": BYTES}) as shelf:
         shelf.faults = [Fault(**{how: n}) for n in cuts]  # type: ignore[arg-type]
@@ -194,7 +223,9 @@ def test_the_next_command_asks_only_for_the_rest(shelf: Shelf, tmp_path: Path) -
 def test_a_whole_part_is_not_asked_for_again(shelf: Shelf, tmp_path: Path) -> None:
     shelf.faults = [Fault(cut=80_000)] + [Fault(status=503)] * 4
     outcome(shelf, tmp_path)
-    (tmp_path / "a.zip.part").write_bytes(BYTES)  # the process died between the last byte and the name
+    (tmp_path / "a.zip.part").write_bytes(
+        BYTES
+    )  # the process died between the last byte and the name
     shelf.asked.clear()
     assert outcome(shelf, tmp_path) == "file"
     assert outcome(shelf, tmp_path) == "file"
@@ -203,7 +234,9 @@ def test_a_whole_part_is_not_asked_for_again(shelf: Shelf, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("tags", [True, False], ids=["with tags", "without"])
 @pytest.mark.parametrize("obeys", [True, False], ids=["obeys If-Range", "does not"])
-def test_content_that_changed_between_two_tries_is_never_mixed(shelf: Shelf, tmp_path: Path, tags: bool, obeys: bool) -> None:
+def test_content_that_changed_between_two_tries_is_never_mixed(
+    shelf: Shelf, tmp_path: Path, tags: bool, obeys: bool
+) -> None:
     shelf.files["/a.zip"], shelf.tags = OTHER, tags
     shelf.faults = [Fault(cut=HALF)] + [Fault(drop=True)] * 4
     outcome(shelf, tmp_path)
@@ -212,8 +245,21 @@ def test_content_that_changed_between_two_tries_is_never_mixed(shelf: Shelf, tmp
     assert outcome(shelf, tmp_path) == "file"
 
 
-@pytest.mark.parametrize("damage", ["", "{}", "[]", "null", '{"address": 3}', '{"address": "ADDRESS", "tag": "x", "total": "y"}', "\0"])
-def test_a_damaged_note_beside_a_part_begins_anew(shelf: Shelf, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"address": 3}',
+        '{"address": "ADDRESS", "tag": "x", "total": "y"}',
+        "\0",
+    ],
+)
+def test_a_damaged_note_beside_a_part_begins_anew(
+    shelf: Shelf, tmp_path: Path, damage: str
+) -> None:
     (tmp_path / "a.zip.part").write_bytes(b"who knows")
     (tmp_path / "a.zip.part.json").write_text(damage.replace("ADDRESS", f"{shelf.address}/a.zip"))
     assert outcome(shelf, tmp_path) == "file"
@@ -222,24 +268,36 @@ def test_a_damaged_note_beside_a_part_begins_anew(shelf: Shelf, tmp_path: Path, 
 
 def test_a_part_of_another_address_is_not_continued(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "a.zip.part").write_bytes(BYTES[:10])
-    (tmp_path / "a.zip.part.json").write_text(json.dumps({"address": "https://example.org/a.zip", "tag": '"x"', "total": len(BYTES)}))
+    (tmp_path / "a.zip.part.json").write_text(
+        json.dumps({"address": "https://example.org/a.zip", "tag": '"x"', "total": len(BYTES)})
+    )
     assert outcome(shelf, tmp_path) == "file"
     assert shelf.asked == [("/a.zip", None)]
 
 
-def test_a_file_of_another_size_than_pinned_is_refused_before_a_byte(shelf: Shelf, tmp_path: Path) -> None:
-    assert f"expected {len(BYTES) + 1} bytes, the server has {len(BYTES)}" in outcome(shelf, tmp_path, size=len(BYTES) + 1)
+def test_a_file_of_another_size_than_pinned_is_refused_before_a_byte(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    assert f"expected {len(BYTES) + 1} bytes, the server has {len(BYTES)}" in outcome(
+        shelf, tmp_path, size=len(BYTES) + 1
+    )
     shelf.faults = [Fault(chunked=True, more=1)]
     assert "got more; they were removed" in outcome(shelf, tmp_path, size=len(BYTES))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_said_before_the_first_byte_and_what_came_is_kept(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_before_the_first_byte_and_what_came_is_kept(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf.faults = [Fault(cut=80_000)] + [Fault(status=503)] * 4
     outcome(shelf, tmp_path)
     with monkeypatch.context() as tight:
-        tight.setattr(download.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 64_000_000))  # type: ignore[attr-defined]
-        with pytest.raises(DiskError, match=r"expected room for 0\.0 MB and 64 MB to spare in .*, got 64\.0 MB"):
+        tight.setattr(
+            download.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 64_000_000)
+        )  # type: ignore[attr-defined]
+        with pytest.raises(
+            DiskError, match=r"expected room for 0\.0 MB and 64 MB to spare in .*, got 64\.0 MB"
+        ):
             get(shelf, tmp_path)
     shelf.asked.clear()
     assert outcome(shelf, tmp_path) == "file"
@@ -266,14 +324,18 @@ def test_pauses_grow_and_the_servers_own_wish_counts(shelf: Shelf, tmp_path: Pat
     assert all(line.endswith("trying again") for line in told)
 
 
-def test_where_no_terminal_shows_a_bar_lines_tell_how_far_it_is(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_terminal_shows_a_bar_lines_tell_how_far_it_is(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "SLOW", -1.0)
     told: list[str] = []
     get(shelf, tmp_path, say=told.append)
     assert told[-1] == "  a.zip: 0.1 MB of 0.1 MB"
 
 
-def test_a_transfer_that_goes_on_is_not_given_up(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transfer_that_goes_on_is_not_given_up(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "GAIN", 5_000)
     shelf.faults = [Fault(cut=CHUNK * 2)] * 3
     assert get(shelf, tmp_path, tries=2) == SHA
@@ -291,7 +353,16 @@ def test_an_interrupt_keeps_what_came(shelf: Shelf, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http://example.org/a", "file:///etc/passwd", "ftp://127.0.0.1/a", "a.zip", "", "https://[", "http://localhost.evil.org/a"]
+    "address",
+    [
+        "http://example.org/a",
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/a",
+        "a.zip",
+        "",
+        "https://[",
+        "http://localhost.evil.org/a",
+    ],
 )
 def test_only_https_is_fetched_and_http_from_this_machine(tmp_path: Path, address: str) -> None:
     with pytest.raises(ArtifactError, match="could not be fetched"):
@@ -300,11 +371,16 @@ def test_only_https_is_fetched_and_http_from_this_machine(tmp_path: Path, addres
 
 
 def test_a_refused_connection_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"could not be fetched \(.*Connection refused; tried 5 times; nothing came\)"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"could not be fetched \(.*Connection refused; tried 5 times; nothing came\)",
+    ):
         fetch("http://127.0.0.1:9/a", tmp_path / "a", sleep=lambda s: None, say=lambda s: None)
 
 
-@pytest.mark.parametrize("onward", ["http://example.org/a", "http://127.0.0.1/a", "file:///a", "ftp://example.org/a"])
+@pytest.mark.parametrize(
+    "onward", ["http://example.org/a", "http://127.0.0.1/a", "file:///a", "ftp://example.org/a"]
+)
 def test_a_redirect_never_leaves_https(onward: str) -> None:
     with pytest.raises(ArtifactError, match="expected"):
         next_address("https://example.org/b", onward)

@@ -20,7 +20,9 @@ def included() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_is_found_in_the_checkout_and_stands_in_the_wheel_where_it_is_looked_for(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_file_is_found_in_the_checkout_and_stands_in_the_wheel_where_it_is_looked_for(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
     assert paths.packaged(name) == ROOT / name
     assert included()[name] == f"nverbench/_files/{name}"
     monkeypatch.setattr(paths, "PACKAGE", tmp_path / "nverbench")

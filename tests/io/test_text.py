@@ -1,4 +1,6 @@
-"""What somebody else wrote appears on a terminal as text: nothing a terminal obeys, nothing that turns a line around, no line of its own."""
+"""What somebody else wrote appears on a terminal as text: nothing a terminal obeys, nothing that
+turns a line around, no line of its own.
+"""
 
 from __future__ import annotations
 
@@ -45,44 +47,86 @@ def test_text_without_hidden_signs_is_not_changed(text: str) -> None:
 def out(tmp_path: Path) -> Path:
     """Two results whose every name is hostile."""
     base = competitor("x", said(0.5))
-    provenance = base.provenance.model_copy(update={"licences": {EVIL: EVIL}, "plugins": {EVIL: EVIL}, "libraries": {EVIL: EVIL}})
+    provenance = base.provenance.model_copy(
+        update={"licences": {EVIL: EVIL}, "plugins": {EVIL: EVIL}, "libraries": {EVIL: EVIL}}
+    )
     counts = base.counts.model_copy(update={"left_out": {EVIL: EVIL}})
     for name, skill, seed in (("aa11", 0.9, 1), ("bb22", 0.4, 2)):
         predictions = said(skill, seed=seed)
         result = competitor(
-            name, predictions, fusion=f"{EVIL}{name}", loss=EVIL, dataset=EVIL, paper=EVIL, backbones=[EVIL, EVIL], families=[EVIL], kind=EVIL,
-            standing=EVIL, standing_reasons=[EVIL], protocol=EVIL, selection=EVIL, licence=EVIL, unit=EVIL, heard_in_pretraining=[EVIL],
-            provenance=provenance, counts=counts, display={"anger": EVIL}, per_group_accuracy={EVIL: 0.5},
-        )  # fmt: skip
+            name,
+            predictions,
+            fusion=f"{EVIL}{name}",
+            loss=EVIL,
+            dataset=EVIL,
+            paper=EVIL,
+            backbones=[EVIL, EVIL],
+            families=[EVIL],
+            kind=EVIL,
+            standing=EVIL,
+            standing_reasons=[EVIL],
+            protocol=EVIL,
+            selection=EVIL,
+            licence=EVIL,
+            unit=EVIL,
+            heard_in_pretraining=[EVIL],
+            provenance=provenance,
+            counts=counts,
+            display={"anger": EVIL},
+            per_group_accuracy={EVIL: 0.5},
+        )
         ResultStore(tmp_path).write(result, predictions)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    "words", [["show", "aa11"], ["leaderboard", "show"], ["leaderboard", "show", "--json"], ["compare", "aa11", "bb22"], ["leaderboard", "claims"]]
+    "words",
+    [
+        ["show", "aa11"],
+        ["leaderboard", "show"],
+        ["leaderboard", "show", "--json"],
+        ["compare", "aa11", "bb22"],
+        ["leaderboard", "claims"],
+    ],
 )
-def test_commands_print_hostile_results_as_text(out: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_commands_print_hostile_results_as_text(
+    out: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
     with pytest.raises(SystemExit):
         main([*words, "--out", str(out)])
     printed = capsys.readouterr()
     assert (obeyed(printed.out), obeyed(printed.err)) == ([], [])
     assert printed.out
-    assert not [line for line in (printed.out + printed.err).splitlines() if line.startswith("nverbench: all is well")]
+    assert not [
+        line
+        for line in (printed.out + printed.err).splitlines()
+        if line.startswith("nverbench: all is well")
+    ]
     if words[0] == "show":
         assert SHOWN in printed.out
 
 
-def test_the_summary_of_a_run_prints_hostile_results_as_text(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_of_a_run_prints_hostile_results_as_text(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     failure: Any = SimpleNamespace(job=EVIL, reason=EVIL)
-    summary = Summary(Plan((SimpleNamespace(), SimpleNamespace()), (), ()), finished=list(ResultStore(out).all()), failures=[failure])  # type: ignore[arg-type]
+    summary = Summary(
+        Plan((SimpleNamespace(), SimpleNamespace()), (), ()),
+        finished=list(ResultStore(out).all()),
+        failures=[failure],
+    )  # type: ignore[arg-type]
     run.say_summary(summary, out, "sqlite:///x", as_json=False)
     printed = capsys.readouterr()
     assert obeyed(printed.out + printed.err) == []
     assert f"failed: {SHOWN}: {SHOWN}" in printed.err
 
 
-def test_what_is_listed_and_said_of_parts_is_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(list_show, "_rows", lambda kind, catalog, rules: [{"name": EVIL, "what": EVIL}])
+def test_what_is_listed_and_said_of_parts_is_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        list_show, "_rows", lambda kind, catalog, rules: [{"name": EVIL, "what": EVIL}]
+    )
     list_show.list_parts("backbones")
     echo_err(EVIL)
     progress._plain(EVIL, 1)
@@ -92,7 +136,11 @@ def test_what_is_listed_and_said_of_parts_is_text(monkeypatch: pytest.MonkeyPatc
     assert printed.err == f"{SHOWN}\n"
 
 
-def test_a_citation_keeps_its_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_show, "_facts", lambda kind, part, origin: {"citation": "@a{b,\n  c = {\x1b[1m}}"})
+def test_a_citation_keeps_its_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        list_show, "_facts", lambda kind, part, origin: {"citation": "@a{b,\n  c = {\x1b[1m}}"}
+    )
     list_show.show("linear")
     assert capsys.readouterr().out.startswith("citation: @a{b,\n  c = {\\u001b[1m}}\n")

@@ -1,4 +1,6 @@
-"""``compare`` two results: paired, signed the right way round, one plain sentence, and refused where the clips or the cut are others."""
+"""``compare`` two results: paired, signed the right way round, one plain sentence, and refused
+where the clips or the cut are others.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,13 @@ GOOD, WEAK = filed("good", 0.9, seed=1), filed("weak", 0.5, seed=2)
 def test_swapping_the_sides_turns_every_difference_round():
     one, two = compare.results(GOOD, WEAK), compare.results(WEAK, GOOD)
     for metric in NAMES:
-        assert one.metrics[metric].difference.value == pytest.approx(-two.metrics[metric].difference.value)
+        assert one.metrics[metric].difference.value == pytest.approx(
+            -two.metrics[metric].difference.value
+        )
         assert one.metrics[metric].p == pytest.approx(two.metrics[metric].p)
-        assert one.folds[metric].difference.value == pytest.approx(-two.folds[metric].difference.value)
+        assert one.folds[metric].difference.value == pytest.approx(
+            -two.folds[metric].difference.value
+        )
     assert compare.verdict(one) == compare.verdict(two).replace("B is", "A is")
 
 
@@ -37,15 +43,22 @@ def test_the_numbers_are_those_of_the_statistics(metric: str):
     found = compare.results(GOOD, WEAK)
     a, b = (one.predictions().decisions(3) for one in (GOOD, WEAK))
     assert found.metrics[metric] == paired_difference(a, b, metric=metric)
-    folds = [{f: [getattr(s, metric) for s in one.result.per_fold if s.fold == f] for f in ("1", "2")} for one in (GOOD, WEAK)]
-    assert found.folds[metric] == corrected_t(*folds, ratio=96 / 96, groups=8)  # 2 folds of 48 test clips; 40 + 8 train
+    folds = [
+        {f: [getattr(s, metric) for s in one.result.per_fold if s.fold == f] for f in ("1", "2")}
+        for one in (GOOD, WEAK)
+    ]
+    assert found.folds[metric] == corrected_t(
+        *folds, ratio=96 / 96, groups=8
+    )  # 2 folds of 48 test clips; 40 + 8 train
 
 
 def test_the_second_opinion_says_who_is_better_or_that_it_cannot_tell():
     one = compare.results(GOOD, WEAK)
     certain = {"macro_f1": replace(one.folds["macro_f1"], p=0.01)}
     assert "A is better (+" in compare.second_opinion(replace(one, folds=certain))
-    assert "cannot tell (+" in compare.second_opinion(replace(one, folds={"macro_f1": replace(one.folds["macro_f1"], p=0.2)}))
+    assert "cannot tell (+" in compare.second_opinion(
+        replace(one, folds={"macro_f1": replace(one.folds["macro_f1"], p=0.2)})
+    )
 
 
 def test_hostile_names_are_shown_as_text():
@@ -64,7 +77,9 @@ def test_two_equals_cannot_be_told_apart_and_the_sentence_says_what_could_have_b
     smallest = found.metrics["macro_f1"].smallest
     assert smallest is not None
     assert compare.verdict(found).startswith("cannot tell: A - B is ")
-    assert compare.verdict(found).endswith(f"a measured difference of {100 * smallest:.1f} would have been seen")
+    assert compare.verdict(found).endswith(
+        f"a measured difference of {100 * smallest:.1f} would have been seen"
+    )
 
 
 def test_a_result_is_no_better_than_itself():
@@ -82,8 +97,12 @@ def test_with_fewer_than_five_speakers_nothing_is_claimed():
 def test_recalls_are_those_of_the_results_and_their_p_values_are_adjusted_together():
     found = compare.results(GOOD, WEAK)
     assert {r.label: r.a for r in found.recalls} == pytest.approx(GOOD.result.per_class_recall)
-    assert [r.difference.difference.value for r in found.recalls] == pytest.approx([r.a - r.b for r in found.recalls])
-    assert [r.adjusted_p for r in found.recalls] == holm([r.difference.p for r in found.recalls if r.difference.p is not None]).tolist()
+    assert [r.difference.difference.value for r in found.recalls] == pytest.approx(
+        [r.a - r.b for r in found.recalls]
+    )
+    assert [r.adjusted_p for r in found.recalls] == holm(
+        [r.difference.p for r in found.recalls if r.difference.p is not None]
+    ).tolist()
     assert sum(r.clips for r in found.recalls) == found.clips
 
 
@@ -92,7 +111,12 @@ def test_seeds_are_paired_and_counted():
     assert (seeds["seeds"], seeds["a_leads"]) == (2, 2)
     single = filed("single", 0.9, seed=1)
     one = said(0.9, replicates=1)
-    assert compare.results(StoredResult(competitor("single", one), lambda: one), WEAK).seeds["difference_sd"] is None
+    assert (
+        compare.results(StoredResult(competitor("single", one), lambda: one), WEAK).seeds[
+            "difference_sd"
+        ]
+        is None
+    )
     assert single.result.seeds == 2
 
 
@@ -100,12 +124,20 @@ def test_seeds_are_paired_and_counted():
     ("changes", "words"),
     [
         ({"dataset": "others"}, "differ in the dataset: bursts and others"),
-        ({"kind": "random"}, "differ in the kind of folds: speaker and random; compare rows of one corpus and cut; for shared against disjoint"),
+        (
+            {"kind": "random"},
+            (
+                "differ in the kind of folds: speaker and random; compare rows of one corpus and"
+                " cut; for shared against disjoint"
+            ),
+        ),
         ({"digest": "f" * 64}, "differ in the folds (digest): dddddddddddd and ffffffffffff"),
         ({"labels": ["a", "b", "c"]}, "differ in the labels: anger, fear, joy and a, b, c"),
     ],
 )
-def test_results_of_another_corpus_or_cut_are_refused_in_one_line(changes: dict[str, str], words: str):
+def test_results_of_another_corpus_or_cut_are_refused_in_one_line(
+    changes: dict[str, str], words: str
+):
     with pytest.raises(UsageError, match=r"\A[^\n]+\Z") as refused:
         compare.results(GOOD, filed("other", 0.5, **changes))
     assert words in str(refused.value)
@@ -113,16 +145,28 @@ def test_results_of_another_corpus_or_cut_are_refused_in_one_line(changes: dict[
 
 def test_another_protocol_on_the_same_cut_is_compared_and_noted():
     found = compare.results(GOOD, filed("other", 0.5, protocol="nver-1-demo", control=True))
-    assert found.notes == ("the two differ in protocol too: nver-1 and nver-1-demo", "B is a control, not a result")
+    assert found.notes == (
+        "the two differ in protocol too: nver-1 and nver-1-demo",
+        "B is a control, not a result",
+    )
 
 
 def published(predictions: Predictions, *, labels: bool = True) -> Predictions:
-    """As it is published: keys for ids, pseudonyms for groups, rows in the order of the keys, here turned round."""
+    """As it is published: keys for ids, pseudonyms for groups, rows in the order of the keys, here
+    turned round.
+    """
     rows = list(range(len(predictions.ids)))[::-1]
     keys = [predictions.keys[row] for row in rows]
     groups = [f"group {9 - int(predictions.groups[row][-1])}" if labels else "" for row in rows]
     target = predictions.target[rows] if labels else predictions.target[:0]
-    return Predictions(keys, groups, target, [predictions.folds[row] for row in rows], predictions.probabilities[:, rows], keys)
+    return Predictions(
+        keys,
+        groups,
+        target,
+        [predictions.folds[row] for row in rows],
+        predictions.probabilities[:, rows],
+        keys,
+    )
 
 
 @pytest.mark.parametrize("labels", [True, False])
@@ -175,8 +219,10 @@ def test_results_are_named_by_id_beginning_or_path(out: Path, capsys: pytest.Cap
         (("", "bb33"), "has an id that begins with ''"),
         (("nowhere/x.json", "bb33"), "there is no such result file"),
     ],
-)  # fmt: skip
-def test_a_name_that_fits_none_or_several_is_refused_in_one_line(out: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, str], said: str):
+)
+def test_a_name_that_fits_none_or_several_is_refused_in_one_line(
+    out: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, str], said: str
+):
     assert run(*words, "--out", out) == 2
     err = capsys.readouterr().err
     assert said in err
@@ -196,12 +242,16 @@ DAMAGE = {
     "a negative class": lambda p: setattr(p, "target", p.target - 1),
     "labels of half": lambda p: setattr(p, "target", p.target[:40]),
     "groups of half": lambda p: setattr(p, "groups", p.groups[:40]),
-    "no clips": lambda p: [setattr(p, name, getattr(p, name)[:0]) for name in ("ids", "groups", "folds", "target")],
+    "no clips": lambda p: [
+        setattr(p, name, getattr(p, name)[:0]) for name in ("ids", "groups", "folds", "target")
+    ],
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_predictions_of_another_result_are_refused_in_one_line(out: Path, capsys: pytest.CaptureFixture[str], damage: str):
+def test_predictions_of_another_result_are_refused_in_one_line(
+    out: Path, capsys: pytest.CaptureFixture[str], damage: str
+):
     other = said(0.5)
     DAMAGE[damage](other)
     (out / "results" / "bb33.predictions.npz").write_bytes(other.to_bytes())
@@ -212,21 +262,33 @@ def test_predictions_of_another_result_are_refused_in_one_line(out: Path, capsys
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_row_with_predictions_of_another_result_stands_unranked_and_says_why(out: Path, capsys: pytest.CaptureFixture[str], damage: str):
+def test_a_row_with_predictions_of_another_result_stands_unranked_and_says_why(
+    out: Path, capsys: pytest.CaptureFixture[str], damage: str
+):
     other = said(0.5)
     DAMAGE[damage](other)
     (out / "results" / "bb33.predictions.npz").write_bytes(other.to_bytes())
     with pytest.raises(SystemExit) as left:
         main(["leaderboard", "show", "--json", "--out", str(out)])
     assert not left.value.code
-    records = {record["id"]: record for record in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert {name: record["rank"] for name, record in records.items()} == {"aa11": 1, "aa22": 2, "bb33": None}
+    records = {
+        record["id"]: record for record in map(json.loads, capsys.readouterr().out.splitlines())
+    }
+    assert {name: record["rank"] for name, record in records.items()} == {
+        "aa11": 1,
+        "aa22": 2,
+        "bb33": None,
+    }
     assert "it holds others" in records["bb33"]["unranked"]
 
 
 def test_folds_that_are_named_differently_get_no_second_opinion():
-    renamed = [fold.model_copy(update={"fold": f"group {fold.fold}"}) for fold in WEAK.result.per_fold]
-    found = compare.results(GOOD, replace(WEAK, result=WEAK.result.model_copy(update={"per_fold": renamed})))
+    renamed = [
+        fold.model_copy(update={"fold": f"group {fold.fold}"}) for fold in WEAK.result.per_fold
+    ]
+    found = compare.results(
+        GOOD, replace(WEAK, result=WEAK.result.model_copy(update={"per_fold": renamed}))
+    )
     assert (found.folds, compare.second_opinion(found)) == ({}, "")
     assert compare.lines(found)
 

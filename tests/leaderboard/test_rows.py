@@ -1,4 +1,6 @@
-"""Ranked rows: compared within a field only, never for a control, an optimistic row or one that nobody vouches for."""
+"""Ranked rows: compared within a field only, never for a control, an optimistic row or one that
+nobody vouches for.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,15 @@ from nverbench.results.record import Counts, Folds, Result, Score
 from support.results import finished
 
 SPEAKERS, EACH = 8, 12
-FEW = Counts(clips=96, groups=4, per_class={"anger": 96}, left_out={}, misfits=0, padded={}, forward_passes={})
+FEW = Counts(
+    clips=96,
+    groups=4,
+    per_class={"anger": 96},
+    left_out={},
+    misfits=0,
+    padded={},
+    forward_passes={},
+)
 
 
 def predicted(right: float, seed: int = 0) -> Predictions:
@@ -26,12 +36,38 @@ def predicted(right: float, seed: int = 0) -> Predictions:
     hit = rng.random((2, n)) < right
     chosen = np.where(hit, target, 1 - target)
     names = [f"c{i:03d}" for i in range(n)]
-    return Predictions(names, [f"s{i // EACH}" for i in range(n)], target, ["1"] * n, np.eye(2)[chosen].astype(np.float32), names)
+    return Predictions(
+        names,
+        [f"s{i // EACH}" for i in range(n)],
+        target,
+        ["1"] * n,
+        np.eye(2)[chosen].astype(np.float32),
+        names,
+    )
 
 
-def filed(name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any) -> StoredResult:
-    score = Score(value=right, low=None, high=None, se=None, bootstrap=None, fold_mean=right, fold_sd=0.0, seed_sd=None)
-    counts = Counts(clips=96, groups=8, per_class={"anger": 48, "joy": 48}, left_out={}, misfits=0, padded={}, forward_passes={})
+def filed(
+    name: str, right: float, *, seed: int = 0, level: Any = "own", **changes: Any
+) -> StoredResult:
+    score = Score(
+        value=right,
+        low=None,
+        high=None,
+        se=None,
+        bootstrap=None,
+        fold_mean=right,
+        fold_sd=0.0,
+        seed_sd=None,
+    )
+    counts = Counts(
+        clips=96,
+        groups=8,
+        per_class={"anger": 48, "joy": 48},
+        left_out={},
+        misfits=0,
+        padded={},
+        forward_passes={},
+    )
     facts = {"id": name, "scores": dict.fromkeys(NAMES, score), "counts": counts} | changes
     return StoredResult(finished(**facts), lambda: predicted(right, seed), level)
 
@@ -64,7 +100,9 @@ def test_two_seeds_of_one_system_share_a_rank() -> None:
         ({"counts": FEW}, "fewer"),
     ],
 )
-def test_what_must_not_be_ranked_is_shown_without_a_rank_and_pushes_nobody_down(changes: dict[str, Any], reason: str) -> None:
+def test_what_must_not_be_ranked_is_shown_without_a_rank_and_pushes_nobody_down(
+    changes: dict[str, Any], reason: str
+) -> None:
     found = by_id(rows([filed("best", 0.99, **changes), filed("other", 0.6)]))
     assert found["best"].rank is None
     assert reason in found["best"].unranked
@@ -97,10 +135,16 @@ def test_damaged_predictions_cost_their_own_rank_only() -> None:
 
     good, bad = filed("good", 0.9), filed("bad", 0.8)
     found = by_id(rows([good, StoredResult(bad.result, gone)]))
-    assert (found["good"].rank, found["bad"].rank, found["bad"].unranked) == (1, None, "predictions.npz: gone")
+    assert (found["good"].rank, found["bad"].rank, found["bad"].unranked) == (
+        1,
+        None,
+        "predictions.npz: gone",
+    )
 
 
 def test_the_order_of_the_files_changes_nothing() -> None:
     some = [filed(f"r{i}", 0.5 + i / 20, seed=i) for i in range(6)]
-    results: list[list[Result]] = [[row.result for row in rows(order)] for order in (some, some[::-1])]
+    results: list[list[Result]] = [
+        [row.result for row in rows(order)] for order in (some, some[::-1])
+    ]
     assert results[0] == results[1]

@@ -1,4 +1,6 @@
-"""The corrected resampled t test over folds, and Holm: by hand, against scipy and published examples."""
+"""The corrected resampled t test over folds, and Holm: by hand, against scipy and published
+examples.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,18 @@ SCORES = st.lists(st.integers(0, 100).map(lambda v: v / 100), min_size=5, max_si
 
 
 def test_the_corrected_test_of_an_example_by_hand():
-    # differences 1..5 points: mean 3, s^2 = 2.5; (1/5 + 1/4) 2.5 = 1.125, se = 1.06066; t = 2.8284 on 4 degrees of freedom
+    # differences 1..5 points: mean 3, s^2 = 2.5; (1/5 + 1/4) 2.5 = 1.125, se = 1.06066; t = 2.8284
+    # on 4 degrees of freedom
     found = corrected_t(folds([0.01, 0.02, 0.03, 0.04, 0.05]), NONE, ratio=0.25, groups=10)
-    assert (found.difference.value, found.difference.se) == pytest.approx((0.03, 0.0106066), abs=1e-7)
-    assert found.p == pytest.approx(0.0474, abs=5e-5)  # 2 (1 - F(2.8284)), F(t) = 1/2 + 3/8 s (1 - s^2/12), s = t / sqrt(1 + t^2 / 4)
-    assert (found.difference.low, found.difference.high) == pytest.approx((0.03 - 2.776445 * 0.0106066, 0.03 + 2.776445 * 0.0106066), abs=1e-7)
+    assert (found.difference.value, found.difference.se) == pytest.approx(
+        (0.03, 0.0106066), abs=1e-7
+    )
+    assert found.p == pytest.approx(
+        0.0474, abs=5e-5
+    )  # 2 (1 - F(2.8284)), F(t) = 1/2 + 3/8 s (1 - s^2/12), s = t / sqrt(1 + t^2 / 4)
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (0.03 - 2.776445 * 0.0106066, 0.03 + 2.776445 * 0.0106066), abs=1e-7
+    )
 
 
 @given(values=SCORES, other=SCORES)
@@ -35,26 +44,41 @@ def test_without_correction_it_is_the_paired_t_test(values: list[float], other: 
     deltas = np.round(np.subtract(values, other), 6)
     if np.ptp(deltas) == 0:
         return
-    found, expected = corrected_t(folds(values), folds(other), ratio=0, groups=10), ttest_1samp(deltas, 0)
+    found, expected = (
+        corrected_t(folds(values), folds(other), ratio=0, groups=10),
+        ttest_1samp(deltas, 0),
+    )
     interval = expected.confidence_interval()
     assert found.p == pytest.approx(expected.pvalue, abs=1e-9)
-    assert (found.difference.low, found.difference.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (interval.low, interval.high), abs=1e-9
+    )
 
 
 @given(values=SCORES, other=SCORES)
-def test_the_correction_never_makes_a_difference_more_certain(values: list[float], other: list[float]):
-    plain, corrected = (corrected_t(folds(values), folds(other), ratio=r, groups=10) for r in (0, 0.25))
+def test_the_correction_never_makes_a_difference_more_certain(
+    values: list[float], other: list[float]
+):
+    plain, corrected = (
+        corrected_t(folds(values), folds(other), ratio=r, groups=10) for r in (0, 0.25)
+    )
     assert corrected.p >= plain.p  # type: ignore[operator]
 
 
 def test_replicates_are_averaged_within_folds():
-    several = corrected_t({"a": [0.25, 0.75], "b": [0.75]}, {"a": [0.25], "b": [0.125, 0.375]}, ratio=1, groups=5)
-    assert several == corrected_t({"a": [0.5], "b": [0.75]}, {"a": [0.25], "b": [0.25]}, ratio=1, groups=5)
+    several = corrected_t(
+        {"a": [0.25, 0.75], "b": [0.75]}, {"a": [0.25], "b": [0.125, 0.375]}, ratio=1, groups=5
+    )
+    assert several == corrected_t(
+        {"a": [0.5], "b": [0.75]}, {"a": [0.25], "b": [0.25]}, ratio=1, groups=5
+    )
 
 
 def test_equal_folds_are_a_tie_and_one_fold_makes_no_claim():
     assert corrected_t(NONE, NONE, ratio=0.25, groups=5).p == 1.0
-    assert corrected_t({"a": [0.5]}, {"a": [0.4]}, ratio=0.25, groups=5) == Comparison(Interval(pytest.approx(0.1), None, None, None), None, None)
+    assert corrected_t({"a": [0.5]}, {"a": [0.4]}, ratio=0.25, groups=5) == Comparison(
+        Interval(pytest.approx(0.1), None, None, None), None, None
+    )
 
 
 def test_the_second_opinion_makes_no_claim_where_the_first_does_not():
@@ -62,7 +86,9 @@ def test_the_second_opinion_makes_no_claim_where_the_first_does_not():
     assert (found.difference.low, found.p, found.smallest) == (None, None, None)
 
 
-@pytest.mark.parametrize("other", [{}, {"a": [0.1]}, {"a": [0.1], "c": [0.2]}, {"a": [0.1], "b": []}])
+@pytest.mark.parametrize(
+    "other", [{}, {"a": [0.1]}, {"a": [0.1], "c": [0.2]}, {"a": [0.1], "b": []}]
+)
 def test_other_folds_cannot_be_paired(other: dict[str, list[float]]):
     with pytest.raises(ValueError, match="scores of the same folds on both sides"):
         corrected_t({"a": [0.1], "b": [0.2]}, other, ratio=0.25, groups=5)
@@ -91,7 +117,8 @@ def test_holm_does_not_depend_on_the_order_given(p: list[float], data: st.DataOb
 
 
 def test_holm_on_the_published_example_of_demsar():
-    # Demsar 2006, section 3.2.2: "rejects the first and then the second hypothesis"; Bonferroni (0.05 / 3 = 0.017) would keep the second
+    # Demsar 2006, section 3.2.2: "rejects the first and then the second hypothesis"; Bonferroni
+    # (0.05 / 3 = 0.017) would keep the second
     assert (holm([0.016, 0.019, 0.607]) < 0.05).tolist() == [True, True, False]
     assert 0.019 * 3 > 0.05
 

@@ -1,4 +1,6 @@
-"""A small run of ``benchmarks/science/stats.py``: intervals cover the truth about 95 times in 100, and equals are mostly called equal."""
+"""A small run of ``benchmarks/science/stats.py``: intervals cover the truth about 95 times in 100,
+and equals are mostly called equal.
+"""
 
 from __future__ import annotations
 

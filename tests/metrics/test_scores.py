@@ -1,4 +1,6 @@
-"""The four metrics from confusion counts: equal to scikit-learn, within [0, 1], and blind to the order of classes."""
+"""The four metrics from confusion counts: equal to scikit-learn, within [0, 1], and blind to the
+order of classes.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,18 @@ Pair = tuple[NDArray[np.int64], NDArray[np.int64], int]
 
 @st.composite
 def pairs(draw: st.DrawFn, classes: int | None = None) -> Pair:
-    """True and predicted classes, and the number of classes; some classes may be absent from either."""
+    """True and predicted classes, and the number of classes; some classes may be absent from
+    either.
+    """
     k, n = classes or draw(st.integers(2, 7)), draw(st.integers(1, 60))
     column = st.lists(st.integers(0, k - 1), min_size=n, max_size=n)
     return np.array(draw(column)), np.array(draw(column)), k
 
 
 def of(pair: Pair, *, present_only: bool = False) -> dict[str, float]:
-    return {name: float(v) for name, v in scores(confusion(*pair), present_only=present_only).items()}
+    return {
+        name: float(v) for name, v in scores(confusion(*pair), present_only=present_only).items()
+    }
 
 
 @given(pairs())
@@ -34,7 +40,9 @@ def test_pooled_metrics_equal_scikit_learn_over_the_full_label_set(pair: Pair):
         "accuracy": sk.accuracy_score(target, said),
         "macro_f1": sk.f1_score(target, said, labels=labels, average="macro", zero_division=0),
         "uar": sk.recall_score(target, said, labels=labels, average="macro", zero_division=0),
-        "weighted_f1": sk.f1_score(target, said, labels=labels, average="weighted", zero_division=0),
+        "weighted_f1": sk.f1_score(
+            target, said, labels=labels, average="weighted", zero_division=0
+        ),
     }
     assert of(pair) == pytest.approx(expected, abs=1e-12)
 
@@ -71,10 +79,14 @@ def test_every_metric_lies_between_0_and_1(pair: Pair, present_only: bool):
 
 
 @given(pairs(), st.booleans(), st.data())
-def test_renaming_the_classes_changes_no_metric(pair: Pair, present_only: bool, data: st.DataObject):
+def test_renaming_the_classes_changes_no_metric(
+    pair: Pair, present_only: bool, data: st.DataObject
+):
     target, said, k = pair
     renamed = np.array(data.draw(st.permutations(range(k))))
-    assert of((renamed[target], renamed[said], k), present_only=present_only) == pytest.approx(of(pair, present_only=present_only))
+    assert of((renamed[target], renamed[said], k), present_only=present_only) == pytest.approx(
+        of(pair, present_only=present_only)
+    )
 
 
 @given(pairs(), st.data())
@@ -99,7 +111,12 @@ def test_all_wrong_is_0(pair: Pair):
 def test_an_absent_class_costs_a_pooled_macro_average_and_not_that_of_a_fold():
     target = np.array([0, 0, 1, 1])
     pooled, fold = of((target, target, 4)), of((target, target, 4), present_only=True)
-    assert (pooled["macro_f1"], pooled["uar"], fold["macro_f1"], fold["uar"]) == (0.5, 0.5, 1.0, 1.0)
+    assert (pooled["macro_f1"], pooled["uar"], fold["macro_f1"], fold["uar"]) == (
+        0.5,
+        0.5,
+        1.0,
+        1.0,
+    )
 
 
 def test_saying_an_absent_class_costs_the_true_one_its_recall():
@@ -107,7 +124,9 @@ def test_saying_an_absent_class_costs_the_true_one_its_recall():
 
 
 def test_no_rows_at_all_are_0_and_not_a_division_by_zero():
-    assert {name: float(v) for name, v in scores(np.zeros((3, 3))).items()} == dict.fromkeys(NAMES, 0.0)
+    assert {name: float(v) for name, v in scores(np.zeros((3, 3))).items()} == dict.fromkeys(
+        NAMES, 0.0
+    )
 
 
 @given(st.lists(pairs(classes=3), min_size=1, max_size=4), st.booleans())
@@ -118,5 +137,7 @@ def test_a_stack_of_matrices_gives_what_each_gives_alone(stack: list[Pair], pres
 
 
 def test_predictions_that_do_not_match_the_targets_are_refused():
-    with pytest.raises(ValueError, match=r"expected as many predictions as targets, got \(2,\) and \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"expected as many predictions as targets, got \(2,\) and \(3,\)"
+    ):
         confusion(np.array([0, 1, 1]), np.array([0, 1]), 2)

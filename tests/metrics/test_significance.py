@@ -11,24 +11,45 @@ from scipy.stats import t, ttest_rel
 from nverbench.metrics import jackknife as stats
 from nverbench.metrics import scores
 from nverbench.metrics.jackknife import Decisions, Interval, difference, jackknife
-from nverbench.metrics.significance import Comparison, compare, holm, minimum_detectable_difference, p_value, rank_groups
+from nverbench.metrics.significance import (
+    Comparison,
+    compare,
+    holm,
+    minimum_detectable_difference,
+    p_value,
+    rank_groups,
+)
 
 SEEDS = st.integers(0, 10_000)
 
 
-def drawn(seed: int, *, groups: int = 8, n: int = 160, classes: int = 4, replicates: int = 1, right: float = 0.6) -> Decisions:
+def drawn(
+    seed: int,
+    *,
+    groups: int = 8,
+    n: int = 160,
+    classes: int = 4,
+    replicates: int = 1,
+    right: float = 0.6,
+) -> Decisions:
     """Predictions of the same clips, right about ``right`` of the time."""
     target, rng = np.random.default_rng(7).integers(0, classes, n), np.random.default_rng([seed, 1])
-    said = np.where(rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n)))
+    said = np.where(
+        rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n))
+    )
     return Decisions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
 
 
 def renamed(p: Decisions) -> Decisions:
-    return Decisions(p.target, p.predicted, tuple(f"other {9 - int(str(g)[1:])}" for g in p.groups), p.classes)
+    return Decisions(
+        p.target, p.predicted, tuple(f"other {9 - int(str(g)[1:])}" for g in p.groups), p.classes
+    )
 
 
 def permuted(p: Decisions, order: np.ndarray) -> Decisions:
-    return Decisions(p.target[order], p.predicted[:, order], tuple(p.groups[i] for i in order), p.classes)
+    return Decisions(
+        p.target[order], p.predicted[:, order], tuple(p.groups[i] for i in order), p.classes
+    )
 
 
 # a paired difference
@@ -41,9 +62,13 @@ def test_a_system_against_itself_is_a_tie(seed: int, replicates: int):
 
 
 @given(seed=SEEDS, data=st.data())
-def test_a_system_against_its_own_replicates_in_another_order_is_a_tie(seed: int, data: st.DataObject):
+def test_a_system_against_its_own_replicates_in_another_order_is_a_tie(
+    seed: int, data: st.DataObject
+):
     p = drawn(seed, replicates=3)
-    other = Decisions(p.target, p.predicted[data.draw(st.permutations(range(3)))], p.groups, p.classes)
+    other = Decisions(
+        p.target, p.predicted[data.draw(st.permutations(range(3)))], p.groups, p.classes
+    )
     assert compare(p, other) == Comparison(Interval(0.0, 0.0, 0.0, 0.0), 1.0, 0.0)
 
 
@@ -69,7 +94,9 @@ def test_the_order_of_the_rows_and_the_names_of_the_groups_change_nothing(seed: 
     order = np.random.default_rng(seed).permutation(len(a.target))
     assert compare(permuted(a, order), permuted(b, order)) == compare(a, b)
     there = compare(renamed(a), renamed(b))
-    assert (there.difference.value, there.p) == pytest.approx((compare(a, b).difference.value, compare(a, b).p))
+    assert (there.difference.value, there.p) == pytest.approx(
+        (compare(a, b).difference.value, compare(a, b).p)
+    )
 
 
 def test_the_p_value_of_accuracy_over_equal_groups_is_that_of_a_paired_t_test_of_their_means():
@@ -96,7 +123,10 @@ def test_fewer_than_five_groups_make_no_claim(groups: int):
 
 
 def test_without_groups_clips_are_the_unit():
-    a, b = (Decisions(p.target, p.predicted, (None,) * len(p.groups), p.classes) for p in (drawn(0), drawn(1)))
+    a, b = (
+        Decisions(p.target, p.predicted, (None,) * len(p.groups), p.classes)
+        for p in (drawn(0), drawn(1))
+    )
     assert compare(a, b).p == p_value(difference(a, b)["macro_f1"], 160)
 
 
@@ -123,10 +153,16 @@ def test_the_best_row_is_first_and_places_have_no_gaps(skills: list[float], seed
 @settings(max_examples=40)
 def test_places_are_those_of_a_plain_loop(skills: list[float], seed: int):
     rows = table(skills, seed)
-    expected, remaining, place = {}, sorted(rows, key=lambda name: -jackknife(rows[name])["macro_f1"].value), 1
+    expected, remaining, place = (
+        {},
+        sorted(rows, key=lambda name: -jackknife(rows[name])["macro_f1"].value),
+        1,
+    )
     while remaining:
         best, *others = remaining
-        adjusted = dict(zip(others, holm([compare(rows[best], rows[o]).p or 0.0 for o in others]), strict=True))
+        adjusted = dict(
+            zip(others, holm([compare(rows[best], rows[o]).p or 0.0 for o in others]), strict=True)
+        )
         remaining = [o for o in others if adjusted[o] < 0.05]
         expected |= {name: place for name in (best, *others) if name not in remaining}
         place += 1
@@ -135,11 +171,17 @@ def test_places_are_those_of_a_plain_loop(skills: list[float], seed: int):
 
 @given(skills=SKILLS, seed=st.integers(0, 500), data=st.data())
 @settings(max_examples=25)
-def test_places_do_not_depend_on_the_order_of_rows_or_clips_or_on_names_of_groups(skills: list[float], seed: int, data: st.DataObject):
+def test_places_do_not_depend_on_the_order_of_rows_or_clips_or_on_names_of_groups(
+    skills: list[float], seed: int, data: st.DataObject
+):
     rows = table(skills, seed)
     order = np.random.default_rng(seed).permutation(160)
-    assert rank_groups({name: rows[name] for name in data.draw(st.permutations(sorted(rows)))}) == rank_groups(rows)
-    assert rank_groups({name: permuted(renamed(row), order) for name, row in rows.items()}) == rank_groups(rows)
+    assert rank_groups(
+        {name: rows[name] for name in data.draw(st.permutations(sorted(rows)))}
+    ) == rank_groups(rows)
+    assert rank_groups(
+        {name: permuted(renamed(row), order) for name, row in rows.items()}
+    ) == rank_groups(rows)
 
 
 def test_the_same_row_twice_shares_a_place():
@@ -155,7 +197,9 @@ def test_fewer_than_five_groups_have_no_places():
     assert rank_groups(table([0.9, 0.3], groups=4)) == {"row 0": None, "row 1": None}
 
 
-@pytest.mark.parametrize("change", ["fewer clips", "other labels", "other groups", "another label set"])
+@pytest.mark.parametrize(
+    "change", ["fewer clips", "other labels", "other groups", "another label set"]
+)
 def test_a_row_over_other_clips_has_no_place(change: str):
     rows = table([0.9, 0.3], groups=20)
     p = rows["row 0"]

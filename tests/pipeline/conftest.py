@@ -1,4 +1,6 @@
-"""A bench for planning: parts that must never be built, empty files for clips, and a registry of its own."""
+"""A bench for planning: parts that must never be built, empty files for clips, and a registry of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def loaded(ctx: Any, *, layer: int = -1) -> Any:
 
 @dataclass
 class Bench:
-    """Four backbones (cow lacks its weights), two heads, a pair, three datasets of empty files, and a registry of its own."""
+    """Four backbones (cow lacks its weights), two heads, a pair, three datasets of empty files, and
+    a registry of its own.
+    """
 
     root: Path
     rules: Registry
@@ -53,13 +57,17 @@ class Bench:
         for kind, parts in self.parts.items():
             exec(f"def hook(): return parts_{kind}", space := {f"parts_{kind}": parts})
             setattr(module, f"nverbench_{kind}", hookimpl(space["hook"]))
-        return discovery.discover(disabled=["nverbench"], extra=[(Origin("toys", "toy-parts", version), module)])
+        return discovery.discover(
+            disabled=["nverbench"], extra=[(Origin("toys", "toy-parts", version), module)]
+        )
 
     def plan(self, **asked: Any) -> Plan:
         return plan(self.rules, self.catalog(), Selection(**asked))
 
     def only(self, **asked: Any) -> Any:
-        (job,) = self.plan(**{"backbones": ("ant",), "fusions": ("head",), "datasets": ("toys",), **asked}).jobs
+        (job,) = self.plan(
+            **{"backbones": ("ant",), "fusions": ("head",), "datasets": ("toys",), **asked}
+        ).jobs
         return job
 
     def write(self, name: str, speakers: int) -> Callable[..., list[Clip]]:
@@ -72,7 +80,12 @@ class Bench:
 
 def toy_clips(folder: Path, speakers: int) -> Callable[..., list[Clip]]:
     def load(root: Path | None, *, take: int = 0) -> list[Clip]:
-        return [Clip(f"s{s}/{c}{i}", folder / f"s{s}-{c}{i}", c, f"s{s}") for s in range(speakers) for c in "xy" for i in range(3)]
+        return [
+            Clip(f"s{s}/{c}{i}", folder / f"s{s}-{c}{i}", c, f"s{s}")
+            for s in range(speakers)
+            for c in "xy"
+            for i in range(3)
+        ]
 
     return load
 
@@ -90,9 +103,14 @@ def bench(tmp_path: Path) -> Bench:
     source = Source(address="https://example.org/cow", licence="MIT", size=5_000_000)
     facts: dict[str, Any] = {"family": "features", "frame_dim": 4, "dim": 4, "load": loaded}
     parts: dict[str, list[Any]] = {
-        "backbones": [Backbone(name="ant", **facts), Backbone(name="bee", **facts), Backbone(name="cow", weights=source, **facts)],
+        "backbones": [
+            Backbone(name="ant", **facts),
+            Backbone(name="bee", **facts),
+            Backbone(name="cow", weights=source, **facts),
+        ],
         "datasets": [
-            Dataset(name=n, load=toy_clips(write(tmp_path / n, k), k), label_card=card) for n, k in (("toys", 6), ("demo", 6), ("few", 3))
+            Dataset(name=n, load=toy_clips(write(tmp_path / n, k), k), label_card=card)
+            for n, k in (("toys", 6), ("demo", 6), ("few", 3))
         ],
         "fusions": [
             Fusion(name="head", arity=(1, 1), build=build, default_loss="plain"),

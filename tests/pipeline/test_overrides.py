@@ -1,4 +1,6 @@
-"""What a command line changes makes a row unofficial: decided once, from a plan's words or from a result's identity."""
+"""What a command line changes makes a row unofficial: decided once, from a plan's words or from a
+result's identity.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,16 @@ PROTOCOL = registry.load().protocol("nver-1")
 USUAL = Conditions("speaker", PROTOCOL.selection)
 
 
-def found(run: Conditions, *, entry: Entry = ENTRY, loss: str = "cross-entropy", usual: str | None = "speaker") -> list[str]:
-    return overrides(entry, PROTOCOL, run, loss=PartRef(loss), default_loss="cross-entropy", usual_folds=usual)
+def found(
+    run: Conditions,
+    *,
+    entry: Entry = ENTRY,
+    loss: str = "cross-entropy",
+    usual: str | None = "speaker",
+) -> list[str]:
+    return overrides(
+        entry, PROTOCOL, run, loss=PartRef(loss), default_loss="cross-entropy", usual_folds=usual
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,8 +48,12 @@ def test_each_condition_that_differs_is_named(run: Conditions, reason: str) -> N
 
 def test_nothing_is_overridden_where_nothing_differs() -> None:
     assert found(USUAL) == []
-    assert found(replace(USUAL, folds="cross")) == []  # the one way to train on one corpus and test on another
-    assert found(replace(USUAL, folds="random"), usual=None) == []  # few groups: a plan takes what they allow
+    assert (
+        found(replace(USUAL, folds="cross")) == []
+    )  # the one way to train on one corpus and test on another
+    assert (
+        found(replace(USUAL, folds="random"), usual=None) == []
+    )  # few groups: a plan takes what they allow
 
 
 def test_another_loss_is_named_unless_the_entry_says_it() -> None:

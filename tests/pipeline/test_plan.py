@@ -27,22 +27,43 @@ def pairs(planned: Plan) -> list[tuple[str, ...]]:
 def readme(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NVERBENCH_HOME", str(tmp_path_factory.mktemp("readme")))
-        return plan(registry.load(), discovery.discover(), Selection(backbones=("audio-mamba-tiny",), fusions=("reno",)))
+        return plan(
+            registry.load(),
+            discovery.discover(),
+            Selection(backbones=("audio-mamba-tiny",), fusions=("reno",)),
+        )
 
 
 def test_the_readmes_command_runs_four_demo_jobs_and_skips_twelve_entries(readme: Plan) -> None:
     assert (len(readme.jobs), len(readme.skips)) == (4, 12)
-    assert all(job.entry.demo and job.control and job.standing.level == "unofficial" for job in readme.jobs)
+    assert all(
+        job.entry.demo and job.control and job.standing.level == "unofficial" for job in readme.jobs
+    )
     partners = [[str(b) for b in job.backbones] for job in readme.jobs]
-    wanted = [["audio-mamba-tiny:untrained", f"{n}:untrained"] for n in ("wavlm-base", "wav2vec2-base", "unispeech-sat-base", "hubert-base")]
+    wanted = [
+        ["audio-mamba-tiny:untrained", f"{n}:untrained"]
+        for n in ("wavlm-base", "wav2vec2-base", "unispeech-sat-base", "hubert-base")
+    ]
     assert partners == wanted
 
 
 def test_the_readmes_command_names_each_missing_thing_once_with_how_to_get_it(readme: Plan) -> None:
     missing = {m.what: str(m) for m in readme.missing}
-    weights = {f"weights {n}" for n in ("audio-mamba-tiny", "wavlm-base", "wav2vec2-base", "unispeech-sat-base", "hubert-base")}
+    weights = {
+        f"weights {n}"
+        for n in (
+            "audio-mamba-tiny",
+            "wavlm-base",
+            "wav2vec2-base",
+            "unispeech-sat-base",
+            "hubert-base",
+        )
+    }
     assert set(missing) == weights | {"corpus asvp-esd", "corpus jnv", "corpus vivae"}
-    assert all(f"nverbench data get {name}" in missing[f"corpus {name}"] for name in ("asvp-esd", "jnv", "vivae"))
+    assert all(
+        f"nverbench data get {name}" in missing[f"corpus {name}"]
+        for name in ("asvp-esd", "jnv", "vivae")
+    )
     assert len(missing) == len(readme.missing)
     assert "nverbench weights add audio-mamba-tiny PATH" in missing["weights audio-mamba-tiny"]
     assert "hf:microsoft/wavlm-base, 378.0 MB, licence" in missing["weights wavlm-base"]
@@ -52,13 +73,20 @@ def test_the_readmes_command_names_each_missing_thing_once_with_how_to_get_it(re
 
 
 @pytest.mark.parametrize("given", [("ant", "bee"), ("bee", "ant")])
-def test_two_backbones_mean_exactly_that_pair_in_its_registered_order(bench: Any, given: tuple[str, ...]) -> None:
-    assert pairs(bench.plan(backbones=given)) == [("bee", "ant"), ("bee", "ant")]  # the entry and its ablation
+def test_two_backbones_mean_exactly_that_pair_in_its_registered_order(
+    bench: Any, given: tuple[str, ...]
+) -> None:
+    assert pairs(bench.plan(backbones=given)) == [
+        ("bee", "ant"),
+        ("bee", "ant"),
+    ]  # the entry and its ablation
     assert pairs(bench.plan(backbones=given, fusions=("pair",))) == [("bee", "ant")]
 
 
 @pytest.mark.parametrize("given", [("ant", "bee"), ("bee", "ant")])
-def test_an_unregistered_combination_of_a_registered_pair_keeps_its_order(bench: Any, given: tuple[str, ...]) -> None:
+def test_an_unregistered_combination_of_a_registered_pair_keeps_its_order(
+    bench: Any, given: tuple[str, ...]
+) -> None:
     job = bench.only(backbones=given, fusions=("pair:width=8",))
     assert job.entry.backbones == ("bee", "ant")
 
@@ -77,11 +105,18 @@ def test_without_filters_every_registered_entry_is_meant(bench: Any) -> None:
 
 def test_a_loss_selects_the_ablation_and_what_has_it_by_default(bench: Any) -> None:
     planned = bench.plan(losses=("plain",))
-    assert {(j.entry.grid, str(j.loss_reference)) for j in planned.jobs} == {("heads", "plain"), ("ablation", "plain")}
+    assert {(j.entry.grid, str(j.loss_reference)) for j in planned.jobs} == {
+        ("heads", "plain"),
+        ("ablation", "plain"),
+    }
 
 
 def test_cross_entropy_selects_the_ablation_entries_of_the_real_registry() -> None:
-    planned = plan(registry.load(), discovery.discover(), Selection(fusions=("reno",), losses=("cross-entropy",)))
+    planned = plan(
+        registry.load(),
+        discovery.discover(),
+        Selection(fusions=("reno",), losses=("cross-entropy",)),
+    )
     assert {s.entry.grid for s in planned.skips} == {"reno-without-loss"}
     assert len(planned.skips) == 54  # 18 pairs x 3 corpora
 
@@ -93,7 +128,10 @@ def test_a_combination_named_in_full_runs_unofficially(bench: Any) -> None:
 
 
 def test_a_combination_that_is_neither_registered_nor_in_full_is_refused(bench: Any) -> None:
-    with pytest.raises(UsageError, match="no registered entry matches; name --backbone, --fusion and --dataset in full"):
+    with pytest.raises(
+        UsageError,
+        match="no registered entry matches; name --backbone, --fusion and --dataset in full",
+    ):
         bench.plan(backbones=("ant",), datasets=("few",))
 
 
@@ -107,13 +145,24 @@ def test_a_combination_that_is_neither_registered_nor_in_full_is_refused(bench: 
         ({"protocol": "nver-2"}, "no protocol named 'nver-2' in the registry; did you mean nver-1"),
         ({"fusions": ("head:wdith=8",)}, "fusion head has no option 'wdith'; did you mean width"),
         ({"fusions": ("head:width=wide",)}, "option width: expected a whole number, got 'wide'"),
-        ({"backbones": ("ant", "bee", "cow"), "fusions": ("pair",), "datasets": ("toys",)}, "fusion pair takes 2 backbones, 3 given"),
-        ({"backbones": ("ant",), "fusions": ("pair",), "datasets": ("few",)}, r"pair takes 2 backbones, 1 given \(ant\); add a --backbone"),
-        ({"backbones": ("ant", "bee"), "fusions": ("head",), "datasets": ("toys",)}, "head takes 1 backbone, 2 given .*name fewer"),
+        (
+            {"backbones": ("ant", "bee", "cow"), "fusions": ("pair",), "datasets": ("toys",)},
+            "fusion pair takes 2 backbones, 3 given",
+        ),
+        (
+            {"backbones": ("ant",), "fusions": ("pair",), "datasets": ("few",)},
+            r"pair takes 2 backbones, 1 given \(ant\); add a --backbone",
+        ),
+        (
+            {"backbones": ("ant", "bee"), "fusions": ("head",), "datasets": ("toys",)},
+            "head takes 1 backbone, 2 given .*name fewer",
+        ),
         ({"backbones": ("ant", "bee"), "fusions": ("head",)}, "head takes 1 backbone, 2 given"),
     ],
 )
-def test_a_name_or_a_number_that_does_not_fit_is_a_usage_error(bench: Any, asked: dict[str, Any], words: str) -> None:
+def test_a_name_or_a_number_that_does_not_fit_is_a_usage_error(
+    bench: Any, asked: dict[str, Any], words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
         bench.plan(**asked)
 
@@ -122,14 +171,26 @@ def test_a_name_or_a_number_that_does_not_fit_is_a_usage_error(bench: Any, asked
 
 
 def test_a_loss_that_needs_views_skips_a_fusion_that_gives_none(bench: Any) -> None:
-    (skip,) = [s for s in bench.plan(fusions=("seer",), backbones=("ant",)).skips if not s.entry.demo]
-    assert skip.reasons == ("loss views needs aligned views, and fusion seer gives none; use cross-entropy",)
+    (skip,) = [
+        s for s in bench.plan(fusions=("seer",), backbones=("ant",)).skips if not s.entry.demo
+    ]
+    assert skip.reasons == (
+        "loss views needs aligned views, and fusion seer gives none; use cross-entropy",
+    )
 
 
 def test_a_fusion_over_time_names_the_option_that_helps(bench: Any) -> None:
-    bench.swap("backbones", "ant", time_local=lambda options: options["layer"] == 3, time_local_hint="use layer=3")
+    bench.swap(
+        "backbones",
+        "ant",
+        time_local=lambda options: options["layer"] == 3,
+        time_local_hint="use layer=3",
+    )
     (skip,) = bench.plan(backbones=("ant",), fusions=("timed",), datasets=("toys",)).skips
-    assert skip.reasons[0] == "fusion timed uses time, and the frames of ant are not local in time; use layer=3"
+    assert (
+        skip.reasons[0]
+        == "fusion timed uses time, and the frames of ant are not local in time; use layer=3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,7 +202,9 @@ def test_a_fusion_over_time_names_the_option_that_helps(bench: Any) -> None:
         (Recipe(unit="conversation"), "must want frames"),
     ],
 )
-def test_a_recipe_that_this_version_cannot_honour_is_skipped_and_never_trained_otherwise(bench: Any, recipe: Recipe, words: str) -> None:
+def test_a_recipe_that_this_version_cannot_honour_is_skipped_and_never_trained_otherwise(
+    bench: Any, recipe: Recipe, words: str
+) -> None:
     bench.swap("fusions", "head", recipe=recipe)
     planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",))
     assert planned.jobs == ()
@@ -151,13 +214,18 @@ def test_a_recipe_that_this_version_cannot_honour_is_skipped_and_never_trained_o
 def test_whole_conversations_need_a_corpus_that_has_them(bench: Any) -> None:
     bench.swap("fusions", "timed", recipe=Recipe(unit="conversation"))
     (skip,) = bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",)).skips
-    assert skip.reasons == ("fusion timed trains on whole conversations, and dataset toys has single clips",)
+    assert skip.reasons == (
+        "fusion timed trains on whole conversations, and dataset toys has single clips",
+    )
 
 
 def test_a_head_takes_the_scored_turns_of_conversations_one_by_one(bench: Any) -> None:
     talk(bench)
     (job,) = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",)).jobs
-    assert [len(job.corpus.heard), len(job.corpus.clips)] == [len(job.corpus.clips) + 1, len(job.corpus.clips)]
+    assert [len(job.corpus.heard), len(job.corpus.clips)] == [
+        len(job.corpus.clips) + 1,
+        len(job.corpus.clips),
+    ]
 
 
 def test_folds_that_cut_conversations_apart_are_refused_by_name(bench: Any) -> None:
@@ -168,18 +236,33 @@ def test_folds_that_cut_conversations_apart_are_refused_by_name(bench: Any) -> N
     assert len(bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",)).jobs) == 1
 
 
-@pytest.mark.parametrize(("asked", "said"), [({"shuffle": "intra"}, "train shuffle=intra"), ({"storage": "float16"}, "frames stored as float16")])
-def test_a_shuffle_or_half_the_disk_is_a_row_of_its_own_and_unofficial(bench: Any, asked: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"shuffle": "intra"}, "train shuffle=intra"),
+        ({"storage": "float16"}, "frames stored as float16"),
+    ],
+)
+def test_a_shuffle_or_half_the_disk_is_a_row_of_its_own_and_unofficial(
+    bench: Any, asked: dict[str, str], said: str
+) -> None:
     talk(bench)
     bench.swap("fusions", "timed", recipe=Recipe(unit="conversation"))
-    plain, other = (bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",), **more).jobs[0] for more in ({}, asked))
+    plain, other = (
+        bench.plan(backbones=("bee",), fusions=("timed",), datasets=("toys",), **more).jobs[0]
+        for more in ({}, asked)
+    )
     assert plain.id != other.id
     assert f"overridden: {said}" in other.standing.reasons
 
 
 def test_turns_can_be_shuffled_only_where_they_are_heard_together(bench: Any) -> None:
-    (skip,) = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",), shuffle="intra").skips
-    assert skip.reasons == ("fusion head hears one clip at a time: there is no order of turns to shuffle",)
+    (skip,) = bench.plan(
+        backbones=("ant",), fusions=("head",), datasets=("toys",), shuffle="intra"
+    ).skips
+    assert skip.reasons == (
+        "fusion head hears one clip at a time: there is no order of turns to shuffle",
+    )
 
 
 def talk(bench: Any) -> None:
@@ -190,21 +273,32 @@ def talk(bench: Any) -> None:
         clips = sorted(load(root), key=lambda c: c.id)
         for number, clip in enumerate(clips):
             yield replace(clip, conversation=f"talk {clip.unit}", turn=number)
-        yield replace(clips[0], id="unscored", label=None, conversation=f"talk {clips[0].unit}", turn=len(clips))
+        yield replace(
+            clips[0],
+            id="unscored",
+            label=None,
+            conversation=f"talk {clips[0].unit}",
+            turn=len(clips),
+        )
 
-    bench.swap("datasets", "toys", task="conversation", load=turns, folds=("leave-one-group-out", "random"))
+    bench.swap(
+        "datasets", "toys", task="conversation", load=turns, folds=("leave-one-group-out", "random")
+    )
 
 
 def test_skips_share_what_is_missing(bench: Any) -> None:
     planned = bench.plan(backbones=("cow",))
     assert [len(s.missing) for s in planned.skips] == [1, 1]
     assert [str(m) for m in planned.missing] == [
-        "weights cow is missing: source https://example.org/cow, 5.0 MB, licence MIT; nverbench weights get cow (or run with --download)"
+        "weights cow is missing: source https://example.org/cow, 5.0 MB, licence MIT; nverbench"
+        " weights get cow (or run with --download)"
     ]
 
 
 def test_demo_entries_run_only_where_no_real_entry_can(bench: Any) -> None:
-    assert {j.entry.grid for j in bench.plan(backbones=("ant",), fusions=("head",)).jobs} == {"heads"}
+    assert {j.entry.grid for j in bench.plan(backbones=("ant",), fusions=("head",)).jobs} == {
+        "heads"
+    }
     shutil.rmtree(bench.root / "toys")
     bench.swap("datasets", "toys", corpus="toys")
     planned = bench.plan(backbones=("ant",), fusions=("head",))
@@ -222,7 +316,9 @@ def test_untrained_makes_a_control_of_backbones_that_have_weights(bench: Any) ->
 
 def test_a_checkpoint_that_is_not_there_is_said(bench: Any) -> None:
     with pytest.raises(ArtifactError, match=r"backbone cow: weights=.*none.pth does not exist"):
-        bench.plan(backbones=(f"cow:weights={bench.root}/none.pth",), fusions=("head",), datasets=("toys",))
+        bench.plan(
+            backbones=(f"cow:weights={bench.root}/none.pth",), fusions=("head",), datasets=("toys",)
+        )
 
 
 # --- folds
@@ -237,7 +333,10 @@ def test_too_few_speakers_for_the_default_are_said_and_cut_otherwise(bench: Any)
 @pytest.mark.parametrize(
     ("folds", "words"),
     [
-        ("speaker", "cannot cut 3 groups into 5 speaker-disjoint folds; leave-one-group-out and random can"),
+        (
+            "speaker",
+            "cannot cut 3 groups into 5 speaker-disjoint folds; leave-one-group-out and random can",
+        ),
         ("official", "dataset few cannot be cut by official; it offers speaker, random"),
         ("holdout=s9", "holdout=s9: no such group; the groups are s0, s1, s2"),
     ],
@@ -249,12 +348,20 @@ def test_a_dataset_that_cannot_be_cut_so_says_what_can(bench: Any, folds: str, w
 
 def test_a_registered_entry_that_cannot_be_cut_is_a_skip(bench: Any) -> None:
     bench.swap("datasets", "toys", load=bench.write("fewer", 3))
-    reasons = {s.reasons for s in bench.plan(backbones=("ant",), fusions=("head",), folds=("speaker",)).skips if isinstance(s, Skip)}
-    assert ("cannot cut 3 groups into 5 speaker-disjoint folds; leave-one-group-out and random can",) in reasons
+    reasons = {
+        s.reasons
+        for s in bench.plan(backbones=("ant",), fusions=("head",), folds=("speaker",)).skips
+        if isinstance(s, Skip)
+    }
+    assert (
+        "cannot cut 3 groups into 5 speaker-disjoint folds; leave-one-group-out and random can",
+    ) in reasons
 
 
 def test_two_kinds_of_folds_are_two_jobs(bench: Any) -> None:
-    planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",), folds=("speaker", "random"))
+    planned = bench.plan(
+        backbones=("ant",), fusions=("head",), datasets=("toys",), folds=("speaker", "random")
+    )
     assert [j.cut.kind for j in planned.jobs] == ["speaker", "random"]
     assert len({j.id for j in planned.jobs}) == 2
 
@@ -264,11 +371,15 @@ def test_two_kinds_of_folds_are_two_jobs(bench: Any) -> None:
 
 def test_the_same_backbone_twice_is_not_a_pair_with_another(bench: Any) -> None:
     planned = bench.plan(backbones=("ant", "ant"), fusions=("pair",), datasets=("toys",))
-    assert {e.backbones for e in [*(j.entry for j in planned.jobs), *(s.entry for s in planned.skips)]} == {("ant", "ant")}
+    assert {
+        e.backbones for e in [*(j.entry for j in planned.jobs), *(s.entry for s in planned.skips)]
+    } == {("ant", "ant")}
 
 
 def test_every_loss_named_in_full_runs(bench: Any) -> None:
-    planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("toys",), losses=("plain", "plain:width=8"))
+    planned = bench.plan(
+        backbones=("ant",), fusions=("head",), datasets=("toys",), losses=("plain", "plain:width=8")
+    )
     assert sorted(str(j.loss_reference) for j in planned.jobs) == ["plain", "plain:width=8"]
 
 

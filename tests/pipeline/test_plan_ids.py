@@ -1,4 +1,6 @@
-"""A job's id: everything that could change a number is in it, nothing else, and no torch is needed to know it."""
+"""A job's id: everything that could change a number is in it, nothing else, and no torch is needed
+to know it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ def relabelled(bench: Any) -> None:
     def other(root: Any, *, take: int = 0) -> Any:
         from dataclasses import replace
 
-        return [replace(c, label={"x": "y", "y": "x"}[c.label]) if c.speaker == "s0" else c for c in load(root)]
+        return [
+            replace(c, label={"x": "y", "y": "x"}[c.label]) if c.speaker == "s0" else c
+            for c in load(root)
+        ]
 
     bench.swap("datasets", "toys", load=other)
 
@@ -73,7 +78,9 @@ def test_the_id_changes_with_every_ingredient(bench: Any, change: Callable[[Any]
 
 def test_the_id_changes_with_the_version_of_a_plugin(bench: Any) -> None:
     asked = Selection(backbones=("ant",), fusions=("head",), datasets=("toys",))
-    first, second = (plan(bench.rules, bench.catalog(version), asked).jobs[0].id for version in ("1.0", "1.1"))
+    first, second = (
+        plan(bench.rules, bench.catalog(version), asked).jobs[0].id for version in ("1.0", "1.1")
+    )
     assert first != second
 
 
@@ -98,7 +105,10 @@ def test_the_id_changes_with_the_revision_of_a_backbone_that_has_weights(bench: 
 
 def test_untrained_weights_are_another_job(bench: Any) -> None:
     (bench.root / "a.pth").write_text("one")
-    assert bench.only(backbones=("cow",), untrained=True).id != bench.only(backbones=(f"cow:weights={bench.root}/a.pth",)).id
+    assert (
+        bench.only(backbones=("cow",), untrained=True).id
+        != bench.only(backbones=(f"cow:weights={bench.root}/a.pth",)).id
+    )
 
 
 @pytest.mark.parametrize("same", ["ant:layer=-1", "ant"])
@@ -152,7 +162,13 @@ print(jobs[0].id, sorted({"torch", "torchaudio", "transformers", "mlflow"} & set
 
 def test_an_id_is_known_without_torch_and_is_the_same_in_every_process() -> None:
     runs = [
-        subprocess.run([sys.executable, "-c", SILENT], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", SILENT],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1]

@@ -1,4 +1,6 @@
-"""Plans of many entries: nothing is worked out twice, and no entry's jobs depend on what is planned beside it."""
+"""Plans of many entries: nothing is worked out twice, and no entry's jobs depend on what is planned
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,20 @@ MANY = 40
 
 @pytest.fixture
 def many(bench: Any) -> Any:
-    """The bench with 40 entries more than it had: two backbones, ten widths of a head and ten of what hears frames."""
+    """The bench with 40 entries more than it had: two backbones, ten widths of a head and ten of
+    what hears frames.
+    """
     entry = next(e for e in bench.rules.entries if e.grid == "heads")
-    named = [(b, f"{f}:width={5 + n}") for n in range(10) for b in ("ant", "bee") for f in ("head", "timed")]
-    more = [dataclasses.replace(entry, backbones=(backbone,), fusion=fusion) for backbone, fusion in named]
+    named = [
+        (b, f"{f}:width={5 + n}")
+        for n in range(10)
+        for b in ("ant", "bee")
+        for f in ("head", "timed")
+    ]
+    more = [
+        dataclasses.replace(entry, backbones=(backbone,), fusion=fusion)
+        for backbone, fusion in named
+    ]
     bench.rules = dataclasses.replace(bench.rules, entries=tuple(more))
     return bench
 
@@ -43,8 +55,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, name, counting)
 
-    for module, name in ((assign, "make_folds"), (assign, "default_kind"), (artifacts, "find_weights"), (paths, "read_state"), (plan, "resolve"),
-                         (selection, "resolve")):  # fmt: skip
+    for module, name in (
+        (assign, "make_folds"),
+        (assign, "default_kind"),
+        (artifacts, "find_weights"),
+        (paths, "read_state"),
+        (plan, "resolve"),
+        (selection, "resolve"),
+    ):
         count(module, name)
     return counted
 
@@ -92,7 +110,9 @@ def test_needs_are_those_of_the_entries_of_the_store_each_counted_once(many: Any
     jobs = many.plan().jobs
     found = list(needs(jobs))
     assert len(found) == len(jobs)
-    assert sum(len(fresh) for *_, fresh, _ in found) == len({key for job in jobs for b in job.backbones for key in job.wanted(b)})
+    assert sum(len(fresh) for *_, fresh, _ in found) == len(
+        {key for job in jobs for b in job.backbones for key in job.wanted(b)}
+    )
     assert sum(bool(fresh) for *_, fresh, _ in found) == 4  # two backbones, pooled and frames
 
 

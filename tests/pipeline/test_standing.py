@@ -1,4 +1,6 @@
-"""What a row is worth: official when everything matches the registry, and every reason against it is said."""
+"""What a row is worth: official when everything matches the registry, and every reason against it
+is said.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,22 @@ from nverbench.registry import DatasetPin, Entry, Registry, load
 
 PACKAGED = load()
 ENTRY = Entry(("net",), "linear", None, "corpus", grid="a-grid")
-DATASET = Dataset(name="corpus", load=lambda root: [], label_card=LabelCard(kind="portrayed", setting="acted"))
+DATASET = Dataset(
+    name="corpus", load=lambda root: [], label_card=LabelCard(kind="portrayed", setting="acted")
+)
 CUT = FoldSet("speaker", (), "c" * 64, ())
-CORPUS = Corpus(DATASET, PartRef("corpus"), (Clip("a", Path("a"), "joy"),), ("anger", "joy"), {}, "d" * 64, {}, (), (), partial=False)
+CORPUS = Corpus(
+    DATASET,
+    PartRef("corpus"),
+    (Clip("a", Path("a"), "joy"),),
+    ("anger", "joy"),
+    {},
+    "d" * 64,
+    {},
+    (),
+    (),
+    partial=False,
+)
 PIN = DatasetPin(source="here", licence="MIT", digest="d" * 64, folds={"speaker": "c" * 64})
 
 
@@ -44,15 +59,31 @@ def registry(pin: DatasetPin | None = PIN) -> Registry:
 
 
 def judged(
-    *, entry: Entry = ENTRY, rules: Registry | None = None, protocol: str = "nver-1", backbones: Sequence[PlannedBackbone] | None = None,
-    corpus: Corpus = CORPUS, cut: FoldSet = CUT, lock: dict[str, Any] | None = None, overridden: Sequence[str] = (), seeds: int = 5,
+    *,
+    entry: Entry = ENTRY,
+    rules: Registry | None = None,
+    protocol: str = "nver-1",
+    backbones: Sequence[PlannedBackbone] | None = None,
+    corpus: Corpus = CORPUS,
+    cut: FoldSet = CUT,
+    lock: dict[str, Any] | None = None,
+    overridden: Sequence[str] = (),
+    seeds: int = 5,
     transductive: bool = False,
-) -> Standing:  # fmt: skip
+) -> Standing:
     """The standing of a row that is official unless something is changed."""
     return judge(
-        entry, rules or registry(), protocol, backbones or [planned()], corpus, cut, lock or {},
-        overridden=overridden, seeds=seeds, transductive=transductive,
-    )  # fmt: skip
+        entry,
+        rules or registry(),
+        protocol,
+        backbones or [planned()],
+        corpus,
+        cut,
+        lock or {},
+        overridden=overridden,
+        seeds=seeds,
+        transductive=transductive,
+    )
 
 
 def test_a_row_that_matches_the_registry_in_everything_is_official():
@@ -73,8 +104,12 @@ UNOFFICIAL: dict[str, dict[str, Any]] = {
     "net:depth=3 has options of its own": {"backbones": [planned("net:depth=3")]},
     "partial copy of corpus": {"corpus": replace(CORPUS, partial=True)},
     "transductive: a prediction depends on other test clips": {"transductive": True},
-    "dataset digest eeeeeeeeeeee is not the registered dddddddddddd": {"corpus": replace(CORPUS, digest="e" * 64)},
-    "fold digest eeeeeeeeeeee is not the registered cccccccccccc": {"cut": replace(CUT, digest="e" * 64)},
+    "dataset digest eeeeeeeeeeee is not the registered dddddddddddd": {
+        "corpus": replace(CORPUS, digest="e" * 64)
+    },
+    "fold digest eeeeeeeeeeee is not the registered cccccccccccc": {
+        "cut": replace(CUT, digest="e" * 64)
+    },
 }
 
 
@@ -102,37 +137,61 @@ CASES = ["no pin", "no dataset digest", "no folds", "folds of another kind"]
 
 
 @pytest.mark.parametrize("pin", UNPINNED, ids=CASES)
-@pytest.mark.parametrize("lock", [{}, {"folds": {"corpus/speaker": ["d" * 64, "c" * 64]}}], ids=["first use", "seen before"])
-def test_a_digest_that_the_registry_lacks_is_provisional(pin: DatasetPin | None, lock: dict[str, Any]):
+@pytest.mark.parametrize(
+    "lock",
+    [{}, {"folds": {"corpus/speaker": ["d" * 64, "c" * 64]}}],
+    ids=["first use", "seen before"],
+)
+def test_a_digest_that_the_registry_lacks_is_provisional(
+    pin: DatasetPin | None, lock: dict[str, Any]
+):
     assert judged(rules=registry(pin), lock=lock) == Standing("provisional", (NO_DIGEST,))
 
 
 @pytest.mark.parametrize("pin", UNPINNED, ids=CASES)
-@pytest.mark.parametrize("seen", [["e" * 64, "c" * 64], ["d" * 64, "e" * 64]], ids=["other clips", "other folds"])
-def test_a_corpus_or_cut_other_than_first_seen_here_is_unofficial(pin: DatasetPin | None, seen: list[str]):
+@pytest.mark.parametrize(
+    "seen", [["e" * 64, "c" * 64], ["d" * 64, "e" * 64]], ids=["other clips", "other folds"]
+)
+def test_a_corpus_or_cut_other_than_first_seen_here_is_unofficial(
+    pin: DatasetPin | None, seen: list[str]
+):
     standing = judged(rules=registry(pin), lock={"folds": {"corpus/speaker": seen}})
-    assert standing == Standing("unofficial", (f"corpus/speaker was first seen here with another digest ({seen[0][:12]})",))
+    assert standing == Standing(
+        "unofficial", (f"corpus/speaker was first seen here with another digest ({seen[0][:12]})",)
+    )
 
 
 def test_the_registry_outweighs_what_was_first_seen_here():
     assert judged(lock={"folds": {"corpus/speaker": ["e" * 64, "e" * 64]}}).level == "official"
 
 
-PAIR = replace(CORPUS, dataset=replace(DATASET, name="a+b"), sides=(CORPUS, replace(CORPUS, dataset=replace(DATASET, name="other"))))
+PAIR = replace(
+    CORPUS,
+    dataset=replace(DATASET, name="a+b"),
+    sides=(CORPUS, replace(CORPUS, dataset=replace(DATASET, name="other"))),
+)
 
 
 def test_a_pair_is_provisional_until_its_own_digests_are_registered():
     lacking = "dataset or fold digest of a+b is not in the registry"
-    assert judged(corpus=PAIR, cut=replace(CUT, kind="cross")) == Standing("provisional", (lacking,))
-    pinned = replace(PACKAGED, datasets={"a+b": PIN.model_copy(update={"folds": {"cross": "c" * 64}})})
+    assert judged(corpus=PAIR, cut=replace(CUT, kind="cross")) == Standing(
+        "provisional", (lacking,)
+    )
+    pinned = replace(
+        PACKAGED, datasets={"a+b": PIN.model_copy(update={"folds": {"cross": "c" * 64}})}
+    )
     assert judged(corpus=PAIR, cut=replace(CUT, kind="cross"), rules=pinned).level == "official"
 
 
 @pytest.mark.parametrize(("place", "name"), [(0, "corpus"), (1, "other")])
-def test_a_pair_with_a_partial_copy_on_either_side_is_unofficial_and_says_which(place: int, name: str):
+def test_a_pair_with_a_partial_copy_on_either_side_is_unofficial_and_says_which(
+    place: int, name: str
+):
     sides = list(PAIR.sides)
     sides[place] = replace(sides[place], partial=True)
-    assert judged(corpus=replace(PAIR, sides=tuple(sides), partial=True)) == Standing("unofficial", (f"partial copy of {name}",))
+    assert judged(corpus=replace(PAIR, sides=tuple(sides), partial=True)) == Standing(
+        "unofficial", (f"partial copy of {name}",)
+    )
 
 
 def test_a_pair_with_a_copy_that_is_not_the_registered_one_is_unofficial():
@@ -142,20 +201,41 @@ def test_a_pair_with_a_copy_that_is_not_the_registered_one_is_unofficial():
 
 
 def test_every_reason_against_a_row_is_said_once_and_no_pending_one():
-    standing = judged(transductive=True, seeds=1, overridden=["dtype float16", "dtype float16"], backbones=[planned("net:untrained")] * 2)
+    standing = judged(
+        transductive=True,
+        seeds=1,
+        overridden=["dtype float16", "dtype float16"],
+        backbones=[planned("net:untrained")] * 2,
+    )
     assert standing == Standing(
         "unofficial",
-        ("overridden: dtype float16", "net:untrained is untrained", "transductive: a prediction depends on other test clips"),
+        (
+            "overridden: dtype float16",
+            "net:untrained is untrained",
+            "transductive: a prediction depends on other test clips",
+        ),
     )
 
 
 def test_all_that_is_pending_is_said():
     standing = judged(seeds=1, backbones=[planned(pinned=False)], rules=registry(None))
-    assert standing == Standing("provisional", ("weights of net are not pinned by the registry", NO_DIGEST, "1 replicate; an official row carries 5"))
+    assert standing == Standing(
+        "provisional",
+        (
+            "weights of net are not pinned by the registry",
+            NO_DIGEST,
+            "1 replicate; an official row carries 5",
+        ),
+    )
 
 
 def test_options_that_the_entry_itself_names_are_official():
-    assert judged(entry=replace(ENTRY, backbones=("net:depth=3",)), backbones=[planned("net:depth=3")]).level == "official"
+    assert (
+        judged(
+            entry=replace(ENTRY, backbones=("net:depth=3",)), backbones=[planned("net:depth=3")]
+        ).level
+        == "official"
+    )
 
 
 def test_a_protocol_that_the_registry_lacks_is_a_users_mistake():
@@ -174,7 +254,9 @@ def test_a_protocol_that_the_registry_lacks_is_a_users_mistake():
         ((), "net", []),
     ],
 )
-def test_weights_that_were_trained_on_the_corpus_itself_are_named(corpora: tuple[str, ...], text: str, heard: list[str]) -> None:
+def test_weights_that_were_trained_on_the_corpus_itself_are_named(
+    corpora: tuple[str, ...], text: str, heard: list[str]
+) -> None:
     part = replace(NET, pretrained_on=corpora)
     dataset = replace(DATASET, name="vocalsound-6", corpus="vocalsound")
     assert heard_in_pretraining([planned(text, part=part)], dataset) == heard

@@ -1,4 +1,6 @@
-"""Broken distributions, really installed, all at once: each harms only itself and is named, while the house works on."""
+"""Broken distributions, really installed, all at once: each harms only itself and is named, while
+the house works on.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ os.environ["STRANGER"] = "secret"
 BROKEN = {
     "raising": "raise RuntimeError('no licence file')",
     "printing": PRINTS,
-    "hanging": "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass",
+    "hanging": (
+        "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n   "
+        "     pass"
+    ),
     "torchy": TORCH,
     "shadowing": loss_of("renyi"),
     "newer": "nverbench_api = '2.0'\n" + loss_of("later"),
@@ -39,12 +44,17 @@ SAID = {
     "raising": "plugin raising of nver-raising 1.0 is in quarantine: RuntimeError: no licence file",
     "hanging": "plugin hanging of nver-hanging 1.0 is in quarantine: its import took more than 1 s",
     "printing": 'plugin printing of nver-printing 1.0 prints "',
-    "warning": 'plugin printing of nver-printing 1.0 warns "UserWarning: you should know" when it is imported',
-    "torchy": "plugin torchy of nver-torchy 1.0 changes environment variables (STRANGER), random state of numpy, default dtype, gradient mode, "
-              "random state of torch (put back) when it is imported",
+    "warning": (
+        'plugin printing of nver-printing 1.0 warns "UserWarning: you should know" when it is'
+        " imported"
+    ),
+    "torchy": (
+        "plugin torchy of nver-torchy 1.0 changes environment variables (STRANGER), random state of"
+        " numpy, default dtype, gradient mode, random state of torch (put back) when it is imported"
+    ),
     "shadowing": "loss renyi is claimed by nverbench",
     "newer": "plugin newer of nver-newer 1.0 is in quarantine: it asks for plugin API 2.0",
-}  # fmt: skip
+}
 STATUS = {
     "nver-raising/raising": "quarantined: RuntimeError: no licence file",
     "nver-printing/printing": "ok",
@@ -65,7 +75,9 @@ protocols:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all of them are installed; the first command, which waits for the hanging one, has been given."""
+    """Where all of them are installed; the first command, which waits for the hanging one, has been
+    given.
+    """
     place = tmp_path_factory.mktemp("third") / "site"
     for name, source in BROKEN.items():
         install(place, name, source)
@@ -106,14 +118,18 @@ def test_the_list_of_plugins_says_how_each_stands(later: Any, handle: str) -> No
     assert (row["distribution"], row["plugin"]) == tuple(handle.split("/"))
 
 
-def test_the_plugin_that_hung_is_not_waited_for_again_and_the_way_to_try_it_is_said(later: Any) -> None:
+def test_the_plugin_that_hung_is_not_waited_for_again_and_the_way_to_try_it_is_said(
+    later: Any,
+) -> None:
     (row,) = [row for row in json.loads(later.stdout) if row["plugin"] == "hanging"]
     assert "on an earlier run" in row["status"]
     assert "nverbench list plugins --retry" in row["status"]
 
 
 def test_doctor_agrees(site: Path, later: Any) -> None:
-    found = json.loads(nverbench(site, "doctor", "--json", NVERBENCH_PLUGIN_SECONDS="1").stdout)["plugins"]
+    found = json.loads(nverbench(site, "doctor", "--json", NVERBENCH_PLUGIN_SECONDS="1").stdout)[
+        "plugins"
+    ]
     assert found == {row["name"]: row["what"] for row in json.loads(later.stdout)}
 
 
@@ -124,12 +140,35 @@ def test_warnings_as_errors_change_nothing(site: Path, first: Any) -> None:
 
 def test_a_job_runs_and_prints_json_only(site: Path, later: Any) -> None:
     (site.parent / "quick.yaml").write_text(QUICK)
-    words = ("--backbone", "logmel-stats", "--fusion", "linear", "--dataset", "vocal-demo", "--registry", "quick.yaml", "--protocol", "quick")
-    ran = nverbench(site, "run", *words, "--loss", "mine", "--json", "--tracking-uri", "sqlite:///m.db", NVERBENCH_PLUGIN_SECONDS="1")
+    words = (
+        "--backbone",
+        "logmel-stats",
+        "--fusion",
+        "linear",
+        "--dataset",
+        "vocal-demo",
+        "--registry",
+        "quick.yaml",
+        "--protocol",
+        "quick",
+    )
+    ran = nverbench(
+        site,
+        "run",
+        *words,
+        "--loss",
+        "mine",
+        "--json",
+        "--tracking-uri",
+        "sqlite:///m.db",
+        NVERBENCH_PLUGIN_SECONDS="1",
+    )
     assert ran.returncode == 0, ran.stderr
     (record,) = [json.loads(line) for line in ran.stdout.splitlines()]
     assert record["entry"]["loss"] == "mine"
-    assert [what for what, said in SAID.items() if what != "hanging" and said not in ran.stderr] == []
+    assert [
+        what for what, said in SAID.items() if what != "hanging" and said not in ran.stderr
+    ] == []
 
 
 def test_the_plugin_that_hung_is_tried_again_on_request(site: Path, later: Any) -> None:
@@ -140,12 +179,24 @@ def test_the_plugin_that_hung_is_tried_again_on_request(site: Path, later: Any) 
 def test_a_distribution_without_metadata_is_unknown_and_the_rest_goes_on(tmp_path: Path) -> None:
     install(tmp_path / "site", "bare", loss_of("mine"), metadata=False)
     ran = nverbench(tmp_path / "site", "list", "losses", "--json")
-    assert (ran.returncode, {"mine", "renyi"} <= {row["name"] for row in json.loads(ran.stdout)}) == (0, True)
+    assert (
+        ran.returncode,
+        {"mine", "renyi"} <= {row["name"] for row in json.loads(ran.stdout)},
+    ) == (0, True)
 
 
 def test_plugins_that_are_left_out_are_listed_as_disabled(site: Path, later: Any) -> None:
-    ran = nverbench(site, "list", "plugins", "--no-plugin", "Nver_Torchy", NVERBENCH_DISABLE_PLUGINS="hanging, raising,printing")
+    ran = nverbench(
+        site,
+        "list",
+        "plugins",
+        "--no-plugin",
+        "Nver_Torchy",
+        NVERBENCH_DISABLE_PLUGINS="hanging, raising,printing",
+    )
     standing = {line.split()[0]: line for line in ran.stdout.splitlines()[1:]}
-    left_out = [standing[f"nver-{name}/{name}"] for name in ("torchy", "hanging", "raising", "printing")]
+    left_out = [
+        standing[f"nver-{name}/{name}"] for name in ("torchy", "hanging", "raising", "printing")
+    ]
     assert [line.endswith("1.0, disabled") for line in left_out] == [True] * 4
     assert "printing" not in ran.stderr

@@ -1,4 +1,6 @@
-"""A plugin's code alone: what it prints, warns, changes and how long it takes is kept from everybody else and named."""
+"""A plugin's code alone: what it prints, warns, changes and how long it takes is kept from
+everybody else and named.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,16 @@ from nverbench.plugin.time_limit import AGAIN, ImportTimeout
 
 def state() -> dict[str, Any]:
     """Everything that is watched."""
-    groups = (process.python_settings, process.logging_settings, process.numpy_settings, process.torch_settings, process.torch_random)
-    return {name: value for group in groups for name, value in process.read(group()).items()} | {"filters": list(warnings.filters)}
+    groups = (
+        process.python_settings,
+        process.logging_settings,
+        process.numpy_settings,
+        process.torch_settings,
+        process.torch_random,
+    )
+    return {name: value for group in groups for name, value in process.read(group()).items()} | {
+        "filters": list(warnings.filters)
+    }
 
 
 CHANGES: dict[str, Callable[[], object]] = {
@@ -39,7 +49,9 @@ CHANGES: dict[str, Callable[[], object]] = {
     "sys.excepthook": lambda: setattr(sys, "excepthook", print),
     "root logger": lambda: logging.basicConfig(level=logging.DEBUG, force=True),
     "signal handlers (SIGINT)": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    "random state of python": random.random,  # a draw always changes it: another test may have left it at any seed
+    "random state of python": (
+        random.random
+    ),  # a draw always changes it: another test may have left it at any seed
     "random state of numpy": np.random.random,
     "numpy's treatment of errors (divide, invalid, over, under)": lambda: np.seterr(all="raise"),
     "random state of torch": lambda: torch.rand(1),
@@ -78,7 +90,9 @@ def test_the_answer_of_code_that_minds_its_own_business_comes_without_remarks():
     assert (outcome.answer, outcome.error, outcome.remarks) == (3, None, [])
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), RecursionError(), BaseException("mine")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), RecursionError(), BaseException("mine")], ids=repr
+)
 def test_whatever_it_raises_stays_inside(error: BaseException):
     def fails() -> None:
         raise error
@@ -111,7 +125,9 @@ def test_what_it_prints_is_cut(capfd: pytest.CaptureFixture[str]):
     assert len(remark) < 200
 
 
-def test_a_handler_that_kept_a_stream_writes_to_the_real_one_later(capsys: pytest.CaptureFixture[str]):
+def test_a_handler_that_kept_a_stream_writes_to_the_real_one_later(
+    capsys: pytest.CaptureFixture[str],
+):
     kept = isolated_call(lambda: sys.stderr, 10.0).answer
     print("later", file=kept)
     assert capsys.readouterr().err == "later\n"
@@ -137,7 +153,12 @@ def test_a_warning_is_named_whatever_the_user_does_with_warnings(action: Any):
 
 
 def test_a_warning_for_developers_is_not_shown_to_users():
-    assert isolated_call(lambda: warnings.warn("soon gone", DeprecationWarning, stacklevel=1), 10.0).remarks == []
+    assert (
+        isolated_call(
+            lambda: warnings.warn("soon gone", DeprecationWarning, stacklevel=1), 10.0
+        ).remarks
+        == []
+    )
 
 
 # the time limit
@@ -156,7 +177,9 @@ def spins() -> None:
         pass
 
 
-@pytest.mark.parametrize("hang", [swallows, spins, lambda: time.sleep(60)], ids=["swallows", "spins", "sleeps"])
+@pytest.mark.parametrize(
+    "hang", [swallows, spins, lambda: time.sleep(60)], ids=["swallows", "spins", "sleeps"]
+)
 def test_code_that_takes_too_long_is_stopped(hang: Callable[[], Any]):
     assert isinstance(isolated_call(hang, 0.05).error, ImportTimeout)
 
@@ -214,7 +237,14 @@ print(outcome.error, outcome.remarks, slowlib.mood)
 """
 
 
-def test_a_library_that_a_plugin_imports_first_is_as_it_was_when_imported_and_its_import_does_not_count(tmp_path: Path):
+def test_a_library_that_a_plugin_imports_first_is_as_it_was_when_imported_and_its_import_does_not_count(
+    tmp_path: Path,
+):
     (tmp_path / "slowlib.py").write_text("import time\ntime.sleep(0.5)\nmood = 'good'\n")
-    ran = subprocess.run([sys.executable, "-c", FRESH.format(folder=str(tmp_path))], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", FRESH.format(folder=str(tmp_path))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert ran.stdout == "None ['changes mood of slowlib (put back)'] good\n"

@@ -26,7 +26,9 @@ def fit(training, streams, target, fold, replicate):
 """
 
 
-def test_what_a_plugin_prints_and_sets_in_a_worker_reaches_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any):
+def test_what_a_plugin_prints_and_sets_in_a_worker_reaches_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+):
     (tmp_path / "loud_in_worker.py").write_text(LOUD)
     monkeypatch.syspath_prepend(tmp_path)
     np.save(tmp_path / "target.npy", np.array([0, 1]))

@@ -1,4 +1,6 @@
-"""Licences in one order: every text that corpora and weights write has its place, and a row says the most restrictive."""
+"""Licences in one order: every text that corpora and weights write has its place, and a row says
+the most restrictive.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,14 @@ from hypothesis import strategies as st
 
 from nverbench import registry
 from nverbench.plugin import discovery
-from nverbench.plugin.licences import UNTRAINED, combined, level, most_restrictive, non_commercial, of_weights
+from nverbench.plugin.licences import (
+    UNTRAINED,
+    combined,
+    level,
+    most_restrictive,
+    non_commercial,
+    of_weights,
+)
 
 DECLARED = "CC BY 4.0 (declared; third-party recordings, consent unknown)"
 UNISPEECH = "see https://github.com/microsoft/UniSpeech/blob/main/LICENSE"
@@ -43,7 +52,9 @@ ORDER = {
     "unknown (see the audio-mamba-official repository)": 7,
     "unknown (weights of one's own)": 7,
 }
-"""Where each text belongs; a new one that a plugin or the registry writes is added here on purpose."""
+"""Where each text belongs; a new one that a plugin or the registry writes is added here on
+purpose.
+"""
 TEXTS = st.lists(st.sampled_from(sorted(ORDER)), min_size=1, max_size=6)
 
 
@@ -58,12 +69,16 @@ def written() -> set[str]:
 
 @given(texts=TEXTS, shuffled=st.randoms(use_true_random=False))
 def test_the_order_they_are_given_in_does_not_matter(texts: list[str], shuffled: object) -> None:
-    assert most_restrictive(texts) == most_restrictive(sorted(texts, key=lambda _: shuffled.random()))  # type: ignore[attr-defined]
+    assert most_restrictive(texts) == most_restrictive(
+        sorted(texts, key=lambda _: shuffled.random())
+    )  # type: ignore[attr-defined]
 
 
 @given(a=TEXTS, b=TEXTS)
 def test_one_more_licence_never_makes_a_row_freer(a: list[str], b: list[str]) -> None:
-    assert ORDER[most_restrictive(a + b)] == max(ORDER[most_restrictive(a)], ORDER[most_restrictive(b)])
+    assert ORDER[most_restrictive(a + b)] == max(
+        ORDER[most_restrictive(a)], ORDER[most_restrictive(b)]
+    )
 
 
 @given(texts=TEXTS)
@@ -81,10 +96,15 @@ def test_every_licence_of_the_registry_and_of_the_plugins_has_its_place(text: st
 @pytest.mark.parametrize("text", sorted(ORDER))
 def test_a_text_has_the_place_it_was_given_on_purpose(text: str) -> None:
     assert level(text) == ORDER[text]
-    assert non_commercial(text) == (ORDER[text] in (4, 5) or "research" in text or "academic" in text)
+    assert non_commercial(text) == (
+        ORDER[text] in (4, 5) or "research" in text or "academic" in text
+    )
 
 
-@pytest.mark.parametrize("text", ["", "proprietary", "see https://example.org/LICENSE", "ask Ann (CC BY 4.0)", "MITRE terms"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "proprietary", "see https://example.org/LICENSE", "ask Ann (CC BY 4.0)", "MITRE terms"],
+)
 def test_what_nobody_classified_counts_as_unknown(text: str) -> None:
     assert level(text) is None
     assert most_restrictive([text, "CC BY-NC-SA 4.0"]) == text
@@ -95,15 +115,26 @@ def test_what_nobody_classified_counts_as_unknown(text: str) -> None:
     ("licences", "phrase"),
     [
         ({"byol-s": "MIT", "vivae": "CC BY-NC 4.0"}, "CC BY-NC 4.0 (vivae)"),
-        ({"byol-s": "MIT", "asvp-esd": DECLARED}, "CC BY 4.0 (asvp-esd: declared; third-party recordings, consent unknown)"),
-        ({"hubert-base": "Apache-2.0", "wav2vec2-base": "Apache-2.0"}, "Apache-2.0 (hubert-base, wav2vec2-base)"),
+        (
+            {"byol-s": "MIT", "asvp-esd": DECLARED},
+            "CC BY 4.0 (asvp-esd: declared; third-party recordings, consent unknown)",
+        ),
+        (
+            {"hubert-base": "Apache-2.0", "wav2vec2-base": "Apache-2.0"},
+            "Apache-2.0 (hubert-base, wav2vec2-base)",
+        ),
         ({"wavlm-base": UNISPEECH, "emogator": "Apache-2.0"}, "CC BY-SA 3.0 (wavlm-base)"),
         ({"byol-s:untrained": UNTRAINED, "table:patients.csv": "unknown"}, "unknown (table)"),
-        ({"audio-mamba-base": "unknown (see there)", "vivae": "CC BY-NC 4.0"}, "unknown (audio-mamba-base: see there); non-commercial (vivae)"),
+        (
+            {"audio-mamba-base": "unknown (see there)", "vivae": "CC BY-NC 4.0"},
+            "unknown (audio-mamba-base: see there); non-commercial (vivae)",
+        ),
         ({}, "unknown"),
     ],
 )
-def test_a_combination_says_its_most_restrictive_licence_and_whose_it_is(licences: dict[str, str], phrase: str) -> None:
+def test_a_combination_says_its_most_restrictive_licence_and_whose_it_is(
+    licences: dict[str, str], phrase: str
+) -> None:
     assert combined(licences) == phrase
 
 

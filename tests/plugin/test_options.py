@@ -1,4 +1,6 @@
-"""References to parts: what is written becomes one canonical text, and every slip is answered with what would have been right."""
+"""References to parts: what is written becomes one canonical text, and every slip is answered with
+what would have been right.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, UsageErr
 from nverbench.plugin.options import PartRef, check_plain, declared, function_of, resolve, split
 
 
-def build(dims: Any, classes: int, *, width: int = 256, rate: float = 0.3, norm: str = "post", bias: bool = True) -> Any: ...
+def build(
+    dims: Any,
+    classes: int,
+    *,
+    width: int = 256,
+    rate: float = 0.3,
+    norm: str = "post",
+    bias: bool = True,
+) -> Any: ...
 
 
 def load(context: Any, *, depth: int = 12) -> Any: ...
@@ -34,11 +44,36 @@ def plain_clips(root: Any) -> Iterable[Clip]: ...
 FUSION = Fusion(name="mix", arity=(1, 2), build=build)
 LOSS = Loss(name="plain", build=build)
 NET = Backbone(name="net", family="mamba", frame_dim=2, dim=2, load=load)
-STORED = Backbone(name="stored", family="features", frame_dim=0, dim=0, lookup=lookup, positional="path", local=("path",))
-CORPUS = Dataset(name="mine", load=clips_of, positional="path", local=("path",), label_card=LabelCard(kind="portrayed", setting="acted"))
-SHARED = Dataset(name="shared", load=clips_of, positional="path", label_card=LabelCard(kind="portrayed", setting="acted"))
-CROSSED = replace(SHARED, name="crossed", load=plain_clips, positional=None, labels=("ang", "afr", "pain"),
-                  common={"ang": "anger", "afr": "fear", "pain": "pain"})  # fmt: skip
+STORED = Backbone(
+    name="stored",
+    family="features",
+    frame_dim=0,
+    dim=0,
+    lookup=lookup,
+    positional="path",
+    local=("path",),
+)
+CORPUS = Dataset(
+    name="mine",
+    load=clips_of,
+    positional="path",
+    local=("path",),
+    label_card=LabelCard(kind="portrayed", setting="acted"),
+)
+SHARED = Dataset(
+    name="shared",
+    load=clips_of,
+    positional="path",
+    label_card=LabelCard(kind="portrayed", setting="acted"),
+)
+CROSSED = replace(
+    SHARED,
+    name="crossed",
+    load=plain_clips,
+    positional=None,
+    labels=("ang", "afr", "pain"),
+    common={"ang": "anger", "afr": "fear", "pain": "pain"},
+)
 
 
 @pytest.mark.parametrize(
@@ -62,18 +97,32 @@ CROSSED = replace(SHARED, name="crossed", load=plain_clips, positional=None, lab
         (SHARED, "shared:some/where", "shared:some/where"),
         (SHARED, "shared:some/where,exclude=b+a", "shared:some/where,exclude=a+b"),
         (SHARED, "shared:some/where,exclude=", "shared:some/where"),
-        (SHARED, "shared:some/where,test=other,exclude=b+a", "shared:some/where,exclude=a+b,test=other"),
+        (
+            SHARED,
+            "shared:some/where,test=other,exclude=b+a",
+            "shared:some/where,exclude=a+b,test=other",
+        ),
         (SHARED, "shared:some/where,test=", "shared:some/where"),
         (CROSSED, "crossed:test=other", "crossed:test=other"),
         (CROSSED, "crossed:test=other,exclude=fear", "crossed:exclude=fear,test=other"),
     ],
 )
-def test_the_canonical_text_is_sorted_without_defaults_and_shows_only_the_last_part_of_a_local_path(part: Any, text: str, canonical: str):
+def test_the_canonical_text_is_sorted_without_defaults_and_shows_only_the_last_part_of_a_local_path(
+    part: Any, text: str, canonical: str
+):
     assert str(resolve(part, text)) == canonical
 
 
-@given(width=st.integers(1, 10**6), rate=st.floats(0, 1), norm=st.sampled_from(("pre", "post")), bias=st.booleans(), order=st.randoms())
-def test_canonical_text_reads_back_as_the_same_reference_whatever_the_order_written(width: int, rate: float, norm: str, bias: bool, order: Any):
+@given(
+    width=st.integers(1, 10**6),
+    rate=st.floats(0, 1),
+    norm=st.sampled_from(("pre", "post")),
+    bias=st.booleans(),
+    order=st.randoms(),
+)
+def test_canonical_text_reads_back_as_the_same_reference_whatever_the_order_written(
+    width: int, rate: float, norm: str, bias: bool, order: Any
+):
     words = [f"width={width}", f"rate={rate!r}", f"norm={norm}", f"bias={bias}"]
     order.shuffle(words)
     reference = resolve(FUSION, "mix:" + ",".join(words))
@@ -87,7 +136,17 @@ def test_canonical_text_reads_back_as_the_same_reference_whatever_the_order_writ
         ("width=7", "width", 7),
         ("rate=7", "rate", 7.0),
         ("norm=7", "norm", "7"),
-        *((f"bias={text}", "bias", value) for text, value in {"YES": True, "on": True, "1": True, "off": False, "0": False, "False": False}.items()),
+        *(
+            (f"bias={text}", "bias", value)
+            for text, value in {
+                "YES": True,
+                "on": True,
+                "1": True,
+                "off": False,
+                "0": False,
+                "False": False,
+            }.items()
+        ),
         ("bias", "bias", True),
         ("norm=", "norm", ""),
         ("norm=a=b", "norm", "a=b"),
@@ -112,16 +171,40 @@ def test_values_take_the_type_of_the_default(word: str, option: str, value: obje
         (FUSION, "mix:width=1,", "fusion mix: an option is empty; write name:key=value"),
         (FUSION, "mix:=1", "an option is empty"),
         (FUSION, "mix:untrained", "fusion mix has no option 'untrained'"),
-        (NET, "net:untrained,weights=a.pth", "backbone net: untrained and weights=PATH contradict each other; give one"),
-        (NET, "net:untrained=perhaps", "backbone net: untrained: expected true or false, got 'perhaps'"),
+        (
+            NET,
+            "net:untrained,weights=a.pth",
+            "backbone net: untrained and weights=PATH contradict each other; give one",
+        ),
+        (
+            NET,
+            "net:untrained=perhaps",
+            "backbone net: untrained: expected true or false, got 'perhaps'",
+        ),
         (STORED, "stored", "backbone stored needs path; write stored:PATH"),
         (STORED, "stored:scale=2", "backbone stored needs path; write stored:PATH"),
         (STORED, "stored:a.npz,path=b.npz", "backbone stored: option path is given twice"),
         (CORPUS, "mine:column=emotion", "dataset mine needs path; write mine:PATH"),
-        (CROSSED, "crossed:test=folder:PATH", "dataset crossed: test=folder:PATH: expected the name of a dataset, without options"),
-        (CROSSED, "crossed:test=other,exclude=ang", "dataset crossed has no common label 'ang' to exclude; did you mean anger"),
-        (CROSSED, "crossed:exclude=anger", "dataset crossed has no label 'anger' to exclude; did you mean ang"),
-        (CROSSED, "crossed:test=other,exclude=anger+fear", "excluding anger, fear leaves 1 of its labels; leave two or more"),
+        (
+            CROSSED,
+            "crossed:test=folder:PATH",
+            "dataset crossed: test=folder:PATH: expected the name of a dataset, without options",
+        ),
+        (
+            CROSSED,
+            "crossed:test=other,exclude=ang",
+            "dataset crossed has no common label 'ang' to exclude; did you mean anger",
+        ),
+        (
+            CROSSED,
+            "crossed:exclude=anger",
+            "dataset crossed has no label 'anger' to exclude; did you mean ang",
+        ),
+        (
+            CROSSED,
+            "crossed:test=other,exclude=anger+fear",
+            "excluding anger, fear leaves 1 of its labels; leave two or more",
+        ),
         (NET, "net:test=other", "backbone net has no option 'test'"),
     ],
 )
@@ -143,14 +226,21 @@ def test_a_required_option_without_a_positional_is_named_with_how_to_write_it():
         resolve(bare, "stored")
 
 
-@given(path=st.text("abc/.,- ", min_size=1).map(str.strip).filter(lambda p: p and not p.startswith(",")))
+@given(
+    path=st.text("abc/.,- ", min_size=1)
+    .map(str.strip)
+    .filter(lambda p: p and not p.startswith(","))
+)
 def test_a_bare_path_may_hold_commas(path: str):
     assert resolve(CORPUS, f"mine:{path},column=x").full == {"path": path, "column": "x"}
 
 
 def test_untrained_and_own_weights_are_no_options_of_the_part():
     reference = resolve(NET, "net:untrained"), resolve(NET, "net:weights=/a/b.pth")
-    assert [(r.untrained, r.weights, dict(r.full)) for r in reference] == [(True, None, {"depth": 12}), (False, "/a/b.pth", {"depth": 12})]
+    assert [(r.untrained, r.weights, dict(r.full)) for r in reference] == [
+        (True, None, {"depth": 12}),
+        (False, "/a/b.pth", {"depth": 12}),
+    ]
 
 
 # identity
@@ -158,13 +248,19 @@ def test_untrained_and_own_weights_are_no_options_of_the_part():
 
 def test_the_identity_holds_every_option_defaults_included():
     assert resolve(FUSION, "mix:width=1").identity() == {
-        "name": "mix", "options": {"width": 1, "rate": 0.3, "norm": "post", "bias": True}, "untrained": False,
-    }  # fmt: skip
+        "name": "mix",
+        "options": {"width": 1, "rate": 0.3, "norm": "post", "bias": True},
+        "untrained": False,
+    }
 
 
-@pytest.mark.parametrize(("part", "text"), [(STORED, "stored:{}"), (CORPUS, "mine:{}"), (NET, "net:weights={}")])
+@pytest.mark.parametrize(
+    ("part", "text"), [(STORED, "stored:{}"), (CORPUS, "mine:{}"), (NET, "net:weights={}")]
+)
 def test_local_paths_stay_out_of_the_identity_and_show_their_last_part_only(part: Any, text: str):
-    here, there = (resolve(part, text.format(f"/{folder}/features.npz")) for folder in ("home/ann", "srv"))
+    here, there = (
+        resolve(part, text.format(f"/{folder}/features.npz")) for folder in ("home/ann", "srv")
+    )
     assert here.identity() == there.identity()
     assert str(here) == str(there)
     assert "ann" not in f"{here}{here.identity()}"
@@ -175,14 +271,20 @@ def test_a_path_that_is_not_local_is_part_of_the_identity():
 
 
 def test_the_identity_tells_which_dataset_is_tested_on_and_is_as_it_was_where_none_is():
-    assert resolve(CROSSED, "crossed").identity() == {"name": "crossed", "options": {}, "untrained": False}
+    assert resolve(CROSSED, "crossed").identity() == {
+        "name": "crossed",
+        "options": {},
+        "untrained": False,
+    }
     assert resolve(CROSSED, "crossed:test=other").identity()["test"] == "other"
 
 
 @pytest.mark.parametrize("name", ["exclude", "test"])
 def test_a_dataset_must_not_take_the_harness_own_options(name: str):
     exec(f"def mine(root, *, {name}=''): ...", space := {})
-    assert check_plain(replace(CORPUS, load=space["mine"])) == [f"option {name} is one the harness itself gives; call it otherwise"]
+    assert check_plain(replace(CORPUS, load=space["mine"])) == [
+        f"option {name} is one the harness itself gives; call it otherwise"
+    ]
 
 
 def test_the_identity_tells_untrained_from_pretrained():
@@ -193,13 +295,23 @@ def test_the_identity_tells_untrained_from_pretrained():
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"), [("a", ("a", "")), ("a:b=1", ("a", "b=1")), (" a :b:c", ("a", "b:c")), ("npz:C:/x", ("npz", "C:/x")), ("", ("", ""))]
+    ("text", "parts"),
+    [
+        ("a", ("a", "")),
+        ("a:b=1", ("a", "b=1")),
+        (" a :b:c", ("a", "b:c")),
+        ("npz:C:/x", ("npz", "C:/x")),
+        ("", ("", "")),
+    ],
 )
 def test_the_name_ends_at_the_first_colon(text: str, parts: tuple[str, str]):
     assert split(text) == parts
 
 
-@pytest.mark.parametrize(("part", "function"), [(FUSION, build), (LOSS, build), (NET, load), (STORED, lookup), (CORPUS, clips_of)])
+@pytest.mark.parametrize(
+    ("part", "function"),
+    [(FUSION, build), (LOSS, build), (NET, load), (STORED, lookup), (CORPUS, clips_of)],
+)
 def test_options_are_read_from_the_function_of_the_part(part: Any, function: Any):
     assert function_of(part) is function
 
@@ -248,7 +360,9 @@ def test_how_an_embedding_is_read_out_changes_the_results_id_and_not_what_is_loa
     plain, chosen = resolve(DEEP, "deep"), resolve(DEEP, "deep:layer=3,project=4")
     assert plain.full == chosen.full
     assert plain.identity() != chosen.identity()
-    assert {k: v for k, v in chosen.identity().items() if k not in chosen.read_out()} == plain.identity()
+    assert {
+        k: v for k, v in chosen.identity().items() if k not in chosen.read_out()
+    } == plain.identity()
 
 
 @pytest.mark.parametrize(
@@ -256,13 +370,43 @@ def test_how_an_embedding_is_read_out_changes_the_results_id_and_not_what_is_loa
     [
         (DEEP, "deep:layer=13", "backbone deep: layer=13: expected a whole number from 0 to 12"),
         (DEEP, "deep:layer=-1", "backbone deep: layer=-1: expected a whole number from 0 to 12"),
-        (DEEP, "deep:layer=last", "backbone deep: layer=last: expected a whole number from 0 to 12"),
+        (
+            DEEP,
+            "deep:layer=last",
+            "backbone deep: layer=last: expected a whole number from 0 to 12",
+        ),
         (DEEP, "deep:project=8", "backbone deep: project=8: expected a whole number from 1 to 7"),
-        (DEEP, "deep:layers=all", "backbone deep: layers=all: expected weighted; for a single one write layer=N"),
-        (DEEP, "deep:layers=weighted,layer=2", "backbone deep: layers=weighted goes with neither layer=N nor project=D; give one"),
-        (DEEP, "deep:layers=weighted,project=2", "backbone deep: layers=weighted goes with neither layer=N nor project=D; give one"),
-        (NET, "net:layer=1", "backbone net gives one set of frames and has no layers to choose from; leave layer and layers out"),
-        (NET, "net:layers=weighted", "backbone net gives one set of frames and has no layers to choose from; leave layer and layers out"),
+        (
+            DEEP,
+            "deep:layers=all",
+            "backbone deep: layers=all: expected weighted; for a single one write layer=N",
+        ),
+        (
+            DEEP,
+            "deep:layers=weighted,layer=2",
+            "backbone deep: layers=weighted goes with neither layer=N nor project=D; give one",
+        ),
+        (
+            DEEP,
+            "deep:layers=weighted,project=2",
+            "backbone deep: layers=weighted goes with neither layer=N nor project=D; give one",
+        ),
+        (
+            NET,
+            "net:layer=1",
+            (
+                "backbone net gives one set of frames and has no layers to choose from; leave layer"
+                " and layers out"
+            ),
+        ),
+        (
+            NET,
+            "net:layers=weighted",
+            (
+                "backbone net gives one set of frames and has no layers to choose from; leave layer"
+                " and layers out"
+            ),
+        ),
         (FUSION, "mix:project=4", "fusion mix has no option 'project'; did you mean"),
     ],
 )
@@ -285,6 +429,12 @@ def test_without_layers_of_the_contract_an_option_of_that_name_is_the_backbones_
 
     part = Backbone(name="net", family="mamba", frame_dim=2, dim=2, load=mine)
     assert check_plain(part) == []
-    assert check_plain(replace(part, layers=13)) == ["option layer is one the harness itself gives; call it otherwise"]
+    assert check_plain(replace(part, layers=13)) == [
+        "option layer is one the harness itself gives; call it otherwise"
+    ]
     reference = resolve(part, "net:layer=99")
-    assert (dict(reference.full), reference.layer, str(reference)) == ({"layer": 99}, None, "net:layer=99")
+    assert (dict(reference.full), reference.layer, str(reference)) == (
+        {"layer": 99},
+        None,
+        "net:layer=99",
+    )

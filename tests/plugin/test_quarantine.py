@@ -1,4 +1,6 @@
-"""A plugin that hung is remembered until it changes, is asked for, or is given more time; a damaged memory is none."""
+"""A plugin that hung is remembered until it changes, is asked for, or is given more time; a damaged
+memory is none.
+"""
 
 from __future__ import annotations
 
@@ -73,14 +75,24 @@ def test_forgetting_is_a_new_try(site: Path):
     assert why(discover()) == ""
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"hung": {"nver-slow/slow": {"colour": "red"}}}', '{"hung": {"nver-slow/slow": 3}}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[]",
+        '{"hung": {"nver-slow/slow": {"colour": "red"}}}',
+        '{"hung": {"nver-slow/slow": 3}}',
+    ],
+)
 def test_a_damaged_memory_is_none(site: Path, damage: str):
     mend(site, visibly=False)
     (paths.home() / "plugins.json").write_text(damage)
     assert why(discover()) == ""
 
 
-def test_a_home_that_cannot_be_written_costs_the_memory_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_home_that_cannot_be_written_costs_the_memory_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv("NVERBENCH_HOME", str(tmp_path / "file" / "home"))
     assert "was stopped" in quarantine.too_slow("nver-x/x", "1.0", "nver_x", 1.0)

@@ -1,4 +1,6 @@
-"""ASVP-ESD: the first seven fields of a name are read strictly, speech is no part of it, and clips lie at any depth."""
+"""ASVP-ESD: the first seven fields of a name are read strictly, speech is no part of it, and clips
+lie at any depth.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nverbench import Clip, Dataset, Misfit
-from nverbench_datasets.asvp_esd import ASVP_ESD, ASVP_ESD_12, ASVP_ESD_BABIES, EMOTIONS, TWELVE, parse, sample
+from nverbench_datasets.asvp_esd import (
+    ASVP_ESD,
+    ASVP_ESD_12,
+    ASVP_ESD_BABIES,
+    EMOTIONS,
+    TWELVE,
+    parse,
+    sample,
+)
 from nverbench_datasets.named_files import Said
 
 ALL = (ASVP_ESD, ASVP_ESD_12, ASVP_ESD_BABIES)
@@ -27,7 +37,21 @@ def put(path: Path) -> None:
 
 
 def test_the_counts_are_the_published_ones():
-    assert tuple(ASVP_ESD_BABIES.counts.values()) == (450, 284, 1255, 2143, 389, 1010, 709, 1094, 131, 330, 780, 77, 172)
+    assert tuple(ASVP_ESD_BABIES.counts.values()) == (
+        450,
+        284,
+        1255,
+        2143,
+        389,
+        1010,
+        709,
+        1094,
+        131,
+        330,
+        780,
+        77,
+        172,
+    )
     assert set(EMOTIONS) - set(TWELVE) == {"breath"}
     assert {dataset.corpus for dataset in ALL} == {"asvp-esd"}
 
@@ -63,7 +87,9 @@ def test_clips_may_lie_at_any_depth_of_audio(tree: Path, below: str):
 def test_a_link_that_leads_back_up_is_named_and_ends(tree: Path):
     (tree / "Audio" / "actor_01" / "again").symlink_to(tree / "Audio")
     misfits = [item for item in ASVP_ESD.load(tree) if isinstance(item, Misfit)]
-    assert misfits == [Misfit("Audio/actor_01/again", "a link to a folder that it lies in; remove the link")]
+    assert misfits == [
+        Misfit("Audio/actor_01/again", "a link to a folder that it lies in; remove the link")
+    ]
 
 
 @given(
@@ -73,8 +99,21 @@ def test_a_link_that_leads_back_up_is_named_and_ends(tree: Path):
     st.integers(1, 999),
     st.lists(st.sampled_from(["01", "02", "66", "77"]), max_size=7),
 )
-def test_the_first_seven_fields_decide_and_eight_to_twelve_are_read(modality: int, channel: int, emotion: int, actor: int, rest: list[str]):
-    stem = "-".join([f"{modality:02d}", f"{channel:02d}", f"{emotion:02d}", "01", "01", f"{actor:02d}", "02", *rest])
+def test_the_first_seven_fields_decide_and_eight_to_twelve_are_read(
+    modality: int, channel: int, emotion: int, actor: int, rest: list[str]
+):
+    stem = "-".join(
+        [
+            f"{modality:02d}",
+            f"{channel:02d}",
+            f"{emotion:02d}",
+            "01",
+            "01",
+            f"{actor:02d}",
+            "02",
+            *rest,
+        ]
+    )
     said = parse(f"{stem}.wav", "Audio")
     fits = modality == 3 and 1 <= len(rest) <= 5
     if fits and channel == 2 and 1 <= emotion <= 13:

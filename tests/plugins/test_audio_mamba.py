@@ -12,7 +12,12 @@ from torch import Tensor
 from nverbench import PartError
 from nverbench_backbones import audio_mamba, audio_mamba_network, nverbench_backbones
 from nverbench_backbones.audio_mamba_checkpoint import expected_shapes, read_checkpoint
-from nverbench_backbones.audio_mamba_network import AudioMamba, AudioMambaEncoder, encoder_from_state_dict, sincos_positions
+from nverbench_backbones.audio_mamba_network import (
+    AudioMamba,
+    AudioMambaEncoder,
+    encoder_from_state_dict,
+    sincos_positions,
+)
 from support.paths import GOLDEN
 
 AUDIO_MAMBA = GOLDEN / "audio-mamba"
@@ -51,19 +56,25 @@ def close(got: Tensor, expected: Tensor, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("clip", ["w0p7", "w2p0", "w5p3"])
-def test_rows_and_scene_are_those_of_the_published_code(micro: AudioMamba, golden: dict[str, Tensor], clip: str) -> None:
+def test_rows_and_scene_are_those_of_the_published_code(
+    micro: AudioMamba, golden: dict[str, Tensor], clip: str
+) -> None:
     (got,) = rows(micro, golden[f"{clip}.wave"])
     close(got, golden[f"{clip}.features"], 1e-4)
     close(got.mean(0), golden[f"{clip}.scene"], 1e-5)
 
 
 @pytest.mark.parametrize("clip", ["w0p7", "w2p0"])
-def test_the_log_mel_is_that_of_the_published_code(micro: AudioMamba, golden: dict[str, Tensor], clip: str) -> None:
+def test_the_log_mel_is_that_of_the_published_code(
+    micro: AudioMamba, golden: dict[str, Tensor], clip: str
+) -> None:
     close(micro.log_mel(golden[f"{clip}.wave"]), golden[f"{clip}.logmel"], 2e-4)
 
 
 @pytest.mark.parametrize("clip", ["w0p7", "w2p0"])
-def test_tokens_are_those_of_the_published_code(micro: AudioMamba, golden: dict[str, Tensor], clip: str) -> None:
+def test_tokens_are_those_of_the_published_code(
+    micro: AudioMamba, golden: dict[str, Tensor], clip: str
+) -> None:
     mel = golden[f"{clip}.logmel"]
     chunks = torch.nn.functional.pad(mel, (0, 0, 0, -len(mel) % 200)).reshape(-1, 200, 80)
     with torch.no_grad():
@@ -71,14 +82,18 @@ def test_tokens_are_those_of_the_published_code(micro: AudioMamba, golden: dict[
 
 
 @pytest.mark.parametrize("samples", EDGES)
-def test_clips_at_the_edges_of_a_chunk_are_those_of_the_published_code(micro: AudioMamba, golden: dict[str, Tensor], samples: int) -> None:
+def test_clips_at_the_edges_of_a_chunk_are_those_of_the_published_code(
+    micro: AudioMamba, golden: dict[str, Tensor], samples: int
+) -> None:
     meta = json.loads((AUDIO_MAMBA / "micro_meta.json").read_text())[f"edge_{samples}"]
     (got,) = rows(micro, golden["w5p3.wave"][:samples])
     assert list(got.shape) == meta["features"]
     close(got.mean(0), golden[f"edge{samples}.scene"], 1e-5)
 
 
-def test_a_batch_of_two_is_that_of_the_published_code(micro: AudioMamba, golden: dict[str, Tensor]) -> None:
+def test_a_batch_of_two_is_that_of_the_published_code(
+    micro: AudioMamba, golden: dict[str, Tensor]
+) -> None:
     got = rows(micro, *golden["batch2.wave"])
     close(torch.stack([clip.mean(0) for clip in got]), golden["batch2.scene"], 1e-5)
 
@@ -91,7 +106,9 @@ def test_positions_are_those_of_the_published_code(state: dict[str, Tensor]) -> 
 
 
 @pytest.mark.parametrize("samples", LENGTHS)
-def test_a_clip_gives_one_row_per_four_frames_begun(micro: AudioMamba, golden: dict[str, Tensor], samples: int) -> None:
+def test_a_clip_gives_one_row_per_four_frames_begun(
+    micro: AudioMamba, golden: dict[str, Tensor], samples: int
+) -> None:
     (got,) = rows(micro, golden["w5p3.wave"][:samples])
     assert got.shape == (-(-(1 + samples // 160) // 4), 160)
     assert bool(torch.isfinite(got).all())
@@ -114,7 +131,9 @@ def test_how_many_chunks_go_together_changes_nothing(
         close(got, want, 1e-5)
 
 
-def test_what_lies_in_the_padding_changes_nothing(micro: AudioMamba, golden: dict[str, Tensor]) -> None:
+def test_what_lies_in_the_padding_changes_nothing(
+    micro: AudioMamba, golden: dict[str, Tensor]
+) -> None:
     wave = golden["w2p0.wave"]
     zeros, noise = torch.zeros(2, 40000), torch.ones(2, 40000)
     zeros[:, :32000] = noise[:, :32000] = wave
@@ -129,12 +148,16 @@ def test_rows_past_a_clips_length_are_zero(micro: AudioMamba, golden: dict[str, 
     assert not frames[0, 2:].any()
 
 
-def test_the_same_clip_twice_gives_the_same_bits(micro: AudioMamba, golden: dict[str, Tensor]) -> None:
+def test_the_same_clip_twice_gives_the_same_bits(
+    micro: AudioMamba, golden: dict[str, Tensor]
+) -> None:
     assert torch.equal(rows(micro, golden["w2p0.wave"])[0], rows(micro, golden["w2p0.wave"])[0])
 
 
 @pytest.mark.parametrize("samples", [201, 16000, 32000])
-def test_digital_silence_is_exact_zeros_after_standardisation(micro: AudioMamba, samples: int) -> None:
+def test_digital_silence_is_exact_zeros_after_standardisation(
+    micro: AudioMamba, samples: int
+) -> None:
     assert not micro.log_mel(torch.zeros(samples)).any()
     assert bool(torch.isfinite(rows(micro, torch.zeros(samples))[0]).all())
 
@@ -145,16 +168,22 @@ def test_a_clip_too_short_to_reflect_is_refused(micro: AudioMamba) -> None:
 
 
 @pytest.mark.parametrize("samples", [16000, 84800])
-def test_layout_time_is_one_row_per_time_patch(state: dict[str, Tensor], golden: dict[str, Tensor], samples: int) -> None:
+def test_layout_time_is_one_row_per_time_patch(
+    state: dict[str, Tensor], golden: dict[str, Tensor], samples: int
+) -> None:
     backbone = AudioMamba(encoder_from_state_dict(state), layout="time").eval()
     mel = backbone.log_mel(golden["w5p3.wave"][:samples])
     chunks = torch.nn.functional.pad(mel, (0, 0, 0, -len(mel) % 200)).reshape(-1, 200, 80)
     with torch.no_grad():
-        expected = torch.cat([backbone.encoder(chunk[None])[0, 1:].reshape(50, 160) for chunk in chunks])
+        expected = torch.cat(
+            [backbone.encoder(chunk[None])[0, 1:].reshape(50, 160) for chunk in chunks]
+        )
     close(rows(backbone, golden["w5p3.wave"][:samples])[0], expected[: -(-len(mel) // 4)], 1e-5)
 
 
-def test_half_precision_stays_close_to_full(state: dict[str, Tensor], micro: AudioMamba, golden: dict[str, Tensor]) -> None:
+def test_half_precision_stays_close_to_full(
+    state: dict[str, Tensor], micro: AudioMamba, golden: dict[str, Tensor]
+) -> None:
     half = AudioMamba(encoder_from_state_dict(state), dtype="bfloat16").eval()
     got, exact = rows(half, golden["w0p7.wave"])[0], rows(micro, golden["w0p7.wave"])[0]
     assert got.dtype == torch.float32
@@ -165,7 +194,12 @@ def test_half_precision_stays_close_to_full(state: dict[str, Tensor], micro: Aud
 
 
 @pytest.mark.parametrize(
-    ("size", "total", "used"), [("tiny", 4_808_704, 4_710_912), ("small", 17_985_472, 17_716_224), ("base", 69_443_392, 68_610_048)]
+    ("size", "total", "used"),
+    [
+        ("tiny", 4_808_704, 4_710_912),
+        ("small", 17_985_472, 17_716_224),
+        ("base", 69_443_392, 68_610_048),
+    ],
 )
 def test_parameter_counts_are_those_of_the_paper(size: str, total: int, used: int) -> None:
     embed_dim = audio_mamba.EMBED_DIMS[size]
@@ -182,7 +216,13 @@ def test_parameter_counts_are_those_of_the_paper(size: str, total: int, used: in
 @pytest.mark.parametrize(("size", "dim"), [("tiny", 960), ("small", 1920), ("base", 3840)])
 def test_records_say_what_a_loaded_backbone_gives(size: str, dim: int) -> None:
     record = {b.name: b for b in nverbench_backbones()}[f"audio-mamba-{size}"]
-    assert (record.frame_dim, record.dim, record.pool, record.min_samples, record.batch) == (dim, dim, "mean", 201, 8)
+    assert (record.frame_dim, record.dim, record.pool, record.min_samples, record.batch) == (
+        dim,
+        dim,
+        "mean",
+        201,
+        8,
+    )
     assert not record.is_time_local({"layout": "published"})
     assert record.is_time_local({"layout": "time"})
     assert "layout=time" in record.time_local_hint
@@ -196,4 +236,7 @@ def test_whoever_lacks_the_weights_is_told_the_folder_and_all_three_paths_in_it(
     assert record.weights is not None
     assert record.weights.address.endswith("/1l6_8e1TFEfnobwUMIbA7-aKw2FwlBhho")
     assert record.weights.how.startswith(f"download ssam_{size}_")
-    assert all(f"ssam_{other}_200_16x4_4x256_fp16_r1/checkpoints/checkpoint-99.pth" in record.weights.how for other in audio_mamba.EMBED_DIMS)
+    assert all(
+        f"ssam_{other}_200_16x4_4x256_fp16_r1/checkpoints/checkpoint-99.pth" in record.weights.how
+        for other in audio_mamba.EMBED_DIMS
+    )

@@ -1,4 +1,6 @@
-"""The words that labels go by across corpora: one vocabulary, nothing merged that is not the same, and every registered pair shares enough."""
+"""The words that labels go by across corpora: one vocabulary, nothing merged that is not the same,
+and every registered pair shares enough.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from nverbench_datasets.common import COMMON
 from nverbench_datasets.conversation_demo import CONVERSATION_DEMOS
 
 DATASETS = {dataset.name: dataset for dataset in nverbench_datasets()}
-WITHOUT = {"donate-a-cry", "vocalsound", "iemocap-6", "folder", "table", "vocal-demo", *(d.name for d in CONVERSATION_DEMOS)}
+WITHOUT = {
+    "donate-a-cry",
+    "vocalsound",
+    "iemocap-6",
+    "folder",
+    "table",
+    "vocal-demo",
+    *(d.name for d in CONVERSATION_DEMOS),
+}
 PAIRS = sorted({e.dataset for e in registry.load().entries if e.grid == "cross-corpus"})
 
 
@@ -23,7 +33,9 @@ def shared(one: str, other: str) -> set[str]:
 
 def test_every_emotion_corpus_has_words_and_every_word_is_in_the_vocabulary():
     assert {name for name, dataset in DATASETS.items() if not dataset.common} == WITHOUT
-    assert {word for dataset in DATASETS.values() for word in dataset.common.values()} == set(COMMON)
+    assert {word for dataset in DATASETS.values() for word in dataset.common.values()} == set(
+        COMMON
+    )
 
 
 @pytest.mark.parametrize("name", sorted(DATASETS))
@@ -53,7 +65,12 @@ def test_a_label_that_means_something_of_its_own_is_shared_with_nobody(name: str
 
 def test_datasets_of_one_corpus_call_a_label_by_one_word():
     for corpus in {d.corpus for d in DATASETS.values() if d.common}:
-        pairs = {(label, word) for d in DATASETS.values() if d.corpus == corpus for label, word in d.common.items()}
+        pairs = {
+            (label, word)
+            for d in DATASETS.values()
+            if d.corpus == corpus
+            for label, word in d.common.items()
+        }
         assert len(dict(pairs)) == len(pairs), corpus
 
 

@@ -1,4 +1,6 @@
-"""Every first-party backbone against every rule of the kit: small ones in full size, the others as tiny seeded networks of the same code."""
+"""Every first-party backbone against every rule of the kit: small ones in full size, the others as
+tiny seeded networks of the same code.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,16 @@ UNLOADED = ("record", "lazy-import")
 """Rules that load nothing: tried on the real record of every size."""
 FULL_SIZE = ("audio-mamba-tiny", "byol-s")
 MICRO_DIM, MICRO_DEPTH = 32, 2
-SAME_CODE = {"wavlm-base-plus": "wavlm-base", "voc2vec": "wav2vec2-base", "voc2vec-as-pt": "wav2vec2-base", "voc2vec-ls-pt": "wav2vec2-base",
-             "voc2vec-hubert-ls-pt": "hubert-base"}  # fmt: skip
-"""Checkpoints of an architecture that another one stands for; tests/plugins/test_speech.py holds their configurations against it."""
+SAME_CODE = {
+    "wavlm-base-plus": "wavlm-base",
+    "voc2vec": "wav2vec2-base",
+    "voc2vec-as-pt": "wav2vec2-base",
+    "voc2vec-ls-pt": "wav2vec2-base",
+    "voc2vec-hubert-ls-pt": "hubert-base",
+}
+"""Checkpoints of an architecture that another one stands for; tests/plugins/test_speech.py holds
+their configurations against it.
+"""
 
 
 def micro_audio_mamba(ctx: LoadContext, *, layout: str = "published") -> Any:
@@ -37,11 +46,24 @@ def micro_audio_mamba(ctx: LoadContext, *, layout: str = "published") -> Any:
 def tiny_audio_mamba() -> list[Backbone]:
     """The three sizes differ in numbers only, so one micro network stands for each."""
     sizes = [part for part in FIRST_PARTY.values() if part.name.startswith("audio-mamba-")]
-    return [replace(part, name=f"tiny-{part.name}", frame_dim=5 * MICRO_DIM, dim=5 * MICRO_DIM, load=micro_audio_mamba) for part in sizes]
+    return [
+        replace(
+            part,
+            name=f"tiny-{part.name}",
+            frame_dim=5 * MICRO_DIM,
+            dim=5 * MICRO_DIM,
+            load=micro_audio_mamba,
+        )
+        for part in sizes
+    ]
 
 
 TINY = [*tiny_audio_mamba(), *tiny_speech(), *tiny_spectrogram()]
-IN_FULL = [part for part in FIRST_PARTY.values() if part.name in FULL_SIZE or (part.load is not None and part.weights is None)]
+IN_FULL = [
+    part
+    for part in FIRST_PARTY.values()
+    if part.name in FULL_SIZE or (part.load is not None and part.weights is None)
+]
 SUBJECTS = [Subject(part) for part in IN_FULL]
 TINY_SUBJECTS = [Subject(part) for part in TINY] + [Subject(TINY[0], f"{TINY[0].name}:layout=time")]
 
@@ -53,11 +75,17 @@ def chosen(given: list[Any], loading: bool) -> list[Any]:
 
 def test_no_first_party_backbone_is_left_out() -> None:
     tried = {part.name.removeprefix("tiny-") for part in [*IN_FULL, *TINY]}
-    needed = {SAME_CODE.get(part.name, part.name) for part in FIRST_PARTY.values() if part.load is not None}
+    needed = {
+        SAME_CODE.get(part.name, part.name)
+        for part in FIRST_PARTY.values()
+        if part.load is not None
+    }
     assert needed - tried == set()
 
 
-@pytest.mark.parametrize(("check", "subject"), chosen(items(*map(Subject, FIRST_PARTY.values())), loading=False))
+@pytest.mark.parametrize(
+    ("check", "subject"), chosen(items(*map(Subject, FIRST_PARTY.values())), loading=False)
+)
 def test_every_record_conforms(check: Check, subject: Subject) -> None:
     run(check, subject)
 

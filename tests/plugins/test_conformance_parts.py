@@ -39,16 +39,23 @@ def items(parts: Iterable[tuple[Any, str]]) -> list[Any]:
     found = []
     for part, text in parts:
         subject = subject_of(part, text)
-        found += [pytest.param(Trial(check, subject), id=f"{text or part.name}-{check.name}") for check in rules_of(part)]
+        found += [
+            pytest.param(Trial(check, subject), id=f"{text or part.name}-{check.name}")
+            for check in rules_of(part)
+        ]
     return found
 
 
 def fusions() -> Iterable[tuple[Any, str]]:
     for name, part in FUSIONS.items():
-        yield from ((part, f"{name}:{options}" if options else name) for options in SMALL.get(name, ("",)))
+        yield from (
+            (part, f"{name}:{options}" if options else name) for options in SMALL.get(name, ("",))
+        )
 
 
-@pytest.mark.parametrize("check", items((part, "") for name, part in DATASETS.items() if name not in SAME_CODE))
+@pytest.mark.parametrize(
+    "check", items((part, "") for name, part in DATASETS.items() if name not in SAME_CODE)
+)
 def test_every_dataset_conforms(check: Trial) -> None:
     check()
 
@@ -77,7 +84,10 @@ def test_recordings_of_ones_own_are_checked_where_they_lie(name: str, tmp_path: 
         for number, label in enumerate(("cry", "laugh")):
             (tmp_path / label / speaker).mkdir(parents=True)
             write(tmp_path / label / speaker / "1.wav", 200.0 + 50 * number)
-    rows = [f"{p.relative_to(tmp_path)},{p.parts[-3]},{p.parts[-2]}" for p in sorted(tmp_path.glob("*/*/*.wav"))]
+    rows = [
+        f"{p.relative_to(tmp_path)},{p.parts[-3]},{p.parts[-2]}"
+        for p in sorted(tmp_path.glob("*/*/*.wav"))
+    ]
     (tmp_path / "table.csv").write_text("\n".join(["path,label,speaker", *rows]))
     subject = subject_of(DATASETS[name], OWN[name].format(clips=tmp_path))
     for check in rules_of(DATASETS[name]):

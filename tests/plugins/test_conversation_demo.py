@@ -1,4 +1,6 @@
-"""conversation-demo: the same bytes every time, the statistics that its constants promise, and one way only from label to sound."""
+"""conversation-demo: the same bytes every time, the statistics that its constants promise, and one
+way only from label to sound.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,11 @@ def copy(tmp_path: Path) -> Path:
 
 
 def digests(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
 
 
 @cache
@@ -99,7 +105,9 @@ def test_no_two_turns_are_the_same_and_the_corpus_is_small(corpus: Path):
 def test_the_sample_has_turns_of_the_corpus(corpus: Path, copy: Path):
     part = {name: digest for name, digest in digests(copy).items() if name.endswith(".wav")}
     assert part.items() <= digests(corpus).items()
-    assert {c.conversation for c in DEMO.load(copy)} == {f"ses{session}/c{number:02d}" for session in (1, 2, 3) for number in (1, 2)}
+    assert {c.conversation for c in DEMO.load(copy)} == {
+        f"ses{session}/c{number:02d}" for session in (1, 2, 3) for number in (1, 2)
+    }
 
 
 @every_design
@@ -109,10 +117,16 @@ def test_there_are_as_many_scored_turns_of_each_label_as_declared(design: Design
 
 
 def test_the_conversations_have_the_documented_shape():
-    assert Counter(d.session for d in said(BOTH)) == dict.fromkeys(range(1, SESSIONS + 1), CONVERSATIONS)
-    assert Counter((d.session, d.dominant) for d in said(BOTH)) == {(s, k): CONVERSATIONS / K for s in range(1, SESSIONS + 1) for k in range(K)}
+    assert Counter(d.session for d in said(BOTH)) == dict.fromkeys(
+        range(1, SESSIONS + 1), CONVERSATIONS
+    )
+    assert Counter((d.session, d.dominant) for d in said(BOTH)) == {
+        (s, k): CONVERSATIONS / K for s in range(1, SESSIONS + 1) for k in range(K)
+    }
     assert {len(d.turns) for d in said(BOTH)} == set(range(FEWEST, MOST + 1))
-    assert {turn.hundredths for d in said(BOTH) for turn in d.turns} == set(range(SHORTEST, LONGEST + 1))
+    assert {turn.hundredths for d in said(BOTH) for turn in d.turns} == set(
+        range(SHORTEST, LONGEST + 1)
+    )
     assert all({turn.speaker for turn in d.turns} == {"f", "m"} for d in said(BOTH))
     assert all(any(turn.scored for turn in d.turns) for d in said(BOTH))
 
@@ -131,22 +145,34 @@ def test_the_four_corpora_differ_in_labels_and_their_evidence_only(design: Desig
 
 @every_design
 @pytest.mark.parametrize("dominant", range(K))
-def test_every_turn_has_the_marginals_and_follows_the_transitions_of_its_conversation(design: Design, dominant: int):
+def test_every_turn_has_the_marginals_and_follows_the_transitions_of_its_conversation(
+    design: Design, dominant: int
+):
     labels = many(design, dominant)
     expected = marginals(design, dominant)
     np.testing.assert_allclose(expected @ transition(design, dominant), expected, atol=1e-12)
     for place in (0, 3, FEWEST - 1):
-        found = np.bincount([conversation[place] for conversation in labels], minlength=K) / len(labels)
+        found = np.bincount([conversation[place] for conversation in labels], minlength=K) / len(
+            labels
+        )
         np.testing.assert_allclose(found, expected, atol=0.06)  # 3.4 standard errors at 1/2
     pairs = np.zeros((K, K))
     for conversation in labels:
         np.add.at(pairs, (conversation[:-1], conversation[1:]), 1)
     seen = pairs.sum(1) > 500
-    np.testing.assert_allclose((pairs / pairs.sum(1, keepdims=True))[seen], transition(design, dominant)[seen], atol=0.07)
+    np.testing.assert_allclose(
+        (pairs / pairs.sum(1, keepdims=True))[seen], transition(design, dominant)[seen], atol=0.07
+    )
 
 
-@pytest.mark.parametrize(("design", "share"), [(BOTH, 0.548), (ATMOSPHERE, 0.7), (ORDER, 0.25), (PLAIN, 0.25)], ids=lambda x: getattr(x, "name", x))
-def test_a_conversation_has_a_dominant_label_where_there_is_an_atmosphere_and_flat_marginals_elsewhere(design: Design, share: float):
+@pytest.mark.parametrize(
+    ("design", "share"),
+    [(BOTH, 0.548), (ATMOSPHERE, 0.7), (ORDER, 0.25), (PLAIN, 0.25)],
+    ids=lambda x: getattr(x, "name", x),
+)
+def test_a_conversation_has_a_dominant_label_where_there_is_an_atmosphere_and_flat_marginals_elsewhere(
+    design: Design, share: float
+):
     assert marginals(design, 2)[2] == pytest.approx(share, abs=1e-3)
     if not design.atmosphere:
         np.testing.assert_allclose(marginals(design, 2), 1 / K, atol=1e-12)
@@ -162,14 +188,18 @@ def test_where_there_is_order_alone_a_label_stays_or_goes_on_to_the_next():
 
 def test_where_there_is_neither_the_label_before_says_nothing():
     labels = np.concatenate(many(PLAIN, 0))
-    assert np.corrcoef(np.eye(K)[labels[:-1]].T, np.eye(K)[labels[1:]].T)[:K, K:] == pytest.approx(np.zeros((K, K)), abs=0.04)
+    assert np.corrcoef(np.eye(K)[labels[:-1]].T, np.eye(K)[labels[1:]].T)[:K, K:] == pytest.approx(
+        np.zeros((K, K)), abs=0.04
+    )
 
 
 def test_one_turn_in_ten_is_not_scored_whatever_its_label_and_it_sounds_like_its_label():
     unscored = [turn for d in said(BOTH) for turn in d.turns if not turn.scored]
     assert len(unscored) / 3331 == pytest.approx(UNSCORED, abs=0.025)
     by_label = np.bincount([turn.label for turn in unscored], minlength=K)
-    assert ((by_label - len(unscored) / K) ** 2 / (len(unscored) / K)).sum() < 11.3  # chi-square on 3 degrees of freedom, p = 0.01
+    assert (
+        (by_label - len(unscored) / K) ** 2 / (len(unscored) / K)
+    ).sum() < 11.3  # chi-square on 3 degrees of freedom, p = 0.01
     assert np.mean([np.argmax(turn.evidence) == turn.label for turn in unscored]) > 0.45
 
 
@@ -179,8 +209,15 @@ def test_one_turn_in_ten_is_not_scored_whatever_its_label_and_it_sounds_like_its
 def log_mel_means(path: Path) -> np.ndarray:
     """(40,) mean over time of 40 log-mel bands."""
     edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 42) / 2595) - 1)
-    low, mid, high, bins = edges[:-2, None], edges[1:-1, None], edges[2:, None], np.arange(257) * 16000 / 512
-    bank = np.clip(np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid)), 0, None)  # (40, 257)
+    low, mid, high, bins = (
+        edges[:-2, None],
+        edges[1:-1, None],
+        edges[2:, None],
+        np.arange(257) * 16000 / 512,
+    )
+    bank = np.clip(
+        np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid)), 0, None
+    )  # (40, 257)
     frames = np.lib.stride_tricks.sliding_window_view(samples(path), 400)[::160] * np.hanning(400)
     return np.log(np.abs(np.fft.rfft(frames, 512)) ** 2 @ bank.T + 1e-8).mean(0)
 
@@ -194,7 +231,9 @@ def across_sessions(rows: np.ndarray, clips: list[Clip]) -> float:
 
     truth = np.array([c.label for c in clips])
     model = make_pipeline(StandardScaler(), linear_model.LogisticRegression(max_iter=2000, C=0.03))
-    predicted = cross_val_predict(model, rows, truth, groups=[c.group for c in clips], cv=LeaveOneGroupOut())
+    predicted = cross_val_predict(
+        model, rows, truth, groups=[c.group for c in clips], cv=LeaveOneGroupOut()
+    )
     return float((predicted == truth).mean())
 
 
@@ -210,7 +249,10 @@ def test_log_mel_frames_carry_nearly_all_that_one_turn_says(scored: list[Clip]):
 
 def test_length_level_speaker_and_place_say_nothing_of_the_label(scored: list[Clip]):
     waves = [samples(c.path) for c in scored]
-    rows = [[len(w), w.std(), abs(w).max(), abs(w.mean()), c.speaker[-1] == "f", c.turn, c.onset] for c, w in zip(scored, waves, strict=True)]
+    rows = [
+        [len(w), w.std(), abs(w).max(), abs(w.mean()), c.speaker[-1] == "f", c.turn, c.onset]
+        for c, w in zip(scored, waves, strict=True)
+    ]
     assert across_sessions(np.array(rows, float), scored) < 0.25 + 0.04  # three standard errors
 
 
@@ -226,7 +268,12 @@ def test_every_turn_is_audible_and_not_clipped(scored: list[Clip]):
 def test_turns_come_in_order_with_speaker_session_and_onset(corpus: Path):
     clips = list(DEMO.load(corpus))
     corpora_ = corpora.load(DEMO, PartRef("conversation-demo"), corpus)
-    assert (len(clips), len(corpora_.clips), corpora_.partial, corpora_.misfits) == (3331, 2984, False, ())
+    assert (len(clips), len(corpora_.clips), corpora_.partial, corpora_.misfits) == (
+        3331,
+        2984,
+        False,
+        (),
+    )
     by_conversation: dict[str, list[Clip]] = {}
     for clip in clips:
         by_conversation.setdefault(clip.conversation, []).append(clip)
@@ -238,8 +285,13 @@ def test_turns_come_in_order_with_speaker_session_and_onset(corpus: Path):
         np.testing.assert_allclose([clip.onset for clip in conversation], ends[:-1], atol=1e-9)
 
 
-@pytest.mark.parametrize(("kind", "names"), [("leave-one-group-out", [f"ses{n}" for n in range(1, 6)]), ("holdout=ses5", ["ses5"])])
-def test_sessions_are_left_out_and_no_speaker_or_conversation_is_on_both_sides(scored: list[Clip], kind: str, names: list[str]):
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("leave-one-group-out", [f"ses{n}" for n in range(1, 6)]), ("holdout=ses5", ["ses5"])],
+)
+def test_sessions_are_left_out_and_no_speaker_or_conversation_is_on_both_sides(
+    scored: list[Clip], kind: str, names: list[str]
+):
     rows = sorted(scored, key=lambda c: c.id)
     cut = assign.make_folds(rows, kind, k=5, seed=1, inner=None)
     assert [fold.name for fold in cut.folds] == names

@@ -1,4 +1,6 @@
-"""A copy of conversation-demo is read strictly: every line and file that does not fit is named, with what to do."""
+"""A copy of conversation-demo is read strictly: every line and file that does not fit is named,
+with what to do.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ LINES = {
 
 
 @pytest.mark.parametrize("what", LINES)
-def test_a_line_that_does_not_fit_is_named_with_its_number_and_the_others_are_still_read(copy: Path, what: str):
+def test_a_line_that_does_not_fit_is_named_with_its_number_and_the_others_are_still_read(
+    copy: Path, what: str
+):
     before = sum(isinstance(item, Clip) for item in DEMO.load(copy))
     spoil(copy, *LINES[what])
     assert misfits(copy)["turns.csv"].startswith("line ")
@@ -55,7 +59,9 @@ def test_a_turn_that_has_two_lines_is_named(copy: Path):
 def test_a_missing_turn_is_named_and_the_others_keep_their_place(copy: Path):
     (copy / "ses1/c01/t01.wav").unlink()
     assert list(misfits(copy)) == ["ses1/c01/t01.wav"]
-    assert misfits(copy)["ses1/c01/t01.wav"].startswith("missing, though turns.csv has a line for it")
+    assert misfits(copy)["ses1/c01/t01.wav"].startswith(
+        "missing, though turns.csv has a line for it"
+    )
     assert [item.turn for item in DEMO.load(copy) if isinstance(item, Clip)][:3] == [0, 2, 3]
 
 
@@ -65,7 +71,9 @@ def test_a_turn_of_another_size_is_named_as_a_damaged_copy(copy: Path, content: 
     assert "a damaged copy" in misfits(copy)["ses1/c01/t01.wav"]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "ses1/c01/t99.wav", "ses1/c01/deep/t00.wav", "t00.wav"])
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "ses1/c01/t99.wav", "ses1/c01/deep/t00.wav", "t00.wav"]
+)
 def test_a_file_without_a_line_is_named(copy: Path, name: str):
     (copy / name).parent.mkdir(exist_ok=True)
     (copy / name).touch()
@@ -79,17 +87,29 @@ def test_a_broken_link_is_named(copy: Path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"turn,label\n", b"\xff\xfe", HEADER.encode()])
-def test_a_folder_without_a_listing_of_turns_is_refused_in_one_line(copy: Path, content: bytes | None):
+def test_a_folder_without_a_listing_of_turns_is_refused_in_one_line(
+    copy: Path, content: bytes | None
+):
     (copy / "turns.csv").unlink()
     if content is not None:
         (copy / "turns.csv").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"^conversation-demo: expected .*turns\.csv.*made again on the next run$"):
+    with pytest.raises(
+        DatasetError,
+        match=r"^conversation-demo: expected .*turns\.csv.*made again on the next run$",
+    ):
         list(DEMO.load(copy))
 
 
 @pytest.mark.parametrize("dataset", CONVERSATION_DEMOS, ids=lambda d: d.name)
-def test_every_corpus_says_what_it_is_and_is_named_in_its_own_messages(dataset: Dataset, tmp_path: Path):
-    assert (dataset.task, dataset.group, dataset.share, dataset.corpus) == ("conversation", "session", "open", dataset.name)
+def test_every_corpus_says_what_it_is_and_is_named_in_its_own_messages(
+    dataset: Dataset, tmp_path: Path
+):
+    assert (dataset.task, dataset.group, dataset.share, dataset.corpus) == (
+        "conversation",
+        "session",
+        "open",
+        dataset.name,
+    )
     assert "synthetic" in dataset.label_card.setting
     with pytest.raises(DatasetError, match=f"^{dataset.name}: "):
         list(dataset.load(tmp_path))

@@ -1,4 +1,6 @@
-"""The ideal observers of conversation-demo: exact (against sums over everything), and ordered as each design promises."""
+"""The ideal observers of conversation-demo: exact (against sums over everything), and ordered as
+each design promises.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from itertools import pairwise, permutations, product
 import numpy as np
 import pytest
 
-from nverbench_datasets.conversation_design import ATMOSPHERE, BOTH, DESIGNS, LABELS, ORDER, PLAIN, Design, dialogues, marginals, transition
+from nverbench_datasets.conversation_design import (
+    ATMOSPHERE,
+    BOTH,
+    DESIGNS,
+    LABELS,
+    ORDER,
+    PLAIN,
+    Design,
+    dialogues,
+    marginals,
+    transition,
+)
 from nverbench_datasets.conversation_ideal import Ideal, bag, expected, judge, likelihoods, order
 
 K = len(LABELS)
@@ -37,7 +50,9 @@ def probability(design: Design, labels: tuple[int, ...]) -> float:
 
 
 def by_sum(design: Design, seen: np.ndarray, orders: list[tuple[int, ...]]) -> np.ndarray:
-    """(u, k) P(label | evidence), summed over all labels and over the orders in which the turns may have come."""
+    """(u, k) P(label | evidence), summed over all labels and over the orders in which the turns may
+    have come.
+    """
     posterior = np.zeros_like(seen)
     for labels in product(range(K), repeat=len(seen)):
         prior = sum(probability(design, tuple(labels[i] for i in way)) for way in orders)
@@ -49,13 +64,17 @@ def by_sum(design: Design, seen: np.ndarray, orders: list[tuple[int, ...]]) -> n
 @every_design
 def test_the_observer_of_order_is_the_sum_over_all_labels(design: Design):
     seen = evidence(4)
-    np.testing.assert_allclose(order(design, seen), by_sum(design, seen, [(0, 1, 2, 3)]), atol=1e-12)
+    np.testing.assert_allclose(
+        order(design, seen), by_sum(design, seen, [(0, 1, 2, 3)]), atol=1e-12
+    )
 
 
 @every_design
 def test_the_observer_of_the_bag_is_the_sum_over_all_labels_and_all_orders(design: Design):
     seen = evidence(4)
-    np.testing.assert_allclose(bag(design, seen), by_sum(design, seen, list(permutations(range(4)))), atol=1e-12)
+    np.testing.assert_allclose(
+        bag(design, seen), by_sum(design, seen, list(permutations(range(4)))), atol=1e-12
+    )
 
 
 @every_design
@@ -90,7 +109,9 @@ def test_a_conversation_of_one_turn_has_no_context():
 
 def test_the_evidence_of_a_turn_favours_what_it_sounds_like_most():
     dialogue = next(dialogues(BOTH))
-    assert likelihoods(dialogue).argmax(1).tolist() == [int(np.argmax(turn.evidence)) for turn in dialogue.turns]
+    assert likelihoods(dialogue).argmax(1).tolist() == [
+        int(np.argmax(turn.evidence)) for turn in dialogue.turns
+    ]
     np.testing.assert_allclose(likelihoods(dialogue).sum(1), 1)
 
 
@@ -100,7 +121,9 @@ def test_one_turn_alone_is_right_in_about_60_per_cent(design: Design):
 
 
 GAINS = {BOTH: (5.0, 3.6), ATMOSPHERE: (10.4, 0.0), ORDER: (0.25, 13.8), PLAIN: (0.0, 0.0)}
-"""Points of the bag over the single turn, and of the order over the bag, as ``conversation_demo.py`` documents them."""
+"""Points of the bag over the single turn, and of the order over the bag, as
+``conversation_demo.py`` documents them.
+"""
 
 
 @every_design
@@ -114,7 +137,9 @@ def test_the_observers_gain_what_is_documented(design: Design):
 def test_on_the_corpus_itself_the_observers_are_ordered_as_the_design_says(design: Design):
     ideal = judge(design, dialogues(design))
     assert ideal.scored == 2984
-    for gained, expected_gain in zip((ideal.bag - ideal.single, ideal.order - ideal.bag), GAINS[design], strict=True):
+    for gained, expected_gain in zip(
+        (ideal.bag - ideal.single, ideal.order - ideal.bag), GAINS[design], strict=True
+    ):
         assert gained > 0.03 if expected_gain > 1 else abs(gained) < 0.005
 
 

@@ -15,12 +15,23 @@ from hypothesis import strategies as st
 
 from nverbench import Clip, Dataset
 from nverbench_datasets import emogator
-from nverbench_datasets.emogator import CATEGORIES, EMOGATOR, EMOGATOR_10, EMOGATOR_41, TEN, manifest, parse, pin
+from nverbench_datasets.emogator import (
+    CATEGORIES,
+    EMOGATOR,
+    EMOGATOR_10,
+    EMOGATOR_41,
+    TEN,
+    manifest,
+    parse,
+    pin,
+)
 from nverbench_datasets.named_files import Said
 from support.paths import SHARED
 
 PART = SHARED / "data" / "EmoGator"
-needs_part = pytest.mark.skipif(not PART.is_dir(), reason=f"{PART} (the shared part of EmoGator) is not on this machine")
+needs_part = pytest.mark.skipif(
+    not PART.is_dir(), reason=f"{PART} (the shared part of EmoGator) is not on this machine"
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +58,30 @@ def clips(dataset: Dataset, root: Path) -> list[Clip]:
 
 
 def test_importing_the_plugin_imports_nothing_heavy():
-    code = "import sys, nverbench_datasets; print([m for m in ('numpy', 'scipy', 'soundfile', 'torch', 'sklearn') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    code = (
+        "import sys, nverbench_datasets; print([m for m in ('numpy', 'scipy', 'soundfile', 'torch',"
+        " 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("dataset", "classes", "total"), [(EMOGATOR, 30, 32130), (EMOGATOR_10, 10, 10710), (EMOGATOR_41, 10, 1230)])
+@pytest.mark.parametrize(
+    ("dataset", "classes", "total"),
+    [(EMOGATOR, 30, 32130), (EMOGATOR_10, 10, 10710), (EMOGATOR_41, 10, 1230)],
+)
 def test_the_counts_are_the_published_ones(dataset: Dataset, classes: int, total: int):
-    assert (len(dataset.labels), sum(dataset.counts.values()), dataset.corpus) == (classes, total, "emogator")
+    assert (len(dataset.labels), sum(dataset.counts.values()), dataset.corpus) == (
+        classes,
+        total,
+        "emogator",
+    )
     assert set(dataset.counts) == set(dataset.labels)
 
 
@@ -110,7 +137,9 @@ def test_pin_writes_what_sha256sum_would(tree: Path, tmp_path: Path):
 def test_emogator_41_finds_every_pinned_clip_in_the_real_part():
     found = clips(EMOGATOR_41, PART)
     assert {c.id for c in found} == set(manifest())
-    assert {label: sum(c.label == label for c in found) for label in TEN} == dict(EMOGATOR_41.counts)
+    assert {label: sum(c.label == label for c in found) for label in TEN} == dict(
+        EMOGATOR_41.counts
+    )
 
 
 @needs_part
@@ -122,4 +151,7 @@ def test_the_real_part_has_all_thirty_classes_and_no_misfit():
 @needs_part
 @pytest.mark.parametrize("clip_id", ["000001-02-1", "000086-04-1", "000190-18-2", "000352-30-3"])
 def test_the_bytes_of_the_real_part_are_the_pinned_ones(clip_id: str):
-    assert hashlib.sha256((PART / "data" / "mp3" / f"{clip_id}.mp3").read_bytes()).hexdigest() == manifest()[clip_id]
+    assert (
+        hashlib.sha256((PART / "data" / "mp3" / f"{clip_id}.mp3").read_bytes()).hexdigest()
+        == manifest()[clip_id]
+    )

@@ -1,4 +1,6 @@
-"""Laws of the conversation fusions: who hears whom, in which order, and what padding, length and silence may change."""
+"""Laws of the conversation fusions: who hears whom, in which order, and what padding, length and
+silence may change.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,20 @@ from torch import Tensor, nn
 
 from nverbench import Batch
 from nverbench.training.dropout import drawn
-from support.erc_cases import ALONG, CLASSES, FUSIONS, ORDER_FREE, SIZES, built, clips, conversation, frames, gradients, spoken, takes
+from support.erc_cases import (
+    ALONG,
+    CLASSES,
+    FUSIONS,
+    ORDER_FREE,
+    SIZES,
+    built,
+    clips,
+    conversation,
+    frames,
+    gradients,
+    spoken,
+    takes,
+)
 
 NEAR = {"rtol": 1e-9, "atol": 1e-12}
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
@@ -28,17 +43,27 @@ def moved(turns: list[Tensor], turn: int) -> list[Tensor]:
 @every_fusion
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("sizes", [(1,), (1, 1), (7,), (2, 1, 30)], ids=str)
-def test_every_turn_gets_logits_in_the_type_of_the_features(name: str, dtype: torch.dtype, sizes: tuple[int, ...]) -> None:
+def test_every_turn_gets_logits_in_the_type_of_the_features(
+    name: str, dtype: torch.dtype, sizes: tuple[int, ...]
+) -> None:
     output = built(name, dtype=dtype)(conversation(spoken(sizes, dtype=dtype)))
-    assert (output.logits.shape, output.logits.dtype, output.views) == ((len(sizes), CLASSES), dtype, ())
+    assert (output.logits.shape, output.logits.dtype, output.views) == (
+        (len(sizes), CLASSES),
+        dtype,
+        (),
+    )
     assert output.logits.isfinite().all()
 
 
 @every_fusion
 @pytest.mark.parametrize("changed", [0, 2, 3])
-def test_a_frame_of_any_turn_moves_the_logits_of_every_turn_before_and_after_it(name: str, changed: int) -> None:
+def test_a_frame_of_any_turn_moves_the_logits_of_every_turn_before_and_after_it(
+    name: str, changed: int
+) -> None:
     module, turns = built(name), spoken()
-    difference = module(conversation(moved(turns, changed))).logits - module(conversation(turns)).logits
+    difference = (
+        module(conversation(moved(turns, changed))).logits - module(conversation(turns)).logits
+    )
     assert (difference.abs().amax(1) > 1e-9).all()
 
 
@@ -85,7 +110,11 @@ def test_the_order_of_turns_matters_to_those_that_run_along_and_to_no_other(name
 @order_free
 def test_without_layers_not_even_the_order_of_frames_matters(name: str) -> None:
     module, turns = built(name, layers=0), spoken()
-    torch.testing.assert_close(module(conversation([turn.flip(0) for turn in turns])).logits, module(conversation(turns)).logits, **NEAR)
+    torch.testing.assert_close(
+        module(conversation([turn.flip(0) for turn in turns])).logits,
+        module(conversation(turns)).logits,
+        **NEAR,
+    )
 
 
 def test_the_prior_is_the_single_utterance_plus_a_weight_times_the_mean() -> None:
@@ -97,18 +126,24 @@ def test_the_prior_is_the_single_utterance_plus_a_weight_times_the_mean() -> Non
 
 
 def mirrored(module: nn.Module) -> nn.Module:
-    """A copy whose forward and backward mixers have changed places, with the columns that read them."""
+    """A copy whose forward and backward mixers have changed places, with the columns that read
+    them.
+    """
     module = copy.deepcopy(module)
     body = module.vectors.body
     for layer in body.layers:
         pair = getattr(layer, "pair", layer)
         pair.ahead, pair.back = pair.back, pair.ahead
-    swap = [layer.join for layer in body.layers] if hasattr(body.layers[0], "join") else [module.head]
+    swap = (
+        [layer.join for layer in body.layers] if hasattr(body.layers[0], "join") else [module.head]
+    )
     for reader in swap:
         reader.weight.data = torch.cat(reader.weight.data.chunk(2, dim=1)[::-1], dim=1)
     for layer in [] if hasattr(body.layers[0], "join") else body.layers[1:]:
         for way in (layer.ahead, layer.back):
-            way.gru.weight_ih_l0.data = torch.cat(way.gru.weight_ih_l0.data.chunk(2, dim=1)[::-1], dim=1)
+            way.gru.weight_ih_l0.data = torch.cat(
+                way.gru.weight_ih_l0.data.chunk(2, dim=1)[::-1], dim=1
+            )
     return module
 
 
@@ -117,7 +152,9 @@ def test_time_reversed_and_directions_swapped_mirror_the_output(name: str) -> No
     module, turns = built(name), spoken()
     expected = module(conversation(turns)).logits.flip(0)
     reversed_turns = [turn.flip(0) for turn in reversed(turns)]
-    torch.testing.assert_close(mirrored(module)(conversation(reversed_turns)).logits, expected, **NEAR)
+    torch.testing.assert_close(
+        mirrored(module)(conversation(reversed_turns)).logits, expected, **NEAR
+    )
     assert not torch.allclose(module(conversation(reversed_turns)).logits, expected)
 
 
@@ -136,7 +173,9 @@ def test_padding_changes_nothing_not_even_what_is_dropped(name: str, training: b
 def test_frames_past_a_conversations_length_are_not_heard(name: str) -> None:
     module, batch = built(name), conversation(spoken())
     longer = torch.cat([batch.streams[0], torch.full_like(batch.streams[0], float("nan"))], dim=1)
-    torch.testing.assert_close(module(Batch((longer,), batch.lengths, batch.turns)).logits, module(batch).logits, **NEAR)
+    torch.testing.assert_close(
+        module(Batch((longer,), batch.lengths, batch.turns)).logits, module(batch).logits, **NEAR
+    )
 
 
 @along
@@ -145,7 +184,9 @@ def test_frames_between_turns_are_heard_and_turns_may_overlap(name: str) -> None
     apart = Batch((whole.unsqueeze(0),), lengths, (torch.tensor([[2, 6], [4, 9], [15, 16]]),))
     quiet = whole.clone()
     quiet[12] += 0.1  # in no turn
-    difference = module(Batch((quiet.unsqueeze(0),), lengths, apart.turns)).logits - module(apart).logits
+    difference = (
+        module(Batch((quiet.unsqueeze(0),), lengths, apart.turns)).logits - module(apart).logits
+    )
     assert (difference.abs().amax(1) > 1e-9).all()
     single = Batch(apart.streams, lengths, (torch.tensor([[4, 9]]),))
     torch.testing.assert_close(module(single).logits[0], module(apart).logits[1], **NEAR)
@@ -156,14 +197,20 @@ def test_frames_between_turns_are_heard_and_turns_may_overlap(name: str) -> None
 def test_every_parameter_gets_a_gradient(name: str, pool: str) -> None:
     module = built(name, pool=pool, **({"norm": "pre"} if takes(name, "norm") else {})).train()
     got = gradients(module, conversation(spoken()))
-    assert [key for key, _ in module.named_parameters() if key not in got or not got[key].any() or not got[key].isfinite().all()] == []
+    assert [
+        key
+        for key, _ in module.named_parameters()
+        if key not in got or not got[key].any() or not got[key].isfinite().all()
+    ] == []
 
 
 @along
 def test_every_parameter_gets_a_gradient_from_single_utterances(name: str) -> None:
     module = built(name, context="utterance").train()
     got = gradients(module, clips(spoken((4, 6, 5))))
-    assert [key for key, _ in module.named_parameters() if key not in got or not got[key].any()] == []
+    assert [
+        key for key, _ in module.named_parameters() if key not in got or not got[key].any()
+    ] == []
 
 
 @every_fusion

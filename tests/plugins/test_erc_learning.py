@@ -1,4 +1,6 @@
-"""What each conversation fusion can learn: from turns before and after, from the conversation as a whole, from a turn alone."""
+"""What each conversation fusion can learn: from turns before and after, from the conversation as a
+whole, from a turn alone.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,23 @@ ALONE = [("erc-mamba", "utterance")]
 
 
 def talk(task: str, seed: int) -> tuple[Batch, Tensor]:
-    """Turns that show a class each. Task ``before``, ``after``: a turn's label is what its neighbour shows (at the edge it is not scored); ``mood``:
-    what most of the conversation shows."""
+    """Turns that show a class each. Task ``before``, ``after``: a turn's label is what its
+    neighbour shows (at the edge it is not scored); ``mood``: what most of the conversation
+    shows.
+    """
     generator = torch.Generator().manual_seed(seed)
     mood = int(torch.randint(CLASSES, (), generator=generator))
     shown = torch.randint(CLASSES, (TURNS,), generator=generator)
     if task == "mood":
         shown = torch.where(torch.rand(TURNS, generator=generator) < 0.6, mood, shown)
     sizes = torch.randint(1, 4, (TURNS,), generator=generator).tolist()
-    turns = [MEANS[shown[i]] + 0.3 * torch.randn(size, DIM, generator=generator) for i, size in enumerate(sizes)]
-    label = {"before": shown.roll(1), "after": shown.roll(-1), "mood": torch.full((TURNS,), mood)}[task].clone()
+    turns = [
+        MEANS[shown[i]] + 0.3 * torch.randn(size, DIM, generator=generator)
+        for i, size in enumerate(sizes)
+    ]
+    label = {"before": shown.roll(1), "after": shown.roll(-1), "mood": torch.full((TURNS,), mood)}[
+        task
+    ].clone()
     if task in ("before", "after"):
         label[0 if task == "before" else -1] = UNSCORED
     return conversation(turns), label
@@ -36,7 +45,9 @@ def talk(task: str, seed: int) -> tuple[Batch, Tensor]:
 def accuracy(name: str, context: str, task: str) -> float:
     """On fresh conversations."""
     options = {"context": context} if name in ALONG else {}
-    module = built(name, dtype=torch.float32, dim=16, hidden=16, layers=1, dropout=0.0, **options).train()
+    module = built(
+        name, dtype=torch.float32, dim=16, hidden=16, layers=1, dropout=0.0, **options
+    ).train()
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     for step in range(STEPS[task]):
         batch, label = talk(task, step)
@@ -45,8 +56,13 @@ def accuracy(name: str, context: str, task: str) -> float:
         optimizer.step()
     module.eval()
     with torch.no_grad():
-        answers = [(module(batch).logits.argmax(1), label) for batch, label in (talk(task, seed) for seed in range(1000, 1030))]
-    return float(torch.cat([(guess == label)[label != UNSCORED] for guess, label in answers]).float().mean())
+        answers = [
+            (module(batch).logits.argmax(1), label)
+            for batch, label in (talk(task, seed) for seed in range(1000, 1030))
+        ]
+    return float(
+        torch.cat([(guess == label)[label != UNSCORED] for guess, label in answers]).float().mean()
+    )
 
 
 @pytest.mark.parametrize(("name", "context"), WITH_ORDER)

@@ -44,7 +44,10 @@ BY_HAND = {
 
 def counted(name: str, **options: object) -> int:
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in FUSIONS[name].build((WAVLM_LARGE,), LABELS, **options).parameters())
+        return sum(
+            parameter.numel()
+            for parameter in FUSIONS[name].build((WAVLM_LARGE,), LABELS, **options).parameters()
+        )
 
 
 def test_the_plugin_brings_ricohs_system_two_rivals_and_two_order_free_baselines() -> None:
@@ -67,24 +70,45 @@ def test_a_norm_before_each_pair_is_a_scale_and_a_shift_more(name: str) -> None:
 
 
 def test_a_transformer_of_three_wide_layers_is_of_equal_size_too() -> None:
-    assert counted("erc-transformer", layers=3, hidden=2474) == pytest.approx(counted("erc-mamba"), rel=0.001)
+    assert counted("erc-transformer", layers=3, hidden=2474) == pytest.approx(
+        counted("erc-mamba"), rel=0.001
+    )
 
 
 @every_fusion
 def test_one_conversation_at_a_time_sixty_epochs_and_the_best_of_all(name: str) -> None:
-    expected = Recipe(optimizer="radam-schedule-free", lr=1e-4, batch=1, epochs=60, patience=60, select="weighted-f1", unit="conversation")
+    expected = Recipe(
+        optimizer="radam-schedule-free",
+        lr=1e-4,
+        batch=1,
+        epochs=60,
+        patience=60,
+        select="weighted-f1",
+        unit="conversation",
+    )
     assert FUSIONS[name].recipe_for(defaults(name)) == expected
 
 
 @pytest.mark.parametrize("name", ALONG)
 def test_single_utterances_come_in_batches_of_128(name: str) -> None:
-    expected = Recipe(optimizer="radam-schedule-free", lr=1e-4, batch=128, epochs=60, patience=60, select="weighted-f1", unit="clip")
+    expected = Recipe(
+        optimizer="radam-schedule-free",
+        lr=1e-4,
+        batch=128,
+        epochs=60,
+        patience=60,
+        select="weighted-f1",
+        unit="clip",
+    )
     assert FUSIONS[name].recipe_for({**defaults(name), "context": "utterance"}) == expected
 
 
 def defaults(name: str) -> dict[str, object]:
     options = list(inspect.signature(FUSIONS[name].build).parameters.values())[2:]
-    assert all(option.kind is option.KEYWORD_ONLY and option.default is not option.empty for option in options)
+    assert all(
+        option.kind is option.KEYWORD_ONLY and option.default is not option.empty
+        for option in options
+    )
     return {option.name: option.default for option in options}
 
 
@@ -105,8 +129,19 @@ def test_anything_but_one_stream_is_refused_in_one_line(name: str, dims: tuple[i
 @pytest.mark.parametrize(
     ("name", "option", "value"),
     [
-        *((name, o, value) for name in FUSIONS for o in ("dim", "layers", "hidden", "heads") if takes(name, o) for value in (-1, 1.5, True, "3")),
-        *((name, o, 0) for name in ALONG for o in ("dim", "layers", "hidden", "heads") if takes(name, o)),
+        *(
+            (name, o, value)
+            for name in FUSIONS
+            for o in ("dim", "layers", "hidden", "heads")
+            if takes(name, o)
+            for value in (-1, 1.5, True, "3")
+        ),
+        *(
+            (name, o, 0)
+            for name in ALONG
+            for o in ("dim", "layers", "hidden", "heads")
+            if takes(name, o)
+        ),
         *((name, "layers", value) for name in ORDER_FREE for value in (False, 0.0)),
         *((name, "dropout", value) for name in FUSIONS for value in (-0.1, 1.0, float("nan"))),
         *((name, "pool", "median") for name in FUSIONS),
@@ -114,12 +149,17 @@ def test_anything_but_one_stream_is_refused_in_one_line(name: str, dims: tuple[i
         *((name, "norm", "post") for name in ("erc-mamba", *ORDER_FREE)),
     ],
 )
-def test_an_option_out_of_range_is_refused_in_one_line(name: str, option: str, value: object) -> None:
+def test_an_option_out_of_range_is_refused_in_one_line(
+    name: str, option: str, value: object
+) -> None:
     with pytest.raises(UsageError, match=rf"\A{name}: {option} is [^\n]*; expected [^\n]*\Z"):
         built(name, **{option: value})
 
 
-@pytest.mark.parametrize(("dim", "heads", "said"), [(8, 3, "heads=3 does not divide dim=8"), (6, 2, "dim=6 and heads=2 give heads of 3 features")])
+@pytest.mark.parametrize(
+    ("dim", "heads", "said"),
+    [(8, 3, "heads=3 does not divide dim=8"), (6, 2, "dim=6 and heads=2 give heads of 3 features")],
+)
 def test_heads_that_do_not_fit_are_refused_in_one_line(dim: int, heads: int, said: str) -> None:
     with pytest.raises(UsageError, match=rf"\Aerc-transformer: {said}[^\n]*\Z"):
         built("erc-transformer", dim=dim, heads=heads)

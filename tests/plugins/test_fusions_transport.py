@@ -1,4 +1,6 @@
-"""Laws of transport between clips: the bank keeps a prediction to its own clip, the batch does not, and what rows become."""
+"""Laws of transport between clips: the bank keeps a prediction to its own clip, the batch does not,
+and what rows become.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def views(*shape: int) -> tuple[Tensor, Tensor]:
 
 @every
 @pytest.mark.parametrize("others", [[3], [3, 4, 5, 6, 7], [3, 3, 3], [9, 8, 3]], ids=str)
-def test_with_a_bank_a_prediction_depends_on_its_own_clip_only(name: str, others: list[int]) -> None:
+def test_with_a_bank_a_prediction_depends_on_its_own_clip_only(
+    name: str, others: list[int]
+) -> None:
     module, batch = module_of(name), batch_of(10)
     actual = module(mixed(batch, others)).logits[others.index(3)]
     torch.testing.assert_close(actual, module(batch).logits[3], rtol=1e-12, atol=1e-12)
@@ -57,14 +61,23 @@ def test_within_the_batch_a_prediction_depends_on_the_other_clips(name: str, rea
 
 @every
 @pytest.mark.parametrize("reading", ["bank", "batch"])
-def test_trained_by_the_harness_other_test_clips_matter_within_the_batch_only(name: str, reading: str) -> None:
-    options = {key: value for key, value in SMALL.items() if takes(name, key)} | {"transport": reading}
-    plan = dataclasses.replace(training(dataclasses.replace(FUSIONS[name], recipe=Recipe()), scaling="none"), fusion_options=options)
+def test_trained_by_the_harness_other_test_clips_matter_within_the_batch_only(
+    name: str, reading: str
+) -> None:
+    options = {key: value for key, value in SMALL.items() if takes(name, key)} | {
+        "transport": reading
+    }
+    plan = dataclasses.replace(
+        training(dataclasses.replace(FUSIONS[name], recipe=Recipe()), scaling="none"),
+        fusion_options=options,
+    )
     (first, target), (second, _) = data(), data(seed=1)
     kept, *changed = FOLD.test
     same, other = (
         fit_fold(plan, [first, second], target, FOLD, 0),
-        fit_fold(plan, [garbage(first, tuple(changed)), garbage(second, tuple(changed))], target, FOLD, 0),
+        fit_fold(
+            plan, [garbage(first, tuple(changed)), garbage(second, tuple(changed))], target, FOLD, 0
+        ),
     )
     row = FOLD.test.index(kept)
     assert same.curves == other.curves
@@ -76,17 +89,31 @@ def test_a_clip_with_its_bank_is_transported_as_in_a_batch_of_thirty_two(name: s
     bank = module_of(name)
     plain = built(name, DIMS, small=True, transport="batch").double().eval()
     remembered = [buffer for key, buffer in bank.named_buffers() if "bank_" in key]
-    plain.load_state_dict({key: value for key, value in bank.state_dict().items() if "bank_" not in key})
+    plain.load_state_dict(
+        {key: value for key, value in bank.state_dict().items() if "bank_" not in key}
+    )
     batch = batch_of(3)
-    together = Batch(tuple(torch.cat([stream[2:], kept]) for stream, kept in zip(batch.streams, remembered, strict=True)))
+    together = Batch(
+        tuple(
+            torch.cat([stream[2:], kept])
+            for stream, kept in zip(batch.streams, remembered, strict=True)
+        )
+    )
     assert len(together.streams[0]) == 32
-    torch.testing.assert_close(bank(batch).logits[2], plain(together).logits[0], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        bank(batch).logits[2], plain(together).logits[0], rtol=1e-10, atol=1e-10
+    )
 
 
 @every
 def test_more_clips_than_a_chunk_get_what_they_get_in_chunks(name: str) -> None:
     module, batch = module_of(name), batch_of(CHUNK + 3)
-    expected = torch.cat([module(mixed(batch, rows)).logits for rows in (list(range(200)), list(range(200, CHUNK + 3)))])
+    expected = torch.cat(
+        [
+            module(mixed(batch, rows)).logits
+            for rows in (list(range(200)), list(range(200, CHUNK + 3)))
+        ]
+    )
     torch.testing.assert_close(module(batch).logits, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -110,7 +137,10 @@ def test_the_bank_is_thirty_one_different_training_rows_of_the_generators_choice
     for seed in (5, 5, 6):
         module.remember(training, torch.Generator().manual_seed(seed))
         kept.append([buffer.clone() for key, buffer in module.named_buffers() if "bank_" in key])
-    rows = [[int((stream == row).all(1).nonzero()) for row in bank] for stream, bank in zip(training.streams, kept[0], strict=True)]
+    rows = [
+        [int((stream == row).all(1).nonzero()) for row in bank]
+        for stream, bank in zip(training.streams, kept[0], strict=True)
+    ]
     assert rows[0] == rows[1]
     assert len(set(rows[0])) == len(rows[0]) == BANK
     assert torch.equal(kept[0][0], kept[1][0])
@@ -119,7 +149,10 @@ def test_the_bank_is_thirty_one_different_training_rows_of_the_generators_choice
 
 @pytest.mark.parametrize("rows", [1, 7, 31])
 def test_a_training_part_smaller_than_the_bank_is_repeated_evenly(rows: int) -> None:
-    module, training = Transport(DIMS, 8, 4, 6, Plan("bank", 0.05, 5, False)).double(), batch_of(rows)
+    module, training = (
+        Transport(DIMS, 8, 4, 6, Plan("bank", 0.05, 5, False)).double(),
+        batch_of(rows),
+    )
     module.remember(training, torch.Generator().manual_seed(0))
     times = [(module.bank_0 == row).all(1).sum().item() for row in training.streams[0]]
     assert sum(times) == BANK
@@ -164,7 +197,10 @@ def test_rows_that_coincide_or_lie_far_apart_stay_finite(scale: float) -> None:
 def test_the_plan_carries_a_gradient_only_where_asked() -> None:
     p, q = (view.requires_grad_() for view in views(6, 4))
     plans = [Plan("batch", 0.05, 20, gradient) for gradient in (False, True)]
-    without, asked = (torch.autograd.grad(exchanged(p, q, plan)[0].sum(), (p, q), allow_unused=True) for plan in plans)
+    without, asked = (
+        torch.autograd.grad(exchanged(p, q, plan)[0].sum(), (p, q), allow_unused=True)
+        for plan in plans
+    )
     assert without[0] is None  # the barycentre of q's rows reads p through the plan alone
     assert without[1].any()
     assert asked[0].any()

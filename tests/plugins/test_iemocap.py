@@ -1,4 +1,6 @@
-"""IEMOCAP: turns in order of time with their place in the conversation, and every line or file that does not fit is named."""
+"""IEMOCAP: turns in order of time with their place in the conversation, and every line or file that
+does not fit is named.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,11 @@ def spoil(tree: Path, old: str, new: str) -> None:
 
 
 def first(tree: Path) -> list[Clip]:
-    return [item for item in IEMOCAP_6.load(tree) if isinstance(item, Clip) and item.conversation == DIALOGUE]
+    return [
+        item
+        for item in IEMOCAP_6.load(tree)
+        if isinstance(item, Clip) and item.conversation == DIALOGUE
+    ]
 
 
 def misfits(tree: Path) -> dict[str, str]:
@@ -46,15 +52,23 @@ def misfits(tree: Path) -> dict[str, str]:
 def test_a_turn_has_its_conversation_place_onset_speaker_and_session(tree: Path):
     turns = first(tree)
     assert [(c.id[-4:], c.turn, c.onset, c.label) for c in turns[:4]] == [
-        ("F000", 0, 0.25, "neu"), ("M000", 1, 2.25, "fru"), ("F001", 2, 4.25, None), ("M001", 3, 6.25, "ang"),
-    ]  # fmt: skip
-    assert {(c.conversation, c.group, c.start, c.end) for c in turns} == {(DIALOGUE, "Ses01", None, None)}
+        ("F000", 0, 0.25, "neu"),
+        ("M000", 1, 2.25, "fru"),
+        ("F001", 2, 4.25, None),
+        ("M001", 3, 6.25, "ang"),
+    ]
+    assert {(c.conversation, c.group, c.start, c.end) for c in turns} == {
+        (DIALOGUE, "Ses01", None, None)
+    }
     assert {c.speaker for c in turns} == {"Ses01F", "Ses01M"}
 
 
 def test_who_speaks_is_the_last_letter_not_the_one_who_wore_the_markers(tree: Path):
     worn = [c for c in IEMOCAP_6.load(tree) if c.conversation == "Ses03M_script01_1b"]
-    assert {(c.id, c.speaker) for c in worn} >= {("Ses03M_script01_1b_F000", "Ses03F"), ("Ses03M_script01_1b_M000", "Ses03M")}
+    assert {(c.id, c.speaker) for c in worn} >= {
+        ("Ses03M_script01_1b_F000", "Ses03F"),
+        ("Ses03M_script01_1b_M000", "Ses03M"),
+    }
 
 
 def test_turns_are_ordered_by_their_start_whatever_the_order_of_lines_and_ties_by_name(tree: Path):
@@ -70,14 +84,22 @@ def test_turns_are_ordered_by_their_start_whatever_the_order_of_lines_and_ties_b
 def test_the_counts_are_the_published_ones():
     assert (sum(SIX.values()), sum(FOUR.values())) == (7380, 5531)
     assert FOUR["hap"] == SIX["hap"] + SIX["exc"]
-    assert (IEMOCAP_6.task, IEMOCAP_4.task, IEMOCAP_6.share, IEMOCAP_4.corpus) == ("conversation", "clip", "none", "iemocap")
+    assert (IEMOCAP_6.task, IEMOCAP_4.task, IEMOCAP_6.share, IEMOCAP_4.corpus) == (
+        "conversation",
+        "clip",
+        "none",
+        "iemocap",
+    )
 
 
 def test_sessions_are_left_out_one_at_a_time_and_no_speaker_is_on_both_sides(tree: Path):
     scored = sorted((c for c in IEMOCAP_6.load(tree) if c.label is not None), key=lambda c: c.id)
     cut = assign.make_folds(scored, IEMOCAP_6.folds[0], k=5, seed=1, inner=None)
     assert [fold.name for fold in cut.folds] == [f"Ses0{n}" for n in range(1, 6)]
-    assert all(not {scored[i].speaker for i in fold.train} & {scored[i].speaker for i in fold.test} for fold in cut.folds)
+    assert all(
+        not {scored[i].speaker for i in fold.train} & {scored[i].speaker for i in fold.test}
+        for fold in cut.folds
+    )
 
 
 def test_unscored_turns_are_heard_in_conversations_and_left_out_of_the_four_classes(tree: Path):
@@ -92,10 +114,17 @@ def test_every_rare_label_is_heard_and_not_scored(label: str):
     assert parse(LINE.replace("neu", label), DIALOGUE) == Turn("Ses01F_impro01_F000", 6.2901, None)
 
 
-JUDGES = ("C-E1:\tNeutral;\t()", "C-F1:\tOther;\t(na\xefve)", "A-E3:\tval 2; act 4; dom  4;\t()", "A-M1:\tval 1; act 5; dom  5;\t()")
+JUDGES = (
+    "C-E1:\tNeutral;\t()",
+    "C-F1:\tOther;\t(na\xefve)",
+    "A-E3:\tval 2; act 4; dom  4;\t()",
+    "A-M1:\tval 1; act 5; dom  5;\t()",
+)
 
 
-@pytest.mark.parametrize("line", ["", "   ", "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", *JUDGES])
+@pytest.mark.parametrize(
+    "line", ["", "   ", "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", *JUDGES]
+)
 def test_a_line_about_no_turn_is_passed_over(line: str):
     assert parse(line, DIALOGUE) is None
 
@@ -108,16 +137,24 @@ WRONG = {
     "digits of another script": (LINE.replace("6.2901", "\u0666.29"), "expected [start"),
     "ends before it begins": (LINE.replace("8.2357", "6.1"), "before it begins"),
     "an endless number": (LINE.replace("8.2357", "9" * 400), "before it begins"),
-    "a turn of another dialogue": (LINE.replace("impro01", "impro02"), "not named Ses01F_impro01_F000"),
+    "a turn of another dialogue": (
+        LINE.replace("impro01", "impro02"),
+        "not named Ses01F_impro01_F000",
+    ),
     "a turn without a speaker": (LINE.replace("_F000", "_X000"), "not named"),
-    "an unknown label": (LINE.replace("neu", "joy"), "label joy is not one of fru, neu, ang, sad, exc, hap, xxx"),
+    "an unknown label": (
+        LINE.replace("neu", "joy"),
+        "label joy is not one of fru, neu, ang, sad, exc, hap, xxx",
+    ),
     "a label in capitals": (LINE.replace("neu", "NEU"), "expected [start"),
     "prose": ("see the other file", "expected [start"),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_line_that_does_not_fit_is_named_with_its_number_and_the_others_are_still_read(tree: Path, what: str):
+def test_a_line_that_does_not_fit_is_named_with_its_number_and_the_others_are_still_read(
+    tree: Path, what: str
+):
     line, words = WRONG[what]
     if all(ord(letter) < 256 for letter in line):
         text = (tree / EVALUATION).read_text()
@@ -129,7 +166,16 @@ def test_a_line_that_does_not_fit_is_named_with_its_number_and_the_others_are_st
 
 
 @settings(max_examples=200)
-@given(st.one_of(st.text(), st.builds(lambda at, new: LINE[:at] + new + LINE[at + 1 :], st.integers(0, len(LINE)), st.text(max_size=3))))
+@given(
+    st.one_of(
+        st.text(),
+        st.builds(
+            lambda at, new: LINE[:at] + new + LINE[at + 1 :],
+            st.integers(0, len(LINE)),
+            st.text(max_size=3),
+        ),
+    )
+)
 @example("[" * 10_000)
 def test_any_line_is_a_turn_of_its_dialogue_or_nothing_or_refused_in_words(line: str):
     said = parse(line, DIALOGUE)
@@ -141,7 +187,12 @@ def test_any_line_is_a_turn_of_its_dialogue_or_nothing_or_refused_in_words(line:
 
 
 def test_windows_line_ends_and_latin_letters_are_read(tree: Path):
-    text = (tree / EVALUATION).read_text().replace("\n", "\r\n").replace("Neutral;\t()", "Neutral;\t(na\xefve)")
+    text = (
+        (tree / EVALUATION)
+        .read_text()
+        .replace("\n", "\r\n")
+        .replace("Neutral;\t()", "Neutral;\t(na\xefve)")
+    )
     (tree / EVALUATION).write_bytes(text.encode("latin-1"))
     assert len(first(tree)) == 6
     assert misfits(tree) == {}
@@ -149,13 +200,21 @@ def test_windows_line_ends_and_latin_letters_are_read(tree: Path):
 
 def test_a_turn_without_its_wav_is_named_and_keeps_its_place(tree: Path):
     (tree / AUDIO / f"{DIALOGUE}_M000.wav").unlink()
-    assert misfits(tree) == {(AUDIO / f"{DIALOGUE}_M000.wav").as_posix(): f"missing, though {DIALOGUE}.txt has a line for it; restore it"}
+    assert misfits(tree) == {
+        (
+            AUDIO / f"{DIALOGUE}_M000.wav"
+        ).as_posix(): f"missing, though {DIALOGUE}.txt has a line for it; restore it"
+    }
     assert [c.turn for c in first(tree)] == [0, 2, 3, 4, 5]
 
 
 def test_a_wav_without_a_line_is_named(tree: Path):
     shutil.copy(tree / AUDIO / f"{DIALOGUE}_M000.wav", tree / AUDIO / f"{DIALOGUE}_M099.wav")
-    assert misfits(tree) == {(AUDIO / f"{DIALOGUE}_M099.wav").as_posix(): f"no line of {DIALOGUE}.txt has this name; remove it"}
+    assert misfits(tree) == {
+        (
+            AUDIO / f"{DIALOGUE}_M099.wav"
+        ).as_posix(): f"no line of {DIALOGUE}.txt has this name; remove it"
+    }
 
 
 def test_a_turn_that_has_two_lines_counts_once_and_the_second_is_named(tree: Path):
@@ -168,18 +227,31 @@ def test_a_turn_that_has_two_lines_counts_once_and_the_second_is_named(tree: Pat
 
 def test_a_dialogue_that_only_one_side_knows_is_named(tree: Path):
     (tree / EVALUATION).rename((tree / EVALUATION).with_name("Ses01F_impro09.txt"))
-    assert misfits(tree)[AUDIO.as_posix()] == "no dialogue of EmoEvaluation has this name; remove it"
-    assert "is not named Ses01F_impro09_F000" in misfits(tree)[f"{EVALUATION.parent}/Ses01F_impro09.txt"]
+    assert (
+        misfits(tree)[AUDIO.as_posix()] == "no dialogue of EmoEvaluation has this name; remove it"
+    )
+    assert (
+        "is not named Ses01F_impro09_F000"
+        in misfits(tree)[f"{EVALUATION.parent}/Ses01F_impro09.txt"]
+    )
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "Ses02F_impro01.txt", "Ses01F_impro01.csv", "Ses01X_impro01.txt"])
-def test_a_file_among_the_evaluations_that_is_no_dialogue_of_the_session_is_named(tree: Path, name: str):
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "Ses02F_impro01.txt", "Ses01F_impro01.csv", "Ses01X_impro01.txt"]
+)
+def test_a_file_among_the_evaluations_that_is_no_dialogue_of_the_session_is_named(
+    tree: Path, name: str
+):
     (tree / EVALUATION).with_name(name).write_text(LINE)
     assert list(misfits(tree)) == [f"{EVALUATION.parent}/{name}"]
 
 
 def test_what_macos_left_and_single_judges_folders_are_passed_over(tree: Path):
-    for path in (f"Session1/dialog/EmoEvaluation/._{DIALOGUE}.txt", f"{AUDIO}/._{DIALOGUE}_F000.wav", "Session1/sentences/wav/._x"):
+    for path in (
+        f"Session1/dialog/EmoEvaluation/._{DIALOGUE}.txt",
+        f"{AUDIO}/._{DIALOGUE}_F000.wav",
+        "Session1/sentences/wav/._x",
+    ):
         (tree / path).write_bytes(b"\x00\x05\x16\x07")
     for folder in ("Categorical", "Attribute", "Self-evaluation"):
         (tree / EVALUATION).parent.joinpath(folder).mkdir()
@@ -190,7 +262,10 @@ def test_what_macos_left_and_single_judges_folders_are_passed_over(tree: Path):
 
 def test_a_session_without_its_evaluations_is_one_line_that_says_so(tree: Path):
     shutil.rmtree(tree / "Session3" / "dialog")
-    with pytest.raises(DatasetError, match=r"^IEMOCAP: expected Session3/dialog/EmoEvaluation under .*sail\.usc\.edu/iemocap") as error:
+    with pytest.raises(
+        DatasetError,
+        match=r"^IEMOCAP: expected Session3/dialog/EmoEvaluation under .*sail\.usc\.edu/iemocap",
+    ) as error:
         list(IEMOCAP_6.load(tree))
     assert "\n" not in str(error.value)
 

@@ -1,4 +1,6 @@
-"""Whole conversations of an IEMOCAP-shaped tree: every turn is read, in the order of time, whether it is scored or not."""
+"""Whole conversations of an IEMOCAP-shaped tree: every turn is read, in the order of time, whether
+it is scored or not.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_load_yields_what_was_written_turn_by_turn(written: list[Written], clips
     assert len(clips) == 5 * 3 * 9
 
 
-def test_a_conversation_comes_in_one_piece_in_the_order_of_time_with_both_speakers(clips: list[Clip]):
+def test_a_conversation_comes_in_one_piece_in_the_order_of_time_with_both_speakers(
+    clips: list[Clip],
+):
     pieces = [(name, list(turns)) for name, turns in groupby(clips, key=lambda c: c.conversation)]
     assert len({name for name, _ in pieces}) == len(pieces) == 15
     for name, turns in pieces:
@@ -57,7 +61,9 @@ def test_turns_that_are_not_scored_are_heard_and_their_audio_is_there(clips: lis
 
 
 def test_every_session_has_every_scored_label_so_that_any_can_be_left_out(clips: list[Clip]):
-    assert {(c.group, c.label) for c in clips if c.label} == {(f"Ses0{s}", label) for s in range(1, 6) for label in SCORED}
+    assert {(c.group, c.label) for c in clips if c.label} == {
+        (f"Ses0{s}", label) for s in range(1, 6) for label in SCORED
+    }
     assert set(SCORED) == set(SIX)
 
 
@@ -65,11 +71,17 @@ def test_every_session_has_every_scored_label_so_that_any_can_be_left_out(clips:
 def test_no_conversation_is_on_both_sides_of_a_fold(clips: list[Clip], kind: str):
     scored = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
     for fold in assign.make_folds(scored, kind, k=5, seed=1, inner=None).folds:
-        assert not {scored[i].conversation for i in fold.train} & {scored[i].conversation for i in fold.test}
+        assert not {scored[i].conversation for i in fold.train} & {
+            scored[i].conversation for i in fold.test
+        }
 
 
-def test_the_same_tree_serves_both_datasets_and_is_said_to_be_partial(root: Path, written: list[Written]):
-    six, four = (corpora.load(dataset, PartRef(dataset.name), root) for dataset in (IEMOCAP_6, IEMOCAP_4))
+def test_the_same_tree_serves_both_datasets_and_is_said_to_be_partial(
+    root: Path, written: list[Written]
+):
+    six, four = (
+        corpora.load(dataset, PartRef(dataset.name), root) for dataset in (IEMOCAP_6, IEMOCAP_4)
+    )
     assert Counter(c.label for c in six.clips) == Counter(w.label for w in written if w.scored)
     assert len(four.clips) == sum(w.label in ("ang", "neu", "sad", "hap", "exc") for w in written)
     assert six.partial

@@ -1,4 +1,6 @@
-"""JNV: the folder and the name agree on the speaker, and one of the four speakers is left out at a time."""
+"""JNV: the folder and the name agree on the speaker, and one of the four speakers is left out at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,30 @@ def test_a_copy_with_fewer_clips_than_105_per_speaker_is_said_to_be_partial(tmp_
     sample(tmp_path)
     corpus = corpora.load(JNV, PartRef("jnv"), tmp_path)
     assert corpus.partial
-    assert corpus.notes == ("partial copy: 16 of 420 clips; F1 4 of 105, F2 4 of 105, M1 4 of 105, M2 4 of 105",)
+    assert corpus.notes == (
+        "partial copy: 16 of 420 clips; F1 4 of 105, F2 4 of 105, M1 4 of 105, M2 4 of 105",
+    )
 
 
 @given(
-    *(st.sampled_from(c) for c in ((*SPEAKERS, "F3", "X1"), (*EMOTIONS, "calm"), ("1", "01", "105"), (*KINDS, "X"), (*SPEAKERS, "F3", ""))),
+    *(
+        st.sampled_from(c)
+        for c in (
+            (*SPEAKERS, "F3", "X1"),
+            (*EMOTIONS, "calm"),
+            ("1", "01", "105"),
+            (*KINDS, "X"),
+            (*SPEAKERS, "F3", ""),
+        )
+    )
 )
-def test_only_a_published_speaker_emotion_and_kind_in_the_right_folder_make_a_clip(speaker: str, emotion: str, take: str, kind: str, folder: str):
+def test_only_a_published_speaker_emotion_and_kind_in_the_right_folder_make_a_clip(
+    speaker: str, emotion: str, take: str, kind: str, folder: str
+):
     inside = speaker in SPEAKERS and emotion in EMOTIONS and kind in KINDS and folder == speaker
     said = parse(f"{speaker}_{emotion}_{take}_{kind}.wav", folder)
-    assert said == Said(f"{speaker}_{emotion}_{take}_{kind}", emotion, speaker) if inside else isinstance(said, str)
+    assert (
+        said == Said(f"{speaker}_{emotion}_{take}_{kind}", emotion, speaker)
+        if inside
+        else isinstance(said, str)
+    )

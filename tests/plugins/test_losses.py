@@ -31,7 +31,9 @@ peaks = st.sampled_from([0.1, 1.0, 10.0, 1000.0])
 
 def output(seed: int = 0, size: int = 16, dtype: torch.dtype = torch.float32) -> Output:
     generator = torch.Generator().manual_seed(seed)
-    logits, *views = (torch.randn(4, width, generator=generator, dtype=dtype) for width in (3, size, size))
+    logits, *views = (
+        torch.randn(4, width, generator=generator, dtype=dtype) for width in (3, size, size)
+    )
     return Output(logits, tuple(views))
 
 
@@ -53,14 +55,19 @@ def test_the_plugin_brings_cross_entropy_and_alignment_losses_that_need_views() 
 
 def test_cross_entropy_is_torch_cross_entropy() -> None:
     out = output()
-    assert torch.equal(objective("cross-entropy", out, smoothing=0.1), F.cross_entropy(out.logits, TARGET, label_smoothing=0.1))
+    assert torch.equal(
+        objective("cross-entropy", out, smoothing=0.1),
+        F.cross_entropy(out.logits, TARGET, label_smoothing=0.1),
+    )
 
 
 @every_loss
 def test_a_row_that_is_heard_but_not_scored_leaves_cross_entropy_alone(name: str) -> None:
     out, target = output(), torch.tensor([0, UNSCORED, 2, UNSCORED])
     actual = BUILDS[name](3, COUNTS)(out, target).terms["cross_entropy"]
-    torch.testing.assert_close(actual, F.cross_entropy(out.logits[::2], target[::2]) * (0.4 if name == "renyi" else 1.0))
+    torch.testing.assert_close(
+        actual, F.cross_entropy(out.logits[::2], target[::2]) * (0.4 if name == "renyi" else 1.0)
+    )
 
 
 @every_loss
@@ -74,10 +81,14 @@ def test_the_loss_falls_as_the_true_logit_rises(name: str, row: int) -> None:
 
 @every_loss
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_terms_and_diagnostics_are_finite_scalars_of_the_type_of_the_logits(name: str, dtype: torch.dtype) -> None:
+def test_terms_and_diagnostics_are_finite_scalars_of_the_type_of_the_logits(
+    name: str, dtype: torch.dtype
+) -> None:
     losses = BUILDS[name](3, COUNTS)(output(dtype=dtype), TARGET)
     scalars = {**losses.terms, **losses.diagnostics}.values()
-    assert all(scalar.shape == () and scalar.dtype == dtype and scalar.isfinite() for scalar in scalars)
+    assert all(
+        scalar.shape == () and scalar.dtype == dtype and scalar.isfinite() for scalar in scalars
+    )
 
 
 @every_loss
@@ -85,8 +96,13 @@ def test_the_same_inputs_give_the_same_bits(name: str) -> None:
     assert torch.equal(objective(name, output(7)), objective(name, output(7)))
 
 
-@pytest.mark.parametrize(("counts", "expected"), [((8, 4, 4), [0.6, 1.2, 1.2]), ((5, 0, 5), [1.0, 0.0, 1.0]), ((7, 7, 7), [1.0, 1.0, 1.0])])
-def test_class_weights_are_inverse_training_frequencies_of_mean_one_and_zero_where_training_has_none(counts: tuple[int, ...], expected: list) -> None:
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((8, 4, 4), [0.6, 1.2, 1.2]), ((5, 0, 5), [1.0, 0.0, 1.0]), ((7, 7, 7), [1.0, 1.0, 1.0])],
+)
+def test_class_weights_are_inverse_training_frequencies_of_mean_one_and_zero_where_training_has_none(
+    counts: tuple[int, ...], expected: list
+) -> None:
     assert inverse_frequency(3, counts).tolist() == pytest.approx(expected)
 
 
@@ -96,7 +112,9 @@ def test_weighted_cross_entropy_uses_the_class_weights() -> None:
     torch.testing.assert_close(objective("cross-entropy", out, weighted=True), expected)
 
 
-@pytest.mark.parametrize(("counts", "message"), [((1, 2), "counts of 3 classes"), ((0, 0, 0), "every class has none")])
+@pytest.mark.parametrize(
+    ("counts", "message"), [((1, 2), "counts of 3 classes"), ((0, 0, 0), "every class has none")]
+)
 def test_class_weights_refuse_counts_that_do_not_fit(counts: tuple[int, ...], message: str) -> None:
     with pytest.raises(PartError, match=message):
         build_cross_entropy(3, counts, weighted=True)
@@ -133,7 +151,9 @@ def test_at_equality_the_divergence_is_log_of_one_plus_m_delta_over_beta_minus_o
 
 @given(size=sizes, delta=deltas, beta=orders, seed=seeds, peak=peaks)
 @settings(max_examples=100, deadline=None)
-def test_the_gap_lies_between_zero_and_its_bound(size: int, delta: float, beta: float, seed: int, peak: float) -> None:
+def test_the_gap_lies_between_zero_and_its_bound(
+    size: int, delta: float, beta: float, seed: int, peak: float
+) -> None:
     gap = renyi_gap(*probabilities(seed, size, peak), beta, delta)
     assert (gap >= -1e-12).all()
     assert (gap <= gap_bound(size, beta, delta) + 1e-12).all()
@@ -148,7 +168,9 @@ def test_two_different_unit_vectors_reach_the_bound(size: int, delta: float, bet
 
 @given(size=sizes, delta=deltas, beta=orders, seed=seeds, peak=peaks)
 @settings(max_examples=50, deadline=None)
-def test_the_gap_is_the_divergence_less_its_value_at_equality(size: int, delta: float, beta: float, seed: int, peak: float) -> None:
+def test_the_gap_is_the_divergence_less_its_value_at_equality(
+    size: int, delta: float, beta: float, seed: int, peak: float
+) -> None:
     x, y = probabilities(seed, size, peak)
     expected = renyi_divergence(x, y, beta, delta) - math.log1p(size * delta) / (beta - 1)
     torch.testing.assert_close(renyi_gap(x, y, beta, delta), expected, rtol=1e-6, atol=1e-9)
@@ -167,12 +189,16 @@ def test_between_random_views_the_gap_is_as_small_as_we_say(size: int, expected:
 
 def test_the_divergence_is_not_symmetric() -> None:
     x, y = torch.tensor([[0.8, 0.1, 0.1]]), torch.tensor([[0.4, 0.5, 0.1]])
-    assert renyi_divergence(x, y, 2.0, 0.2).item() != pytest.approx(renyi_divergence(y, x, 2.0, 0.2).item(), rel=1e-3)
+    assert renyi_divergence(x, y, 2.0, 0.2).item() != pytest.approx(
+        renyi_divergence(y, x, 2.0, 0.2).item(), rel=1e-3
+    )
 
 
 def test_equal_views_show_no_gap_and_unlike_views_a_share_of_the_bound() -> None:
     out = output()
-    same = build_renyi(3, COUNTS)(Output(out.logits, (out.views[0], out.views[0])), TARGET).diagnostics
+    same = build_renyi(3, COUNTS)(
+        Output(out.logits, (out.views[0], out.views[0])), TARGET
+    ).diagnostics
     unlike = build_renyi(3, COUNTS)(out, TARGET).diagnostics
     assert (float(same["renyi_gap"]), float(same["renyi_over_bound"])) == (0.0, 0.0)
     assert 0 < unlike["renyi_over_bound"] < 1
@@ -180,24 +206,36 @@ def test_equal_views_show_no_gap_and_unlike_views_a_share_of_the_bound() -> None
 
 @pytest.mark.parametrize(
     ("normalise", "logged"),
-    [("softmax", {"renyi_gap", "renyi_over_bound"}), ("l1", {"renyi_gap", "renyi_over_bound"}), ("raw", {"renyi_undefined"})],
+    [
+        ("softmax", {"renyi_gap", "renyi_over_bound"}),
+        ("l1", {"renyi_gap", "renyi_over_bound"}),
+        ("raw", {"renyi_undefined"}),
+    ],
 )
 def test_only_probability_vectors_have_a_gap_to_log(normalise: str, logged: set[str]) -> None:
-    assert build_renyi(3, COUNTS, normalise=normalise)(output(), TARGET).diagnostics.keys() == logged
+    assert (
+        build_renyi(3, COUNTS, normalise=normalise)(output(), TARGET).diagnostics.keys() == logged
+    )
 
 
 @pytest.mark.parametrize("undefined", [0, 1, 4])
-def test_raw_features_can_make_the_divergence_nan_and_the_loss_says_for_which_share_of_clips(undefined: int) -> None:
+def test_raw_features_can_make_the_divergence_nan_and_the_loss_says_for_which_share_of_clips(
+    undefined: int,
+) -> None:
     second = torch.ones(4, 2)
     second[:undefined] = -1.0
-    losses = build_renyi(3, COUNTS, normalise="raw")(Output(output().logits, (torch.ones(4, 2), second)), TARGET)
+    losses = build_renyi(3, COUNTS, normalise="raw")(
+        Output(output().logits, (torch.ones(4, 2), second)), TARGET
+    )
     assert losses.diagnostics["renyi_undefined"].item() == undefined / 4
     assert losses.terms["renyi"].isnan() == (undefined > 0)
 
 
 def test_views_in_bfloat16_are_compared_in_float32() -> None:
     out = output()
-    losses = build_renyi(3, COUNTS)(Output(out.logits, tuple(view.bfloat16() for view in out.views)), TARGET)
+    losses = build_renyi(3, COUNTS)(
+        Output(out.logits, tuple(view.bfloat16() for view in out.views)), TARGET
+    )
     assert losses.terms["renyi"].dtype == losses.diagnostics["renyi_gap"].dtype == torch.float32
 
 

@@ -1,4 +1,6 @@
-"""What the name of a clip says, in every corpus: a published name is read, any other is refused in words; and what each record declares."""
+"""What the name of a clip says, in every corpus: a published name is read, any other is refused in
+words; and what each record declares.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,14 @@ from support.wrong_names import mutated
 MADE = {"vocal-demo", *(dataset.name for dataset in CONVERSATION_DEMOS)}
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.dataset.name)
 each_name = pytest.mark.parametrize("case", NAMED, ids=lambda case: case.dataset.name)
-GOOD = [pytest.param(c, *key, id=f"{c.dataset.name}-{i}") for c in NAMED for i, key in enumerate(c.good)]
-WRONG = [pytest.param(c, *key, id=f"{c.dataset.name}-{i}") for c in NAMED for i, key in enumerate(c.wrong)]
+GOOD = [
+    pytest.param(c, *key, id=f"{c.dataset.name}-{i}") for c in NAMED for i, key in enumerate(c.good)
+]
+WRONG = [
+    pytest.param(c, *key, id=f"{c.dataset.name}-{i}")
+    for c in NAMED
+    for i, key in enumerate(c.wrong)
+]
 
 
 @pytest.mark.parametrize(("case", "name", "folder"), GOOD)
@@ -56,7 +64,13 @@ def test_a_name_is_a_clip_only_if_the_published_scheme_has_it(case: Case, data: 
 
 
 @each_name
-@given(name=st.one_of(st.text(), st.text().map(lambda text: f"{text}.wav"), st.text().map(lambda text: f"{text}.mp3")))
+@given(
+    name=st.one_of(
+        st.text(),
+        st.text().map(lambda text: f"{text}.wav"),
+        st.text().map(lambda text: f"{text}.mp3"),
+    )
+)
 @example(name="")
 @example(name="\x00")
 def test_any_text_is_read_or_refused_in_words(case: Case, name: str):
@@ -69,7 +83,9 @@ def test_the_counts_sum_to_the_published_total_and_name_every_label(case: Case):
     dataset = case.dataset
     assert sum((dataset.counts or dataset.group_counts).values()) == case.total
     assert not dataset.counts or tuple(dataset.counts) == dataset.labels
-    assert not (dataset.counts and dataset.group_counts) or sum(dataset.counts.values()) == sum(dataset.group_counts.values())
+    assert not (dataset.counts and dataset.group_counts) or sum(dataset.counts.values()) == sum(
+        dataset.group_counts.values()
+    )
 
 
 @each
@@ -81,7 +97,11 @@ def test_the_record_says_where_the_corpus_is_had_what_a_label_is_and_whom_to_cit
     assert all((card.raters, card.languages, card.ages, card.consent))
     assert dataset.citation.startswith("@")
     assert dataset.citation.count("{") == dataset.citation.count("}")
-    assert f"nverbench data add {dataset.corpus}" in source.how if source.how else source.address.startswith("https://")
+    assert (
+        f"nverbench data add {dataset.corpus}" in source.how
+        if source.how
+        else source.address.startswith("https://")
+    )
 
 
 def test_only_what_no_program_can_fetch_says_how_a_person_gets_it():
@@ -91,26 +111,50 @@ def test_only_what_no_program_can_fetch_says_how_a_person_gets_it():
 
 def test_a_pin_of_the_registry_has_the_address_revision_and_licence_of_the_record():
     records = {dataset.name: dataset for dataset in nverbench_datasets() if dataset.sources}
-    pins = {name: (p.source, p.revision, p.licence) for name, p in registry.load().datasets.items() if name not in MADE}
-    assert pins == {name: (records[name].sources[0].address, records[name].sources[0].revision, records[name].licence) for name in pins}
+    pins = {
+        name: (p.source, p.revision, p.licence)
+        for name, p in registry.load().datasets.items()
+        if name not in MADE
+    }
+    assert pins == {
+        name: (
+            records[name].sources[0].address,
+            records[name].sources[0].revision,
+            records[name].licence,
+        )
+        for name in pins
+    }
 
 
 def test_every_dataset_with_a_published_layout_has_a_case_and_is_yielded_once():
     names = [dataset.name for dataset in nverbench_datasets()]
     assert len(names) == len(set(names))
-    assert set(names) - {case.dataset.name for case in CASES} == {"emogator-41", "folder", "table", *MADE}
+    assert set(names) - {case.dataset.name for case in CASES} == {
+        "emogator-41",
+        "folder",
+        "table",
+        *MADE,
+    }
 
 
 def test_pleasure_of_vivae_is_shown_for_what_it_is_and_keeps_its_name():
-    shown = {case.dataset.name: dict(case.dataset.display) for case in CASES if case.dataset.display}
+    shown = {
+        case.dataset.name: dict(case.dataset.display) for case in CASES if case.dataset.display
+    }
     care = {"pleasure": "sexual pleasure (portrayed)"}
     assert shown == {"vivae": care, "vivae-core": care}
 
 
 def test_the_known_unusable_clips_are_named_as_clips_would_be():
-    defects = {case.dataset.name: list(case.dataset.defects) for case in NAMED if case.dataset.defects}
+    defects = {
+        case.dataset.name: list(case.dataset.defects) for case in NAMED if case.dataset.defects
+    }
     assert defects == {"crema-d": ["1076_MTI_SAD_XX"], "emogator": ["000086-04-1"]}
-    assert all(case.published(f"{clip}.wav") or case.published(f"{clip}.mp3") for case in NAMED for clip in case.dataset.defects)
+    assert all(
+        case.published(f"{clip}.wav") or case.published(f"{clip}.mp3")
+        for case in NAMED
+        for clip in case.dataset.defects
+    )
 
 
 @pytest.fixture
@@ -120,14 +164,20 @@ def sounds(tmp_path: Path) -> Path:
 
 
 def heard(root: Path) -> list[Clip]:
-    return sorted((item for item in vocalsound.load(root) if not isinstance(item, Misfit)), key=lambda c: c.id)
+    return sorted(
+        (item for item in vocalsound.load(root) if not isinstance(item, Misfit)), key=lambda c: c.id
+    )
 
 
 @pytest.mark.parametrize("below", ["", "audio_16k"])
 def test_vocalsound_gives_the_official_split_and_it_can_be_cut(sounds: Path, below: str):
     found = heard(sounds / below)
     cut = assign.make_folds(found, "official", k=5, seed=1, inner=None)
-    assert [sum(c.split == split for c in found) for split in ("train", "valid", "test")] == [16, 4, 4]
+    assert [sum(c.split == split for c in found) for split in ("train", "valid", "test")] == [
+        16,
+        4,
+        4,
+    ]
     assert [[found[i].split for i in fold.test] for fold in cut.folds] == [["test"] * 4]
 
 
@@ -138,7 +188,19 @@ def test_vocalsound_without_its_split_still_loads_and_says_so_when_cut(sounds: P
         assign.make_folds(heard(sounds), "official", k=5, seed=1, inner=None)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 1}', '{"data": [{}]}', '{"data": [{"wav": 1}]}', "[" * 100_000, "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"data": 1}',
+        '{"data": [{}]}',
+        '{"data": [{"wav": 1}]}',
+        "[" * 100_000,
+        "\x00",
+    ],
+)
 def test_a_broken_file_of_the_vocalsound_split_is_one_line_that_names_it(sounds: Path, text: str):
     (sounds / "datafiles" / "val.json").write_text(text)
     with pytest.raises(DatasetError, match=r"val\.json: expected") as error:
@@ -147,6 +209,8 @@ def test_a_broken_file_of_the_vocalsound_split_is_one_line_that_names_it(sounds:
 
 
 def test_a_vocalsound_clip_in_two_splits_is_refused(sounds: Path):
-    (sounds / "datafiles" / "te.json").write_text(json.dumps({"data": [{"wav": "f0003_0_sigh.wav"}]}))
+    (sounds / "datafiles" / "te.json").write_text(
+        json.dumps({"data": [{"wav": "f0003_0_sigh.wav"}]})
+    )
     with pytest.raises(DatasetError, match=r"te\.json: clip f0003_0_sigh is also in tr\.json"):
         list(vocalsound.load(sounds))

@@ -1,4 +1,6 @@
-"""Laws of every published corpus as a folder, on the tiny tree of its loader: exactly its clips, wherever it lies and whatever lies in it."""
+"""Laws of every published corpus as a folder, on the tiny tree of its loader: exactly its clips,
+wherever it lies and whatever lies in it.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def test_the_tiny_tree_can_be_heard(case: Case, tree: Tree):
 
 @each
 @pytest.mark.parametrize("below", [".", "elsewhere", "archive"])
-def test_neither_the_place_of_the_folder_nor_the_order_of_writing_changes_anything(case: Case, tree: Tree, tmp_path: Path, below: str):
+def test_neither_the_place_of_the_folder_nor_the_order_of_writing_changes_anything(
+    case: Case, tree: Tree, tmp_path: Path, below: str
+):
     inside = case.archive if below == "archive" else below
     for path in sorted((p for p in tree(case).rglob("*") if p.is_file()), reverse=True):
         target = tmp_path / inside / path.relative_to(tree(case))
@@ -92,7 +96,9 @@ def test_neither_the_place_of_the_folder_nor_the_order_of_writing_changes_anythi
         shutil.copy(path, target)
     assert digest(case, tmp_path) == digest(case, tree(case))
     here, there = (list(case.dataset.load(root)) for root in (tmp_path, tree(case)))
-    assert [(c.id, c.label, c.unit, c.split, c.turn) for c in here] == [(c.id, c.label, c.unit, c.split, c.turn) for c in there]
+    assert [(c.id, c.label, c.unit, c.split, c.turn) for c in here] == [
+        (c.id, c.label, c.unit, c.split, c.turn) for c in there
+    ]
 
 
 @each
@@ -105,18 +111,27 @@ def test_one_changed_sample_changes_the_digest(case: Case, tree: Tree, copy: Pat
 
 @each
 def test_no_group_and_no_clip_of_the_tiny_tree_lies_in_two_folds(case: Case, tree: Tree):
-    found = sorted((c for c in clips(case.dataset, tree(case)) if c.label is not None), key=lambda c: c.id)
+    found = sorted(
+        (c for c in clips(case.dataset, tree(case)) if c.label is not None), key=lambda c: c.id
+    )
     kind = assign.default_kind(found, case.dataset.folds)
     assert kind == case.dataset.folds[0]
     cut = assign.make_folds(found, kind, k=5, seed=1, inner=None)
     assert sorted(i for fold in cut.folds for i in fold.test) == list(range(len(found)))
     if kind != "random":
-        assert all(not {found[i].unit for i in fold.train} & {found[i].unit for i in fold.test} for fold in cut.folds)
+        assert all(
+            not {found[i].unit for i in fold.train} & {found[i].unit for i in fold.test}
+            for fold in cut.folds
+        )
 
 
 @each
 def test_data_add_takes_the_tiny_tree_and_remembers_it(
-    case: Case, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    case: Case,
+    tree: Tree,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setenv("NVERBENCH_HOME", str(tmp_path))
     with pytest.raises(SystemExit) as left:
@@ -127,8 +142,12 @@ def test_data_add_takes_the_tiny_tree_and_remembers_it(
 
 
 @each
-@pytest.mark.parametrize("kind", ["nothing", "a file", "an empty folder", "2 entries, none of them a clip"])
-def test_a_root_that_is_not_the_corpus_is_one_line_of_what_was_expected_found_and_to_do(case: Case, tmp_path: Path, kind: str):
+@pytest.mark.parametrize(
+    "kind", ["nothing", "a file", "an empty folder", "2 entries, none of them a clip"]
+)
+def test_a_root_that_is_not_the_corpus_is_one_line_of_what_was_expected_found_and_to_do(
+    case: Case, tmp_path: Path, kind: str
+):
     root = tmp_path / "root"
     if kind == "a file":
         root.touch()
@@ -140,13 +159,21 @@ def test_a_root_that_is_not_the_corpus_is_one_line_of_what_was_expected_found_an
     with pytest.raises(DatasetError) as error:
         list(case.dataset.load(root))
     message = str(error.value)
-    assert all(words in message for words in ("expected", kind, str(root), f"nverbench data add {case.dataset.corpus}"))
-    assert (f"nverbench data get {case.dataset.corpus}" in message) == (not case.dataset.sources[0].how)
+    assert all(
+        words in message
+        for words in ("expected", kind, str(root), f"nverbench data add {case.dataset.corpus}")
+    )
+    assert (f"nverbench data get {case.dataset.corpus}" in message) == (
+        not case.dataset.sources[0].how
+    )
     assert "\n" not in message
 
 
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
-    "broken link": (lambda path: (path.unlink(), path.symlink_to(path.with_name("nowhere")))[1], "a broken link"),
+    "broken link": (
+        lambda path: (path.unlink(), path.symlink_to(path.with_name("nowhere")))[1],
+        "a broken link",
+    ),
     "link to itself": (lambda path: (path.unlink(), path.symlink_to(path))[1], "a broken link"),
     "empty file": (lambda path: path.write_bytes(b"") and None, "an empty file"),
     "folder": (lambda path: (path.unlink(), path.mkdir())[1], "a folder among the clips"),
@@ -155,11 +182,21 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 # The clips of ASVP-ESD lie at any depth: there a folder is walked, not named.
-PAIRS = [(case, how) for case in CASES for how in SPOILT if (case.dataset.corpus, how) != ("asvp-esd", "folder")]
+PAIRS = [
+    (case, how)
+    for case in CASES
+    for how in SPOILT
+    if (case.dataset.corpus, how) != ("asvp-esd", "folder")
+]
 
 
-@pytest.mark.parametrize(("case", "how"), [pytest.param(c, how, id=f"{c.dataset.name}-{how.replace(' ', '-')}") for c, how in PAIRS])
-def test_what_is_no_recording_is_named_under_a_clips_name_and_the_others_are_still_found(case: Case, how: str, copy: Path):
+@pytest.mark.parametrize(
+    ("case", "how"),
+    [pytest.param(c, how, id=f"{c.dataset.name}-{how.replace(' ', '-')}") for c, how in PAIRS],
+)
+def test_what_is_no_recording_is_named_under_a_clips_name_and_the_others_are_still_found(
+    case: Case, how: str, copy: Path
+):
     spoil, words = SPOILT[how]
     gone = audio(case, copy)
     spoil(gone)
@@ -171,21 +208,30 @@ def test_what_is_no_recording_is_named_under_a_clips_name_and_the_others_are_sti
 
 
 @each
-def test_a_recording_that_may_not_be_read_is_named(case: Case, copy: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_recording_that_may_not_be_read_is_named(
+    case: Case, copy: Path, monkeypatch: pytest.MonkeyPatch
+):
     locked = audio(case, copy)
     allowed = os.access  # these tests may run as root, to whom everything is readable
     monkeypatch.setattr(os, "access", lambda path, mode: path != locked and allowed(path, mode))
-    assert misfits(case.dataset, copy) == {locked.relative_to(copy).as_posix(): "it may not be read; mend its permissions"}
+    assert misfits(case.dataset, copy) == {
+        locked.relative_to(copy).as_posix(): "it may not be read; mend its permissions"
+    }
 
 
 LETTERS = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
-TEXTS = st.one_of(st.sampled_from([".DS_Store", "new\nline.wav", "Thumbs.db"]), st.text(LETTERS, min_size=1, max_size=60))
+TEXTS = st.one_of(
+    st.sampled_from([".DS_Store", "new\nline.wav", "Thumbs.db"]),
+    st.text(LETTERS, min_size=1, max_size=60),
+)
 
 
 @each
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_file_that_does_not_belong_is_always_named_and_nothing_else_changes(case: Case, tree: Tree, data: st.DataObject):
+def test_a_file_that_does_not_belong_is_always_named_and_nothing_else_changes(
+    case: Case, tree: Tree, data: st.DataObject
+):
     name = data.draw(st.one_of(TEXTS, mutated(audio(case, tree(case)).name)))
     assume(name.strip(".") and not set(name) & set("/\0") and len(os.fsencode(name)) < 256)
     assume(not belongs(case, name, tree(case)))
@@ -200,18 +246,30 @@ def test_a_file_that_does_not_belong_is_always_named_and_nothing_else_changes(ca
 
 
 def belongs(case: Case, name: str, root: Path) -> bool:
-    """Whether a name is one of the tree, another published one, or one that the corpus passes over."""
+    """Whether a name is one of the tree, another published one, or one that the corpus passes
+    over.
+    """
     if case.dataset.corpus == "iemocap" and name.startswith("._"):
         return True
-    mates = [other for other in CASES if other.dataset.corpus == case.dataset.corpus and other.parse is not None]
+    mates = [
+        other
+        for other in CASES
+        if other.dataset.corpus == case.dataset.corpus and other.parse is not None
+    ]
     spoken = case.dataset.corpus == "asvp-esd" and name.startswith("03-01-")
-    return (root / case.place / name).exists() or spoken or any(other.published(name) for other in mates)
+    return (
+        (root / case.place / name).exists()
+        or spoken
+        or any(other.published(name) for other in mates)
+    )
 
 
 def test_a_name_that_is_not_utf_8_is_named_with_its_bytes_escaped(tmp_path: Path):
     mesd.sample(tmp_path)
     Path(os.fsdecode(bytes(tmp_path) + b"/Anger_F_A_m\xe1s.wav")).write_bytes(b"x")
-    assert misfits(mesd.MESD, tmp_path) == {"Anger_F_A_m\\udce1s.wav": "its name is not UTF-8 text; rename it"}
+    assert misfits(mesd.MESD, tmp_path) == {
+        "Anger_F_A_m\\udce1s.wav": "its name is not UTF-8 text; rename it"
+    }
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -224,25 +282,46 @@ def test_one_clip_under_two_names_counts_once_and_the_second_is_named(tmp_path: 
     for name in ("1040_ITH_SAD_X.wav", "1040_ITH_SAD_XX.wav"):
         (tmp_path / name).write_bytes(b"x")
     assert [clip.id for clip in clips(crema_d.CREMA_D, tmp_path)] == ["1040_ITH_SAD_XX"]
-    assert misfits(crema_d.CREMA_D, tmp_path) == {"1040_ITH_SAD_XX.wav": "the same clip as 1040_ITH_SAD_X.wav; remove one of them"}
+    assert misfits(crema_d.CREMA_D, tmp_path) == {
+        "1040_ITH_SAD_XX.wav": "the same clip as 1040_ITH_SAD_X.wav; remove one of them"
+    }
 
 
 def test_a_clone_without_git_lfs_is_one_line_that_says_what_to_run(tmp_path: Path):
-    (tmp_path / "1001_DFA_ANG_XX.wav").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 72862\n")
-    with pytest.raises(DatasetError, match=r"^CREMA-D: 1001_DFA_ANG_XX.wav is a pointer of git-lfs, not audio; run 'git lfs pull'"):
+    (tmp_path / "1001_DFA_ANG_XX.wav").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 72862\n"
+    )
+    with pytest.raises(
+        DatasetError,
+        match=(
+            r"^CREMA-D: 1001_DFA_ANG_XX.wav is a pointer of git-lfs, not audio; run 'git lfs pull'"
+        ),
+    ):
         list(crema_d.load(tmp_path))
 
 
-def test_what_is_published_beside_the_clips_is_passed_over_there_and_named_among_them(tmp_path: Path):
+def test_what_is_published_beside_the_clips_is_passed_over_there_and_named_among_them(
+    tmp_path: Path,
+):
     donate_a_cry.sample(tmp_path)
     (tmp_path / donate_a_cry.CLEANED / "README.md").touch()
     (tmp_path / donate_a_cry.CLEANED / "hungry" / "README.md").touch()
-    assert list(misfits(donate_a_cry.DONATE_A_CRY, tmp_path)) == [f"{donate_a_cry.CLEANED}/hungry/README.md"]
+    assert list(misfits(donate_a_cry.DONATE_A_CRY, tmp_path)) == [
+        f"{donate_a_cry.CLEANED}/hungry/README.md"
+    ]
 
 
-def test_papers_beside_the_speakers_of_jnv_are_passed_over_and_anything_else_is_named(tmp_path: Path):
+def test_papers_beside_the_speakers_of_jnv_are_passed_over_and_anything_else_is_named(
+    tmp_path: Path,
+):
     jnv.sample(tmp_path)
-    for name in ("readme.txt", "phrases.txt", "file_rating_scale.csv", "F1_angry_02_R.wav", "M1_copy"):
+    for name in (
+        "readme.txt",
+        "phrases.txt",
+        "file_rating_scale.csv",
+        "F1_angry_02_R.wav",
+        "M1_copy",
+    ):
         (tmp_path / name).touch()
     (tmp_path / "F3").mkdir()
     assert list(misfits(jnv.JNV, tmp_path)) == ["F1_angry_02_R.wav", "F3", "M1_copy"]

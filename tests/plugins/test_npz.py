@@ -15,7 +15,11 @@ IDS = ("F1/anger/01.wav", "F1/joy/01.wav", "M2/anger/01.wav", "M2/joy/02.wav")
 
 
 def written(folder: Path, names: Any = IDS, embeddings: Any = None, key: str = "files") -> str:
-    rows = np.arange(len(names) * 3, dtype=np.float64).reshape(-1, 3) if embeddings is None else embeddings
+    rows = (
+        np.arange(len(names) * 3, dtype=np.float64).reshape(-1, 3)
+        if embeddings is None
+        else embeddings
+    )
     np.savez(folder / "features.npz", **{key: np.array(names), "embeddings": rows})
     return str(folder / "features.npz")
 
@@ -43,7 +47,9 @@ def test_names_may_have_other_folders_and_endings(tmp_path: Path, names: list[st
 
 
 def test_a_unique_file_name_is_enough(tmp_path: Path) -> None:
-    assert npz.lookup(["corpus/a/x.wav", "corpus/b/y.wav"], path=written(tmp_path, ["y.wav", "x.wav"]))[:, 0].tolist() == [3, 0]
+    assert npz.lookup(
+        ["corpus/a/x.wav", "corpus/b/y.wav"], path=written(tmp_path, ["y.wav", "x.wav"])
+    )[:, 0].tolist() == [3, 0]
 
 
 def test_the_full_id_wins_over_a_row_that_ends_like_it(tmp_path: Path) -> None:
@@ -56,7 +62,9 @@ def test_ids_that_fit_several_rows_are_named(tmp_path: Path) -> None:
 
 
 def test_one_row_never_serves_two_clips(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"for F1/anger/01\.wav, F1/joy/01\.wav, M2/anger/01\.wav \(3 clips\)"):
+    with pytest.raises(
+        ArtifactError, match=r"for F1/anger/01\.wav, F1/joy/01\.wav, M2/anger/01\.wav \(3 clips\)"
+    ):
         npz.lookup(IDS[:3], path=written(tmp_path, ["01.wav"]))
 
 
@@ -74,7 +82,15 @@ def test_features_that_are_not_finite_are_named(tmp_path: Path, value: float) ->
 
 
 @pytest.mark.parametrize(
-    "embeddings", [np.ones(4), np.ones((3, 2)), np.ones((4, 2, 2)), np.ones((4, 0)), np.full((4, 2), "x"), np.ones((4, 2), dtype=complex)]
+    "embeddings",
+    [
+        np.ones(4),
+        np.ones((3, 2)),
+        np.ones((4, 2, 2)),
+        np.ones((4, 0)),
+        np.full((4, 2), "x"),
+        np.ones((4, 2), dtype=complex),
+    ],
 )
 def test_embeddings_of_another_shape_or_type_are_refused(tmp_path: Path, embeddings: Any) -> None:
     with pytest.raises(ArtifactError, match=r"embeddings \(.*with names \(4,\); expected an .npz"):
@@ -88,13 +104,20 @@ def test_an_archive_without_the_arrays_is_refused(tmp_path: Path) -> None:
 
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "objects.npz", embeddings=np.array([{}], dtype=object), files=np.array(["a"]), allow_pickle=True)
+    np.savez(
+        tmp_path / "objects.npz",
+        embeddings=np.array([{}], dtype=object),
+        files=np.array(["a"]),
+        allow_pickle=True,
+    )
     with pytest.raises(ArtifactError, match="cannot be read"):
         npz.lookup(["a"], path=str(tmp_path / "objects.npz"))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 broken", b"\x93NUMPY"])
-def test_a_file_that_is_not_an_archive_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_refused_in_one_line(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "broken.npz").write_bytes(content)
     with pytest.raises(ArtifactError, match="cannot be read") as caught:
         npz.lookup(["a"], path=str(tmp_path / "broken.npz"))
@@ -122,4 +145,9 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path, name: str) -> Non
 
 def test_the_record_takes_its_path_after_the_colon() -> None:
     assert isinstance(npz.NPZ, Backbone)
-    assert (npz.NPZ.positional, npz.NPZ.load, npz.NPZ.dim, npz.NPZ.family) == ("path", None, 0, "features")
+    assert (npz.NPZ.positional, npz.NPZ.load, npz.NPZ.dim, npz.NPZ.family) == (
+        "path",
+        None,
+        0,
+        "features",
+    )

@@ -1,4 +1,6 @@
-"""The laws of the spectrogram backbones: clips independent of each other, frames of the clip's own audio only, layers that agree with the frames."""
+"""The laws of the spectrogram backbones: clips independent of each other, frames of the clip's own
+audio only, layers that agree with the frames.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,16 @@ from support.tiny_spectrogram import tiny_spectrogram
 TINY = {record.name: record for record in tiny_spectrogram()}
 PUBLISHED = {record.name: record for record in nverbench_backbones()}
 every_backbone = pytest.mark.parametrize("name", list(TINY))
-every_transformer = pytest.mark.parametrize("name", [name for name in TINY if name != "logmel-stats"])
-SECONDS = {"one sample": 1 / 16000, "0.05 s": 0.05, "0.7 s": 0.7, "1.98 s": 1.98, "longer than a window": 3.3}
+every_transformer = pytest.mark.parametrize(
+    "name", [name for name in TINY if name != "logmel-stats"]
+)
+SECONDS = {
+    "one sample": 1 / 16000,
+    "0.05 s": 0.05,
+    "0.7 s": 0.7,
+    "1.98 s": 1.98,
+    "longer than a window": 3.3,
+}
 
 
 @cache
@@ -61,7 +71,9 @@ def test_a_row_of_a_batch_is_the_clip_alone(name: str) -> None:
     for i, wave in enumerate(waves):
         single = alone(network, wave)
         assert together.lengths[i] == len(single.frames[0])
-        torch.testing.assert_close(together.frames[i, : together.lengths[i]], single.frames[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            together.frames[i, : together.lengths[i]], single.frames[0], rtol=0, atol=1e-5
+        )
         if single.layers is not None:
             torch.testing.assert_close(together.layers[i], single.layers[0], rtol=0, atol=1e-5)
 
@@ -100,26 +112,43 @@ def test_frames_are_those_of_the_clips_own_audio(name: str, seconds: float) -> N
 
 @every_backbone
 def test_the_frame_rate_is_what_the_record_says(name: str) -> None:
-    """Over many windows too: twenty seconds more give twenty times the rate more frames, to one frame."""
-    first, second = (len(alone(backbone(name), clip(16000 * seconds)).frames[0]) for seconds in (2, 22))
+    """Over many windows too: twenty seconds more give twenty times the rate more frames, to one
+    frame.
+    """
+    first, second = (
+        len(alone(backbone(name), clip(16000 * seconds)).frames[0]) for seconds in (2, 22)
+    )
     assert second - first == pytest.approx(20 * TINY[name].frame_rate, abs=1)
 
 
 @pytest.mark.parametrize("name", [name for name in TINY if TINY[name].min_samples > 1])
 def test_a_clip_shorter_than_one_frame_is_refused(name: str) -> None:
     least = TINY[name].min_samples
-    with pytest.raises(PartError, match=f"{name}: expected at least {least} samples per clip, got {least - 1}; pad"):
+    with pytest.raises(
+        PartError, match=f"{name}: expected at least {least} samples per clip, got {least - 1}; pad"
+    ):
         backbone(name)(torch.zeros(1, 800), torch.tensor([least - 1]))
 
 
-@pytest.mark.parametrize(("name", "window"), [("tiny-whisper-small", 16000), ("tiny-ssast-patch-base", 64 * 160), ("tiny-ast-audioset", 50 * 160)])
+@pytest.mark.parametrize(
+    ("name", "window"),
+    [
+        ("tiny-whisper-small", 16000),
+        ("tiny-ssast-patch-base", 64 * 160),
+        ("tiny-ast-audioset", 50 * 160),
+    ],
+)
 def test_windows_of_a_long_clip_follow_each_other(name: str, window: int) -> None:
-    """What comes two windows later changes nothing; a later window is the clip that starts there."""
+    """What comes two windows later changes nothing; a later window is the clip that starts
+    there.
+    """
     network, wave = backbone(name), clip(5 * window)
     per_window = round(window / 16000 * TINY[name].frame_rate)
     whole, begun = alone(network, wave).frames[0], alone(network, wave[: 3 * window]).frames[0]
     torch.testing.assert_close(begun[: 2 * per_window], whole[: 2 * per_window], rtol=0, atol=1e-5)
-    torch.testing.assert_close(alone(network, wave[window:]).frames[0], whole[per_window:], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        alone(network, wave[window:]).frames[0], whole[per_window:], rtol=0, atol=1e-5
+    )
 
 
 # --- content
@@ -173,7 +202,9 @@ def test_every_layers_frames_have_the_mean_that_layers_gives(name: str) -> None:
 @pytest.mark.parametrize("layer", [-1, 3])
 @every_transformer
 def test_a_layer_that_is_not_there_is_refused_in_one_line(name: str, layer: int) -> None:
-    with pytest.raises(UsageError, match=rf"{name}: layer is {layer}; expected 0 \(.*\) to 2 \(.*\)"):
+    with pytest.raises(
+        UsageError, match=rf"{name}: layer is {layer}; expected 0 \(.*\) to 2 \(.*\)"
+    ):
         backbone(name, layer=layer)
 
 
@@ -183,7 +214,9 @@ def test_a_layer_that_is_not_there_is_refused_in_one_line(name: str, layer: int)
 @every_transformer
 def test_untrained_weights_come_from_the_seed_alone(name: str) -> None:
     before = torch.get_rng_state()
-    first, again, other = (load(TINY[name], LoadContext("cpu", seed=seed)).state_dict() for seed in (1, 1, 2))
+    first, again, other = (
+        load(TINY[name], LoadContext("cpu", seed=seed)).state_dict() for seed in (1, 1, 2)
+    )
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
@@ -199,7 +232,11 @@ def test_a_loaded_backbone_is_frozen(name: str) -> None:
 def test_the_published_record_is_the_tiny_one_at_full_size(name: str) -> None:
     published, tiny = PUBLISHED[name.removeprefix("tiny-")], TINY[name]
     assert (published.frame_dim, published.dim, published.layers) == (768, 768, 13)
-    assert (published.frame_rate, published.min_samples, published.pool) == (tiny.frame_rate, tiny.min_samples, "mean")
+    assert (published.frame_rate, published.min_samples, published.pool) == (
+        tiny.frame_rate,
+        tiny.min_samples,
+        "mean",
+    )
     assert published.citation.startswith("@inproceedings{")
     assert published.pretrained_on
 
@@ -213,7 +250,10 @@ def test_the_floor_has_no_weights_and_keeps_mean_and_deviation() -> None:
 @pytest.mark.parametrize(
     ("build", "parameters"),
     [
-        (lambda t: t.models.whisper.modeling_whisper.WhisperEncoder(t.WhisperConfig(**SMALL)), 88_154_112),
+        (
+            lambda t: t.models.whisper.modeling_whisper.WhisperEncoder(t.WhisperConfig(**SMALL)),
+            88_154_112,
+        ),
         (lambda t: t.ASTModel(t.ASTConfig(**BASE)), 86_187_264),
         (lambda t: SpectrogramViT(PATCH), 85_649_664),
         (lambda t: SpectrogramViT(FRAME), 85_649_664),

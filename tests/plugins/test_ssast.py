@@ -1,4 +1,6 @@
-"""SSAST: our network against transformers' own spectrogram ViT, and checkpoints of which nothing is left out or run."""
+"""SSAST: our network against transformers' own spectrogram ViT, and checkpoints of which nothing is
+left out or run.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,27 @@ def seeded(architecture: Architecture) -> SpectrogramViT:
 
 
 def published(architecture: Architecture) -> dict[str, Tensor]:
-    """A state dict as the repository saves it after pretraining: DataParallel's prefix, the ViT under v, and the heads."""
+    """A state dict as the repository saves it after pretraining: DataParallel's prefix, the ViT
+    under v, and the heads.
+    """
     dim = architecture.dim
     heads = {
-        "p_input_fdim": torch.tensor(128), "p_input_tdim": torch.tensor(architecture.frames), "mask_embed": torch.zeros(1, 1, dim),
-        "cpredlayer.0.weight": torch.zeros(dim, dim), "cpredlayer.0.bias": torch.zeros(dim), "cpredlayer.2.weight": torch.zeros(256, dim),
-        "cpredlayer.2.bias": torch.zeros(256), "gpredlayer.0.weight": torch.zeros(dim, dim), "gpredlayer.0.bias": torch.zeros(dim),
-        "gpredlayer.2.weight": torch.zeros(256, dim), "gpredlayer.2.bias": torch.zeros(256), "v.head.weight": torch.zeros(1000, dim),
-        "v.head.bias": torch.zeros(1000), "v.head_dist.weight": torch.zeros(1000, dim), "v.head_dist.bias": torch.zeros(1000),
-    }  # fmt: skip
+        "p_input_fdim": torch.tensor(128),
+        "p_input_tdim": torch.tensor(architecture.frames),
+        "mask_embed": torch.zeros(1, 1, dim),
+        "cpredlayer.0.weight": torch.zeros(dim, dim),
+        "cpredlayer.0.bias": torch.zeros(dim),
+        "cpredlayer.2.weight": torch.zeros(256, dim),
+        "cpredlayer.2.bias": torch.zeros(256),
+        "gpredlayer.0.weight": torch.zeros(dim, dim),
+        "gpredlayer.0.bias": torch.zeros(dim),
+        "gpredlayer.2.weight": torch.zeros(256, dim),
+        "gpredlayer.2.bias": torch.zeros(256),
+        "v.head.weight": torch.zeros(1000, dim),
+        "v.head.bias": torch.zeros(1000),
+        "v.head_dist.weight": torch.zeros(1000, dim),
+        "v.head_dist.bias": torch.zeros(1000),
+    }
     encoder = {f"v.{key}": value for key, value in seeded(architecture).state_dict().items()}
     return {f"module.{key}": value for key, value in (heads | encoder).items()}
 
@@ -54,26 +68,55 @@ def loaded(path: Path, architecture: Architecture = PATCH) -> Any:
 
 
 def transformers_vit(architecture: Architecture, ours: SpectrogramViT) -> Any:
-    """The same numbers in transformers' ASTModel, a ViT with two special tokens written by others."""
-    sizes = {"hidden_size": architecture.dim, "num_hidden_layers": architecture.depth, "num_attention_heads": architecture.heads}
+    """The same numbers in transformers' ASTModel, a ViT with two special tokens written by
+    others.
+    """
+    sizes = {
+        "hidden_size": architecture.dim,
+        "num_hidden_layers": architecture.depth,
+        "num_attention_heads": architecture.heads,
+    }
     config = transformers.ASTConfig(
-        **sizes, intermediate_size=architecture.hidden, layer_norm_eps=1e-6, max_length=architecture.frames, frequency_stride=16, time_stride=16
+        **sizes,
+        intermediate_size=architecture.hidden,
+        layer_norm_eps=1e-6,
+        max_length=architecture.frames,
+        frequency_stride=16,
+        time_stride=16,
     )
     model = transformers.ASTModel(config).eval()
     embeddings = model.embeddings
-    embeddings.patch_embeddings.projection = nn.Conv2d(1, architecture.dim, architecture.patch, stride=architecture.patch)
+    embeddings.patch_embeddings.projection = nn.Conv2d(
+        1, architecture.dim, architecture.patch, stride=architecture.patch
+    )
     embeddings.position_embeddings = nn.Parameter(torch.zeros_like(ours.pos_embed))
-    names = {"norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.o_proj", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
+    names = {
+        "norm1": "layernorm_before",
+        "norm2": "layernorm_after",
+        "attn.proj": "attention.o_proj",
+        "mlp.fc1": "mlp.fc1",
+        "mlp.fc2": "mlp.fc2",
+    }
     state = {
-        "embeddings.cls_token": ours.cls_token, "embeddings.distillation_token": ours.dist_token, "embeddings.position_embeddings": ours.pos_embed,
-    }  # fmt: skip
+        "embeddings.cls_token": ours.cls_token,
+        "embeddings.distillation_token": ours.dist_token,
+        "embeddings.position_embeddings": ours.pos_embed,
+    }
     for end in ("weight", "bias"):
-        state[f"embeddings.patch_embeddings.projection.{end}"] = ours.get_parameter(f"patch_embed.proj.{end}")
+        state[f"embeddings.patch_embeddings.projection.{end}"] = ours.get_parameter(
+            f"patch_embed.proj.{end}"
+        )
         state[f"layernorm.{end}"] = ours.get_parameter(f"norm.{end}")
         for i in range(architecture.depth):
-            state |= {f"layers.{i}.{theirs}.{end}": ours.get_parameter(f"blocks.{i}.{name}.{end}") for name, theirs in names.items()}
+            state |= {
+                f"layers.{i}.{theirs}.{end}": ours.get_parameter(f"blocks.{i}.{name}.{end}")
+                for name, theirs in names.items()
+            }
             parts = ours.get_parameter(f"blocks.{i}.attn.qkv.{end}").chunk(3)
-            state |= {f"layers.{i}.attention.{letter}_proj.{end}": part for letter, part in zip("qkv", parts, strict=True)}
+            state |= {
+                f"layers.{i}.attention.{letter}_proj.{end}": part
+                for letter, part in zip("qkv", parts, strict=True)
+            }
     model.load_state_dict(state, strict=True)
     return model
 
@@ -91,8 +134,12 @@ def test_the_network_equals_the_vit_of_transformers(architecture: Architecture) 
     torch.testing.assert_close(got[1], expected.hidden_states[1], rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize(("architecture", "patch"), [(ssast.PATCH, (16, 16)), (ssast.FRAME, (128, 2))])
-def test_the_full_size_has_the_published_positions_and_heads_make_89_million(architecture: Architecture, patch: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "patch"), [(ssast.PATCH, (16, 16)), (ssast.FRAME, (128, 2))]
+)
+def test_the_full_size_has_the_published_positions_and_heads_make_89_million(
+    architecture: Architecture, patch: tuple[int, int]
+) -> None:
     with torch.device("meta"):
         network = SpectrogramViT(architecture)
     assert network.pos_embed.shape == (1, 514, 768)
@@ -106,8 +153,13 @@ def test_the_full_size_has_the_published_positions_and_heads_make_89_million(arc
 
 @both
 @pytest.mark.parametrize("kind", ["pth", "old pth", "safetensors", "without module."])
-def test_a_published_checkpoint_comes_back_to_the_bit(tmp_path: Path, architecture: Architecture, kind: str) -> None:
-    state, path = published(architecture), tmp_path / ("tiny.safetensors" if kind == "safetensors" else "tiny.pth")
+def test_a_published_checkpoint_comes_back_to_the_bit(
+    tmp_path: Path, architecture: Architecture, kind: str
+) -> None:
+    state, path = (
+        published(architecture),
+        tmp_path / ("tiny.safetensors" if kind == "safetensors" else "tiny.pth"),
+    )
     if kind == "safetensors":
         save_file(state, path)
     elif kind == "without module.":
@@ -121,7 +173,9 @@ def test_a_published_checkpoint_comes_back_to_the_bit(tmp_path: Path, architectu
 
 
 @both
-def test_a_loaded_checkpoint_embeds_like_the_network_it_was_saved_from(tmp_path: Path, architecture: Architecture) -> None:
+def test_a_loaded_checkpoint_embeds_like_the_network_it_was_saved_from(
+    tmp_path: Path, architecture: Architecture
+) -> None:
     torch.save(published(architecture), tmp_path / "tiny.pth")
     backbone = loaded(tmp_path / "tiny.pth", architecture)
     wave = 0.1 * torch.randn(1, 9000, generator=torch.Generator().manual_seed(2))
@@ -137,24 +191,46 @@ def test_a_loaded_checkpoint_embeds_like_the_network_it_was_saved_from(tmp_path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.pop("module.v.blocks.1.attn.qkv.bias"), r"1 keys missing \(v.blocks.1.attn.qkv.bias\)"),
-        (lambda s: s.update({"module.v.blocks.2.norm1.bias": torch.zeros(32)}), r"1 keys not expected \(v.blocks.2.norm1.bias\)"),
-        (lambda s: s.update({"module.v.norm.bias": torch.zeros(3)}), r"of another shape \(v.norm.bias \(3,\), expected \(32,\)\)"),
-        (lambda s: s.update({"module.v.cls_token": torch.full((1, 1, 32), torch.nan)}), r"1 keys not finite \(v.cls_token\)"),
+        (
+            lambda s: s.pop("module.v.blocks.1.attn.qkv.bias"),
+            r"1 keys missing \(v.blocks.1.attn.qkv.bias\)",
+        ),
+        (
+            lambda s: s.update({"module.v.blocks.2.norm1.bias": torch.zeros(32)}),
+            r"1 keys not expected \(v.blocks.2.norm1.bias\)",
+        ),
+        (
+            lambda s: s.update({"module.v.norm.bias": torch.zeros(3)}),
+            r"of another shape \(v.norm.bias \(3,\), expected \(32,\)\)",
+        ),
+        (
+            lambda s: s.update({"module.v.cls_token": torch.full((1, 1, 32), torch.nan)}),
+            r"1 keys not finite \(v.cls_token\)",
+        ),
     ],
 )
-def test_keys_that_do_not_fit_are_named_in_one_line(tmp_path: Path, change: Any, words: str) -> None:
+def test_keys_that_do_not_fit_are_named_in_one_line(
+    tmp_path: Path, change: Any, words: str
+) -> None:
     state = published(PATCH)
     change(state)
     torch.save(state, tmp_path / "tiny.pth")
-    with pytest.raises(ArtifactError, match=rf"tiny: .*tiny.pth: not these weights: .*{words}") as caught:
+    with pytest.raises(
+        ArtifactError, match=rf"tiny: .*tiny.pth: not these weights: .*{words}"
+    ) as caught:
         loaded(tmp_path / "tiny.pth")
     assert "\n" not in str(caught.value)
 
 
 def test_frame_weights_are_not_patch_weights(tmp_path: Path) -> None:
     torch.save(published(FRAME), tmp_path / "frame.pth")
-    with pytest.raises(ArtifactError, match=r"of another shape .*v.patch_embed.proj.weight \(32, 1, 128, 2\), expected \(32, 1, 16, 16\)"):
+    with pytest.raises(
+        ArtifactError,
+        match=(
+            r"of another shape .*v.patch_embed.proj.weight \(32, 1, 128, 2\), expected \(32, 1, 16,"
+            r" 16\)"
+        ),
+    ):
         loaded(tmp_path / "frame.pth")
 
 
@@ -176,7 +252,9 @@ class Hostile:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_that_wants_to_run_code_is_refused_and_does_not_run(tmp_path: Path, zipped: bool) -> None:
+def test_a_pickle_that_wants_to_run_code_is_refused_and_does_not_run(
+    tmp_path: Path, zipped: bool
+) -> None:
     file, trace = tmp_path / "hostile.pth", tmp_path / "executed"
     content = {"module.v.cls_token": Hostile(trace)}
     if zipped:
@@ -190,7 +268,9 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_does_not_run(tmp_path: P
 
 @pytest.mark.parametrize("name", ["other.pth", "other.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"<html></html>", bytes(512)])
-def test_a_file_that_is_not_weights_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_not_weights_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ArtifactError, match="cannot be read as weights") as caught:
         loaded(tmp_path / name)

@@ -1,4 +1,6 @@
-"""A result is one file: it comes back as written, a changed number shows, and what differs between machines does not count."""
+"""A result is one file: it comes back as written, a changed number shows, and what differs between
+machines does not count.
+"""
 
 from __future__ import annotations
 
@@ -57,10 +59,15 @@ def test_all_results_come_sorted_by_file_name(tmp_path: Path):
 
 
 def test_a_result_lies_beside_its_predictions_and_nothing_else(written: Path):
-    assert sorted(p.name for p in written.parent.iterdir()) == [f"{JOB}.json", f"{JOB}.predictions.npz"]
+    assert sorted(p.name for p in written.parent.iterdir()) == [
+        f"{JOB}.json",
+        f"{JOB}.predictions.npz",
+    ]
 
 
-def test_a_run_that_dies_between_the_two_files_has_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_dies_between_the_two_files_has_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     folder = ResultStore(tmp_path)
 
     def dies(self: Result, **_: object) -> str:
@@ -76,7 +83,16 @@ def test_a_run_that_dies_between_the_two_files_has_no_result(tmp_path: Path, mon
 @given(value=st.floats(0, 1), low=st.none() | st.floats(0, 1))
 @IN_A_TEST
 def test_every_fraction_comes_back_to_the_bit(tmp_path: Path, value: float, low: float | None):
-    score = Score(value=value, low=low, high=None, se=None, bootstrap=None, fold_mean=value, fold_sd=0.0, seed_sd=value)
+    score = Score(
+        value=value,
+        low=low,
+        high=None,
+        se=None,
+        bootstrap=None,
+        fold_mean=value,
+        fold_sd=0.0,
+        seed_sd=value,
+    )
     folder = ResultStore(tmp_path)
     folder.write(finished(scores=dict.fromkeys(NAMES, score)), predictions())
     assert read_result(folder.path(JOB)).scores["accuracy"] == score
@@ -123,8 +139,16 @@ def test_sealing_again_changes_nothing():
         lambda c: c.update(id="other"),
     ],
 )
-def test_anything_changed_by_hand_is_caught_by_the_digest(written: Path, change: Callable[[dict[str, Any]], object]):
-    with pytest.raises(ResultError, match="its content does not match its result_digest, so it was changed since; delete it and run the job again"):
+def test_anything_changed_by_hand_is_caught_by_the_digest(
+    written: Path, change: Callable[[dict[str, Any]], object]
+):
+    with pytest.raises(
+        ResultError,
+        match=(
+            "its content does not match its result_digest, so it was changed since; delete it and"
+            " run the job again"
+        ),
+    ):
         read_result(damage(written, change))
 
 
@@ -142,7 +166,9 @@ def test_that_a_backbone_heard_the_corpus_before_is_part_of_the_digest():
     assert finished(heard_in_pretraining=["a"]).result_digest != finished().result_digest
 
 
-OTHER_TIMINGS = Timings(embed={}, fit=9.0, embed_per_clip={"a": None}, real_time_factor={}, peak_memory=7)
+OTHER_TIMINGS = Timings(
+    embed={}, fit=9.0, embed_per_clip={"a": None}, real_time_factor={}, peak_memory=7
+)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +192,10 @@ def test_the_digest_leaves_out_what_differs_between_two_runs_of_the_same(changes
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda c: c.update(schema_version=1), r"expected a result of schema 2, got 1; run the job again \(embeddings are kept\)"),
+        (
+            lambda c: c.update(schema_version=1),
+            r"expected a result of schema 2, got 1; run the job again \(embeddings are kept\)",
+        ),
         (lambda c: c.pop("schema_version"), "expected a result of schema 2, got None"),
         (lambda c: c.pop("scores"), "not a readable result .*scores"),
         (lambda c: c.update(unknown=1), "not a readable result .*unknown"),
@@ -174,15 +203,21 @@ def test_the_digest_leaves_out_what_differs_between_two_runs_of_the_same(changes
         (lambda c: c["scores"]["accuracy"].update(value=None), "not a readable result .*value"),
     ],
 )
-def test_a_result_of_another_shape_is_named_with_what_to_do(written: Path, change: Callable[[dict[str, Any]], object], sentence: str):
+def test_a_result_of_another_shape_is_named_with_what_to_do(
+    written: Path, change: Callable[[dict[str, Any]], object], sentence: str
+):
     with pytest.raises(ResultError, match=sentence):
         read_result(damage(written, change))
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b'"x"', b"\xff\xfe", b"\x00" * 9], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"3", b"null", b'"x"', b"\xff\xfe", b"\x00" * 9], ids=repr
+)
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ResultError, match=r"a\.json: (not a readable result|expected a result of schema 2)"):
+    with pytest.raises(
+        ResultError, match=r"a\.json: (not a readable result|expected a result of schema 2)"
+    ):
         read_result(tmp_path / "a.json")
 
 
@@ -223,7 +258,10 @@ def test_a_result_cut_short_anywhere_is_named(tmp_path: Path, share: float):
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity"])
 def test_a_number_that_is_not_finite_is_named(written: Path, number: str):
-    written.write_text(written.read_text(encoding="utf-8").replace('"value": 0.5', f'"value": {number}'), encoding="utf-8")
+    written.write_text(
+        written.read_text(encoding="utf-8").replace('"value": 0.5', f'"value": {number}'),
+        encoding="utf-8",
+    )
     with pytest.raises(ResultError):
         read_result(written)
 
@@ -232,7 +270,15 @@ def test_a_number_that_is_not_finite_is_named(written: Path, number: str):
 
 
 def parts(p: Predictions) -> tuple[object, ...]:
-    return (list(p.ids), list(p.groups), p.target.tolist(), list(p.folds), p.probabilities.dtype, p.probabilities.tolist(), list(p.keys))
+    return (
+        list(p.ids),
+        list(p.groups),
+        p.target.tolist(),
+        list(p.folds),
+        p.probabilities.dtype,
+        p.probabilities.tolist(),
+        list(p.keys),
+    )
 
 
 @given(seed=st.integers(0, 100), replicates=st.integers(1, 3))
@@ -244,10 +290,17 @@ def test_predictions_come_back_as_they_were_written(tmp_path: Path, seed: int, r
 
 
 def test_the_file_of_predictions_holds_no_pickles(written: Path):
-    with np.load(ResultStore(written.parents[1]).predictions_path(JOB), allow_pickle=False) as arrays:
+    with np.load(
+        ResultStore(written.parents[1]).predictions_path(JOB), allow_pickle=False
+    ) as arrays:
         assert {name: arrays[name].dtype.kind for name in arrays.files} == {
-            "ids": "U", "groups": "U", "target": "i", "folds": "U", "probabilities": "f", "keys": "U",
-        }  # fmt: skip
+            "ids": "U",
+            "groups": "U",
+            "target": "i",
+            "folds": "U",
+            "probabilities": "f",
+            "keys": "U",
+        }
 
 
 def test_pickled_predictions_are_refused(tmp_path: Path):
@@ -259,7 +312,13 @@ def test_pickled_predictions_are_refused(tmp_path: Path):
 @pytest.mark.parametrize("content", [b"hello, world", pickle.dumps([1])], ids=["text", "a pickle"])
 def test_a_file_that_holds_no_predictions_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(ResultError, match=r"a\.npz: expected a result's predictions, but it cannot be read .*; run the job with --rerun"):
+    with pytest.raises(
+        ResultError,
+        match=(
+            r"a\.npz: expected a result's predictions, but it cannot be read .*; run the job with"
+            r" --rerun"
+        ),
+    ):
         Predictions.read(tmp_path / "a.npz")
 
 
@@ -272,7 +331,9 @@ def test_predictions_that_are_not_there_or_lack_an_array_are_named(tmp_path: Pat
 
 
 def trouble(path: Path) -> str:
-    """What kind of error reading predictions ends in; the error itself is let go, since its frames hold numpy's open file."""
+    """What kind of error reading predictions ends in; the error itself is let go, since its frames
+    hold numpy's open file.
+    """
     try:
         Predictions.read(path)
     except Exception as error:
@@ -280,7 +341,9 @@ def trouble(path: Path) -> str:
     return "none"
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # goes with the bug: numpy leaves a damaged archive open
+@pytest.mark.filterwarnings(
+    "ignore:unclosed file:ResourceWarning"
+)  # goes with the bug: numpy leaves a damaged archive open
 @pytest.mark.parametrize("kept", [0, 10, 500, -1])
 def test_predictions_cut_short_are_named(tmp_path: Path, kept: int):
     (tmp_path / "a.npz").write_bytes(predictions().to_bytes()[:kept])

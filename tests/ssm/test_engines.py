@@ -1,4 +1,6 @@
-"""Which engine is used where: a missing, failing or lying compiler costs speed and nothing else; the CUDA kernel is called as it wants to be."""
+"""Which engine is used where: a missing, failing or lying compiler costs speed and nothing else;
+the CUDA kernel is called as it wants to be.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from nverbench.ssm import compiled, engines, kernel, library, selective_scan
 from support.disk_faults import disk
 from support.scan_problems import arguments, relative
 
-needs_compiler = pytest.mark.skipif(library.compiler() is None, reason="no C compiler on this machine")
+needs_compiler = pytest.mark.skipif(
+    library.compiler() is None, reason="no C compiler on this machine"
+)
 CACHES = (library.load, compiled._trusted, kernel.load)
 
 
@@ -58,7 +62,9 @@ def test_the_library_is_built_once_and_found_again() -> None:
     assert library.state().startswith("built by ")
 
 
-def test_without_a_compiler_the_torch_loop_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_the_torch_loop_computes_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = selective_scan(**arguments())
     for cached in CACHES:
         cached.cache_clear()
@@ -80,11 +86,16 @@ def test_a_full_disk_costs_speed_only_and_leaves_nothing(how: str) -> None:
         assert used() == engines.LOOP
         assert "could not build it: [Errno 28] No space left on device" in library.load()[1]
     assert watched.seen[f"nverbench/ssm/library.py {how}"] > 0
-    assert not library.home.engines_folder().exists() or list(library.home.engines_folder().iterdir()) == []
+    assert (
+        not library.home.engines_folder().exists()
+        or list(library.home.engines_folder().iterdir()) == []
+    )
 
 
 @pytest.mark.parametrize("does", [FAILS, GIVES_NOTHING, GIVES_NONSENSE])
-def test_a_compiler_that_fails_costs_speed_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str) -> None:
+def test_a_compiler_that_fails_costs_speed_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str
+) -> None:
     monkeypatch.setenv("CC", compiler_that(tmp_path, does))
     assert used() == engines.LOOP
     assert library.load()[1].startswith("cc could not build it: ")
@@ -128,15 +139,28 @@ def test_doctor_names_every_engine_and_builds_none() -> None:
 
 
 def test_a_scan_engine_can_be_named_without_importing_torch() -> None:
-    code = "import sys; from nverbench.ssm import engines; engines.states(); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from nverbench.ssm import engines; engines.states(); assert 'torch' not in"
+        " sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# --- mamba-ssm's kernel: no GPU here, so its function is played by the reference in the kernel's own layout
+# --- mamba-ssm's kernel: no GPU here, so its function is played by the reference in the kernel's
+# own layout
 
 
-def played(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, z: Tensor | None = None,
-           delta_bias: Tensor | None = None, delta_softplus: bool = False) -> Tensor:  # fmt: skip
+def played(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> Tensor:
     """selective_scan_fn: u, delta, z (b, e, l), B and C (b, n, l), all contiguous."""
     assert all(v.is_contiguous() for v in (u, delta, B, C, z) if v is not None)
     x, step, b_in, c_out = (v.transpose(1, 2).double() for v in (u, delta, B, C))
@@ -148,18 +172,30 @@ def played(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor 
 def install(monkeypatch: pytest.MonkeyPatch, interface: Any) -> None:
     module = ModuleType("mamba_ssm.ops.selective_scan_interface")
     vars(module).update(interface)
-    for name, there in (("mamba_ssm", ModuleType("mamba_ssm")), ("mamba_ssm.ops", ModuleType("mamba_ssm.ops")), (module.__name__, module)):
+    for name, there in (
+        ("mamba_ssm", ModuleType("mamba_ssm")),
+        ("mamba_ssm.ops", ModuleType("mamba_ssm.ops")),
+        (module.__name__, module),
+    ):
         monkeypatch.setitem(sys.modules, name, there)
     real = kernel.importlib.util.find_spec
-    monkeypatch.setattr(kernel.importlib.util, "find_spec", lambda name: object() if name == engines.CUDA_MODULE else real(name))
+    monkeypatch.setattr(
+        kernel.importlib.util,
+        "find_spec",
+        lambda name: object() if name == engines.CUDA_MODULE else real(name),
+    )
 
 
-def test_the_kernel_gets_channels_before_steps_and_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_gets_channels_before_steps_and_gives_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     install(monkeypatch, {"selective_scan_fn": played})
     given = arguments(length=40) | {"delta_bias": torch.linspace(-1, 1, 5)}
     order = ("x", "delta", "A", "B", "C", "D", "z", "delta_bias")
     expected = selective_scan(**given, delta_softplus=True)
-    torch.testing.assert_close(kernel.scan(*(given[key] for key in order), True), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        kernel.scan(*(given[key] for key in order), True), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_the_kernel_is_for_cuda_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,16 +208,22 @@ def test_a_broken_kernel_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch
     install(monkeypatch, {})
     function, reason = kernel.load()
     assert function is None
-    assert reason.startswith("installed but broken (ImportError: cannot import name 'selective_scan_fn'")
+    assert reason.startswith(
+        "installed but broken (ImportError: cannot import name 'selective_scan_fn'"
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 @pytest.mark.parametrize("name", [engines.LOOP, engines.KERNEL])
-def test_on_cuda_every_engine_gives_the_numbers_of_float64(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_on_cuda_every_engine_gives_the_numbers_of_float64(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     if name == engines.KERNEL and kernel.load()[0] is None:
         pytest.skip(f"mamba-ssm's kernel is {kernel.load()[1]}")
     monkeypatch.setenv(engines.VARIABLE, name)
     given = {key: value.cuda() for key, value in arguments(b=2, length=251, e=576, n=24).items()}
     assert engines.choose(given["x"], given["A"]) == name
-    exact = selective_scan(**{key: value.double() for key, value in given.items()})  # the torch loop: no other knows float64 on CUDA
+    exact = selective_scan(
+        **{key: value.double() for key, value in given.items()}
+    )  # the torch loop: no other knows float64 on CUDA
     assert relative(selective_scan(**given), exact) < 1e-5

@@ -29,7 +29,9 @@ def test_the_mixer_equals_its_equations() -> None:
     x, z = (u @ mixer.in_proj.weight.T).split(48, dim=-1)
     padded = torch.cat([torch.zeros(1, 3, 48, dtype=torch.float64), x], dim=1)
     kernel = mixer.conv1d.weight[:, 0]  # (e, 4)
-    c = functional.silu(mixer.conv1d.bias + sum(kernel[:, j] * padded[:, j : j + 6] for j in range(4)))
+    c = functional.silu(
+        mixer.conv1d.bias + sum(kernel[:, j] * padded[:, j : j + 6] for j in range(4))
+    )
     d, b_in, c_out = (c @ mixer.x_proj.weight.T).split([2, 4, 4], dim=-1)
     delta = functional.softplus(d @ mixer.dt_proj.weight.T + mixer.dt_proj.bias)
     y = written_out(c, delta, -mixer.A_log.exp(), b_in, c_out, mixer.D, z)
@@ -38,7 +40,13 @@ def test_the_mixer_equals_its_equations() -> None:
 
 def test_the_mixer_has_the_official_parameter_names() -> None:
     names = {name for name, _ in MambaMixer(16).named_parameters()}
-    linear = {"in_proj.weight", "x_proj.weight", "dt_proj.weight", "dt_proj.bias", "out_proj.weight"}
+    linear = {
+        "in_proj.weight",
+        "x_proj.weight",
+        "dt_proj.weight",
+        "dt_proj.bias",
+        "out_proj.weight",
+    }
     assert names == linear | {"conv1d.weight", "conv1d.bias", "A_log", "D"}
 
 
@@ -52,12 +60,18 @@ def test_training_through_the_mixer_reaches_every_parameter() -> None:
     torch.manual_seed(0)
     mixer = MambaMixer(16)
     mixer(torch.randn(2, 5, 16)).square().sum().backward()
-    assert [name for name, p in mixer.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)] == []
+    assert [
+        name
+        for name, p in mixer.named_parameters()
+        if p.grad is None or not bool(p.grad.abs().sum() > 0)
+    ] == []
 
 
 @pytest.mark.parametrize("engine", [engines.LOOP, None])
 @pytest.mark.parametrize("length", [1, 3, 200])
-def test_every_engine_gives_the_numbers_of_float64(monkeypatch: pytest.MonkeyPatch, engine: str | None, length: int) -> None:
+def test_every_engine_gives_the_numbers_of_float64(
+    monkeypatch: pytest.MonkeyPatch, engine: str | None, length: int
+) -> None:
     if engine:
         monkeypatch.setenv(engines.VARIABLE, engine)
     torch.manual_seed(0)

@@ -20,11 +20,15 @@ Wave = NDArray[np.float32]
 
 
 def burst(seed: int, seconds: float = 0.8, rate: int = RATE) -> Wave:
-    """A voice-like burst: a gliding pitch with harmonics of its own, noise, and an envelope of its own."""
+    """A voice-like burst: a gliding pitch with harmonics of its own, noise, and an envelope of its
+    own.
+    """
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * rate)) / rate
     phase = 2 * np.pi * (rng.uniform(90, 400) * time + rng.uniform(-80, 80) * time**2)
-    voice = sum(rng.uniform(0.1, 1) / n * np.sin(n * phase + rng.uniform(0, 6)) for n in range(1, 12))
+    voice = sum(
+        rng.uniform(0.1, 1) / n * np.sin(n * phase + rng.uniform(0, 6)) for n in range(1, 12)
+    )
     knots = rng.uniform(0.05, 1, 8)
     envelope = np.interp(time, np.linspace(0, seconds, 8), knots)
     wave = envelope * (voice + 0.3 * rng.standard_normal(len(time)))
@@ -48,17 +52,50 @@ class Tree:
 
     def load(self, root: Path) -> Iterator[Clip]:
         for path in self.order([p for p in root.glob("*/*") if not p.name.startswith(".")]):
-            yield Clip(f"{path.parent.name}/{path.stem}", path, path.stem.partition("-")[0], path.parent.name)
+            yield Clip(
+                f"{path.parent.name}/{path.stem}",
+                path,
+                path.stem.partition("-")[0],
+                path.parent.name,
+            )
 
-    def fill(self, speakers: int, labels: str, takes: int, seconds: Callable[[str, int], float] = lambda label, seed: 0.8) -> list[Path]:
+    def fill(
+        self,
+        speakers: int,
+        labels: str,
+        takes: int,
+        seconds: Callable[[str, int], float] = lambda label, seed: 0.8,
+    ) -> list[Path]:
         """Different bursts in every cell."""
         paths = []
         for n in range(speakers * len(labels) * takes):
-            speaker, label, take = n // (len(labels) * takes), labels[n // takes % len(labels)], n % takes
-            paths.append(written(self.root / f"s{speaker}" / f"{label}-{take}.wav", burst(n, seconds(label, n)), subtype="PCM_16"))
+            speaker, label, take = (
+                n // (len(labels) * takes),
+                labels[n // takes % len(labels)],
+                n % takes,
+            )
+            paths.append(
+                written(
+                    self.root / f"s{speaker}" / f"{label}-{take}.wav",
+                    burst(n, seconds(label, n)),
+                    subtype="PCM_16",
+                )
+            )
         return paths
 
     def audit(self, **how: Any) -> AuditResult:
         card = LabelCard(kind="portrayed", setting="synthetic")
-        dataset = Dataset(name="bursts", corpus="bursts", load=self.load, label_card=card, folds=self.folds, defects=self.defects)
-        return audit(dataset, resolve(dataset, "bursts"), self.root, **{"k": 5, "seed": 7, "shuffles": 3, "processes": 1, **how})
+        dataset = Dataset(
+            name="bursts",
+            corpus="bursts",
+            load=self.load,
+            label_card=card,
+            folds=self.folds,
+            defects=self.defects,
+        )
+        return audit(
+            dataset,
+            resolve(dataset, "bursts"),
+            self.root,
+            **{"k": 5, "seed": 7, "shuffles": 3, "processes": 1, **how},
+        )

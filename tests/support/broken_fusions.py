@@ -1,4 +1,6 @@
-"""Fusions that break one rule each, and what the kit says of them: the table of the tests and of benchmarks/reliability/rules.py."""
+"""Fusions that break one rule each, and what the kit says of them: the table of the tests and of
+benchmarks/reliability/rules.py.
+"""
 
 from __future__ import annotations
 
@@ -98,33 +100,146 @@ def no_row_alone(module: Any, output: Output, batch: Batch) -> Output:
 
 
 CASES = (
-    Case("record", "a default loss that nobody has", tiny_fusion(default_loss="no-such-loss"), "an installed default_loss, got 'no-such-loss'"),
-    Case("record", "an optimizer of its own", tiny_fusion(recipe=Recipe(optimizer="sgd")), "optimizer adam or radam-schedule-free, got 'sgd'"),
-    Case("options", "options before the *", tiny_fusion(loose_options), "keyword-only options: nobody can set others, got width"),
-    Case("options", "takes any word", tiny_fusion(any_word), "how=no-such-choice to be refused with UsageError"),
-    Case("arity", "takes pairs, declares any number", tiny_fusion(pairs_only), "a module from build((24, 36, 20), 3), got ValueError"),
-    Case("shapes", "three classes whatever is asked for", tiny_fusion(lambda dims, classes: Tiny(dims, 3)), "logits (n=6, k=2) of floats"),
-    Case("views", "declares views, gives none", tiny_fusion(builds(lambda m, o, b: Output(o.logits))), "2 views of one shape (n=6, a), got none"),
-    Case("views", "gives views, declares none", tiny_fusion(views=False), "no views: the record declares none, got 2"),
-    Case("rows-apart", "adds the mean of the batch", tiny_fusion(builds(lambda m, o, b: to(o.logits + o.logits.mean(0) / 10, o))),
-         "the logits of a row in other company", ("one-row",)),
-    Case("one-row", "squeezes a batch of one", tiny_fusion(builds(no_row_alone)), "finite logits (1, k=3) for a batch of one, got (3,)"),
-    Case("padding", "takes the mean over padding", tiny_fusion(builds(over_padding), **FRAMES), "with 5 more frames of padding",
-         ("rows-apart", "one-row")),
-    Case("padding", "hears behind a conversation's end", tiny_fusion(builds(over_everything), **TALKS), "frames behind the conversation's length"),
-    Case("padding", "the same answer for every turn", tiny_fusion(builds(same_for_all), **TALKS), "the logits of a turn to follow its frames",
-         ("learns",)),
-    Case("finite", "divides by the loudness", tiny_fusion(builds(over_loudness)),
-         "finite logits for zeros"),
-    Case("float64", "float32 whatever is asked for", tiny_fusion(builds(lambda m, o, b: to(o.logits.float(), o))), "float64 logits within 0.001"),
-    Case("parameters", "nothing to train", tiny_fusion(Nothing, views=False), "parameters to train, got none", ("gradients", "learns")),
-    Case("gradients", "a layer that forward forgets", tiny_fusion(Unused), "a gradient for every parameter, got none for gate.bias"),
-    Case("determinism", "counts its calls", tiny_fusion(builds(lambda m, o, b: to(o.logits + 5e-7 * m.calls, o))), "the same bits when a batch"),
-    Case("remember", "training rows in a plain attribute", tiny_fusion(lambda dims, classes: Keeps(dims, classes)),
-         "buffers only, got a plain tensor bank"),
-    Case("remember", "a memory that is a weight", tiny_fusion(lambda dims, classes: Moves(dims, classes)),
-         "the same parameters after remember, got others"),
-    Case("no-global-state", "a seed of its own", tiny_fusion(seeded), "first weights drawn from the seed the harness set, got a seed of its own"),
-    Case("no-global-state", "prints while it builds", tiny_fusion(printing), "nothing printed during build"),
-    Case("learns", "gradients of the wrong sign", tiny_fusion(builds(backwards)), "over 90% of 48 clips of 3 separable classes"),
-)  # fmt: skip
+    Case(
+        "record",
+        "a default loss that nobody has",
+        tiny_fusion(default_loss="no-such-loss"),
+        "an installed default_loss, got 'no-such-loss'",
+    ),
+    Case(
+        "record",
+        "an optimizer of its own",
+        tiny_fusion(recipe=Recipe(optimizer="sgd")),
+        "optimizer adam or radam-schedule-free, got 'sgd'",
+    ),
+    Case(
+        "options",
+        "options before the *",
+        tiny_fusion(loose_options),
+        "keyword-only options: nobody can set others, got width",
+    ),
+    Case(
+        "options",
+        "takes any word",
+        tiny_fusion(any_word),
+        "how=no-such-choice to be refused with UsageError",
+    ),
+    Case(
+        "arity",
+        "takes pairs, declares any number",
+        tiny_fusion(pairs_only),
+        "a module from build((24, 36, 20), 3), got ValueError",
+    ),
+    Case(
+        "shapes",
+        "three classes whatever is asked for",
+        tiny_fusion(lambda dims, classes: Tiny(dims, 3)),
+        "logits (n=6, k=2) of floats",
+    ),
+    Case(
+        "views",
+        "declares views, gives none",
+        tiny_fusion(builds(lambda m, o, b: Output(o.logits))),
+        "2 views of one shape (n=6, a), got none",
+    ),
+    Case(
+        "views",
+        "gives views, declares none",
+        tiny_fusion(views=False),
+        "no views: the record declares none, got 2",
+    ),
+    Case(
+        "rows-apart",
+        "adds the mean of the batch",
+        tiny_fusion(builds(lambda m, o, b: to(o.logits + o.logits.mean(0) / 10, o))),
+        "the logits of a row in other company",
+        ("one-row",),
+    ),
+    Case(
+        "one-row",
+        "squeezes a batch of one",
+        tiny_fusion(builds(no_row_alone)),
+        "finite logits (1, k=3) for a batch of one, got (3,)",
+    ),
+    Case(
+        "padding",
+        "takes the mean over padding",
+        tiny_fusion(builds(over_padding), **FRAMES),
+        "with 5 more frames of padding",
+        ("rows-apart", "one-row"),
+    ),
+    Case(
+        "padding",
+        "hears behind a conversation's end",
+        tiny_fusion(builds(over_everything), **TALKS),
+        "frames behind the conversation's length",
+    ),
+    Case(
+        "padding",
+        "the same answer for every turn",
+        tiny_fusion(builds(same_for_all), **TALKS),
+        "the logits of a turn to follow its frames",
+        ("learns",),
+    ),
+    Case(
+        "finite",
+        "divides by the loudness",
+        tiny_fusion(builds(over_loudness)),
+        "finite logits for zeros",
+    ),
+    Case(
+        "float64",
+        "float32 whatever is asked for",
+        tiny_fusion(builds(lambda m, o, b: to(o.logits.float(), o))),
+        "float64 logits within 0.001",
+    ),
+    Case(
+        "parameters",
+        "nothing to train",
+        tiny_fusion(Nothing, views=False),
+        "parameters to train, got none",
+        ("gradients", "learns"),
+    ),
+    Case(
+        "gradients",
+        "a layer that forward forgets",
+        tiny_fusion(Unused),
+        "a gradient for every parameter, got none for gate.bias",
+    ),
+    Case(
+        "determinism",
+        "counts its calls",
+        tiny_fusion(builds(lambda m, o, b: to(o.logits + 5e-7 * m.calls, o))),
+        "the same bits when a batch",
+    ),
+    Case(
+        "remember",
+        "training rows in a plain attribute",
+        tiny_fusion(lambda dims, classes: Keeps(dims, classes)),
+        "buffers only, got a plain tensor bank",
+    ),
+    Case(
+        "remember",
+        "a memory that is a weight",
+        tiny_fusion(lambda dims, classes: Moves(dims, classes)),
+        "the same parameters after remember, got others",
+    ),
+    Case(
+        "no-global-state",
+        "a seed of its own",
+        tiny_fusion(seeded),
+        "first weights drawn from the seed the harness set, got a seed of its own",
+    ),
+    Case(
+        "no-global-state",
+        "prints while it builds",
+        tiny_fusion(printing),
+        "nothing printed during build",
+    ),
+    Case(
+        "learns",
+        "gradients of the wrong sign",
+        tiny_fusion(builds(backwards)),
+        "over 90% of 48 clips of 3 separable classes",
+    ),
+)

@@ -24,7 +24,9 @@ def outcomes(part: Backbone, text: str = "") -> dict[str, Any]:
 
 def failures(part: Backbone, text: str = "") -> dict[str, str]:
     """The message of every rule that is broken."""
-    return {name: outcome for name, outcome in outcomes(part, text).items() if isinstance(outcome, str)}
+    return {
+        name: outcome for name, outcome in outcomes(part, text).items() if isinstance(outcome, str)
+    }
 
 
 def assert_fails_only(part: Backbone, rules: set[str], words: str) -> None:

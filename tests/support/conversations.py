@@ -1,4 +1,6 @@
-"""Finished results on an IEMOCAP-shaped tree without a training: what models of a chosen skill would have left in a results folder."""
+"""Finished results on an IEMOCAP-shaped tree without a training: what models of a chosen skill
+would have left in a results folder.
+"""
 
 from __future__ import annotations
 
@@ -33,24 +35,63 @@ def tried(corpus: Corpus, skill: float, *, seed: int, session: str, replicates: 
     clips = [clip for clip in corpus.clips if str(clip.unit).startswith(session)]
     target = np.array([corpus.labels.index(str(clip.label)) for clip in clips])
     rng = np.random.default_rng(seed)
-    said = np.where(rng.random((replicates, len(clips))) < skill, target, rng.integers(len(corpus.labels), size=(replicates, len(clips))))
+    said = np.where(
+        rng.random((replicates, len(clips))) < skill,
+        target,
+        rng.integers(len(corpus.labels), size=(replicates, len(clips))),
+    )
     groups = [str(clip.unit) for clip in clips]
     probabilities = np.eye(len(corpus.labels), dtype=np.float32)[said]
-    return Predictions([clip.id for clip in clips], groups, target, groups, probabilities, publishing.keys(corpus, clips))
+    return Predictions(
+        [clip.id for clip in clips],
+        groups,
+        target,
+        groups,
+        probabilities,
+        publishing.keys(corpus, clips),
+    )
 
 
 def leave(
-    out: Path, corpus: Corpus, name: str, *, fusion: str = MAMBA, skill: float = 0.6, session: str = "", replicates: int = 1, **changes: Any
+    out: Path,
+    corpus: Corpus,
+    name: str,
+    *,
+    fusion: str = MAMBA,
+    skill: float = 0.6,
+    session: str = "",
+    replicates: int = 1,
+    **changes: Any,
 ) -> Result:
-    """Write a result of a model of that skill into a results folder; ``changes`` of a combination's field or of a result's."""
-    entry = {"backbones": ["logmel-stats"], "families": ["features"], "loss": "cross-entropy", "dataset": "iemocap-6", "grid": "g", "paper": "",
-             "demo": False}  # fmt: skip
+    """Write a result of a model of that skill into a results folder; ``changes`` of a combination's
+    field or of a result's.
+    """
+    entry = {
+        "backbones": ["logmel-stats"],
+        "families": ["features"],
+        "loss": "cross-entropy",
+        "dataset": "iemocap-6",
+        "grid": "g",
+        "paper": "",
+        "demo": False,
+    }
     entry |= {key: changes.pop(key) for key in list(changes) if key in entry}
     kind = f"holdout={session}" if session else "leave-one-group-out"
-    folds = Folds(kind=kind, digest=changes.pop("digest", kind), number=5, speakers_seen=False, notes=[])
+    folds = Folds(
+        kind=kind, digest=changes.pop("digest", kind), number=5, speakers_seen=False, notes=[]
+    )
     made_from = finished().provenance.model_copy(update={"dataset_digest": corpus.digest})
-    predictions = tried(corpus, skill, seed=len(name) + int(100 * skill), session=session, replicates=replicates)
-    result = finished(id=name, entry=Combination(fusion=fusion, **entry), folds=folds, provenance=made_from, labels=list(corpus.labels),
-                      seeds=replicates, **changes)  # fmt: skip
+    predictions = tried(
+        corpus, skill, seed=len(name) + int(100 * skill), session=session, replicates=replicates
+    )
+    result = finished(
+        id=name,
+        entry=Combination(fusion=fusion, **entry),
+        folds=folds,
+        provenance=made_from,
+        labels=list(corpus.labels),
+        seeds=replicates,
+        **changes,
+    )
     ResultStore(out).write(result, predictions)
     return result

@@ -1,7 +1,9 @@
-"""A system that refuses to write: every file that nverbench opens, makes, renames or connects to is recorded while it does, or refused.
+"""A system that refuses to write: every file that nverbench opens, makes, renames or connects to is
+recorded while it does, or refused.
 
-Python tells its audit hooks of every file that is opened; a hook that raises is a system call that failed. A write is known by what is written and how,
-``home/embeddings/*/*.embedding rename``: digests, random letters and numbers of processes are ``*``.
+Python tells its audit hooks of every file that is opened; a hook that raises is a system call that
+failed. A write is known by what is written and how, ``home/embeddings/*/*.embedding rename``:
+digests, random letters and numbers of processes are ``*``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from support.paths import ROOT
 
 PACKAGE = ROOT / "nverbench"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-RANDOM = re.compile(r"(?<=^\.writing-).*|(?<=^\.making-).*|(?<=^\.adding-).*|(?<=^\.building-).*|(?<=^nverbench-passing-).*|(?<=^tmp)\w{8}|[0-9a-f]{12,}")
+RANDOM = re.compile(
+    r"(?<=^\.writing-).*|(?<=^\.making-).*|(?<=^\.adding-).*|(?<=^\.building-).*|(?<=^nverbench-passing-).*|(?<=^tmp)\w{8}|[0-9a-f]{12,}"
+)
 TWO_LETTERS = re.compile(r"[0-9a-f]{2}")
 
 
@@ -42,10 +46,13 @@ _watched: list[Disk] = []
 
 @contextmanager
 def disk(refused: str | None = None, code: int = 0) -> Iterator[Disk]:
-    """Inside, every write of the package is recorded, and one of them is refused with an error of the system."""
+    """Inside, every write of the package is recorded, and one of them is refused with an error of
+    the system.
+    """
     if not hasattr(sys, "_nverbench_faulty"):
         sys.addaudithook(_heard)
-        sys._nverbench_faulty = True  # type: ignore[attr-defined]  # a hook stays for ever: one is enough
+        # a hook stays for ever: one is enough
+        sys._nverbench_faulty = True  # type: ignore[attr-defined]
     made = Disk(refused, code)
     _watched.append(made)
     try:
@@ -69,9 +76,16 @@ def _heard(event: str, words: tuple[Any, ...]) -> None:
 def _how(event: str, words: tuple[Any, ...]) -> str | None:
     """How something is written, if it is."""
     if event == "open" and isinstance(words[0], str | bytes | os.PathLike) and words[2] & WRITING:
-        return None if os.fspath(words[0]) in ("/dev/null", b"/dev/null") or Path(os.fsdecode(words[0])).is_dir() else "open"  # a file without a name
+        return (
+            None
+            if os.fspath(words[0]) in ("/dev/null", b"/dev/null")
+            or Path(os.fsdecode(words[0])).is_dir()
+            else "open"
+        )  # a file without a name
     if event == "os.mkdir":
-        return None if Path(words[0]).is_dir() or "torchinductor" in str(words[0]) else "mkdir"  # there already; and a cache of torch
+        return (
+            None if Path(words[0]).is_dir() or "torchinductor" in str(words[0]) else "mkdir"
+        )  # there already; and a cache of torch
     return {"os.rename": "rename", "sqlite3.connect": "connect"}.get(event)
 
 
@@ -89,14 +103,31 @@ def _label(path: Any) -> str:
     full = Path(os.fsdecode(path).removeprefix("file:").partition("?")[0]).absolute()
     for name, root in (("tmp", Path(tempfile.gettempdir())), ("home", home()), ("", Path.cwd())):
         if full.is_relative_to(root):
-            parts = [TWO_LETTERS.sub("*", part) if len(part) == 2 else RANDOM.sub("*", part) for part in full.relative_to(root).parts]
+            parts = [
+                TWO_LETTERS.sub("*", part) if len(part) == 2 else RANDOM.sub("*", part)
+                for part in full.relative_to(root).parts
+            ]
             return "/".join([name, *_short(parts)] if name else _short(parts))
     return str(full)
 
 
 def _short(parts: list[str]) -> list[str]:
-    """Files of one purpose under one name: what lies in a folder that is not finished yet, and the files of a page."""
-    unfinished = next((i for i, part in enumerate(parts) if part.endswith("ing-*") and part != ".writing-*"), None)
+    """Files of one purpose under one name: what lies in a folder that is not finished yet, and the
+    files of a page.
+    """
+    unfinished = next(
+        (i for i, part in enumerate(parts) if part.endswith("ing-*") and part != ".writing-*"), None
+    )
     if unfinished is not None and len(parts) > unfinished + 1:
         return [*parts[: unfinished + 1], "**"]
-    return [parts[0], *(f"*{Path(part).suffix}" if Path(part).suffix in (".js", ".html", ".css") else part for part in parts[1:])] if parts else parts
+    return (
+        [
+            parts[0],
+            *(
+                f"*{Path(part).suffix}" if Path(part).suffix in (".js", ".html", ".css") else part
+                for part in parts[1:]
+            ),
+        ]
+        if parts
+        else parts
+    )

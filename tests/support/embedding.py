@@ -36,14 +36,24 @@ class Listener:
         def encode(waves: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             self.passes += len(waves)
             self.batches.append(len(waves))
-            frames = waves[:, : waves.shape[1] // FRAME * FRAME].float().unflatten(1, (-1, FRAME))  # (b, t, 100)
+            frames = (
+                waves[:, : waves.shape[1] // FRAME * FRAME].float().unflatten(1, (-1, FRAME))
+            )  # (b, t, 100)
             stats = [frames.mean(-1), frames.std(-1), frames.amax(-1), frames.square().sum(-1)]
             return torch.stack(stats, -1) + shift, lengths // FRAME  # (b, t, 4)
 
         return encode
 
     def backbone(self, **facts: Any) -> Backbone:
-        given = {"name": "ear", "family": "features", "sample_rate": RATE, "frame_dim": DIM, "dim": DIM, "batch": 3, "min_samples": SHORTEST}
+        given = {
+            "name": "ear",
+            "family": "features",
+            "sample_rate": RATE,
+            "frame_dim": DIM,
+            "dim": DIM,
+            "batch": 3,
+            "min_samples": SHORTEST,
+        }
         return Backbone(**{**given, "load": self.load, **facts})
 
 
@@ -60,13 +70,32 @@ class Bench:
     def sha(self, clips: list[Clip]) -> dict[str, str]:
         return {c.id: file_sha256(c.path) for c in clips}
 
-    def embed(self, backbone: Any = None, text: str = "ear", *, clips: list[Clip] | None = None, weights: str = "w", **how: Any) -> Embeddings:
+    def embed(
+        self,
+        backbone: Any = None,
+        text: str = "ear",
+        *,
+        clips: list[Clip] | None = None,
+        weights: str = "w",
+        **how: Any,
+    ) -> Embeddings:
         part, chosen = backbone or self.ear.backbone(), self.clips if clips is None else clips
-        return embed(planned(part, text, weights), chosen, self.sha(chosen), self.store, device="cpu", **how)
+        return embed(
+            planned(part, text, weights), chosen, self.sha(chosen), self.store, device="cpu", **how
+        )
 
-    def frames(self, backbone: Any = None, text: str = "ear", *, clips: list[Clip] | None = None, **how: Any) -> FrameEmbeddings:
+    def frames(
+        self,
+        backbone: Any = None,
+        text: str = "ear",
+        *,
+        clips: list[Clip] | None = None,
+        **how: Any,
+    ) -> FrameEmbeddings:
         part, chosen = backbone or self.ear.backbone(), self.clips if clips is None else clips
-        return embed_frames(planned(part, text), chosen, self.sha(chosen), self.store, device="cpu", **how)
+        return embed_frames(
+            planned(part, text), chosen, self.sha(chosen), self.store, device="cpu", **how
+        )
 
 
 def planned(part: Backbone, text: str = "ear", weights: str = "w") -> PlannedBackbone:
@@ -75,13 +104,18 @@ def planned(part: Backbone, text: str = "ear", weights: str = "w") -> PlannedBac
 
 def write(path: Path, samples: int, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, 0.2 * np.random.default_rng(seed).standard_normal(samples), RATE, subtype="FLOAT")
+    soundfile.write(
+        path, 0.2 * np.random.default_rng(seed).standard_normal(samples), RATE, subtype="FLOAT"
+    )
     return path
 
 
 def made(root: Path) -> Bench:
     """Eight clips of eight lengths."""
-    clips = [Clip(f"c{i}", write(root / f"c{i}.wav", 500 + 130 * ((i * 5) % 8), i), "x") for i in range(8)]
+    clips = [
+        Clip(f"c{i}", write(root / f"c{i}.wav", 500 + 130 * ((i * 5) % 8), i), "x")
+        for i in range(8)
+    ]
     said: list[str] = []
     return Bench(root, clips, said, EmbeddingCache(root / "store", said.append), Listener())
 
@@ -98,7 +132,9 @@ def bad_clips(root: Path) -> list[Clip]:
     return [Clip(n, root / f"{n}.wav", "x") for n in ("text", "empty", "nan", "silent", "absent")]
 
 
-def deep(ear: Listener, change: Callable[[torch.Tensor], torch.Tensor | None] = lambda m: m, **facts: Any) -> Backbone:
+def deep(
+    ear: Listener, change: Callable[[torch.Tensor], torch.Tensor | None] = lambda m: m, **facts: Any
+) -> Backbone:
     """A backbone whose layer i is its frames times i + 1; ``change`` breaks the means."""
 
     def load(ctx: Any) -> Callable[..., Frames]:
@@ -107,7 +143,9 @@ def deep(ear: Listener, change: Callable[[torch.Tensor], torch.Tensor | None] = 
 
         def encode(waves: torch.Tensor, lengths: torch.Tensor) -> Frames:
             frames, counts = listen(waves, lengths)
-            means = torch.stack([f[:n].mean(0) for f, n in zip(frames, counts, strict=True)])  # (b, d)
+            means = torch.stack(
+                [f[:n].mean(0) for f, n in zip(frames, counts, strict=True)]
+            )  # (b, d)
             layers = torch.stack([means * (i + 1) for i in range(L)], 1)  # (b, L, d)
             return Frames(frames * factor, counts, change(layers))
 

@@ -1,4 +1,6 @@
-"""What the tests of conversation fusions share: every one of them built small, conversations, clips, and a module's gradients."""
+"""What the tests of conversation fusions share: every one of them built small, conversations,
+clips, and a module's gradients.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,11 @@ from torch import Tensor, nn
 import nverbench_fusions
 from nverbench import Batch
 
-FUSIONS = {fusion.name: fusion for fusion in nverbench_fusions.nverbench_fusions() if fusion.wants == "frames"}
+FUSIONS = {
+    fusion.name: fusion
+    for fusion in nverbench_fusions.nverbench_fusions()
+    if fusion.wants == "frames"
+}
 ALONG = ["erc-mamba", "erc-transformer", "erc-gru"]
 """Those that run along the whole conversation."""
 ORDER_FREE = ["erc-mean", "erc-prior"]
@@ -26,7 +32,13 @@ def takes(name: str, option: str) -> bool:
 
 
 def built(
-    name: str, *, seed: int = 0, dtype: torch.dtype = torch.float64, dims: Sequence[int] = (DIM,), classes: int = CLASSES, **options: object
+    name: str,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    dims: Sequence[int] = (DIM,),
+    classes: int = CLASSES,
+    **options: object,
 ) -> nn.Module:
     """A small module of its own seed, in eval mode."""
     options = {key: value for key, value in SMALL.items() if takes(name, key)} | options
@@ -36,7 +48,9 @@ def built(
 
 
 def frames(count: int, *, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(count, DIM, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+    return torch.randn(
+        count, DIM, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).to(dtype)
 
 
 def ranges(sizes: Sequence[int]) -> Tensor:
@@ -48,10 +62,16 @@ def ranges(sizes: Sequence[int]) -> Tensor:
 def conversation(turns: Sequence[Tensor]) -> Batch:
     """Turns (t_i, d) one after the other."""
     whole = torch.cat(list(turns))
-    return Batch((whole.unsqueeze(0),), (torch.tensor([len(whole)]),), (ranges([len(turn) for turn in turns]),))
+    return Batch(
+        (whole.unsqueeze(0),),
+        (torch.tensor([len(whole)]),),
+        (ranges([len(turn) for turn in turns]),),
+    )
 
 
-def spoken(sizes: Sequence[int] = SIZES, *, seed: int = 1, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+def spoken(
+    sizes: Sequence[int] = SIZES, *, seed: int = 1, dtype: torch.dtype = torch.float64
+) -> list[Tensor]:
     """Turns of random frames."""
     return list(frames(sum(sizes), seed=seed, dtype=dtype).split(list(sizes)))
 
@@ -70,4 +90,8 @@ def gradients(module: nn.Module, batch: Batch, logits: Tensor | None = None) -> 
     module.zero_grad(set_to_none=True)
     logits = module(batch).logits if logits is None else logits
     nn.functional.cross_entropy(logits, torch.arange(len(logits)) % CLASSES).backward()
-    return {name: parameter.grad for name, parameter in module.named_parameters() if parameter.grad is not None}
+    return {
+        name: parameter.grad
+        for name, parameter in module.named_parameters()
+        if parameter.grad is not None
+    }

@@ -1,6 +1,8 @@
-"""The law that every parser is held to, whatever it is given; its tally; and ways to spoil bytes, values and names.
+"""The law that every parser is held to, whatever it is given; its tally; and ways to spoil bytes,
+values and names.
 
-``NVERBENCH_FUZZ=20`` draws twenty times as many examples; ``python benchmarks/reliability/fuzz.py`` prints the tally.
+``NVERBENCH_FUZZ=20`` draws twenty times as many examples; ``python benchmarks/reliability/fuzz.py``
+prints the tally.
 """
 
 from __future__ import annotations
@@ -34,17 +36,29 @@ TALLY: dict[str, Counter[str]] = defaultdict(Counter)
 
 
 class Hung(BaseException):
-    """Not an Exception: a parser that catches everything must not take its own hang for a damaged file."""
+    """Not an Exception: a parser that catches everything must not take its own hang for a damaged
+    file.
+    """
 
 
 def often(examples: int) -> settings:
-    """The settings of a property: as many examples times ``NVERBENCH_FUZZ``, the same ones every time."""
+    """The settings of a property: as many examples times ``NVERBENCH_FUZZ``, the same ones every
+    time.
+    """
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-    return settings(max_examples=examples * EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=checks)
+    return settings(
+        max_examples=examples * EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=checks,
+    )
 
 
 def lawful(parser: str, call: Callable[[], T], *names: str, seconds: float = SECONDS) -> T | None:
-    """What the parser made of it, or None where it said in one bounded line, with one of ``names`` in it, why it makes nothing of it."""
+    """What the parser made of it, or None where it said in one bounded line, with one of ``names``
+    in it, why it makes nothing of it.
+    """
     try:
         with _limited(seconds):
             found = call()
@@ -71,13 +85,19 @@ def check_line(text: str, *names: str) -> None:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Seconds of the processor, not of the clock: a busy machine is no hang. pytest-timeout holds the clock."""
+    """Seconds of the processor, not of the clock: a busy machine is no hang. pytest-timeout holds
+    the clock.
+    """
 
     def stop(*_: object) -> None:
         raise Hung
 
     before, limits = signal.signal(signal.SIGPROF, stop), resource.getrlimit(resource.RLIMIT_AS)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if Path("/proc/self/statm").exists() else 0
+    used = (
+        int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        if Path("/proc/self/statm").exists()
+        else 0
+    )
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY if used else limits[0], limits[1]))
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
@@ -90,17 +110,63 @@ def _limited(seconds: float) -> Iterator[None]:
 
 TEXTS = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["", "\x00", "\n", "a\nb", "\x1b[2J", "\u202e", "\ud800", "../../etc/passwd", "/etc/passwd", "~", "C:\\x", "=1+1", "<script>",
-                     "nan",
-                     "x" * 300, "é", "e\u0301", ".", "..", "-", "--help", "%s%n", "{0.__class__}", "${HOME}", "1e999", "\ufeff", "a" * 5000]),
-)  # fmt: skip
+    st.sampled_from(
+        [
+            "",
+            "\x00",
+            "\n",
+            "a\nb",
+            "\x1b[2J",
+            "\u202e",
+            "\ud800",
+            "../../etc/passwd",
+            "/etc/passwd",
+            "~",
+            "C:\\x",
+            "=1+1",
+            "<script>",
+            "nan",
+            "x" * 300,
+            "é",
+            "e\u0301",
+            ".",
+            "..",
+            "-",
+            "--help",
+            "%s%n",
+            "{0.__class__}",
+            "${HOME}",
+            "1e999",
+            "\ufeff",
+            "a" * 5000,
+        ]
+    ),
+)
 NUMBERS = st.one_of(
-    st.integers(-3, 3), st.floats(),
-    st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -0.0, 5e-324, 2**31, 2**63, -(2**63) - 1, 10**30, 10**400, True, False]),
-)  # fmt: skip
+    st.integers(-3, 3),
+    st.floats(),
+    st.sampled_from(
+        [
+            math.nan,
+            math.inf,
+            -math.inf,
+            1e308,
+            -0.0,
+            5e-324,
+            2**31,
+            2**63,
+            -(2**63) - 1,
+            10**30,
+            10**400,
+            True,
+            False,
+        ]
+    ),
+)
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.one_of(st.none(), TEXTS, NUMBERS), lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
-    max_leaves=6
+    st.one_of(st.none(), TEXTS, NUMBERS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6,
 )
 """Anything that JSON or YAML can hold, and a little more."""
 
@@ -112,7 +178,9 @@ def spoilt_bytes(draw: st.DrawFn, content: bytes) -> bytes:
     data = bytearray(content)
     for _ in range(draw(st.integers(1, 3))):
         at, n = draw(st.integers(0, max(0, len(data) - 1))), draw(st.sampled_from([1, 2, 4, 8, 64]))
-        match draw(st.sampled_from(["flip", "flip", "set", "cut", "drop", "double", "put", "all", "near"])):
+        match draw(
+            st.sampled_from(["flip", "flip", "set", "cut", "drop", "double", "put", "all", "near"])
+        ):
             case "flip" if data:
                 data[at] ^= 1 << draw(st.integers(0, 7))
             case "near" if data:  # heads are short and hold the lengths
@@ -134,13 +202,21 @@ def spoilt_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every value inside a tree of dicts and lists, its own first."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     return [path, *(place for key, part in inner for place in places(part, (*path, key)))]
 
 
 @st.composite
 def spoilt(draw: st.DrawFn, value: Any, times: int = 2) -> Any:
-    """A tree of dicts and lists with values replaced, keys taken out, renamed or added, lists made longer."""
+    """A tree of dicts and lists with values replaced, keys taken out, renamed or added, lists made
+    longer.
+    """
     tree = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, times))):
         *way, last = draw(st.sampled_from(places(tree)[1:] or [(None,)]))

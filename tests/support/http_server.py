@@ -1,4 +1,6 @@
-"""A server on this machine that misbehaves as told: what every request gets is a fault from a list, and afterwards it is a good server."""
+"""A server on this machine that misbehaves as told: what every request gets is a fault from a list,
+and afterwards it is a good server.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +140,11 @@ class Handler(BaseHTTPRequestHandler):
         if asked is None or fault.ignore_range:
             return None
         condition = self.headers["If-Range"]
-        if condition is not None and not fault.ignore_if_range and not (tagged and condition == tag):
+        if (
+            condition is not None
+            and not fault.ignore_if_range
+            and not (tagged and condition == tag)
+        ):
             return None
         return int(asked[1])
 

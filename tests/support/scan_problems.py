@@ -9,7 +9,15 @@ from torch.nn import functional
 B_, L, E, N = 3, 7, 5, 4
 
 
-def arguments(dtype: torch.dtype = torch.float32, *, b: int = B_, length: int = L, e: int = E, n: int = N, seed: int = 7) -> dict[str, Tensor]:
+def arguments(
+    dtype: torch.dtype = torch.float32,
+    *,
+    b: int = B_,
+    length: int = L,
+    e: int = E,
+    n: int = N,
+    seed: int = 7,
+) -> dict[str, Tensor]:
     """Arguments of ``selective_scan`` by name, drawn from a seed; the step sizes are positive."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -27,18 +35,28 @@ def arguments(dtype: torch.dtype = torch.float32, *, b: int = B_, length: int = 
     }
 
 
-def written_out(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+def written_out(
+    x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor
+) -> Tensor:
     """The recurrence with one number at a time."""
     y = torch.zeros_like(x)
     for b in range(x.shape[0]):
         for e in range(x.shape[2]):
             h = torch.zeros(A.shape[1], dtype=x.dtype)
             for step in range(x.shape[1]):
-                h = torch.exp(delta[b, step, e] * A[e]) * h + delta[b, step, e] * B[b, step] * x[b, step, e]
-                y[b, step, e] = ((h * C[b, step]).sum() + D[e] * x[b, step, e]) * functional.silu(z[b, step, e])
+                h = (
+                    torch.exp(delta[b, step, e] * A[e]) * h
+                    + delta[b, step, e] * B[b, step] * x[b, step, e]
+                )
+                y[b, step, e] = ((h * C[b, step]).sum() + D[e] * x[b, step, e]) * functional.silu(
+                    z[b, step, e]
+                )
     return y
 
 
 def relative(got: Tensor, expected: Tensor) -> float:
     """Largest difference over the largest expected number (zeros must be zeros)."""
-    return float((got.double() - expected.double()).abs().max() / expected.double().abs().max().clamp(min=1e-30))
+    return float(
+        (got.double() - expected.double()).abs().max()
+        / expected.double().abs().max().clamp(min=1e-30)
+    )

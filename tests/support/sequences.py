@@ -1,4 +1,6 @@
-"""Conversations of frames for training: a store of six, a fusion that hears a whole one, and two folds."""
+"""Conversations of frames for training: a store of six, a fusion that hears a whole one, and two
+folds.
+"""
 
 from __future__ import annotations
 
@@ -39,20 +41,33 @@ class Context(torch.nn.Module):
 
 
 def recipe(options: Any) -> Recipe:
-    return Recipe(unit="conversation", optimizer="radam-schedule-free", lr=0.05, epochs=4, patience=4, select="weighted-f1")
+    return Recipe(
+        unit="conversation",
+        optimizer="radam-schedule-free",
+        lr=0.05,
+        epochs=4,
+        patience=4,
+        select="weighted-f1",
+    )
 
 
 CONVERSATION = Fusion(name="context", arity=(1, 1), build=Context, wants="frames", recipe=recipe)
 UTTERANCE = dataclasses.replace(CONVERSATION, recipe=Recipe(unit="clip", batch=4, epochs=3))
 
 
-def corpus(root: Path, *, changed: tuple[int, ...] = (), seed: int = 0) -> tuple[TurnFrames, np.ndarray[Any, Any]]:
-    """Six conversations of five turns, the last of each heard only; frames of ``changed`` turns are garbage."""
+def corpus(
+    root: Path, *, changed: tuple[int, ...] = (), seed: int = 0
+) -> tuple[TurnFrames, np.ndarray[Any, Any]]:
+    """Six conversations of five turns, the last of each heard only; frames of ``changed`` turns are
+    garbage.
+    """
     rng, store = np.random.default_rng(seed), EmbeddingCache(root)
     labels, rows, keys, lengths = [], [], [], []
     for turn in range(TALKS * TURNS):
         label, t = turn % CLASSES, 2 + turn % 3
-        frames = (np.eye(CLASSES, DIM)[label] * 2 + rng.standard_normal((t, DIM))).astype(np.float32)
+        frames = (np.eye(CLASSES, DIM)[label] * 2 + rng.standard_normal((t, DIM))).astype(
+            np.float32
+        )
         if turn in changed:
             frames = np.random.default_rng(turn).standard_normal((t, DIM)).astype(np.float32) * 1e3
         keys.append(cache_key({"turn": turn, "changed": turn in changed}))
@@ -63,7 +78,9 @@ def corpus(root: Path, *, changed: tuple[int, ...] = (), seed: int = 0) -> tuple
         labels += [label] if scored else []
     talks = tuple(tuple(range(i * TURNS, (i + 1) * TURNS)) for i in range(TALKS))
     speakers = tuple("ab"[turn % 2] for turn in range(TALKS * TURNS))
-    return TurnFrames((FrameStream(root, tuple(keys), tuple(lengths), DIM),), tuple(rows), talks, speakers), np.array(labels)
+    return TurnFrames(
+        (FrameStream(root, tuple(keys), tuple(lengths), DIM),), tuple(rows), talks, speakers
+    ), np.array(labels)
 
 
 def rows_of(*talks: int) -> tuple[int, ...]:

@@ -1,4 +1,6 @@
-"""A stranger's parts, a registry that pins them, and submissions of results nobody had to train: the executor's own, on made-up probabilities."""
+"""A stranger's parts, a registry that pins them, and submissions of results nobody had to train:
+the executor's own, on made-up probabilities.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,10 @@ def loaded(ctx: Any, *, step: int = 1) -> Any:
 
 
 def listed(root: Path) -> list[Clip]:
-    return [Clip(f"{p.parent.name}/{p.stem}", p, p.stem.partition("-")[0], p.parent.name) for p in sorted(root.glob("spk*/*.wav"))]
+    return [
+        Clip(f"{p.parent.name}/{p.stem}", p, p.stem.partition("-")[0], p.parent.name)
+        for p in sorted(root.glob("spk*/*.wav"))
+    ]
 
 
 def write_corpus(root: Path, speakers: int = 8) -> Path:
@@ -63,21 +68,36 @@ def write_corpus(root: Path, speakers: int = 8) -> Path:
         (root / f"spk{speaker}").mkdir(parents=True)
         for label in CLASSES:
             for take in range(2):
-                (root / f"spk{speaker}" / f"{label}-{take}.wav").write_text(f"{root.name} {speaker} {label} {take}")
+                (root / f"spk{speaker}" / f"{label}-{take}.wav").write_text(
+                    f"{root.name} {speaker} {label} {take}"
+                )
     return root
 
 
 def parts() -> dict[str, list[Any]]:
     card = LabelCard(kind="portrayed", setting="acted")
-    facts: dict[str, Any] = {"family": "features", "frame_dim": 4, "dim": 4, "load": loaded, "licence": "MIT"}
+    facts: dict[str, Any] = {
+        "family": "features",
+        "frame_dim": 4,
+        "dim": 4,
+        "load": loaded,
+        "licence": "MIT",
+    }
     source = Source(address="https://example.org/bee", licence="MIT")
-    data: dict[str, Any] = {"load": listed, "labels": CLASSES, "label_card": card, "folds": ("speaker", "random", "leave-one-group-out"),
-                            "common": {name: name for name in CLASSES}}  # fmt: skip
+    data: dict[str, Any] = {
+        "load": listed,
+        "labels": CLASSES,
+        "label_card": card,
+        "folds": ("speaker", "random", "leave-one-group-out"),
+        "common": {name: name for name in CLASSES},
+    }
     return {
         "backbones": [Backbone(name="ant", **facts), Backbone(name="bee", weights=source, **facts)],
         "datasets": [
             Dataset(name="toys", corpus="toys", share="open", licence="CC BY 4.0", **data),
-            Dataset(name="secret", corpus="secret", share="labels-only", licence="CC BY-NC 4.0", **data),
+            Dataset(
+                name="secret", corpus="secret", share="labels-only", licence="CC BY-NC 4.0", **data
+            ),
             Dataset(name="few", corpus="few", share="open", licence="CC0", **data),
         ],
         "fusions": [Fusion(name="head", arity=(1, 2), build=build, default_loss="plain")],
@@ -90,7 +110,9 @@ def installed(version: str = "1.0") -> Catalog:
     for kind, own in parts().items():
         exec(f"def hook(): return own_{kind}", space := {f"own_{kind}": own})
         setattr(module, f"nverbench_{kind}", hookimpl(space["hook"]))
-    return discovery.discover(disabled=["nverbench"], extra=[(Origin("toys", "toy-parts", version), module)])
+    return discovery.discover(
+        disabled=["nverbench"], extra=[(Origin("toys", "toy-parts", version), module)]
+    )
 
 
 class Silence:
@@ -101,13 +123,18 @@ class Silence:
     checkpoints = None
 
     def heard(self, job: Job, planned: Any, watch: Any) -> Embeddings:
-        return Embeddings(ids=tuple(c.id for c in job.corpus.clips), matrix=np.zeros((len(job.corpus.clips), 4), np.float32))
+        return Embeddings(
+            ids=tuple(c.id for c in job.corpus.clips),
+            matrix=np.zeros((len(job.corpus.clips), 4), np.float32),
+        )
 
 
 def invented(seed: int) -> Callable[..., list[list[FoldPredictions]]]:
     """What stands in for training: right more often than not."""
 
-    def fit(training: Any, streams: Any, target: Any, folds: Any, seeds: int, *rest: Any) -> list[list[FoldPredictions]]:
+    def fit(
+        training: Any, streams: Any, target: Any, folds: Any, seeds: int, *rest: Any
+    ) -> list[list[FoldPredictions]]:
         rng, classes = np.random.default_rng(seed), training.classes
         found = []
         for _ in range(seeds):
@@ -116,10 +143,18 @@ def invented(seed: int) -> Callable[..., list[list[FoldPredictions]]]:
                 rows = np.array(fold.test)
                 logits = rng.normal(size=(len(rows), classes)) + 1.5 * np.eye(classes)[target[rows]]
                 p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-                scores = metrics.scores(metrics.confusion(target[rows], p.argmax(1), classes), present_only=True)
-                seen = {"watched_accuracy": float(scores["accuracy"]), "watched_macro_f1": float(scores["macro_f1"])}
+                scores = metrics.scores(
+                    metrics.confusion(target[rows], p.argmax(1), classes), present_only=True
+                )
+                seen = {
+                    "watched_accuracy": float(scores["accuracy"]),
+                    "watched_macro_f1": float(scores["macro_f1"]),
+                }
                 last = training.protocol.selection == "last"
-                curves = tuple({"train_loss": 1.0} | ({} if last else {"watched_cross_entropy": c, **seen}) for c in (1.5, 1.0, 1.2))
+                curves = tuple(
+                    {"train_loss": 1.0} | ({} if last else {"watched_cross_entropy": c, **seen})
+                    for c in (1.5, 1.0, 1.2)
+                )
                 replicate.append(FoldPredictions(p, 3 if last else 2, curves, 15, 0.0))
             found.append(replicate)
         return found
@@ -155,19 +190,30 @@ class Desk:
         return registry.load(packaged=path)
 
     def job(self, **asked: Any) -> Job:
-        words = {"backbones": ("bee",), "fusions": ("head",), "datasets": ("toys",), "seeds": 3, **asked}
+        words = {
+            "backbones": ("bee",),
+            "fusions": ("head",),
+            "datasets": ("toys",),
+            "seeds": 3,
+            **asked,
+        }
         (job,) = plan(self.rules, self.catalog, Selection(**words)).jobs
         return job
 
     def run(self, seed: int = 0, **asked: Any) -> tuple[Result, Predictions]:
         """A finished result, in its local form."""
         self.patch.setattr(assemble, "submit_folds", lambda *given: lambda: invented(seed)(*given))
-        return assemble.begin_job(self.job(**asked), Silence())()  # type: ignore[arg-type]  # all that it asks of it
+        # all that it asks of it
+        return assemble.begin_job(self.job(**asked), Silence())()  # type: ignore[arg-type]
 
-    def submit(self, seed: int = 0, to: str = "entries", submitter: str | None = "Ann", **asked: Any) -> Path:
+    def submit(
+        self, seed: int = 0, to: str = "entries", submitter: str | None = "Ann", **asked: Any
+    ) -> Path:
         """The folder of a submission."""
         result, predictions = publish(*self.run(seed, **asked))
-        result = result.model_copy(update={"machine": {"device": "x", "system": "Linux", "python": "3"}})
+        result = result.model_copy(
+            update={"machine": {"device": "x", "system": "Linux", "python": "3"}}
+        )
         folder = self.root / to / result.id
         write(folder, result, predictions, Submitter(name=submitter) if submitter else None)
         return folder
@@ -187,7 +233,9 @@ def content(folder: Path) -> Any:
 
 
 def put(folder: Path, changed: Any, *, sealed: bool = True, identity: bool = False) -> Path:
-    """Write a changed result back as a forger would: with a fitting digest and, where ``identity`` changed, under the id that follows."""
+    """Write a changed result back as a forger would: with a fitting digest and, where ``identity``
+    changed, under the id that follows.
+    """
     from nverbench._io.digests import digest_of
 
     if identity:
@@ -205,11 +253,20 @@ def predictions_of(folder: Path) -> SimpleNamespace:
 
 
 def put_predictions(folder: Path, arrays: SimpleNamespace, *, digests: bool) -> None:
-    """Write changed predictions back; with ``digests``, folds.json is made to fit, as a forger would."""
+    """Write changed predictions back; with ``digests``, folds.json is made to fit, as a forger
+    would.
+    """
     np.savez_compressed(folder / "predictions.npz", **vars(arrays))
     if digests:
         a = arrays
-        own = Predictions(a.ids.tolist(), a.groups.tolist(), a.target, a.folds.tolist(), a.probabilities, a.ids.tolist())
+        own = Predictions(
+            a.ids.tolist(),
+            a.groups.tolist(),
+            a.target,
+            a.folds.tolist(),
+            a.probabilities,
+            a.ids.tolist(),
+        )
         record = folds_file(Result.model_validate(content(folder)), own)
         (folder / "folds.json").write_text(record.model_dump_json())
 

@@ -27,14 +27,21 @@ class Tiny(nn.Module):
     @torch.no_grad()
     def forward(self, waves: Tensor, lengths: Tensor) -> Frames:
         if int(lengths.min()) < LEAST:
-            raise PartError(f"tiny: expected at least {LEAST} samples, got {int(lengths.min())}; pad the clip with zeros")
+            raise PartError(
+                f"tiny: expected at least {LEAST} samples, got {int(lengths.min())}; pad the clip"
+                " with zeros"
+            )
         valid = lengths // HOP  # (b,)
         t = int(valid.max())
-        states = [self.project(waves[:, : t * HOP].to(self.project.weight).unflatten(1, (t, HOP)))]  # (b, t, d)
+        states = [
+            self.project(waves[:, : t * HOP].to(self.project.weight).unflatten(1, (t, HOP)))
+        ]  # (b, t, d)
         for block in self.blocks:
             states.append(states[-1] + torch.tanh(block(states[-1])))
         mask = (torch.arange(t, device=waves.device) < valid[:, None])[:, :, None]  # (b, t, 1)
-        means = [torch.where(mask, state, 0).sum(1) / valid[:, None] for state in states]  # L x (b, d)
+        means = [
+            torch.where(mask, state, 0).sum(1) / valid[:, None] for state in states
+        ]  # L x (b, d)
         return Frames(states[self.layer], valid, torch.stack(means, 1))
 
 
@@ -47,7 +54,11 @@ def network(ctx: LoadContext) -> Tiny:
         tiny = Tiny(layer)
     if ctx.weights is not None:
         tiny.load_state_dict(torch.load(ctx.weights, weights_only=True))
-    return tiny.to(ctx.device, torch.float64 if ctx.dtype == "float64" else torch.float32).eval().requires_grad_(False)
+    return (
+        tiny.to(ctx.device, torch.float64 if ctx.dtype == "float64" else torch.float32)
+        .eval()
+        .requires_grad_(False)
+    )
 
 
 def load(ctx: LoadContext) -> Encoder:

@@ -1,4 +1,6 @@
-"""A well-behaved dataset, fusion and loss, small enough for every rule to be tried often; and what one row of a table of broken ones is."""
+"""A well-behaved dataset, fusion and loss, small enough for every rule to be tried often; and what
+one row of a table of broken ones is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nverbench import Batch, Clip, Dataset, Fusion, LabelCard, Loss, Losses, Misfit, Output, Recipe, Source, UsageError
+from nverbench import (
+    Batch,
+    Clip,
+    Dataset,
+    Fusion,
+    LabelCard,
+    Loss,
+    Losses,
+    Misfit,
+    Output,
+    Recipe,
+    Source,
+    UsageError,
+)
 
 LABELS, SPEAKERS = ("cry", "laugh"), tuple(f"s{number}" for number in range(1, 6))
 BIBTEX = "@misc{tiny, title = {Tiny}, year = {2024}}"
@@ -44,14 +59,19 @@ def sample(root: Path, seconds: float = 0.05, peak: float = 0.5) -> None:
     for number, speaker in enumerate(SPEAKERS):
         for label in LABELS:
             (root / speaker).mkdir(exist_ok=True)
-            write(root / speaker / f"{label}.wav", 200 + 50 * number + 20 * len(label), seconds, peak)
+            write(
+                root / speaker / f"{label}.wav", 200 + 50 * number + 20 * len(label), seconds, peak
+            )
 
 
 def write(path: Path, hertz: float, seconds: float = 0.05, peak: float = 0.5) -> None:
     """A tone."""
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
-        tone = (int(32767 * peak * math.sin(2 * math.pi * hertz * i / 16000)) for i in range(round(16000 * seconds)))
+        tone = (
+            int(32767 * peak * math.sin(2 * math.pi * hertz * i / 16000))
+            for i in range(round(16000 * seconds))
+        )
         file.writeframes(b"".join(struct.pack("<h", value) for value in tone))
 
 
@@ -67,15 +87,27 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
 
 def loads(change: Callable[[Clip, Path], Any]) -> Callable[[Path], Iterable[Any]]:
     """A load that changes every clip."""
-    return lambda root: [change(item, root) if isinstance(item, Clip) else item for item in load(root)]
+    return lambda root: [
+        change(item, root) if isinstance(item, Clip) else item for item in load(root)
+    ]
 
 
 def tiny_dataset(**facts: Any) -> Dataset:
     """The record, with other facts where they are given."""
     card = LabelCard(kind="portrayed", setting="acted", raters="none", languages="none")
     source = Source(address="https://example.org/tiny.zip", licence="CC0")
-    given = {"name": "tiny", "corpus": "tiny", "load": load, "labels": LABELS, "label_card": card, "sample": sample, "sources": (source,),
-             "licence": "CC0", "citation": BIBTEX, "folds": ("speaker", "random", "leave-one-group-out")}  # fmt: skip
+    given = {
+        "name": "tiny",
+        "corpus": "tiny",
+        "load": load,
+        "labels": LABELS,
+        "label_card": card,
+        "sample": sample,
+        "sources": (source,),
+        "licence": "CC0",
+        "citation": BIBTEX,
+        "folds": ("speaker", "random", "leave-one-group-out"),
+    }
     return Dataset(**{**given, **facts})
 
 
@@ -83,7 +115,9 @@ def tiny_dataset(**facts: Any) -> Dataset:
 
 
 class Tiny(nn.Module):
-    """Every stream to a few features, side by side to logits; of frames, their mean; of turns, beside their conversation's mean."""
+    """Every stream to a few features, side by side to logits; of frames, their mean; of turns,
+    beside their conversation's mean.
+    """
 
     def __init__(self, dims: Sequence[int], classes: int, width: int = 8) -> None:
         super().__init__()
@@ -94,9 +128,14 @@ class Tiny(nn.Module):
         if batch.lengths is None:
             return list(batch.streams)
         if batch.turns is None:
-            return [torch.stack([row[:n].mean(0) for row, n in zip(x, some, strict=True)])
-                    for x, some in zip(batch.streams, batch.lengths, strict=True)]  # fmt: skip
-        return [torch.stack([x[0, a:b].mean(0) for a, b in some.tolist()]) for x, some in zip(batch.streams, batch.turns, strict=True)]
+            return [
+                torch.stack([row[:n].mean(0) for row, n in zip(x, some, strict=True)])
+                for x, some in zip(batch.streams, batch.lengths, strict=True)
+            ]
+        return [
+            torch.stack([x[0, a:b].mean(0) for a, b in some.tolist()])
+            for x, some in zip(batch.streams, batch.turns, strict=True)
+        ]
 
     def forward(self, batch: Batch) -> Output:
         views = tuple(align(x) for align, x in zip(self.align, self.pooled(batch), strict=True))
@@ -140,12 +179,16 @@ TALKS: dict[str, Any] = {"wants": "frames", "recipe": Recipe(unit="conversation"
 # --- loss
 
 
-def objective(classes: int, counts: Tensor, *, smoothing: float = 0.0) -> Callable[[Output, Tensor], Losses]:
+def objective(
+    classes: int, counts: Tensor, *, smoothing: float = 0.0
+) -> Callable[[Output, Tensor], Losses]:
     """Cross-entropy, and its accuracy as a diagnostic."""
 
     def losses(output: Output, target: Tensor) -> Losses:
         term = nn.functional.cross_entropy(output.logits, target, label_smoothing=smoothing)
-        return Losses({"entropy": term}, {"right": (output.logits.argmax(1) == target).double().mean()})
+        return Losses(
+            {"entropy": term}, {"right": (output.logits.argmax(1) == target).double().mean()}
+        )
 
     return losses
 
@@ -156,7 +199,9 @@ def aligned(classes: int, counts: Tensor) -> Callable[[Output, Tensor], Losses]:
 
     def losses(output: Output, target: Tensor) -> Losses:
         whole = torch.stack(output.views)
-        return Losses({**plain(output, target).terms, "apart": (whole - whole.mean(0)).square().mean()})
+        return Losses(
+            {**plain(output, target).terms, "apart": (whole - whole.mean(0)).square().mean()}
+        )
 
     return losses
 

@@ -1,4 +1,6 @@
-"""Records of the spectrogram backbones at toy size (hidden 32, 2 blocks, short windows), for suites over every architecture. No heavy import here."""
+"""Records of the spectrogram backbones at toy size (hidden 32, 2 blocks, short windows), for suites
+over every architecture. No heavy import here.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ FRAME = Architecture((128, 2), frames=64, dim=32, depth=2, heads=2, hidden=48)
 
 
 def tiny_spectrogram() -> list[Backbone]:
-    """One record per architecture, named ``tiny-<name>``; ``logmel-stats`` is itself, it has no weights."""
+    """One record per architecture, named ``tiny-<name>``; ``logmel-stats`` is itself, it has no
+    weights.
+    """
     return [
         whisper("tiny-whisper-small", WHISPER),
         audio_spectrogram_transformer("tiny-ast-audioset", AST),

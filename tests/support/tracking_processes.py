@@ -15,13 +15,16 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-
-
 @contextmanager
 def running(*words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A command with what it prints in pipes."""
     process = subprocess.Popen(
-        words, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+        words,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
     )
     try:
         yield process

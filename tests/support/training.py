@@ -1,4 +1,6 @@
-"""What the tests of training share: one fold of sixty rows, a linear net that keeps what it was given, and a quick protocol."""
+"""What the tests of training share: one fold of sixty rows, a linear net that keeps what it was
+given, and a quick protocol.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from nverbench.training.records import FoldPredictions, TrainingSetup
 
 CLASSES, DIM, ROWS = 3, 6, 60
 FOLD = Fold("a", tuple(range(36)), tuple(range(36, 48)), tuple(range(48, ROWS)), False)
-QUICK = registry.load().protocol("nver-1").model_copy(update={"epochs": 4, "patience": 3, "batch": 8, "lr": 0.02})
+QUICK = (
+    registry.load()
+    .protocol("nver-1")
+    .model_copy(update={"epochs": 4, "patience": 3, "batch": 8, "lr": 0.02})
+)
 
 
 class Net(torch.nn.Module):
@@ -33,7 +39,9 @@ class Net(torch.nn.Module):
 
 
 def build_loss(classes: int, counts: torch.Tensor) -> Any:
-    return lambda output, target: Losses({"ce": torch.nn.functional.cross_entropy(output.logits, target)})
+    return lambda output, target: Losses(
+        {"ce": torch.nn.functional.cross_entropy(output.logits, target)}
+    )
 
 
 LINEAR = Fusion(name="net", arity=(1, None), build=Net)
@@ -44,15 +52,21 @@ def training(fusion: Fusion = LINEAR, loss: Loss = ENTROPY, **protocol: Any) -> 
     return TrainingSetup(fusion, {}, loss, {}, QUICK.model_copy(update=protocol), CLASSES)
 
 
-def data(rows: int = ROWS, apart: float = 1.0, seed: int = 0) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def data(
+    rows: int = ROWS, apart: float = 1.0, seed: int = 0
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Features (n, d) whose class means lie ``apart``, and targets (n,)."""
     rng = np.random.default_rng(seed)
     target = np.arange(rows) % CLASSES
     means = np.eye(CLASSES, DIM) * apart
-    return (means[target] + rng.standard_normal((rows, DIM))).astype(np.float32), target.astype(np.int64)
+    return (means[target] + rng.standard_normal((rows, DIM))).astype(np.float32), target.astype(
+        np.int64
+    )
 
 
-def fit(plan: TrainingSetup, x: Any = None, fold: Fold = FOLD, replicate: int = 0) -> FoldPredictions:
+def fit(
+    plan: TrainingSetup, x: Any = None, fold: Fold = FOLD, replicate: int = 0
+) -> FoldPredictions:
     features, target = data()
     return fit_fold(plan, [features if x is None else x], target, fold, replicate)
 
@@ -65,5 +79,11 @@ def garbage(x: np.ndarray[Any, Any], rows: tuple[int, ...]) -> np.ndarray[Any, A
 
 def plan(lr: float = 1e-3) -> TrainingSetup:
     parts = discovery.discover()
-    return TrainingSetup(parts.fusion("fcn"), {"dense1": 16, "dense2": 8, "dropout": 0.3}, parts.loss("cross-entropy"), {},
-                    QUICK.model_copy(update={"lr": lr}), CLASSES)  # fmt: skip
+    return TrainingSetup(
+        parts.fusion("fcn"),
+        {"dense1": 16, "dense2": 8, "dropout": 0.3},
+        parts.loss("cross-entropy"),
+        {},
+        QUICK.model_copy(update={"lr": lr}),
+        CLASSES,
+    )

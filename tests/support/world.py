@@ -1,6 +1,8 @@
-"""A stranger's tiny world: a plugin that the catalog finds beside the house's own, a corpus of short tones, and a protocol of two epochs.
+"""A stranger's tiny world: a plugin that the catalog finds beside the house's own, a corpus of
+short tones, and a protocol of two epochs.
 
-``world.run("run", ...)`` is the command line in this process; ``world.passes`` counts every clip that went through the stranger's backbones.
+``world.run("run", ...)`` is the command line in this process; ``world.passes`` counts every clip
+that went through the stranger's backbones.
 """
 
 from __future__ import annotations
@@ -18,7 +20,18 @@ import pytest
 import soundfile
 import torch
 
-from nverbench import Backbone, Batch, Clip, Dataset, Fusion, LabelCard, Loss, Losses, Output, hookimpl
+from nverbench import (
+    Backbone,
+    Batch,
+    Clip,
+    Dataset,
+    Fusion,
+    LabelCard,
+    Loss,
+    Losses,
+    Output,
+    hookimpl,
+)
 from nverbench._io.paths import write_state
 from nverbench.cli import main
 from nverbench.plugin import discovery
@@ -74,7 +87,9 @@ class World:
         return sorted((self.root / "nverbench-runs" / "results").glob("*.json"))
 
     def run(self, *words: object) -> Ran:
-        """A command, its exit code and what it printed; an error that is not an exit passes through, as a traceback would."""
+        """A command, its exit code and what it printed; an error that is not an exit passes
+        through, as a traceback would.
+        """
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             main([str(w) for w in words])
@@ -84,12 +99,31 @@ class World:
 
     def job(self, *words: object, fusion: str = "tiny-linear") -> Ran:
         """``run`` of the registered entry with one fusion, or with what ``words`` add."""
-        return self.run("run", "--backbone", "tiny-spectrum", "--fusion", fusion, "--dataset", "tiny-bursts", "--registry", "tiny.yaml", *words)
+        return self.run(
+            "run",
+            "--backbone",
+            "tiny-spectrum",
+            "--fusion",
+            fusion,
+            "--dataset",
+            "tiny-bursts",
+            "--registry",
+            "tiny.yaml",
+            *words,
+        )
 
-    def encode(self, waves: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log energy in eight bands per frame (b, t, 8): separates the classes, and a row never depends on its mates."""
-        frames = waves[:, : waves.shape[1] // FRAME * FRAME].unflatten(1, (-1, FRAME))  # (b, t, 200)
-        power = torch.fft.rfft(frames.double()).abs().square()[..., 1:97].unflatten(-1, (8, 12)).sum(-1)  # (b, t, 8)
+    def encode(
+        self, waves: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log energy in eight bands per frame (b, t, 8): separates the classes, and a row never
+        depends on its mates.
+        """
+        frames = waves[:, : waves.shape[1] // FRAME * FRAME].unflatten(
+            1, (-1, FRAME)
+        )  # (b, t, 200)
+        power = (
+            torch.fft.rfft(frames.double()).abs().square()[..., 1:97].unflatten(-1, (8, 12)).sum(-1)
+        )  # (b, t, 8)
         self.passes += len(waves)
         if self.interrupt_at is not None and self.passes > self.interrupt_at:
             self.passes -= len(waves)
@@ -98,8 +132,20 @@ class World:
 
     def backbone(self, name: str, **facts: Any) -> Backbone:
         """A record around ``encode``; ``facts`` replace its fields."""
-        return Backbone(**{"name": name, "family": "features", "sample_rate": RATE, "frame_dim": 8, "dim": 8, "batch": 3, "min_samples": 800,
-                           "load": lambda ctx: self.encode, "licence": "MIT", **facts})  # fmt: skip
+        return Backbone(
+            **{
+                "name": name,
+                "family": "features",
+                "sample_rate": RATE,
+                "frame_dim": 8,
+                "dim": 8,
+                "batch": 3,
+                "min_samples": 800,
+                "load": lambda ctx: self.encode,
+                "licence": "MIT",
+                **facts,
+            }
+        )
 
 
 class Linear(torch.nn.Module):
@@ -118,20 +164,26 @@ def broken(dims: tuple[int, ...], classes: int) -> torch.nn.Module:
 
 
 def cross_entropy(classes: int, counts: torch.Tensor) -> Callable[[Output, torch.Tensor], Losses]:
-    return lambda output, target: Losses({"ce": torch.nn.functional.cross_entropy(output.logits, target)})
+    return lambda output, target: Losses(
+        {"ce": torch.nn.functional.cross_entropy(output.logits, target)}
+    )
 
 
 def clips(root: Path) -> Iterator[Clip]:
     """``spkN/CLASS-TAKE.wav``."""
     for path in sorted(root.glob("spk*/*.wav")):
-        yield Clip(f"{path.parent.name}/{path.stem}", path, path.stem.partition("-")[0], path.parent.name)
+        yield Clip(
+            f"{path.parent.name}/{path.stem}", path, path.stem.partition("-")[0], path.parent.name
+        )
 
 
 def tone(speaker: int, label: str, take: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """0.15 to 0.3 s of a tone with noise; the pitch says the class."""
     rng = np.random.default_rng([speaker, len(label), take])
     time = np.arange(RATE * (15 + speaker + 2 * take) // 100) / RATE
-    return 0.3 * np.sin(2 * np.pi * PITCH[label] * (1 + 0.02 * speaker) * time) + 0.02 * rng.standard_normal(len(time))
+    return 0.3 * np.sin(
+        2 * np.pi * PITCH[label] * (1 + 0.02 * speaker) * time
+    ) + 0.02 * rng.standard_normal(len(time))
 
 
 def write_corpus(root: Path) -> Path:
@@ -140,7 +192,12 @@ def write_corpus(root: Path) -> Path:
         (root / f"spk{speaker}").mkdir(parents=True)
         for label in PITCH:
             for take in range(2):
-                soundfile.write(root / f"spk{speaker}" / f"{label}-{take}.wav", tone(speaker, label, take), RATE, subtype="PCM_16")
+                soundfile.write(
+                    root / f"spk{speaker}" / f"{label}-{take}.wav",
+                    tone(speaker, label, take),
+                    RATE,
+                    subtype="PCM_16",
+                )
     return root
 
 
@@ -152,14 +209,17 @@ def plugin(world: World) -> ModuleType:
         def hook(kind: str = kind) -> list[Any]:
             return list(getattr(world, kind))
 
-        hook.__signature__ = __import__("inspect").Signature()  # type: ignore[attr-defined]  # hooks take no argument
+        # hooks take no argument
+        hook.__signature__ = __import__("inspect").Signature()  # type: ignore[attr-defined]
         setattr(module, f"nverbench_{kind}", hookimpl(hook))
     return module
 
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts entry points that no distribution has beside the real ones: name -> module, or an exception that its import raises."""
+    """Puts entry points that no distribution has beside the real ones: name -> module, or an
+    exception that its import raises.
+    """
     extra: list[Any] = []
 
     def add(name: str, content: ModuleType | BaseException) -> None:
@@ -168,23 +228,44 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise content
             return content
 
-        extra.append(SimpleNamespace(name=name, dist=SimpleNamespace(name=f"nverbench-{name}", version="0.1"), value="", load=load))
+        extra.append(
+            SimpleNamespace(
+                name=name,
+                dist=SimpleNamespace(name=f"nverbench-{name}", version="0.1"),
+                value="",
+                load=load,
+            )
+        )
 
-    monkeypatch.setattr(discovery, "entry_points", lambda group: [*entry_points(group=group), *extra])
+    monkeypatch.setattr(
+        discovery, "entry_points", lambda group: [*entry_points(group=group), *extra]
+    )
     return add
 
 
 @pytest.fixture
 def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], install: Callable[..., None]
-) -> World:  # fmt: skip
-    """The tiny world in a working folder of its own; MLflow is left out (tests/test_tracking.py has it)."""
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    install: Callable[..., None],
+) -> World:
+    """The tiny world in a working folder of its own; MLflow is left out (tests/test_tracking.py has
+    it).
+    """
     monkeypatch.chdir(tmp_path)
     made = World(tmp_path, capsys)
     made.backbones = [made.backbone("tiny-spectrum")]
     card = LabelCard(kind="portrayed", setting="synthetic")
     made.datasets = [
-        Dataset(name="tiny-bursts", corpus="tiny-bursts", load=clips, labels=tuple(PITCH), label_card=card, folds=("speaker", "random"))
+        Dataset(
+            name="tiny-bursts",
+            corpus="tiny-bursts",
+            load=clips,
+            labels=tuple(PITCH),
+            label_card=card,
+            folds=("speaker", "random"),
+        )
     ]
     made.fusions = [
         Fusion(name="tiny-linear", arity=(1, None), build=Linear, default_loss="tiny-loss"),

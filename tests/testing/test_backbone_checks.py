@@ -1,4 +1,6 @@
-"""The kit itself: a well-behaved backbone passes every rule, and a record that leaves something unsaid is named."""
+"""The kit itself: a well-behaved backbone passes every rule, and a record that leaves something
+unsaid is named.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,32 @@ import torch
 from nverbench import Backbone, Encoder, LoadContext, Source, UsageError
 from nverbench.testing import Pass, Skip, Subject, backbone_checks
 from support.conformance import CHECKS, assert_fails_only, failures, outcomes
-from support.tiny_backbone import BIBTEX, DIM, HOP, LAYERS, Tiny, altered, changed_layers, network, tiny_backbone
+from support.tiny_backbone import (
+    BIBTEX,
+    DIM,
+    HOP,
+    LAYERS,
+    Tiny,
+    altered,
+    changed_layers,
+    network,
+    tiny_backbone,
+)
 
 # --- a well-behaved backbone
 
 
 @pytest.mark.parametrize("layers", [0, LAYERS])
 def test_a_well_behaved_backbone_passes_every_rule(layers: int) -> None:
-    found = outcomes(tiny_backbone(changed_layers(lambda given: given), layers=LAYERS) if layers else tiny_backbone())
+    found = outcomes(
+        tiny_backbone(changed_layers(lambda given: given), layers=LAYERS)
+        if layers
+        else tiny_backbone()
+    )
     assert {name for name, outcome in found.items() if isinstance(outcome, str)} == set()
-    assert {name for name, outcome in found.items() if isinstance(outcome, Skip)} == ({"lazy-import"} if layers else {"lazy-import", "layers"})
+    assert {name for name, outcome in found.items() if isinstance(outcome, Skip)} == (
+        {"lazy-import"} if layers else {"lazy-import", "layers"}
+    )
 
 
 def test_a_well_behaved_backbone_passes_with_weights_of_ones_own(tmp_path: Path) -> None:
@@ -34,7 +52,9 @@ def test_a_well_behaved_backbone_passes_with_weights_of_ones_own(tmp_path: Path)
 
 def test_a_backbone_without_weights_passes() -> None:
     def load(ctx: LoadContext) -> Encoder:
-        return altered(network(LoadContext(ctx.device, ctx.dtype)), lambda given, waves, lengths: given)
+        return altered(
+            network(LoadContext(ctx.device, ctx.dtype)), lambda given, waves, lengths: given
+        )
 
     assert failures(tiny_backbone(load, weights=None, pretrained_on=())) == {}
 
@@ -46,8 +66,19 @@ def test_a_plain_module_passes_and_is_looked_into() -> None:
 
 
 def test_no_rule_applies_to_stored_features() -> None:
-    found = outcomes(Backbone(name="stored", family="features", frame_dim=0, dim=0, lookup=lambda ids: np.zeros((len(ids), 2))))
-    assert all(isinstance(outcome, Skip) and "stored features" in outcome.reason for outcome in found.values())
+    found = outcomes(
+        Backbone(
+            name="stored",
+            family="features",
+            frame_dim=0,
+            dim=0,
+            lookup=lambda ids: np.zeros((len(ids), 2)),
+        )
+    )
+    assert all(
+        isinstance(outcome, Skip) and "stored features" in outcome.reason
+        for outcome in found.values()
+    )
 
 
 def test_a_backbone_that_refuses_other_precisions_passes() -> None:
@@ -82,7 +113,10 @@ def test_every_rule_is_one_sentence_with_a_name_of_its_own() -> None:
         ({"licence": "unknown"}, "expected a licence"),
         ({"revision": ""}, "expected a revision"),
         ({"pretrained_on": ()}, "expected what the weights were trained on"),
-        ({"weights": Source(address="https://example.org/tiny.pt")}, "expected a licence of the weights"),
+        (
+            {"weights": Source(address="https://example.org/tiny.pt")},
+            "expected a licence of the weights",
+        ),
         ({"citation": "Tiny et al. 2024"}, "expected BibTeX"),
         ({"citation": "@misc{tiny, title = {Tiny}}"}, "expected BibTeX with a title and a year"),
         ({"citation": "@misc{tiny, title = {Tiny, year = {2024}}"}, "expected BibTeX"),
@@ -94,7 +128,14 @@ def test_a_record_that_leaves_something_unsaid_is_named(facts: dict[str, Any], w
 
 
 def test_two_citations_are_fine() -> None:
-    assert failures(tiny_backbone(citation=f"{BIBTEX}\n@misc{{other,\n  title = {{Other}},\n  year = 2020\n}}")) == {}
+    assert (
+        failures(
+            tiny_backbone(
+                citation=f"{BIBTEX}\n@misc{{other,\n  title = {{Other}},\n  year = 2020\n}}"
+            )
+        )
+        == {}
+    )
 
 
 # --- the kit itself
@@ -102,7 +143,12 @@ def test_two_citations_are_fine() -> None:
 
 def test_the_kit_needs_no_pytest() -> None:
     code = "import sys, nverbench.testing; print('pytest' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )
 
 
 def test_one_item_per_backbone_and_rule_and_a_skip_says_why() -> None:

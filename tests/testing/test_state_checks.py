@@ -1,4 +1,6 @@
-"""What the kit says of backbones that are not deterministic, not frozen, or reach beyond themselves."""
+"""What the kit says of backbones that are not deterministic, not frozen, or reach beyond
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -41,22 +43,39 @@ def another_every_load() -> Backbone:
 
     def load(ctx: LoadContext) -> Encoder:
         step = 1e-4 * next(loads)
-        return altered(network(ctx), lambda given, waves, lengths: Frames(given.frames * (1 + step), given.lengths))
+        return altered(
+            network(ctx),
+            lambda given, waves, lengths: Frames(given.frames * (1 + step), given.lengths),
+        )
 
     return tiny_backbone(load)
 
 
 def another_every_pass() -> Backbone:
     passes = count(1)
-    return tiny_backbone(changed(lambda given, waves, lengths: Frames(given.frames + 1e-8 * next(passes), given.lengths)))
+    return tiny_backbone(
+        changed(
+            lambda given, waves, lengths: Frames(given.frames + 1e-8 * next(passes), given.lengths)
+        )
+    )
 
 
 def one_seed_only() -> Backbone:
-    return tiny_backbone(lambda ctx: altered(network(LoadContext(ctx.device, ctx.dtype)), lambda given, waves, lengths: given))
+    return tiny_backbone(
+        lambda ctx: altered(
+            network(LoadContext(ctx.device, ctx.dtype)), lambda given, waves, lengths: given
+        )
+    )
 
 
 def dropping_out() -> Backbone:
-    return tiny_backbone(changed(lambda given, waves, lengths: Frames(nn.functional.dropout(given.frames, 0.1), given.lengths)))
+    return tiny_backbone(
+        changed(
+            lambda given, waves, lengths: Frames(
+                nn.functional.dropout(given.frames, 0.1), given.lengths
+            )
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,19 +86,26 @@ def dropping_out() -> Backbone:
         (one_seed_only(), "other numbers with seed 12, got the same bits"),
     ],
 )
-def test_numbers_that_do_not_come_from_clip_and_seed_alone_are_named(part: Backbone, words: str) -> None:
+def test_numbers_that_do_not_come_from_clip_and_seed_alone_are_named(
+    part: Backbone, words: str
+) -> None:
     assert_fails_only(part, {"determinism"}, words)
 
 
 def test_dropout_that_stays_on_breaks_everything_that_compares() -> None:
-    assert {"determinism", "batch-invariance", "stereo", "no-global-state"} <= set(failures(dropping_out()))
+    assert {"determinism", "batch-invariance", "stereo", "no-global-state"} <= set(
+        failures(dropping_out())
+    )
 
 
 def test_a_weight_left_random_beside_those_that_are_read_is_named(tmp_path: Path) -> None:
     torch.save(Tiny().state_dict(), tmp_path / "tiny.pt")
 
     def load(ctx: LoadContext) -> Encoder:
-        return altered(network(ctx), lambda given, waves, lengths: Frames(given.frames + 1e-3 * ctx.seed, given.lengths))
+        return altered(
+            network(ctx),
+            lambda given, waves, lengths: Frames(given.frames + 1e-3 * ctx.seed, given.lengths),
+        )
 
     found = failures(tiny_backbone(load), f"tiny:weights={tmp_path / 'tiny.pt'}")
     assert set(found) == {"determinism"}
@@ -101,20 +127,33 @@ class Counting(Tiny):
 
 def with_a_graph(ctx: LoadContext) -> Encoder:
     tiny, scale = network(ctx), [torch.ones(DIM, requires_grad=True)]
-    return altered(tiny, lambda given, waves, lengths: Frames(given.frames * scale[0], given.lengths))
+    return altered(
+        tiny, lambda given, waves, lengths: Frames(given.frames * scale[0], given.lengths)
+    )
 
 
 def counting(ctx: LoadContext) -> Encoder:
     with ctx.seeded():
         tiny = Counting()
-    return altered(tiny.to(dtype=torch.float64 if ctx.dtype == "float64" else torch.float32).eval().requires_grad_(False), lambda given, *_: given)
+    return altered(
+        tiny.to(dtype=torch.float64 if ctx.dtype == "float64" else torch.float32)
+        .eval()
+        .requires_grad_(False),
+        lambda given, *_: given,
+    )
 
 
 @pytest.mark.parametrize(
     ("load", "words"),
     [
-        (lambda ctx: altered(network(ctx).train(), lambda given, *_: given), "expected a network in eval mode"),
-        (lambda ctx: altered(network(ctx).requires_grad_(True), lambda given, *_: given), "no parameter that requires a gradient"),
+        (
+            lambda ctx: altered(network(ctx).train(), lambda given, *_: given),
+            "expected a network in eval mode",
+        ),
+        (
+            lambda ctx: altered(network(ctx).requires_grad_(True), lambda given, *_: given),
+            "no parameter that requires a gradient",
+        ),
         (with_a_graph, "frames without a gradient graph"),
         (counting, "the same weights and buffers after a forward pass"),
     ],
@@ -136,7 +175,10 @@ def test_a_network_that_is_not_frozen_is_named(load: Any, words: str) -> None:
         (lambda: print("loading tiny"), "nothing printed during"),
         (lambda: print("loading tiny", file=sys.stderr), "'loading tiny\\n'"),
         (lambda: os.write(1, b"from C"), "'from C'"),
-        (lambda: warnings.warn("tiny is old", UserWarning, stacklevel=2), "UserWarning: tiny is old"),
+        (
+            lambda: warnings.warn("tiny is old", UserWarning, stacklevel=2),
+            "UserWarning: tiny is old",
+        ),
     ],
 )
 @pytest.mark.parametrize("when", ["load", "a forward pass"])
@@ -157,29 +199,56 @@ def test_what_reaches_beyond_the_backbone_is_named(mischief: Any, words: str, wh
     assert f"{when}," in found["no-global-state"]
 
 
-def test_a_plugin_that_imports_torch_to_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_that_imports_torch_to_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heavy = installed(tmp_path, monkeypatch, "heavy_ear", "import torch")
-    with pytest.raises(ConformanceError, match=r"heavy_ear to be listed without heavy imports, got torch; move these imports inside load"):
+    with pytest.raises(
+        ConformanceError,
+        match=(
+            r"heavy_ear to be listed without heavy imports, got torch; move these imports inside"
+            r" load"
+        ),
+    ):
         CHECKS["lazy-import"].run(heavy)
 
 
-def test_a_plugin_that_is_quick_to_list_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(CHECKS["lazy-import"].run(installed(tmp_path, monkeypatch, "light_ear", "print('hello')")), Pass)
+def test_a_plugin_that_is_quick_to_list_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(
+        CHECKS["lazy-import"].run(installed(tmp_path, monkeypatch, "light_ear", "print('hello')")),
+        Pass,
+    )
 
 
-def test_a_plugin_that_cannot_be_imported_alone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = installed(tmp_path, monkeypatch, "lost_ear", "import sys\nif len(sys.argv) > 2 and sys.argv[1] == 'lost_ear': raise OSError('no ear')")
-    with pytest.raises(ConformanceError, match="lost_ear to be listed, got OSError: no ear; mend its import"):
+def test_a_plugin_that_cannot_be_imported_alone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = installed(
+        tmp_path,
+        monkeypatch,
+        "lost_ear",
+        "import sys\nif len(sys.argv) > 2 and sys.argv[1] == 'lost_ear': raise OSError('no ear')",
+    )
+    with pytest.raises(
+        ConformanceError, match="lost_ear to be listed, got OSError: no ear; mend its import"
+    ):
         CHECKS["lazy-import"].run(alone)
 
 
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: str) -> Subject:
     """A plugin's package as an installer leaves it, whose module begins with ``first``."""
     (folder / f"{name}.py").write_text(
-        f"{first}\nfrom nverbench import hookimpl\ndef load(ctx): ...\n@hookimpl\ndef nverbench_backbones(): return []\n"
+        f"{first}\nfrom nverbench import hookimpl\ndef load(ctx): ...\n@hookimpl\ndef"
+        " nverbench_backbones(): return []\n"
     )
     (folder / f"{name}-1.dist-info").mkdir()
-    (folder / f"{name}-1.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    (folder / f"{name}-1.dist-info" / "entry_points.txt").write_text(f"[nverbench]\n{name} = {name}\n")
+    (folder / f"{name}-1.dist-info" / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+    )
+    (folder / f"{name}-1.dist-info" / "entry_points.txt").write_text(
+        f"[nverbench]\n{name} = {name}\n"
+    )
     monkeypatch.syspath_prepend(str(folder))
     return Subject(tiny_backbone(importlib.import_module(name).load))

@@ -1,4 +1,6 @@
-"""Folds and seeds trained as one batched model: the numbers of one by one, or a refusal before anything has changed."""
+"""Folds and seeds trained as one batched model: the numbers of one by one, or a refusal before
+anything has changed.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,21 @@ def folds() -> list[Fold]:
     made = []
     for i, test in enumerate(tests):
         rest = [int(r) for r in rows if r not in set(test.tolist())]
-        made.append(Fold(str(i), tuple(sorted(rest[12:])), tuple(sorted(rest[:12])), tuple(sorted(int(r) for r in test)), False))
+        made.append(
+            Fold(
+                str(i),
+                tuple(sorted(rest[12:])),
+                tuple(sorted(rest[:12])),
+                tuple(sorted(int(r) for r in test)),
+                False,
+            )
+        )
     return made
 
 
-def both(monkeypatch: pytest.MonkeyPatch, plan: Any, streams: Any, replicates: int = 2) -> tuple[list[FoldPredictions], list[FoldPredictions]]:
+def both(
+    monkeypatch: pytest.MonkeyPatch, plan: Any, streams: Any, replicates: int = 2
+) -> tuple[list[FoldPredictions], list[FoldPredictions]]:
     """One by one, and jointly."""
     _, target = data(ROWS)
     found = []
@@ -64,7 +76,9 @@ def part(name: str) -> Fusion:
 
 
 @pytest.mark.parametrize("name", ["linear", "fcn", "cnn", "concat", "reno"])
-def test_joint_training_in_double_precision_gives_the_numbers_of_one_by_one_throughout(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_joint_training_in_double_precision_gives_the_numbers_of_one_by_one_throughout(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     went = jointly(monkeypatch)
     features, _ = data(ROWS)
     wide = np.tile(features, (1, 3))
@@ -80,19 +94,25 @@ def test_joint_training_in_double_precision_gives_the_numbers_of_one_by_one_thro
             assert y == pytest.approx(x, abs=1e-8)
 
 
-def test_joint_training_in_single_precision_is_within_rounding_over_two_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_joint_training_in_single_precision_is_within_rounding_over_two_epochs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     features, _ = data(ROWS)
     one, joint = both(monkeypatch, training(part("fcn"), lr=1e-3, epochs=2), [features])
     for a, b in zip(one, joint, strict=True):
         np.testing.assert_allclose(b.probabilities, a.probabilities, rtol=0, atol=1e-4)
 
 
-def test_each_run_stops_at_its_own_epoch_and_restores_its_own_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_run_stops_at_its_own_epoch_and_restores_its_own_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     features, _ = data(ROWS)
     plan = replace(training(lr=0.3, epochs=30, patience=3), double=True)
     one, joint = both(monkeypatch, plan, [features])
     assert len({len(f.curves) for f in one}) > 1
-    assert [(f.best_epoch, len(f.curves)) for f in joint] == [(f.best_epoch, len(f.curves)) for f in one]
+    assert [(f.best_epoch, len(f.curves)) for f in joint] == [
+        (f.best_epoch, len(f.curves)) for f in one
+    ]
     for a, b in zip(one, joint, strict=True):
         np.testing.assert_allclose(b.probabilities, a.probabilities, rtol=0, atol=1e-8)
 
@@ -100,7 +120,11 @@ def test_each_run_stops_at_its_own_epoch_and_restores_its_own_weights(monkeypatc
 def test_dropout_masks_are_those_of_each_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     features, _ = data(ROWS)
     heavy = Fusion(name="net", arity=(1, None), build=lambda dims, classes: Net(dims, classes, 0.9))
-    one, joint = both(monkeypatch, replace(training(heavy, selection="last", scaling="none"), double=True), [features])
+    one, joint = both(
+        monkeypatch,
+        replace(training(heavy, selection="last", scaling="none"), double=True),
+        [features],
+    )
     for a, b in zip(one, joint, strict=True):
         np.testing.assert_allclose(b.probabilities, a.probabilities, rtol=0, atol=1e-10)
 
@@ -133,15 +157,23 @@ class Noisy(Net):
 
 
 @pytest.mark.parametrize("build", [Counting, Branching, Noisy])
-def test_what_cannot_be_trained_jointly_is_trained_one_by_one(monkeypatch: pytest.MonkeyPatch, build: Any) -> None:
+def test_what_cannot_be_trained_jointly_is_trained_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, build: Any
+) -> None:
     went = jointly(monkeypatch)
     features, _ = data(ROWS)
-    one, joint = both(monkeypatch, training(Fusion(name="odd", arity=(1, None), build=build)), [features])
+    one, joint = both(
+        monkeypatch, training(Fusion(name="odd", arity=(1, None), build=build)), [features]
+    )
     assert went == [False]
-    assert all(np.array_equal(a.probabilities, b.probabilities) for a, b in zip(one, joint, strict=True))
+    assert all(
+        np.array_equal(a.probabilities, b.probabilities) for a, b in zip(one, joint, strict=True)
+    )
 
 
-def test_a_term_that_is_not_finite_is_named_with_its_fold_and_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_term_that_is_not_finite_is_named_with_its_fold_and_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def loss(classes: int, counts: torch.Tensor) -> Any:
         return lambda output, target: Losses({"odd": (output.logits.sum() - 1e3).log()})
 

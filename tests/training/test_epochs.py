@@ -21,8 +21,14 @@ from support.training import FOLD, LINEAR, Net, build_loss, data, fit, training
 
 
 @settings(deadline=None)
-@given(rows=st.lists(st.integers(0, 10_000), min_size=1, max_size=90, unique=True), size=st.integers(1, 40), seed=st.integers(0, 99))
-def test_every_batch_is_full_and_every_row_comes_at_least_once(rows: list[int], size: int, seed: int) -> None:
+@given(
+    rows=st.lists(st.integers(0, 10_000), min_size=1, max_size=90, unique=True),
+    size=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)
+def test_every_batch_is_full_and_every_row_comes_at_least_once(
+    rows: list[int], size: int, seed: int
+) -> None:
     batches = full_batches(torch.tensor(rows), size, torch.Generator().manual_seed(seed))
     counts = np.unique(batches.numpy(), return_counts=True)
     assert batches.shape == (-(-len(rows) // size), size)
@@ -78,7 +84,9 @@ def nan_from(step: int) -> Loss:
 
 
 def test_a_loss_that_is_not_finite_is_named_with_fold_epoch_and_term() -> None:
-    with pytest.raises(FitError, match=r"^fold a, epoch 2: odd of loss nan-later is not a finite number"):
+    with pytest.raises(
+        FitError, match=r"^fold a, epoch 2: odd of loss nan-later is not a finite number"
+    ):
         fit(training(loss=nan_from(step=10)))
 
 
@@ -102,7 +110,9 @@ def test_logits_of_another_shape_are_the_fusions_error(answer: Any, got: str) ->
         def forward(self, batch: Batch) -> Output:
             return answer(super().forward(batch))
 
-    with pytest.raises(PartError, match=rf"fusion odd: expected Output with logits \(n=8, k=3\), got {got}"):
+    with pytest.raises(
+        PartError, match=rf"fusion odd: expected Output with logits \(n=8, k=3\), got {got}"
+    ):
         fit(training(Fusion(name="odd", arity=(1, 1), build=Odd)))
 
 
@@ -112,7 +122,12 @@ def test_a_fusion_without_the_views_a_loss_needs_is_named() -> None:
             return Output(super().forward(batch).logits)
 
     with pytest.raises(PartError, match="fusion blind: loss views needs 1 views, got 0"):
-        fit(training(Fusion(name="blind", arity=(1, 1), build=Blind), Loss(name="views", build=build_loss, needs="views")))
+        fit(
+            training(
+                Fusion(name="blind", arity=(1, 1), build=Blind),
+                Loss(name="views", build=build_loss, needs="views"),
+            )
+        )
 
 
 def test_an_optimizer_nobody_offers_is_named() -> None:
@@ -132,10 +147,18 @@ def test_logits_that_are_not_finite_in_evaluation_are_an_error() -> None:
 
 def test_the_gradient_shares_of_two_terms_add_up_to_one_and_one_term_has_none():
     def two(classes: int, counts: torch.Tensor) -> Any:
-        return lambda output, target: Losses({"ce": torch.nn.functional.cross_entropy(output.logits, target), "size": output.logits.square().mean()})
+        return lambda output, target: Losses(
+            {
+                "ce": torch.nn.functional.cross_entropy(output.logits, target),
+                "size": output.logits.square().mean(),
+            }
+        )
 
     curves = fit(training(loss=Loss(name="two", build=two), epochs=6, patience=6)).curves
     looked = {epoch: c for epoch, c in enumerate(curves, 1) if "gradient_share_ce" in c}
     assert list(looked) == [1, 5]
-    assert all(c["gradient_share_ce"] + c["gradient_share_size"] == pytest.approx(1) for c in looked.values())
+    assert all(
+        c["gradient_share_ce"] + c["gradient_share_size"] == pytest.approx(1)
+        for c in looked.values()
+    )
     assert all("gradient_share_ce" not in c for c in fit(training()).curves)

@@ -17,7 +17,18 @@ from nverbench.training.folds import fit_fold
 from nverbench.training.records import FoldPredictions
 from nverbench.training.scaling import LEAST_SD, Scaler
 from nverbench.training.seeds import seed_of
-from support.training import CLASSES, FOLD, QUICK, ROWS, Net, build_loss, data, fit, garbage, training
+from support.training import (
+    CLASSES,
+    FOLD,
+    QUICK,
+    ROWS,
+    Net,
+    build_loss,
+    data,
+    fit,
+    garbage,
+    training,
+)
 
 # --- leakage, by construction
 
@@ -50,9 +61,14 @@ def test_the_validation_part_decides_when_to_stop_and_trains_nothing() -> None:
     def trained(fitted: FoldPredictions) -> list[float]:
         return [c["train_loss"] for c in fitted.curves]
 
-    honest, changed = fit(training(patience=4)), fit(training(patience=4), garbage(data()[0], FOLD.validation))
+    honest, changed = (
+        fit(training(patience=4)),
+        fit(training(patience=4), garbage(data()[0], FOLD.validation)),
+    )
     assert trained(honest) == trained(changed)
-    assert [c["watched_cross_entropy"] for c in honest.curves] != [c["watched_cross_entropy"] for c in changed.curves]
+    assert [c["watched_cross_entropy"] for c in honest.curves] != [
+        c["watched_cross_entropy"] for c in changed.curves
+    ]
 
 
 def test_the_scaler_is_fitted_on_the_training_part_without_its_validation_part() -> None:
@@ -111,7 +127,11 @@ def test_the_test_rows_pass_once_and_at_the_end() -> None:
     x = data()[0]
     fit(training(Fusion(name="seen", arity=(1, 1), build=build), scaling="none"))
     test = torch.from_numpy(x[list(FOLD.test)])
-    holds_test = [i for i, (_, rows) in enumerate(nets[0].seen) if bool((rows[:, None] == test[None]).all(-1).any())]
+    holds_test = [
+        i
+        for i, (_, rows) in enumerate(nets[0].seen)
+        if bool((rows[:, None] == test[None]).all(-1).any())
+    ]
     assert holds_test == [len(nets[0].seen) - 1]
     assert nets[0].seen[-1][0] is False  # in eval mode
 
@@ -130,7 +150,9 @@ def test_permuted_labels_score_like_chance() -> None:
 
 def test_separable_embeddings_score_one() -> None:
     x, target = data(apart=40)
-    predicted = fit_fold(training(epochs=10, patience=10), [x], target, FOLD, 0).probabilities.argmax(1)
+    predicted = fit_fold(
+        training(epochs=10, patience=10), [x], target, FOLD, 0
+    ).probabilities.argmax(1)
     assert predicted.tolist() == target[list(FOLD.test)].tolist()
 
 
@@ -156,14 +178,23 @@ def test_the_same_job_gives_the_same_bits_and_leaves_torch_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"replicate": 1}, {"fold": replace(FOLD, name="b")}, {"plan": training(seed=1)}], ids=["replicate", "fold", "protocol seed"]
+    "other",
+    [{"replicate": 1}, {"fold": replace(FOLD, name="b")}, {"plan": training(seed=1)}],
+    ids=["replicate", "fold", "protocol seed"],
 )
 def test_another_seed_gives_other_numbers(other: dict[str, Any]) -> None:
     assert fit(training()).curves != fit(**{"plan": training(), **other}).curves
 
 
-@given(purposes=st.lists(st.sampled_from(["order", "initialisation", "dropout"]), min_size=2, max_size=2, unique=True), seed=st.integers(0, 2**31))
-def test_the_streams_of_one_fold_differ_and_fit_a_torch_seed(purposes: list[str], seed: int) -> None:
+@given(
+    purposes=st.lists(
+        st.sampled_from(["order", "initialisation", "dropout"]), min_size=2, max_size=2, unique=True
+    ),
+    seed=st.integers(0, 2**31),
+)
+def test_the_streams_of_one_fold_differ_and_fit_a_torch_seed(
+    purposes: list[str], seed: int
+) -> None:
     a, b = (seed_of(seed, p, "1", 0) for p in purposes)
     assert a != b
     assert 0 <= a < 2**63
@@ -181,7 +212,10 @@ def test_order_initialisation_and_dropout_depend_on_neither_fusion_nor_backbone(
 
             def forward(self, batch: Batch) -> Output:
                 if self.training:
-                    drawn[name] += [torch.rand(3), batch.streams[0][:, 0].clone()]  # the dropout stream, and the rows in their order
+                    drawn[name] += [
+                        torch.rand(3),
+                        batch.streams[0][:, 0].clone(),
+                    ]  # the dropout stream, and the rows in their order
                 return super().forward(batch)
 
         return Fusion(name=name, arity=(1, 2), build=Spy)
@@ -189,8 +223,12 @@ def test_order_initialisation_and_dropout_depend_on_neither_fusion_nor_backbone(
     features, target = data()
     marked = features.copy()
     marked[:, 0] = np.arange(ROWS)
-    wide = np.concatenate([marked, np.random.default_rng(1).standard_normal((ROWS, 9)).astype(np.float32)], axis=1)
+    wide = np.concatenate(
+        [marked, np.random.default_rng(1).standard_normal((ROWS, 9)).astype(np.float32)], axis=1
+    )
     fit_fold(training(spy("one", 0), scaling="none", selection="last"), [marked], target, FOLD, 0)
-    fit_fold(training(spy("two", 30), scaling="none", selection="last"), [wide, wide], target, FOLD, 0)
+    fit_fold(
+        training(spy("two", 30), scaling="none", selection="last"), [wide, wide], target, FOLD, 0
+    )
     assert len(drawn["one"]) == len(drawn["two"]) > 8
     assert all(torch.equal(a, b) for a, b in zip(drawn["one"], drawn["two"], strict=True))

@@ -1,4 +1,6 @@
-"""A training that does not fit the memory: all together, then one by one, and if not even that one line that says what to do."""
+"""A training that does not fit the memory: all together, then one by one, and if not even that one
+line that says what to do.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,13 @@ from nverbench.training.folds import fit_folds
 from support.training import CLASSES, FOLD, Net, data, fit, training
 
 TALK = {
-    "torch on a GPU": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    "torch on a CPU": lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+    "torch on a GPU": lambda: torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.00 GiB"
+    ),
+    "torch on a CPU": lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"
+        " to allocate 9"
+    ),
     "Python": lambda: MemoryError(),
 }
 
@@ -40,7 +47,13 @@ def hungry(talk: str, where: str) -> Fusion:
 @pytest.mark.parametrize("where", ["build", "step"])
 @pytest.mark.parametrize("talk", TALK)
 def test_a_training_that_does_not_fit_says_what_to_do(talk: str, where: str) -> None:
-    with pytest.raises(FitError, match=r"^fold a: training hungry does not fit the memory of cpu; take narrower features \(BACKBONE:project=D\)"):
+    with pytest.raises(
+        FitError,
+        match=(
+            r"^fold a: training hungry does not fit the memory of cpu; take narrower features"
+            r" \(BACKBONE:project=D\)"
+        ),
+    ):
         fit(training(hungry(talk, where)))
 
 
@@ -52,7 +65,9 @@ def test_another_error_of_a_fusion_is_not_taken_for_a_lack_of_memory() -> None:
         fit(training(Fusion(name="broken", arity=(1, None), build=build)))
 
 
-def test_trainings_that_do_not_fit_together_are_done_one_by_one_with_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trainings_that_do_not_fit_together_are_done_one_by_one_with_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     features, target = data()
     cuts = [FOLD, Fold("b", tuple(range(24, 60)), tuple(range(12, 24)), tuple(range(12)), False)]
     plan, tasks = training(), {"folds": cuts, "replicates": 1}

@@ -1,4 +1,6 @@
-"""Trainings in processes beside each other: the bits of one by one, and no job lost to a part or a worker that does not go along."""
+"""Trainings in processes beside each other: the bits of one by one, and no job lost to a part or a
+worker that does not go along.
+"""
 
 from __future__ import annotations
 
@@ -36,24 +38,42 @@ def folds(number: int = 3) -> list[Fold]:
     made = []
     for i, test in enumerate(parts):
         rest = [r for r in range(ROWS) if r not in set(test.tolist())]
-        made.append(Fold(str(i), tuple(rest[12:]), tuple(rest[:12]), tuple(sorted(test.tolist())), False))
+        made.append(
+            Fold(str(i), tuple(rest[12:]), tuple(rest[:12]), tuple(sorted(test.tolist())), False)
+        )
     return made
 
 
-def fitted(way: str, monkeypatch: pytest.MonkeyPatch, workers: Workers, made: TrainingSetup | None = None) -> list[FoldPredictions]:
+def fitted(
+    way: str, monkeypatch: pytest.MonkeyPatch, workers: Workers, made: TrainingSetup | None = None
+) -> list[FoldPredictions]:
     monkeypatch.setenv("NVERBENCH_FIT", way)
     features, target = data(ROWS)
-    return [f for replicate in fit_folds(made or plan(), [features], target, folds(), 2, workers=workers) for f in replicate]
+    return [
+        f
+        for replicate in fit_folds(made or plan(), [features], target, folds(), 2, workers=workers)
+        for f in replicate
+    ]
 
 
-def test_processes_give_the_bits_of_one_by_one_in_the_same_order(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
+def test_processes_give_the_bits_of_one_by_one_in_the_same_order(
+    monkeypatch: pytest.MonkeyPatch, workers: Workers
+) -> None:
     one, many = (fitted(way, monkeypatch, workers) for way in ("one", "processes"))
     assert [f.curves for f in many] == [f.curves for f in one]
-    assert all(np.array_equal(a.probabilities, b.probabilities) for a, b in zip(one, many, strict=True))
+    assert all(
+        np.array_equal(a.probabilities, b.probabilities) for a, b in zip(one, many, strict=True)
+    )
 
 
-def test_parts_that_cannot_travel_are_trained_here(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
-    closure = Fusion(name="net", arity=(1, None), build=lambda dims, classes: training().fusion.build(dims, classes))
+def test_parts_that_cannot_travel_are_trained_here(
+    monkeypatch: pytest.MonkeyPatch, workers: Workers
+) -> None:
+    closure = Fusion(
+        name="net",
+        arity=(1, None),
+        build=lambda dims, classes: training().fusion.build(dims, classes),
+    )
     assert len(fitted("processes", monkeypatch, workers, training(closure))) == 6
 
 
@@ -75,26 +95,37 @@ def deadly(classes: int, counts: Any) -> Any:
     return ENTROPY.build(classes, counts)
 
 
-def test_a_training_that_fails_in_a_worker_fails_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Workers(2) as own, pytest.raises(FitError, match=r"is not a finite number|not finite numbers"):
+def test_a_training_that_fails_in_a_worker_fails_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        Workers(2) as own,
+        pytest.raises(FitError, match=r"is not a finite number|not finite numbers"),
+    ):
         fitted("processes", monkeypatch, own, plan(lr=1e30))
 
 
-def test_workers_are_used_once_the_first_training_has_shown_that_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_used_once_the_first_training_has_shown_that_it_pays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     handed: list[int] = []
 
     class Spied(Workers):
         def worth(self, seconds: float) -> bool:
             return seconds > 0
 
-        def hand(self, fit_fold: Any, training: Any, streams: Any, target: Any, tasks: Any, tick: Any) -> None:
+        def hand(
+            self, fit_fold: Any, training: Any, streams: Any, target: Any, tasks: Any, tick: Any
+        ) -> None:
             handed.append(len(tasks))
 
     assert len(fitted("auto", monkeypatch, Spied(2))) == 6
     assert handed == [5]
 
 
-def test_workers_that_run_get_everything_and_more_than_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_run_get_everything_and_more_than_one_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("NVERBENCH_FIT", "auto")
     features, target = data(ROWS)
     with Workers(2) as own:
@@ -111,7 +142,10 @@ def test_a_job_that_fails_leaves_the_next_one_its_workers(monkeypatch: pytest.Mo
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     features, target = data(ROWS)
     with Workers(2) as own:
-        bad, good = (submit_folds(made, [features], target, folds(), 2, workers=own) for made in (plan(lr=1e30), plan()))
+        bad, good = (
+            submit_folds(made, [features], target, folds(), 2, workers=own)
+            for made in (plan(lr=1e30), plan())
+        )
         with pytest.raises(FitError):
             bad()
         assert len(good()) == 2
@@ -138,10 +172,17 @@ def test_workers_are_not_started_for_little_work(monkeypatch: pytest.MonkeyPatch
     assert not Workers(1).worth(1e9)
 
 
-def test_workers_have_nothing_to_say(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_workers_have_nothing_to_say(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     with Workers(2) as own:
         fitted("processes", monkeypatch, own)
-        fitted("processes", monkeypatch, own, replace(plan(), protocol=plan().protocol.model_copy(update={"scaling": "none"})))
+        fitted(
+            "processes",
+            monkeypatch,
+            own,
+            replace(plan(), protocol=plan().protocol.model_copy(update={"scaling": "none"})),
+        )
     assert capfd.readouterr().err == ""
 
 
@@ -154,7 +195,9 @@ def test_every_training_is_ticked_once(monkeypatch: pytest.MonkeyPatch, workers:
 
 
 def test_workers_start_under_the_command_line_too() -> None:
-    code = "import runpy; runpy.run_module('nverbench', run_name='__mp_main__'); print('did not run')"
+    code = (
+        "import runpy; runpy.run_module('nverbench', run_name='__mp_main__'); print('did not run')"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "did not run"
 
@@ -169,7 +212,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_workers_end_with_a_parent_that_was_killed() -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=120
+    )
     workers = [int(word) for word in done.stdout.split()]
     assert workers, done.stderr
     deadline = time.monotonic() + 30

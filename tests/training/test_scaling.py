@@ -1,4 +1,6 @@
-"""z-score: the numbers are those of all columns at once to the bit, whatever the shape, and the memory stays near the result's own."""
+"""z-score: the numbers are those of all columns at once to the bit, whatever the shape, and the
+memory stays near the result's own.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,26 @@ import pytest
 
 from nverbench.training.scaling import LEAST_SD, Scaler
 
-SHAPES = [(50, 1), (50, 2), (70, 63), (70, 64), (70, 65), (60, 129), (90, 768), (40, 13, 96), (40, 25, 3)]
+SHAPES = [
+    (50, 1),
+    (50, 2),
+    (70, 63),
+    (70, 64),
+    (70, 65),
+    (60, 129),
+    (90, 768),
+    (40, 13, 96),
+    (40, 25, 3),
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_pieces_of_columns_give_the_bits_of_the_whole(shape: tuple[int, ...]) -> None:
     draw = np.random.default_rng(0)
-    stream = (draw.standard_normal(shape) * draw.uniform(1e-3, 1e3, shape[1:]) + draw.uniform(-50, 50, shape[1:])).astype(np.float32)
+    stream = (
+        draw.standard_normal(shape) * draw.uniform(1e-3, 1e3, shape[1:])
+        + draw.uniform(-50, 50, shape[1:])
+    ).astype(np.float32)
     stream[:, 0] = 3.0  # constant
     rows = sorted(draw.permutation(shape[0])[: shape[0] * 4 // 5].tolist())
     whole = stream[rows].astype(np.float64)

@@ -6,7 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nverbench import Backbone, Clip, Dataset, Encoder, Fusion, LabelCard, LoadContext, Loss, Losses, Output, api_version
+from nverbench import (
+    Backbone,
+    Clip,
+    Dataset,
+    Encoder,
+    Fusion,
+    LabelCard,
+    LoadContext,
+    Loss,
+    Losses,
+    Output,
+    api_version,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +42,9 @@ ctx = LoadContext("cpu")
 ctx.device = "cuda"  # expect: misc
 Backbone(name="a", family="features", dim=8, load=load)  # expect: call-arg
 Backbone(name="a", family="features", frame_dim="8", dim=8, load=load)  # expect: arg-type
-Dataset(name="b", load=load, label_card=LabelCard(kind="portrayed", setting="acted"))  # expect: arg-type
+Dataset(
+    name="b", load=load, label_card=LabelCard(kind="portrayed", setting="acted")
+)  # expect: arg-type
 Clip("a.wav", "a.wav", "joy")  # expect: arg-type
 Fusion(name="c", arity=(1, 1), build=lambda dims, classes: 3)  # expect: arg-type,return-value
 Loss(name="d", build=build)  # expect: arg-type

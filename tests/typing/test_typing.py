@@ -1,4 +1,6 @@
-"""The public surface as a strict type checker sees it: right plugins pass, wrong ones are refused where they are wrong."""
+"""The public surface as a strict type checker sees it: right plugins pass, wrong ones are refused
+where they are wrong.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,16 @@ Errors = dict[str, dict[int, set[str]]]
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory: pytest.TempPathFactory) -> Errors:
-    """File -> line -> codes of errors, as ``mypy --strict`` gives them to an author who has nverbench installed."""
+    """File -> line -> codes of errors, as ``mypy --strict`` gives them to an author who has
+    nverbench installed.
+    """
     options = ["--config-file=mypy.ini", f"--cache-dir={tmp_path_factory.mktemp('mypy')}"]
-    said = subprocess.run([sys.executable, "-m", "mypy", *options, *RIGHT, "mistyped.py"], capture_output=True, text=True, cwd=HERE).stdout
+    said = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *RIGHT, "mistyped.py"],
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+    ).stdout
     found: Errors = defaultdict(lambda: defaultdict(set))
     for match in ERROR.finditer(said):
         found[match["file"]][int(match["line"])].add(match["code"])
@@ -31,7 +40,11 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> Errors:
 def expected(path: Path) -> dict[int, set[str]]:
     """Line -> codes that its comment expects."""
     lines = enumerate(path.read_text().splitlines(), start=1)
-    return {number: set(codes.split(",")) for number, line in lines if (codes := line.partition("# expect: ")[2])}
+    return {
+        number: set(codes.split(","))
+        for number, line in lines
+        if (codes := line.partition("# expect: ")[2])
+    }
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -25,4 +25,12 @@ def load(ctx: LoadContext, *, scale: float = 1.0) -> Encoder:
 def nverbench_backbones() -> Iterable[Backbone]:
     """One backbone."""
     weights = Source(address="hf:owner/name", licence="MIT", files=("model.safetensors",))
-    yield Backbone(name="mymodel", family="features", frame_dim=400, dim=400, min_samples=400, weights=weights, load=load)
+    yield Backbone(
+        name="mymodel",
+        family="features",
+        frame_dim=400,
+        dim=400,
+        min_samples=400,
+        weights=weights,
+        load=load,
+    )

@@ -17,4 +17,12 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
 @hookimpl
 def nverbench_datasets() -> Iterable[Dataset]:
     """One dataset."""
-    return [Dataset(name="mycorpus", corpus="mycorpus", labels=("joy",), load=load, label_card=LabelCard(kind="portrayed", setting="acted"))]
+    return [
+        Dataset(
+            name="mycorpus",
+            corpus="mycorpus",
+            labels=("joy",),
+            load=load,
+            label_card=LabelCard(kind="portrayed", setting="acted"),
+        )
+    ]

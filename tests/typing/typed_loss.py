@@ -11,12 +11,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def build(classes: int, counts: Tensor, smoothing: float = 0.1) -> Callable[[Output, Tensor], Losses]:
+def build(
+    classes: int, counts: Tensor, smoothing: float = 0.1
+) -> Callable[[Output, Tensor], Losses]:
     """Cross-entropy with smoothed labels."""
     import torch
 
     def loss(output: Output, target: Tensor) -> Losses:
-        return Losses({"cross-entropy": torch.nn.functional.cross_entropy(output.logits, target, label_smoothing=smoothing)})
+        return Losses(
+            {
+                "cross-entropy": torch.nn.functional.cross_entropy(
+                    output.logits, target, label_smoothing=smoothing
+                )
+            }
+        )
 
     return loss
 

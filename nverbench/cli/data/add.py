@@ -1,4 +1,6 @@
-"""``nverbench data``: local copies of corpora. ``add`` and ``check`` are here; the other commands have files of their own."""
+"""``nverbench data``: local copies of corpora. ``add`` and ``check`` are here; the other commands
+have files of their own.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,15 @@ def data_add(name: str, path: Path, no_plugin: NoPlugin = None, plugin: PluginFi
     catalog = load_catalog(no_plugin, plugin)
     dataset = catalog.dataset(name)
     say_corpus(corpora.add(dataset, path))
-    others = sorted(d.name for d in catalog.datasets.parts.values() if d.corpus == dataset.corpus and d.name != name)
-    echo(f"added {path} as corpus {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}")
+    others = sorted(
+        d.name
+        for d in catalog.datasets.parts.values()
+        if d.corpus == dataset.corpus and d.name != name
+    )
+    echo(
+        f"added {path} as corpus"
+        f" {dataset.corpus}{'; it serves ' + ', '.join(others) + ' too' if others else ''}"
+    )
 
 
 @data.command("check")
@@ -57,7 +66,10 @@ def data_check(name: str, no_plugin: NoPlugin = None, plugin: PluginFiles = None
 def say_corpus(corpus: Corpus) -> None:
     """What was found in a corpus, and how it differs from what was published."""
     groups = {c.unit for c in corpus.clips if c.unit is not None}
-    counts = f"{len(corpus.clips)} clips, {len(corpus.labels)} classes, {len(groups)} {corpus.dataset.group}s"
+    counts = (
+        f"{len(corpus.clips)} clips, {len(corpus.labels)} classes, {len(groups)}"
+        f" {corpus.dataset.group}s"
+    )
     echo(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
     for note in corpus.notes:
         echo(f"  {note}")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, echo_err, load_catalog, load_registry
+from nverbench.cli.common import (
+    Json,
+    NoPlugin,
+    PluginFiles,
+    RegistryFiles,
+    echo_err,
+    load_catalog,
+    load_registry,
+)
 from nverbench.errors import ArtifactError, DiskError
 
 if TYPE_CHECKING:
@@ -21,16 +29,25 @@ FOLDER = Path("nverbench-audit")
 
 def audit(
     name: str,
-    folds: Annotated[str | None, typer.Option(help="A kind of folds; default: the dataset's own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of audit.json, report.txt and pictures; default: nverbench-audit/NAME.")] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="A kind of folds; default: the dataset's own.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of audit.json, report.txt and pictures; default: nverbench-audit/NAME."
+        ),
+    ] = None,
     as_json: Json = False,
     registry_files: RegistryFiles = None,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Copies, silence, clipping, sizes, balance, confounds and folds of a dataset's clips: a report, the same as JSON, and pictures.
+    """Copies, silence, clipping, sizes, balance, confounds and folds of a dataset's clips: a
+    report, the same as JSON, and pictures.
 
-    NAME is a dataset, folder:PATH or table:FILE.csv. The report stays on this machine: it names clips and speakers.
+    NAME is a dataset, folder:PATH or table:FILE.csv. The report stays on this machine: it names
+    clips and speakers.
     """
     from nverbench.cli.progress import watching
     from nverbench.data import audit as auditor
@@ -45,17 +62,35 @@ def audit(
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
     reference, protocol = resolve(dataset, name), load_registry(registry_files).protocol("nver-1")
-    shortest = [(b.name, b.min_samples / b.sample_rate) for b in catalog.backbones.parts.values() if b.load is not None]
+    shortest = [
+        (b.name, b.min_samples / b.sample_rate)
+        for b in catalog.backbones.parts.values()
+        if b.load is not None
+    ]
     with watching() as watch:
-        found = auditor.audit(dataset, reference, root, kind=folds, k=protocol.k, seed=protocol.seed, shortest=shortest, watch=watch)
-    report, record = text(found.report, dataset.shown), json.dumps(auditor.as_json(found.report), indent=1, allow_nan=False)
+        found = auditor.audit(
+            dataset,
+            reference,
+            root,
+            kind=folds,
+            k=protocol.k,
+            seed=protocol.seed,
+            shortest=shortest,
+            watch=watch,
+        )
+    report, record = (
+        text(found.report, dataset.shown),
+        json.dumps(auditor.as_json(found.report), indent=1, allow_nan=False),
+    )
     folder = out or FOLDER / re.sub(r"[^A-Za-z0-9.+=-]+", "-", str(reference)).strip("-.")
     written = _write(found, dataset, folder, report, record)
     typer.echo(record if as_json else report, nl=as_json)
     echo_err(f"written to {folder}: {', '.join(written)}")
 
 
-def _write(found: AuditResult, dataset: Dataset, folder: Path, report: str, record: str) -> list[str]:
+def _write(
+    found: AuditResult, dataset: Dataset, folder: Path, report: str, record: str
+) -> list[str]:
     """The files of an audit; their names."""
     from nverbench._io.paths import write_atomically
     from nverbench.data.audit.plots import draw
@@ -63,7 +98,13 @@ def _write(found: AuditResult, dataset: Dataset, folder: Path, report: str, reco
     try:
         write_atomically(folder / "audit.json", f"{record}\n".encode())
         write_atomically(folder / "report.txt", report.encode())
-        return ["audit.json", "report.txt", *(path.name for path in draw(found, folder, dataset.shown))]
+        return [
+            "audit.json",
+            "report.txt",
+            *(path.name for path in draw(found, folder, dataset.shown)),
+        ]
     except (OSError, DiskError) as error:
         reason = getattr(error.__cause__ or error, "strerror", error)
-        raise ArtifactError(f"{folder}: the audit cannot be written ({reason}); choose another folder with --out") from error
+        raise ArtifactError(
+            f"{folder}: the audit cannot be written ({reason}); choose another folder with --out"
+        ) from error

@@ -1,4 +1,6 @@
-"""``nverbench data folds``: how a dataset is cut, as clips x class x fold, with the digests that pin it."""
+"""``nverbench data folds``: how a dataset is cut, as clips x class x fold, with the digests that
+pin it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, RegistryFiles, echo, load_catalog, load_registry
+from nverbench.cli.common import (
+    Json,
+    NoPlugin,
+    PluginFiles,
+    RegistryFiles,
+    echo,
+    load_catalog,
+    load_registry,
+)
 from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
@@ -21,14 +31,20 @@ COLUMNS = 12
 
 def data_folds(
     name: str,
-    folds: Annotated[list[str] | None, typer.Option(help="speaker, random, leave-one-group-out, official, holdout=GROUP; may be repeated.")] = None,
+    folds: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="speaker, random, leave-one-group-out, official, holdout=GROUP; may be repeated."
+        ),
+    ] = None,
     protocol: Annotated[str, typer.Option(help="A protocol of the registry.")] = DEFAULT_PROTOCOL,
     as_json: Json = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the digest beside the registered one.
+    """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the
+    digest beside the registered one.
 
     NAME is a dataset, or two of them: A:test=B trains on A and tests on B.
     """
@@ -36,13 +52,21 @@ def data_folds(
     from nverbench.data.folds.assign import default_kind
     from nverbench.data.folds.protocol import folds_of_protocol
 
-    rules, corpus = load_registry(registry), load_local_pair(load_catalog(no_plugin, plugin).dataset, name)
+    rules, corpus = (
+        load_registry(registry),
+        load_local_pair(load_catalog(no_plugin, plugin).dataset, name),
+    )
     rule, pin = rules.protocol(protocol), rules.datasets.get(corpus.dataset.name)
     kinds = dict.fromkeys(folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)])
     if corpus.sides:
         kinds = dict.fromkeys(kinds_of(corpus, folds or ()))
-    pinned = pin.folds if pin and protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude else {}
-    tables = [facts(corpus, folds_of_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind)) for kind in kinds]
+    pinned = (
+        pin.folds if pin and protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude else {}
+    )
+    tables = [
+        facts(corpus, folds_of_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind))
+        for kind in kinds
+    ]
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return
@@ -57,21 +81,43 @@ def facts(corpus: Corpus, cut: FoldSet, protocol: str, registered: str | None) -
     for fold in cut.folds:
         per_class = Counter(str(corpus.clips[row].label) for row in fold.test)
         tested = {corpus.clips[row].unit for row in fold.test} - {None}
-        rows.append({
-            "fold": fold.name, "train": len(fold.train), "validation": len(fold.validation), "test": len(fold.test), "groups": len(tested),
-            "selection": "speakers seen" if fold.speakers_seen else "speakers apart", "test per class": {c: per_class[c] for c in corpus.labels},
-        })  # fmt: skip
-    standing = "not registered" if registered is None else "the registered one" if registered == cut.digest else f"NOT the registered {registered}"
+        rows.append(
+            {
+                "fold": fold.name,
+                "train": len(fold.train),
+                "validation": len(fold.validation),
+                "test": len(fold.test),
+                "groups": len(tested),
+                "selection": "speakers seen" if fold.speakers_seen else "speakers apart",
+                "test per class": {c: per_class[c] for c in corpus.labels},
+            }
+        )
+    standing = (
+        "not registered"
+        if registered is None
+        else (
+            "the registered one" if registered == cut.digest else f"NOT the registered {registered}"
+        )
+    )
     return {
-        "dataset": str(corpus.reference), "protocol": protocol, "kind": cut.kind, "digest": cut.digest, "digest is": standing,
-        "group": corpus.dataset.group, "clips": len(corpus.clips), "folds": rows, "notes": list(cut.notes),
+        "dataset": str(corpus.reference),
+        "protocol": protocol,
+        "kind": cut.kind,
+        "digest": cut.digest,
+        "digest is": standing,
+        "group": corpus.dataset.group,
+        "clips": len(corpus.clips),
+        "folds": rows,
+        "notes": list(cut.notes),
         "display": {c: corpus.dataset.shown(c) for c in corpus.labels},
-    }  # fmt: skip
+    }
 
 
 def lines(table: dict[str, Any]) -> list[str]:
     """The table for a reader."""
-    said = [f"{table['dataset']}, {table['protocol']}, {table['kind']} folds: {table['clips']} clips"]
+    said = [
+        f"{table['dataset']}, {table['protocol']}, {table['kind']} folds: {table['clips']} clips"
+    ]
     said.append(f"  digest {table['digest']} ({table['digest is']})")
     folds, shown = table["folds"], table["display"]
     width = max(len(text) for text in (*shown.values(), f"{table['group']}s", "validation"))
@@ -80,16 +126,47 @@ def lines(table: dict[str, Any]) -> list[str]:
         cells = [max(len(f["fold"]), 5) + 2 for f in part]
         whole = start + COLUMNS >= len(folds)
 
-        def row(heading: str, values: list[Any], total: Any = "", cells: list[int] = cells, whole: bool = whole) -> str:
-            return f"  {heading:<{width}}" + "".join(f"{v:>{w}}" for v, w in zip(values, cells, strict=True)) + (f"{total:>8}" if whole else "")
+        def row(
+            heading: str,
+            values: list[Any],
+            total: Any = "",
+            cells: list[int] = cells,
+            whole: bool = whole,
+        ) -> str:
+            return (
+                f"  {heading:<{width}}"
+                + "".join(f"{v:>{w}}" for v, w in zip(values, cells, strict=True))
+                + (f"{total:>8}" if whole else "")
+            )
 
         said.append(row("test fold", [f["fold"] for f in part], "all"))
         for label, text in shown.items():
-            said.append(row(text, [f["test per class"][label] for f in part], sum(f["test per class"][label] for f in folds)))
+            said.append(
+                row(
+                    text,
+                    [f["test per class"][label] for f in part],
+                    sum(f["test per class"][label] for f in folds),
+                )
+            )
         for what in ("test", "validation", "train"):
-            said.append(row(what, [f[what] for f in part], sum(f["test"] for f in folds) if what == "test" else ""))
-        said.append(row(f"{table['group']}s", [f["groups"] for f in part], sum(f["groups"] for f in folds) if table["kind"] != "random" else ""))
+            said.append(
+                row(
+                    what,
+                    [f[what] for f in part],
+                    sum(f["test"] for f in folds) if what == "test" else "",
+                )
+            )
+        said.append(
+            row(
+                f"{table['group']}s",
+                [f["groups"] for f in part],
+                sum(f["groups"] for f in folds) if table["kind"] != "random" else "",
+            )
+        )
     seen = [f["fold"] for f in folds if f["selection"] == "speakers seen" and f["validation"]]
     if seen:
-        said.append(f"  selection: speakers seen in {len(seen)} of {len(folds)} folds (validation shares {table['group']}s with training)")
+        said.append(
+            f"  selection: speakers seen in {len(seen)} of {len(folds)} folds (validation shares"
+            f" {table['group']}s with training)"
+        )
     return said + [f"  {note}" for note in table["notes"]]

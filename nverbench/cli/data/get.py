@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import NoPlugin, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
+from nverbench.cli.common import (
+    NoPlugin,
+    PluginFiles,
+    RegistryFiles,
+    echo,
+    echo_err,
+    load_catalog,
+    load_registry,
+)
 from nverbench.cli.data.add import say_corpus
 from nverbench.errors import ArtifactError, UsageError
 
@@ -18,13 +26,22 @@ if TYPE_CHECKING:
 
 def data_get(
     name: str,
-    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You have read the non-commercial licence and accept it.")] = False,
-    keep_archive: Annotated[bool, typer.Option("--keep-archive", help="Leave the downloaded archive on this machine.")] = False,
+    accept_licence: Annotated[
+        bool,
+        typer.Option(
+            "--accept-licence", help="You have read the non-commercial licence and accept it."
+        ),
+    ] = False,
+    keep_archive: Annotated[
+        bool, typer.Option("--keep-archive", help="Leave the downloaded archive on this machine.")
+    ] = False,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
 ) -> None:
-    """Download a dataset's corpus from its published source, verify and unpack it. Cut off, the same command goes on."""
+    """Download a dataset's corpus from its published source, verify and unpack it. Cut off, the
+    same command goes on.
+    """
     from nverbench._io import paths
     from nverbench.data import corpus as corpora
     from nverbench.data.download import get_corpus
@@ -44,9 +61,14 @@ def data_get(
     source = _fetchable(dataset, pin.as_source() if pin else None)
     _print_terms(dataset, source)
     _accept(dataset, source, accepted=accept_licence)
-    corpus = get_corpus(dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=echo_err)
+    corpus = get_corpus(
+        dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=echo_err
+    )
     say_corpus(corpus)
-    echo(f"corpus {dataset.corpus} is here: {corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)}")
+    echo(
+        f"corpus {dataset.corpus} is here:"
+        f" {corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)}"
+    )
 
 
 def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
@@ -57,7 +79,10 @@ def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
     how = manual_steps(dataset, source) if source else ""
     if source is None or how or not is_downloadable(source):
         address = source.address if source else "an unknown source"
-        raise ArtifactError(f"corpus {dataset.corpus}: no program can fetch {address}; {how or f'nverbench data add {dataset.name} PATH'}")
+        raise ArtifactError(
+            f"corpus {dataset.corpus}: no program can fetch {address};"
+            f" {how or f'nverbench data add {dataset.name} PATH'}"
+        )
     return source
 
 
@@ -78,13 +103,20 @@ def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
 
     licence = _licence(dataset, source)
     corpus = str(dataset.corpus)
-    if not any(map(non_commercial, (source.licence, dataset.licence))) or licence in paths.read_state("accepted").get(corpus, {}):
+    if not any(
+        map(non_commercial, (source.licence, dataset.licence))
+    ) or licence in paths.read_state("accepted").get(corpus, {}):
         return
     if not accepted and sys.stdin.isatty():
         accepted = typer.confirm("Its licence forbids commercial use. Do you accept it?", err=True)
     if not accepted:
-        raise UsageError(f"corpus {corpus}: nothing was fetched: its licence ({licence}) forbids commercial use; say --accept-licence to accept it")
-    paths.write_state("accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat())
+        raise UsageError(
+            f"corpus {corpus}: nothing was fetched: its licence ({licence}) forbids commercial use;"
+            " say --accept-licence to accept it"
+        )
+    paths.write_state(
+        "accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat()
+    )
 
 
 def _licence(dataset: Dataset, source: Source) -> str:

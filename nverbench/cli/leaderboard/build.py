@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import OUT, NoPlugin, OutFolder, PluginFiles, RegistryFiles, echo, echo_err, load_catalog, load_registry
+from nverbench.cli.common import (
+    OUT,
+    NoPlugin,
+    OutFolder,
+    PluginFiles,
+    RegistryFiles,
+    echo,
+    echo_err,
+    load_catalog,
+    load_registry,
+)
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,14 +32,26 @@ LEVELS = ("self-consistent", "own", "rerun", "reproduced")
 
 def build(
     out: OutFolder = OUT,
-    entries: Annotated[Path | None, typer.Option("--entries", help="Folder of submitted results; default: leaderboard/entries where it is.")] = None,
-    no_entries: Annotated[bool, typer.Option("--no-entries", help="Leave submitted results out.")] = False,
-    page: Annotated[Path | None, typer.Option("--page", help="Folder to write; default: page, inside --out.")] = None,
+    entries: Annotated[
+        Path | None,
+        typer.Option(
+            "--entries",
+            help="Folder of submitted results; default: leaderboard/entries where it is.",
+        ),
+    ] = None,
+    no_entries: Annotated[
+        bool, typer.Option("--no-entries", help="Leave submitted results out.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Folder to write; default: page, inside --out.")
+    ] = None,
     registry: RegistryFiles = None,
     no_plugin: NoPlugin = None,
     plugin: PluginFiles = None,
 ) -> int:
-    """Write a page that opens from disk and needs no network, in a checkout with its submitted results; damaged files are named and left out."""
+    """Write a page that opens from disk and needs no network, in a checkout with its submitted
+    results; damaged files are named and left out.
+    """
     from nverbench._io import paths
     from nverbench.embedding.cache import EmbeddingCache
     from nverbench.leaderboard import page as pages
@@ -47,20 +69,36 @@ def build(
     if not filed:
         for line in problems + more:
             echo_err(line)
-        echo_err(f"no results in {out / 'results'}{f' and none in {entries}' if entries else ''}; nverbench run makes some")
+        echo_err(
+            f"no results in {out / 'results'}{f' and none in {entries}' if entries else ''};"
+            " nverbench run makes some"
+        )
         return 2
     by_id = {one.result.id: one for one in filed}
-    found = speaker_gap.speaker_gaps([one.result for one in filed], lambda r: by_id[r.id].predictions(), echo_err)
+    found = speaker_gap.speaker_gaps(
+        [one.result for one in filed], lambda r: by_id[r.id].predictions(), echo_err
+    )
     store = EmbeddingCache(paths.embeddings_folder(), echo_err)
-    points = pages.from_store([one.result for one in filed], EmbeddingSources(catalog, rules, store), echo_err)
+    points = pages.from_store(
+        [one.result for one in filed], EmbeddingSources(catalog, rules, store), echo_err
+    )
     claims = [one.record() for one in verdict.judge_claims(filed)]
-    built = pages.build(rows(filed, found), page or out / "page", knowledge=pages.installed_info(catalog, rules), points=points, claims=claims)
+    built = pages.build(
+        rows(filed, found),
+        page or out / "page",
+        knowledge=pages.installed_info(catalog, rules),
+        points=points,
+        claims=claims,
+    )
     problems += more + built.problems
     for line in problems:
         echo_err(line)
     results = f"{built.results} result{'s' if built.results != 1 else ''}"
     with_them = f" ({len(submitted)} submitted, of {entries})" if submitted else ""
-    echo(f"{built.folder / 'index.html'}: {results}{with_them}, {built.size / 1e6:.1f} MB; open it in a browser")
+    echo(
+        f"{built.folder / 'index.html'}: {results}{with_them}, {built.size / 1e6:.1f} MB; open it"
+        " in a browser"
+    )
     return 2 if problems else 0
 
 
@@ -89,11 +127,17 @@ def read_folder(folder: ResultStore) -> tuple[list[StoredResult], list[str]]:
     return found, problems
 
 
-def read_entries(folder: Path | None, rules: Registry, catalog: Catalog) -> tuple[list[StoredResult], list[str]]:
+def read_entries(
+    folder: Path | None, rules: Registry, catalog: Catalog
+) -> tuple[list[StoredResult], list[str]]:
     """Submitted results with their levels; nothing where no folder is given."""
     from nverbench.leaderboard import submissions
 
-    return submissions.load_entries(folder, submissions.Verifier(rules, catalog)) if folder is not None else ([], [])
+    return (
+        submissions.load_entries(folder, submissions.Verifier(rules, catalog))
+        if folder is not None
+        else ([], [])
+    )
 
 
 def distinct(filed: list[StoredResult]) -> list[StoredResult]:

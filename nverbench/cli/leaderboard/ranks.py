@@ -16,23 +16,34 @@ if TYPE_CHECKING:
     from nverbench.results.store import ResultStore
 
 MOST = 400
-"""Rows of one field that a run ranks by itself: about ten seconds; with more only ``nverbench leaderboard push`` does."""
+"""Rows of one field that a run ranks by itself: about ten seconds; with more only ``nverbench
+leaderboard push`` does.
+"""
 
 
 def tell_ranks(results: Sequence[Result], out: Path, uri: str) -> None:
-    """Tell MLflow the ranks in the fields of results that it was just told of; what goes wrong is one line, and costs no result."""
+    """Tell MLflow the ranks in the fields of results that it was just told of; what goes wrong is
+    one line, and costs no result.
+    """
     from nverbench.leaderboard.rows import field_of, rows
     from nverbench.results import tracking
     from nverbench.results.store import ResultStore
     from nverbench.results.tracking.upload_state import UploadState
 
     folder = ResultStore(out)
-    fields = {field_of(r) for r in results if UploadState(folder, r.id, uri).get("result") == r.result_digest}
+    fields = {
+        field_of(r)
+        for r in results
+        if UploadState(folder, r.id, uri).get("result") == r.result_digest
+    }
     found = competitors(folder, fields) if fields else []
     for field, count in Counter(field_of(one.result) for one in found).items():
         if count > MOST:
             found = [one for one in found if field_of(one.result) != field]
-            echo_err(f"ranks are not told to MLflow after every run where {count} rows compete; nverbench leaderboard push tells them")
+            echo_err(
+                f"ranks are not told to MLflow after every run where {count} rows compete;"
+                " nverbench leaderboard push tells them"
+            )
     if not found:
         return
     try:
@@ -42,7 +53,9 @@ def tell_ranks(results: Sequence[Result], out: Path, uri: str) -> None:
 
 
 def competitors(folder: ResultStore, fields: set[Field]) -> list[StoredResult]:
-    """The readable results of a folder in some fields. Files that do not even mention the folds are not parsed: a folder may hold thousands."""
+    """The readable results of a folder in some fields. Files that do not even mention the folds are
+    not parsed: a folder may hold thousands.
+    """
     from nverbench.cli.compare import filed_at
     from nverbench.leaderboard.rows import field_of
 

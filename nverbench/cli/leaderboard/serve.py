@@ -1,4 +1,6 @@
-"""``nverbench leaderboard serve``, ``pull`` and ``push``: the page and MLflow on this machine, results from and to a tracking server."""
+"""``nverbench leaderboard serve``, ``pull`` and ``push``: the page and MLflow on this machine,
+results from and to a tracking server.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,18 @@ MlflowPort = Annotated[int, typer.Option(min=1, max=65535, help="Of MLflow's UI.
 
 
 def serve(
-    page: Annotated[Path, typer.Option(help="The folder that nverbench leaderboard build made.")] = PAGE,
+    page: Annotated[
+        Path, typer.Option(help="The folder that nverbench leaderboard build made.")
+    ] = PAGE,
     tracking_uri: TrackingUri = None,
     port: Port = 8000,
     mlflow_port: MlflowPort = 5000,
 ) -> int:
     """Serve the built page and MLflow's UI on this machine only (127.0.0.1), until ctrl-C.
 
-    Neither asks for a password, so that there is no option to open them to other machines. To see them from another one, forward both ports there:
-    ssh -L 8000:127.0.0.1:8000 -L 5000:127.0.0.1:5000 THIS_MACHINE
+    Neither asks for a password, so that there is no option to open them to other machines. To see
+    them from another one, forward both ports there: ssh -L 8000:127.0.0.1:8000 -L
+    5000:127.0.0.1:5000 THIS_MACHINE
     """
     from nverbench.leaderboard import serve as serving
     from nverbench.results.tracking import DEFAULT_URI, address, database_of, shown
@@ -45,7 +50,9 @@ def serve(
             artifacts = (database.parent if database is not None else Path.cwd()) / "mlartifacts"
             store = f"sqlite:///{database}" if database is not None else uri
             echo_err("starting MLflow ...")
-            notebook, process = open_until_the_end.enter_context(serving.mlflow_ui(store, artifacts, mlflow_port))
+            notebook, process = open_until_the_end.enter_context(
+                serving.mlflow_ui(store, artifacts, mlflow_port)
+            )
         echo(f"page:   {site}")
         echo(f"MLflow: {notebook}")
         echo_err("on this machine only; ctrl-C ends both")
@@ -59,19 +66,26 @@ def serve(
 
 
 def pull(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
-    """Rebuild result files from a tracking server: each is checked, none that is here is touched."""
+    """Rebuild result files from a tracking server: each is checked, none that is here is
+    touched.
+    """
     from nverbench.results import tracking
     from nverbench.results.store import ResultStore
 
     uri = tracking_uri or tracking.DEFAULT_URI
     _refuse_a_missing_database(uri)
     done = tracking.pull(ResultStore(out), uri, echo_err)
-    echo(f"{done.written} results written to {out / 'results'}, {done.here} were here already, {done.damaged} damaged and not taken")
+    echo(
+        f"{done.written} results written to {out / 'results'}, {done.here} were here already,"
+        f" {done.damaged} damaged and not taken"
+    )
     return 2 if done.damaged else 0
 
 
 def push(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
-    """Tell a tracking server every finished result it does not know yet, and every rank; stopped or refused, it goes on the next time."""
+    """Tell a tracking server every finished result it does not know yet, and every rank; stopped or
+    refused, it goes on the next time.
+    """
     from nverbench.leaderboard.rows import StoredResult, rows
     from nverbench.results import tracking
     from nverbench.results.store import ResultStore, predictions_of
@@ -81,10 +95,16 @@ def push(tracking_uri: TrackingUri = None, out: OutFolder = OUT) -> int:
         echo_err(f"no results in {folder.root}; nverbench run makes some")
         return 2
     done = tracking.push(folder, uri, echo_err)
-    ranked = rows(StoredResult(r, functools.partial(predictions_of, r, folder.predictions_path(r.id))) for r in done.results)
+    ranked = rows(
+        StoredResult(r, functools.partial(predictions_of, r, folder.predictions_path(r.id)))
+        for r in done.results
+    )
     changed = tracking.log_ranks(ranked, uri)
     server = tracking.shown(uri)
-    echo(f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged} damaged and not told; {changed} ranks changed")
+    echo(
+        f"{done.told} results told to {server}, {done.known} it knew already, {done.damaged}"
+        f" damaged and not told; {changed} ranks changed"
+    )
     return 2 if done.damaged else 0
 
 
@@ -94,4 +114,7 @@ def _refuse_a_missing_database(uri: str) -> None:
 
     database = database_of(uri)
     if database is not None and not database.is_file():
-        raise UsageError(f"{database}: no MLflow database is there; name a server or a database with --tracking-uri")
+        raise UsageError(
+            f"{database}: no MLflow database is there; name a server or a database with"
+            " --tracking-uri"
+        )

@@ -1,6 +1,7 @@
 """``nverbench data audit``: what is wrong with a corpus, before anybody trains on it.
 
-One decode per clip (``hearing``), spread over processes that may die on a file (``pool``); then copies, balance, confounds, folds, and a verdict.
+One decode per clip (``hearing``), spread over processes that may die on a file (``pool``); then
+copies, balance, confounds, folds, and a verdict.
 """
 
 from __future__ import annotations
@@ -38,11 +39,20 @@ class AuditResult:
 
 
 def audit(
-    dataset: Dataset, reference: PartRef, root: Path | None, *, kind: str | None = None, k: int, seed: int,
-    shortest: Iterable[tuple[str, float]] = (), shuffles: int = confounds.SHUFFLES,
-    watch: Watch = lambda stage, total: lambda steps: None, processes: int | None = None,
-) -> AuditResult:  # fmt: skip
-    """Everything there is to find in a dataset's local copy; what a file holds is reported, never raised.
+    dataset: Dataset,
+    reference: PartRef,
+    root: Path | None,
+    *,
+    kind: str | None = None,
+    k: int,
+    seed: int,
+    shortest: Iterable[tuple[str, float]] = (),
+    shuffles: int = confounds.SHUFFLES,
+    watch: Watch = lambda stage, total: lambda steps: None,
+    processes: int | None = None,
+) -> AuditResult:
+    """Everything there is to find in a dataset's local copy; what a file holds is reported, never
+    raised.
 
     Args:
         root: the local copy; None where the dataset needs none.
@@ -57,24 +67,53 @@ def audit(
         FoldError: the clips cannot be cut as ``kind`` asks.
     """
     corpus = corpora.load(dataset, reference, root)
-    # The known defects are heard too: an audit that finds them shows that they are what they are said to be.
-    whole = corpora.load(replace(dataset, defects={}), reference, root) if corpus.left_out else corpus
+    # The known defects are heard too: an audit that finds them shows that they are what they are
+    # said to be.
+    whole = (
+        corpora.load(replace(dataset, defects={}), reference, root) if corpus.left_out else corpus
+    )
     made, found = leakage.cut(corpus.clips, dataset, kind, k=k, seed=seed)
     place = leakage.places(corpus.clips, made)
     with copies.signal_store() as store:
         measured, fingerprints = _hear(whole.clips, store, watch, processes)
         groups = copies.identical(whole.clips, whole.sha256, place.get)
         by_id = {c.id: c for c in whole.clips}
-        near = copies.near(by_id, fingerprints, store, groups, place.get, processes=processes, tick=_ticker(watch, "compare"))
-    trees = confounds.confounds(corpus.clips, measured, made, k=k, seed=seed, shuffles=shuffles, tick=_ticker(watch, "confounds"))
+        near = copies.near(
+            by_id,
+            fingerprints,
+            store,
+            groups,
+            place.get,
+            processes=processes,
+            tick=_ticker(watch, "compare"),
+        )
+    trees = confounds.confounds(
+        corpus.clips,
+        measured,
+        made,
+        k=k,
+        seed=seed,
+        shuffles=shuffles,
+        tick=_ticker(watch, "confounds"),
+    )
     if made is not None:
         found = leakage.crossing(corpus.clips, corpus.labels, made, place, near)
     report = Report(
-        dataset=str(reference), digest=corpus.digest, clips=len(whole.clips), labels=corpus.labels, verdicts=(), defects=dict(corpus.left_out),
-        notes=corpus.notes, misfits=tuple(sorted((m.path, m.reason) for m in corpus.misfits)),
-        sizes=balance.sizes(measured.values(), shortest), copies=near, balance=balance.balance(whole.clips, corpus.labels, measured),
-        confounds=trees, folds=found, measured=tuple(measured.values()),
-    )  # fmt: skip
+        dataset=str(reference),
+        digest=corpus.digest,
+        clips=len(whole.clips),
+        labels=corpus.labels,
+        verdicts=(),
+        defects=dict(corpus.left_out),
+        notes=corpus.notes,
+        misfits=tuple(sorted((m.path, m.reason) for m in corpus.misfits)),
+        sizes=balance.sizes(measured.values(), shortest),
+        copies=near,
+        balance=balance.balance(whole.clips, corpus.labels, measured),
+        confounds=trees,
+        folds=found,
+        measured=tuple(measured.values()),
+    )
     return AuditResult(replace(report, verdicts=findings.of_report(report)), whole.clips, place)
 
 
@@ -86,14 +125,20 @@ def as_json(report: Report) -> dict[str, Any]:
 def _hear(
     clips: Iterable[Clip], store: copies.Signals, watch: Watch, processes: int | None
 ) -> tuple[dict[str, Measured], dict[str, NDArray[np.float32]]]:
-    """Every clip measured, in the order of the clips, and the fingerprints of those that can be compared."""
+    """Every clip measured, in the order of the clips, and the fingerprints of those that can be
+    compared.
+    """
     wanted = [Place(c.id, c.path, c.start, c.end) for c in clips]
     tick = watch("decode", len(wanted))
     found: dict[str, Measured] = {}
     fingerprints: dict[str, NDArray[np.float32]] = {}
     for index, answer in pool.map_isolated(measure, wanted, processes=processes):
         clip = wanted[index].id
-        heard = Measurement(Measured(clip, reason=answer.reason)) if isinstance(answer, pool.Failure) else answer
+        heard = (
+            Measurement(Measured(clip, reason=answer.reason))
+            if isinstance(answer, pool.Failure)
+            else answer
+        )
         found[clip] = heard.measured
         if heard.fingerprint is not None and heard.signal is not None:
             fingerprints[clip] = heard.fingerprint

@@ -12,8 +12,12 @@ SHORT = (0.1, 0.3, 0.5, 1.0)
 """Seconds."""
 
 
-def balance(clips: Sequence[Clip], labels: Sequence[str], measured: Mapping[str, Measured]) -> Balance:
-    """Counts per class and speaker, the gaps between them, and the mix of sampling rates and channels."""
+def balance(
+    clips: Sequence[Clip], labels: Sequence[str], measured: Mapping[str, Measured]
+) -> Balance:
+    """Counts per class and speaker, the gaps between them, and the mix of sampling rates and
+    channels.
+    """
     classes = Counter(str(c.label) for c in clips)
     speakers = Counter(c.speaker for c in clips if c.speaker is not None)
     said = {(c.speaker, c.label) for c in clips}
@@ -39,7 +43,9 @@ def balance(clips: Sequence[Clip], labels: Sequence[str], measured: Mapping[str,
 
 
 def sizes(measured: Iterable[Measured], shortest: Iterable[tuple[str, float]]) -> Sizes:
-    """How many clips are below round durations, and below what each backbone (name, seconds) takes without padding."""
+    """How many clips are below round durations, and below what each backbone (name, seconds) takes
+    without padding.
+    """
     seconds = [m.seconds for m in measured if m.seconds is not None]
     return Sizes(
         below={f"{limit:g}": sum(s < limit for s in seconds) for limit in SHORT},
@@ -47,7 +53,9 @@ def sizes(measured: Iterable[Measured], shortest: Iterable[tuple[str, float]]) -
     )
 
 
-def _mix(clips: Sequence[Clip], values: Mapping[str, str | None], of: Callable[[Clip], str | None]) -> dict[str, dict[str, int]]:
+def _mix(
+    clips: Sequence[Clip], values: Mapping[str, str | None], of: Callable[[Clip], str | None]
+) -> dict[str, dict[str, int]]:
     """For every class (or speaker) the clips per value."""
     mixes: dict[str, list[str | None]] = defaultdict(list)
     for clip in clips:

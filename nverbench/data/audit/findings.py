@@ -6,17 +6,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nverbench.data.audio import SLOWEST
 from nverbench.data.audit.measure import FASTEST
-from nverbench.data.audit.records import IDS, Balance, Confounds, Copies, Finding, FoldsFound, Measured, Relation, Report, Sizes
+from nverbench.data.audit.records import (
+    IDS,
+    Balance,
+    Confounds,
+    Copies,
+    Finding,
+    FoldsFound,
+    Measured,
+    Relation,
+    Report,
+    Sizes,
+)
 from nverbench.data.folds.assign import DISJOINT
 
 CLIPPED = 1e-4
-"""Share of samples at full scale from which a clip counts as clipped, where no run of equal samples shows it (lossy formats blur them): ten of a
-two-second clip."""
+"""Share of samples at full scale from which a clip counts as clipped, where no run of equal samples
+shows it (lossy formats blur them): ten of a two-second clip.
+"""
 OFFSET = 0.01
 """A DC offset of 1% of full scale."""
 INACTIVE = 0.1
 Z = 4.0
-"""A tree that scores this many standard deviations above its shuffled labels has learnt something."""
+"""A tree that scores this many standard deviations above its shuffled labels has learnt
+something.
+"""
 GAIN = 0.04
 """And by this much accuracy it bends scores; a smaller confound is worth knowing."""
 SHARE = 0.25
@@ -30,40 +44,109 @@ def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[F
     unusable = [m for m in measured if m.reason is not None]
     for severity, what, chosen in (
         (3, "cannot be used", [m for m in unusable if m.id not in known]),
-        (1, "cannot be used, and the dataset leaves out (known defects)", [m for m in unusable if m.id in known]),
+        (
+            1,
+            "cannot be used, and the dataset leaves out (known defects)",
+            [m for m in unusable if m.id in known],
+        ),
     ):
         if chosen:
             reasons = sorted({str(m.reason) for m in chosen})
             more = f" and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""
             yield _said(severity, f"clips {what}: {'; '.join(reasons[:3])}{more}", chosen)
     usable = [m for m in measured if m.reason is None]
-    clipped = sorted((m for m in usable if m.clipped_runs or m.full_scale >= CLIPPED), key=lambda m: (-m.full_scale, m.id))
+    clipped = sorted(
+        (m for m in usable if m.clipped_runs or m.full_scale >= CLIPPED),
+        key=lambda m: (-m.full_scale, m.id),
+    )
     odd = [m for m in measured if m.rate is not None and not SLOWEST <= m.rate <= FASTEST]
     checks = (
-        (3, f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie", odd),
-        (2, "clips hold less sound than their headers promise: cut short, or the headers lie", [m for m in measured if m.absent]),
-        (2, "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples there)", clipped),
-        (1, "clips decode past full scale (peak > 1): a lossy format of a recording at full scale", sorted(
-            (m for m in usable if (m.peak or 0) > 1), key=lambda m: (-(m.peak or 0), m.id))),
-        (1, "clips are very quiet (peak < 0.02)", sorted((m for m in usable if m.quiet), key=lambda m: (m.peak or 0, m.id))),
-        (1, "clips have a DC offset above 0.01", sorted((m for m in usable if abs(m.dc) > OFFSET), key=lambda m: (-abs(m.dc), m.id))),
-        (1, f"clips are active for less than {INACTIVE:.0%} of their time", [m for m in usable if m.active is not None and m.active < INACTIVE]),
-        (1, "clips are longer than an audit listens; their ends were not heard", [m for m in usable if m.unheard > 0]),
-        (2, f"clips are shorter than {TOO_SHORT} s", [m for m in usable if m.seconds is not None and m.seconds < TOO_SHORT]),
+        (
+            3,
+            f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie",
+            odd,
+        ),
+        (
+            2,
+            "clips hold less sound than their headers promise: cut short, or the headers lie",
+            [m for m in measured if m.absent],
+        ),
+        (
+            2,
+            (
+                "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples"
+                " there)"
+            ),
+            clipped,
+        ),
+        (
+            1,
+            "clips decode past full scale (peak > 1): a lossy format of a recording at full scale",
+            sorted((m for m in usable if (m.peak or 0) > 1), key=lambda m: (-(m.peak or 0), m.id)),
+        ),
+        (
+            1,
+            "clips are very quiet (peak < 0.02)",
+            sorted((m for m in usable if m.quiet), key=lambda m: (m.peak or 0, m.id)),
+        ),
+        (
+            1,
+            "clips have a DC offset above 0.01",
+            sorted((m for m in usable if abs(m.dc) > OFFSET), key=lambda m: (-abs(m.dc), m.id)),
+        ),
+        (
+            1,
+            f"clips are active for less than {INACTIVE:.0%} of their time",
+            [m for m in usable if m.active is not None and m.active < INACTIVE],
+        ),
+        (
+            1,
+            "clips are longer than an audit listens; their ends were not heard",
+            [m for m in usable if m.unheard > 0],
+        ),
+        (
+            2,
+            f"clips are shorter than {TOO_SHORT} s",
+            [m for m in usable if m.seconds is not None and m.seconds < TOO_SHORT],
+        ),
     )
-    yield from (_said(severity, sentence, chosen) for severity, sentence, chosen in checks if chosen)
+    yield from (
+        _said(severity, sentence, chosen) for severity, sentence, chosen in checks if chosen
+    )
 
 
 def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Finding]:
-    """Copies: across folds a leak, across labels or speakers a wrong label, otherwise clips that count twice."""
-    kinds = (("are byte for byte the same as another", [(g.clips, g.relation) for g in copies.identical]),
-             ("are near-identical to another (correlation >= 0.93)", [((p.first, p.second), p.relation) for p in copies.near]))  # fmt: skip
+    """Copies: across folds a leak, across labels or speakers a wrong label, otherwise clips that
+    count twice.
+    """
+    kinds = (
+        (
+            "are byte for byte the same as another",
+            [(g.clips, g.relation) for g in copies.identical],
+        ),
+        (
+            "are near-identical to another (correlation >= 0.93)",
+            [((p.first, p.second), p.relation) for p in copies.near],
+        ),
+    )
     for what, groups in kinds:
         tests = (
-            (3, f"clips {what} in another fold ({found.kind}): test clips are trained on", lambda r: r.folds == "across"),
-            (3, f"clips {what} under another label: at least one label is wrong", lambda r: r.labels == "across"),
+            (
+                3,
+                f"clips {what} in another fold ({found.kind}): test clips are trained on",
+                lambda r: r.folds == "across",
+            ),
+            (
+                3,
+                f"clips {what} under another label: at least one label is wrong",
+                lambda r: r.labels == "across",
+            ),
             (3, f"clips {what} of another speaker", lambda r: r.speakers == "across"),
-            (2, f"clips {what} of the same speaker, label and fold: they count twice", _nowhere_across),
+            (
+                2,
+                f"clips {what} of the same speaker, label and fold: they count twice",
+                _nowhere_across,
+            ),
         )
         for severity, sentence, holds in tests:
             clips = sorted({clip for ids, relation in groups if holds(relation) for clip in ids})
@@ -82,10 +165,16 @@ def of_confounds(confounds: Confounds) -> Iterator[Finding]:
     if not strong:
         return
     best = max(strong, key=lambda c: c.accuracy)
-    each = ", ".join(f"{c.feature} {c.accuracy:.3f}" for c in sorted(strong, key=lambda c: -c.accuracy))
+    each = ", ".join(
+        f"{c.feature} {c.accuracy:.3f}" for c in sorted(strong, key=lambda c: -c.accuracy)
+    )
     severity = 2 if best.accuracy - (best.null_mean or 0) >= GAIN else 1
-    yield Finding(severity, f"a model may score this much without hearing a voice: accuracy of a small tree on {each}; shuffled labels give "
-                  f"{best.null_mean:.3f}, guessing the largest class {best.majority:.3f}")  # fmt: skip
+    yield Finding(
+        severity,
+        f"a model may score this much without hearing a voice: accuracy of a small tree on {each};"
+        f" shuffled labels give {best.null_mean:.3f}, guessing the largest class"
+        f" {best.majority:.3f}",
+    )
 
 
 def of_folds(found: FoldsFound, labels: int) -> Iterator[Finding]:
@@ -95,21 +184,43 @@ def of_folds(found: FoldsFound, labels: int) -> Iterator[Finding]:
     lacking = [row for row in found.rows if row.missing]
     if lacking and found.kind.partition("=")[0] != "leave-one-group-out":
         worst = max(lacking, key=lambda row: len(row.missing))
-        yield Finding(2, f"{len(lacking)} of {len(found.rows)} folds lack classes; fold {worst.name} lacks {len(worst.missing)} of {labels}")
+        yield Finding(
+            2,
+            f"{len(lacking)} of {len(found.rows)} folds lack classes; fold {worst.name} lacks"
+            f" {len(worst.missing)} of {labels}",
+        )
     if found.groups_across and found.kind.partition("=")[0] not in DISJOINT:
-        yield Finding(2, f"{found.groups_across} speakers or groups are on both sides of the {found.kind} folds: scores hold for known speakers only")
+        yield Finding(
+            2,
+            f"{found.groups_across} speakers or groups are on both sides of the {found.kind} folds:"
+            " scores hold for known speakers only",
+        )
 
 
 def of_mix(balance: Balance, sizes: Sizes, clips: int) -> Iterator[Finding]:
     """Rates, channels, balance of speakers and classes, sizes."""
     if len(balance.rates) > 1:
-        own = f"; {len(balance.own_rate)} speakers have a rate of their own ({', '.join(balance.own_rate[:IDS])})" if balance.own_rate else ""
-        yield Finding(2 if balance.own_rate else 1, f"{len(balance.rates)} sampling rates: {_mix(balance.rates, ' Hz')}{own}")
+        own = (
+            f"; {len(balance.own_rate)} speakers have a rate of their own"
+            f" ({', '.join(balance.own_rate[:IDS])})"
+            if balance.own_rate
+            else ""
+        )
+        yield Finding(
+            2 if balance.own_rate else 1,
+            f"{len(balance.rates)} sampling rates: {_mix(balance.rates, ' Hz')}{own}",
+        )
     if len(balance.channels) > 1:
-        yield Finding(1, f"{len(balance.channels)} numbers of channels: {_mix(balance.channels, '')}; the mean of the channels is used")
+        yield Finding(
+            1,
+            f"{len(balance.channels)} numbers of channels: {_mix(balance.channels, '')}; the mean"
+            " of the channels is used",
+        )
     counts = sorted(n for n in balance.classes.values() if n)
     if counts and counts[-1] > 2 * counts[0]:
-        yield Finding(1, f"classes are uneven: {counts[0]} to {counts[-1]} clips; read macro-F1, not accuracy")
+        yield Finding(
+            1, f"classes are uneven: {counts[0]} to {counts[-1]} clips; read macro-F1, not accuracy"
+        )
     if balance.largest_speaker > SHARE and len(balance.speakers) > 1 / SHARE:
         yield Finding(1, f"one speaker has {balance.largest_speaker:.0%} of the clips")
     if balance.gaps:
@@ -117,14 +228,22 @@ def of_mix(balance: Balance, sizes: Sizes, clips: int) -> Iterator[Finding]:
     padded = {name: n for name, n in sizes.backbones.items() if n}
     if padded:
         worst = max(padded, key=lambda name: (padded[name], name))
-        yield Finding(1, f"{padded[worst]} of {clips} clips are shorter than what {worst} takes and are padded; {len(padded)} backbones pad some")
+        yield Finding(
+            1,
+            f"{padded[worst]} of {clips} clips are shorter than what {worst} takes and are padded;"
+            f" {len(padded)} backbones pad some",
+        )
 
 
 def of_copy(report: Report) -> Iterator[Finding]:
     """How this copy differs from what was published."""
     yield from (Finding(2, f"not the published corpus: {note}") for note in report.notes)
     if report.misfits:
-        yield Finding(1, f"{len(report.misfits)} files do not fit, first {report.misfits[0][0]}: {report.misfits[0][1]}")
+        yield Finding(
+            1,
+            f"{len(report.misfits)} files do not fit, first {report.misfits[0][0]}:"
+            f" {report.misfits[0][1]}",
+        )
 
 
 def of_report(report: Report) -> tuple[Finding, ...]:
@@ -145,4 +264,7 @@ def _said(severity: int, sentence: str, chosen: Sequence[Measured]) -> Finding:
 
 
 def _mix(counts: Mapping[str, int], unit: str) -> str:
-    return ", ".join(f"{n} clips at {value}{unit}" if unit else f"{n} clips with {value}" for value, n in list(counts.items())[:IDS])
+    return ", ".join(
+        f"{n} clips at {value}{unit}" if unit else f"{n} clips with {value}"
+        for value, n in list(counts.items())[:IDS]
+    )

@@ -14,7 +14,9 @@ OUTSIDE = "trains only"
 """The place of a clip that no fold tests (holdout, official)."""
 
 
-def cut(clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, seed: int) -> tuple[assign.FoldSet | None, FoldsFound]:
+def cut(
+    clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, seed: int
+) -> tuple[assign.FoldSet | None, FoldsFound]:
     """The folds asked for, or the dataset's default.
 
     Raises:
@@ -40,8 +42,16 @@ def places(clips: Sequence[Clip], made: assign.FoldSet | None) -> dict[str, str]
     return found
 
 
-def crossing(clips: Sequence[Clip], labels: Sequence[str], made: assign.FoldSet, place: Mapping[str, str], copies: Copies) -> FoldsFound:
-    """Per fold its clips, the classes it lacks and its copies outside; over all, copies and groups that cross."""
+def crossing(
+    clips: Sequence[Clip],
+    labels: Sequence[str],
+    made: assign.FoldSet,
+    place: Mapping[str, str],
+    copies: Copies,
+) -> FoldsFound:
+    """Per fold its clips, the classes it lacks and its copies outside; over all, copies and groups
+    that cross.
+    """
     pairs = [pair for group in copies.identical for pair in itertools.combinations(group.clips, 2)]
     pairs += [(p.first, p.second) for p in copies.near]
     across = [(a, b) for a, b in pairs if a in place and b in place and place[a] != place[b]]
@@ -56,4 +66,6 @@ def crossing(clips: Sequence[Clip], labels: Sequence[str], made: assign.FoldSet,
     for clip in clips:
         if clip.unit is not None:
             homes.setdefault(clip.unit, set()).add(place[clip.id])
-    return FoldsFound(made.kind, made.digest, tuple(rows), len(across), sum(len(h) > 1 for h in homes.values()))
+    return FoldsFound(
+        made.kind, made.digest, tuple(rows), len(across), sum(len(h) > 1 for h in homes.values())
+    )

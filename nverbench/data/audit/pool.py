@@ -1,4 +1,6 @@
-"""Work spread over processes that may die or hang on an item: that item gets the reason, every other its answer."""
+"""Work spread over processes that may die or hang on an item: that item gets the reason, every
+other its answer.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,20 @@ class _Worker:
 
     def overdue(self, seconds: float) -> bool:
         """Whether it has worked on one item for too long."""
-        return bool(self.holds) and time.monotonic() - self.since > (seconds if self.ready else START)
+        return bool(self.holds) and time.monotonic() - self.since > (
+            seconds if self.ready else START
+        )
 
 
 def map_isolated(
-    work: Callable[[Any], Any], items: Sequence[Any], *, processes: int | None = None, seconds: float = SECONDS
+    work: Callable[[Any], Any],
+    items: Sequence[Any],
+    *,
+    processes: int | None = None,
+    seconds: float = SECONDS,
 ) -> Generator[tuple[int, Any], None, None]:
-    """``(index, work(item))`` for every item, as they come; :class:`Lost` where the worker raised, died or took too long.
+    """``(index, work(item))`` for every item, as they come; :class:`Lost` where the worker raised,
+    died or took too long.
 
     However this ends (ctrl-C too), no process outlives it.
 
@@ -71,8 +80,12 @@ def map_isolated(
             _end(w)
 
 
-def _answers(workers: list[_Worker], work: Callable[[Any], Any], pending: deque[int], seconds: float) -> Iterator[tuple[int, Any]]:
-    """What the workers have to say now; those that died or hang are replaced, and what they held beside the item at fault is done again."""
+def _answers(
+    workers: list[_Worker], work: Callable[[Any], Any], pending: deque[int], seconds: float
+) -> Iterator[tuple[int, Any]]:
+    """What the workers have to say now; those that died or hang are replaced, and what they held
+    beside the item at fault is done again.
+    """
     readable = connection.wait([w.pipe for w in workers if w.holds], timeout=min(1.0, seconds / 4))
     for i, w in enumerate(workers):
         fault = None
@@ -90,7 +103,10 @@ def _answers(workers: list[_Worker], work: Callable[[Any], Any], pending: deque[
             fault = f"not done after {seconds:.0f} s"
         if fault is not None:
             if not w.ready:
-                raise NverbenchError(f"a worker process cannot be started ({fault}); run it from a script or the command line")
+                raise NverbenchError(
+                    f"a worker process cannot be started ({fault}); run it from a script or the"
+                    " command line"
+                )
             yield w.holds.popleft(), Failure(fault)
             pending.extendleft(reversed(w.holds))
             _end(w)
@@ -106,9 +122,13 @@ def _give(worker: _Worker, index: int, items: Sequence[Any]) -> None:
 
 
 def _started(work: Callable[[Any], Any]) -> _Worker:
-    """A fresh process (spawned: forking a process with threads may lock up); it never sees ctrl-C, which is its parent's to handle."""
+    """A fresh process (spawned: forking a process with threads may lock up); it never sees ctrl-C,
+    which is its parent's to handle.
+    """
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, work), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(there, work), daemon=True
+    )
     with _without_interrupt():
         process.start()
     there.close()  # so that its death is the end of the pipe
@@ -116,11 +136,15 @@ def _started(work: Callable[[Any], Any]) -> _Worker:
 
 
 def _serve(pipe: Any, work: Callable[[Any], Any]) -> None:
-    """What a worker does: a word when it is ready, then an answer for every item, until its parent is gone."""
+    """What a worker does: a word when it is ready, then an answer for every item, until its parent
+    is gone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         pipe.send(True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write remarks on damaged files over the progress bar
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 2
+        )  # decoders write remarks on damaged files over the progress bar
         while True:
             item = pipe.recv()
             try:
@@ -145,7 +169,9 @@ def _cause(code: int | None) -> str:
 
 @contextmanager
 def _without_interrupt() -> Iterator[None]:
-    """Children started inside inherit a blocked SIGINT; one that arrives meanwhile is raised afterwards. Windows has no such mask."""
+    """Children started inside inherit a blocked SIGINT; one that arrives meanwhile is raised
+    afterwards. Windows has no such mask.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -15,7 +15,9 @@ class Measured:
 
     id: str
     reason: str | None = None
-    """Why it cannot be used at all (the protocol's own rule: undecodable, empty, silent, not finite); None: it can."""
+    """Why it cannot be used at all (the protocol's own rule: undecodable, empty, silent, not
+    finite); None: it can.
+    """
     rate: int | None = None
     """Hz, as the file says."""
     channels: int | None = None
@@ -24,7 +26,9 @@ class Measured:
     unheard: float = 0.0
     """Seconds at the end that were not listened to: the clip is longer than an audit listens."""
     absent: int = 0
-    """Bytes of sound that a wav header promises and the file does not hold: it was cut short, or its header lies."""
+    """Bytes of sound that a wav header promises and the file does not hold: it was cut short, or
+    its header lies.
+    """
     peak: float | None = None
     """Largest |x| of any channel; 1 is full scale, and lossy formats may overshoot it."""
     rms_db: float | None = None
@@ -51,7 +55,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class Relation:
-    """Where copies lie: ``same`` or ``across``; ``unknown`` where a clip has no speaker or is in no fold."""
+    """Where copies lie: ``same`` or ``across``; ``unknown`` where a clip has no speaker or is in no
+    fold.
+    """
 
     speakers: str
     labels: str
@@ -161,7 +167,9 @@ class FoldsFound:
     digest: str = ""
     rows: tuple[FoldRow, ...] = ()
     copies_across: int = 0
-    """Pairs of copies, byte-identical or near, of which one is tested while the other is trained on."""
+    """Pairs of copies, byte-identical or near, of which one is tested while the other is trained
+    on.
+    """
     groups_across: int = 0
     """Groups (speakers) of whom some clips are tested while others are trained on."""
     reason: str | None = None
@@ -169,7 +177,9 @@ class FoldsFound:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Clips too short: below round durations, and below what each backbone takes without padding."""
+    """Clips too short: below round durations, and below what each backbone takes without
+    padding.
+    """
 
     below: Mapping[str, int]
     backbones: Mapping[str, int]
@@ -180,7 +190,9 @@ class Finding:
     """A finding worth acting on."""
 
     severity: int
-    """3: numbers would be wrong or the run would stop; 2: a score may not mean what it says; 1: worth knowing."""
+    """3: numbers would be wrong or the run would stop; 2: a score may not mean what it says; 1:
+    worth knowing.
+    """
     sentence: str
     clips: tuple[str, ...] = ()
 

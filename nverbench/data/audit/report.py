@@ -16,14 +16,25 @@ ROWS = 12
 
 
 def text(report: Report, shown: Callable[[str], str] = str) -> str:
-    """The whole report, lines of at most about 140 characters; ``shown`` gives a label as it is displayed."""
+    """The whole report, lines of at most about 140 characters; ``shown`` gives a label as it is
+    displayed.
+    """
     plain = _head(report), _verdict(report), _clips(report), _copies(report)
-    parts = *plain, _balance(report, shown), _confounds(report), _folds(report, shown), _rest(report)
+    parts = (
+        *plain,
+        _balance(report, shown),
+        _confounds(report),
+        _folds(report, shown),
+        _rest(report),
+    )
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
-    counts = f"{report.clips} clips, {len(report.labels)} classes, {len(report.balance.speakers) or 'no known'} speakers"
+    counts = (
+        f"{report.clips} clips, {len(report.labels)} classes,"
+        f" {len(report.balance.speakers) or 'no known'} speakers"
+    )
     yield f"audit of {report.dataset}: {counts}, digest {report.digest[:12]}"
 
 
@@ -31,7 +42,10 @@ def _verdict(report: Report) -> Iterator[str]:
     if not report.verdicts:
         yield "nothing found"
         return
-    yield "what to act on (!! numbers would be wrong, ! a score may not mean what it says, - worth knowing)"
+    yield (
+        "what to act on (!! numbers would be wrong, ! a score may not mean what it says, - worth"
+        " knowing)"
+    )
     for v in report.verdicts:
         yield f"  {MARKS[v.severity]} {v.sentence}{': ' if v.clips else ''}{', '.join(v.clips)}"
 
@@ -52,8 +66,12 @@ def _clips(report: Report) -> Iterator[str]:
     for name, form, values in quantities:
         known = [v for v in values if v is not None]
         if known:
-            yield f"  {name:22}" + "".join(f"{form.format(q):>9}" for q in np.quantile(known, [0, 0.05, 0.5, 0.95, 1]))
-    yield "  too short: " + ", ".join(f"{n} below {limit} s" for limit, n in report.sizes.below.items())
+            yield f"  {name:22}" + "".join(
+                f"{form.format(q):>9}" for q in np.quantile(known, [0, 0.05, 0.5, 0.95, 1])
+            )
+    yield "  too short: " + ", ".join(
+        f"{n} below {limit} s" for limit, n in report.sizes.below.items()
+    )
     by_count: dict[int, list[str]] = {}
     for name, n in report.sizes.backbones.items():
         by_count.setdefault(n, []).append(name)
@@ -62,17 +80,25 @@ def _clips(report: Report) -> Iterator[str]:
             yield f"  padded: {n} for {', '.join(names)}"
     reasons = Counter(str(m.reason) for m in report.measured if m.reason is not None)
     for reason, n in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))[:ROWS]:
-        yield f"  {n} {reason}: {', '.join(m.id for m in report.measured if m.reason == reason)[:90]}"
+        yield (
+            f"  {n} {reason}: {', '.join(m.id for m in report.measured if m.reason == reason)[:90]}"
+        )
 
 
 def _copies(report: Report) -> Iterator[str]:
     copies = report.copies
-    near = f"{len(copies.near)} near-identical pairs (correlation >= {SAME}; {copies.candidates} looked at)"
+    near = (
+        f"{len(copies.near)} near-identical pairs (correlation >= {SAME}; {copies.candidates}"
+        " looked at)"
+    )
     yield f"copies: {len(copies.identical)} byte-identical groups, {near}"
     for group in copies.identical[:ROWS]:
         yield f"  identical: {', '.join(group.clips[:IDS])} ({_relation(group.relation)})"
     for pair in copies.near[:ROWS]:
-        yield f"  near: {pair.first}, {pair.second}: r = {pair.correlation:.3f}, shifted by {pair.lag:+.2f} s ({_relation(pair.relation)})"
+        yield (
+            f"  near: {pair.first}, {pair.second}: r = {pair.correlation:.3f}, shifted by"
+            f" {pair.lag:+.2f} s ({_relation(pair.relation)})"
+        )
     left = max(0, len(copies.identical) - ROWS) + max(0, len(copies.near) - ROWS)
     if left:
         yield f"  and {left} more, in audit.json"
@@ -85,13 +111,25 @@ def _relation(r: Relation) -> str:
 def _balance(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
     b = report.balance
     yield "balance"
-    yield f"  per class: {_spread(b.classes)}; fewest {shown(min(b.classes, key=lambda c: (b.classes[c], c)))}"
+    yield (
+        f"  per class: {_spread(b.classes)}; fewest"
+        f" {shown(min(b.classes, key=lambda c: (b.classes[c], c)))}"
+    )
     if b.speakers:
-        yield f"  per speaker: {_spread(b.speakers)}; the most frequent has {b.largest_speaker:.1%} of the clips"
+        yield (
+            f"  per speaker: {_spread(b.speakers)}; the most frequent has {b.largest_speaker:.1%}"
+            " of the clips"
+        )
         empty = sum(len(missing) for missing in b.gaps.values())
-        yield f"  class x speaker: {empty} of {len(b.speakers) * len(report.labels)} cells are empty, over {len(b.gaps)} speakers"
+        yield (
+            f"  class x speaker: {empty} of {len(b.speakers) * len(report.labels)} cells are empty,"
+            f" over {len(b.gaps)} speakers"
+        )
         for speaker, missing in list(b.gaps.items())[:IDS]:
-            yield f"    {speaker} lacks {', '.join(shown(m) for m in missing[:IDS])}{' ...' if len(missing) > IDS else ''}"
+            yield (
+                f"    {speaker} lacks"
+                f" {', '.join(shown(m) for m in missing[:IDS])}{' ...' if len(missing) > IDS else ''}"
+            )
     yield f"  sampling rates: {_counts(b.rates, ' Hz')}"
     yield f"  channels: {_counts(b.channels, '')}"
     for what, mixes in (("rates", b.rates_by_speaker), ("channels", b.channels_by_speaker)):
@@ -107,15 +145,33 @@ def _confounds(report: Report) -> Iterator[str]:
     if found.reason is not None:
         yield f"confounds: none were looked for: {found.reason}"
         return
-    yield f"confounds ({found.clips} clips): a tree with as many leaves as classes, out of fold on {report.folds.kind} folds"
-    yield f"  a model may score this much without hearing a voice; labels shuffled {found.shuffled}; majority: the largest class always guessed"
-    columns = ("accuracy", 9), ("shuffled", 9), ("most", 8), ("z", 7), ("p", 7), ("macro-F1", 10), ("shuffled", 9), ("1/k", 8), ("majority", 10)
+    yield (
+        f"confounds ({found.clips} clips): a tree with as many leaves as classes, out of fold on"
+        f" {report.folds.kind} folds"
+    )
+    yield (
+        f"  a model may score this much without hearing a voice; labels shuffled {found.shuffled};"
+        " majority: the largest class always guessed"
+    )
+    columns = (
+        ("accuracy", 9),
+        ("shuffled", 9),
+        ("most", 8),
+        ("z", 7),
+        ("p", 7),
+        ("macro-F1", 10),
+        ("shuffled", 9),
+        ("1/k", 8),
+        ("majority", 10),
+    )
     yield f"  {'target':9}{'from':17}{''.join(f'{name:>{width}}' for name, width in columns)}"
     for c in found.rows:
         optional = (c.null_mean, 9, ".3f"), (c.null_max, 8, ".3f"), (c.z, 7, ".1f"), (c.p, 7, ".3f")
         drawn = "".join(f"{format(v, f) if v is not None else '':>{w}}" for v, w, f in optional)
         macro = "" if c.null_macro_f1 is None else f"{c.null_macro_f1:.3f}"
-        yield f"  {c.target:9}{c.feature:17}{c.accuracy:9.3f}{drawn}{c.macro_f1:10.3f}{macro:>9}{c.uniform:8.3f}{c.majority:10.3f}"
+        yield (
+            f"  {c.target:9}{c.feature:17}{c.accuracy:9.3f}{drawn}{c.macro_f1:10.3f}{macro:>9}{c.uniform:8.3f}{c.majority:10.3f}"
+        )
 
 
 def _folds(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
@@ -123,9 +179,17 @@ def _folds(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
     if f.reason is not None:
         yield f"folds ({f.kind}): {f.reason}"
         return
-    yield f"folds ({f.kind}, digest {f.digest[:12]}): {f.copies_across} pairs of copies cross them, {f.groups_across} speakers or groups do"
+    yield (
+        f"folds ({f.kind}, digest {f.digest[:12]}): {f.copies_across} pairs of copies cross them,"
+        f" {f.groups_across} speakers or groups do"
+    )
     for row in f.rows[:ROWS]:
-        missing = f", lacks {', '.join(shown(m) for m in row.missing[:IDS])}{' ...' if len(row.missing) > IDS else ''}" if row.missing else ""
+        missing = (
+            ", lacks"
+            f" {', '.join(shown(m) for m in row.missing[:IDS])}{' ...' if len(row.missing) > IDS else ''}"
+            if row.missing
+            else ""
+        )
         yield f"  {row.name}: {row.clips} clips, {row.copied} of them with a copy outside{missing}"
     if len(f.rows) > ROWS:
         yield f"  and {len(f.rows) - ROWS} more folds"
@@ -135,7 +199,9 @@ def _rest(report: Report) -> Iterator[str]:
     if not (report.defects or report.notes or report.misfits):
         return
     yield "beside the clips"
-    yield from (f"  known defect {clip}: {why}" for clip, why in list(report.defects.items())[:ROWS])
+    yield from (
+        f"  known defect {clip}: {why}" for clip, why in list(report.defects.items())[:ROWS]
+    )
     yield from (f"  {note}" for note in report.notes)
     yield from (f"  does not fit: {path}: {why}" for path, why in report.misfits[:ROWS])
     if len(report.misfits) > ROWS:
@@ -148,4 +214,6 @@ def _spread(counts: Mapping[str, int]) -> str:
 
 
 def _counts(counts: Mapping[str, int], unit: str) -> str:
-    return ", ".join(f"{value}{unit} x {n}" for value, n in list(counts.items())[:ROWS]) or "unknown"
+    return (
+        ", ".join(f"{value}{unit} x {n}" for value, n in list(counts.items())[:ROWS]) or "unknown"
+    )

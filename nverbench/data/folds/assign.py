@@ -1,7 +1,7 @@
 """How a dataset is cut: folds for testing, and the inner validation part of each training part.
 
-The rule is our own and deterministic (protocol nver-1, "Folds" and "Selection"): it depends on ids, labels, groups and the protocol's seed only,
-never on a library's version, a file order or a folder.
+The rule is our own and deterministic (protocol nver-1, "Folds" and "Selection"): it depends on ids,
+labels, groups and the protocol's seed only, never on a library's version, a file order or a folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ DISJOINT = ("speaker", "leave-one-group-out", "holdout", "cross")
 
 @dataclass(frozen=True)
 class Fold:
-    """One test part and the training part around it; rows are indices into the scored clips sorted by id."""
+    """One test part and the training part around it; rows are indices into the scored clips sorted
+    by id.
+    """
 
     name: str
     train: tuple[int, ...]
@@ -55,7 +57,9 @@ class Inner:
     per_class: int = 5
 
 
-def make_folds(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | None) -> FoldSet:
+def make_folds(
+    clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | None
+) -> FoldSet:
     """The folds of scored clips.
 
     Args:
@@ -63,7 +67,8 @@ def make_folds(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: In
         kind: speaker, random, leave-one-group-out, official, holdout=GROUP or cross.
         k: number of folds of ``speaker`` and ``random``.
         seed: the protocol's seed.
-        inner: constants of the validation part; None: no validation part (selection ``test`` or ``last``).
+        inner: constants of the validation part; None: no validation part (selection ``test`` or
+            ``last``).
 
     Raises:
         FoldError: the clips cannot be cut as asked; says what can.
@@ -76,13 +81,26 @@ def make_folds(clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: In
         outside = set(test)
         train = [i for i in range(len(clips)) if i not in outside]
         if not train or not test:
-            raise FoldError(f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips; it needs both")
-        grouped = disjoint and all(clips[i].unit is not None for i in train)  # cross: a corpus that names nobody can still be trained on
-        validation, seen = _validation(clips, train, inner, seed=seed, by_group=grouped) if inner else ([], False)
+            raise FoldError(
+                f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips;"
+                " it needs both"
+            )
+        grouped = disjoint and all(
+            clips[i].unit is not None for i in train
+        )  # cross: a corpus that names nobody can still be trained on
+        validation, seen = (
+            _validation(clips, train, inner, seed=seed, by_group=grouped) if inner else ([], False)
+        )
         held = set(validation)
-        folds.append(Fold(name, tuple(i for i in train if i not in held), tuple(validation), tuple(test), seen))
+        folds.append(
+            Fold(
+                name, tuple(i for i in train if i not in held), tuple(validation), tuple(test), seen
+            )
+        )
     tested = {i: fold.name for fold in folds for i in fold.test}
-    rows = [[c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)]  # "": trains only (holdout, official)
+    rows = [
+        [c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)
+    ]  # "": trains only (holdout, official)
     notes = (_rare_groups(clips, k) if kind == "speaker" else []) + _lacking(clips, folds)
     return FoldSet(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
 
@@ -98,14 +116,20 @@ def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple
     elif base == "cross" and not value:
         return _crossed(clips)
     elif base in DISJOINT and not groups:
-        raise FoldError(f"cannot cut {len(clips)} clips by {kind}: some have no speaker or group; random can (--folds random)")
+        raise FoldError(
+            f"cannot cut {len(clips)} clips by {kind}: some have no speaker or group; random can"
+            " (--folds random)"
+        )
     elif base == "speaker" and not value:
         parts = _balance(clips, groups, k)
     elif base == "leave-one-group-out" and not value:
         return [(name, rows) for name, rows in sorted(groups.items())]
     elif base == "holdout" and value:
         if value not in groups:
-            raise FoldError(f"holdout={value}: no such group; the groups are {', '.join(sorted(groups)[:12])}{' ...' if len(groups) > 12 else ''}")
+            raise FoldError(
+                f"holdout={value}: no such group; the groups are"
+                f" {', '.join(sorted(groups)[:12])}{' ...' if len(groups) > 12 else ''}"
+            )
         return [(value, groups[value])]
     else:
         raise FoldError(f"unknown kind of folds {kind!r}; known: {', '.join(KINDS)}")
@@ -117,7 +141,9 @@ def default_kind(clips: Sequence[Clip], allowed: Sequence[str]) -> str:
     groups = _groups(clips)
     if allowed[0] != "speaker" or len(groups) >= FEWEST_GROUPS:
         return allowed[0]
-    return "leave-one-group-out" if len(groups) > 1 and "leave-one-group-out" in allowed else "random"
+    return (
+        "leave-one-group-out" if len(groups) > 1 and "leave-one-group-out" in allowed else "random"
+    )
 
 
 def _groups(clips: Sequence[Clip]) -> dict[str, list[int]]:
@@ -133,13 +159,18 @@ def _groups(clips: Sequence[Clip]) -> dict[str, list[int]]:
 def _balance(clips: Sequence[Clip], groups: Mapping[str, list[int]], k: int) -> list[list[int]]:
     """Whole groups in k parts, every class spread evenly."""
     if len(groups) < k:
-        raise FoldError(f"cannot cut {len(groups)} groups into {k} speaker-disjoint folds; leave-one-group-out and random can")
+        raise FoldError(
+            f"cannot cut {len(groups)} groups into {k} speaker-disjoint folds; leave-one-group-out"
+            " and random can"
+        )
     counts = {name: Counter(str(clips[row].label) for row in rows) for name, rows in groups.items()}
     return [[row for name in part for row in groups[name]] for part in balance_groups(counts, k)]
 
 
 def _round_robin(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
-    """The clips of a class ordered by hash of protocol seed and id, dealt round robin; the next class goes on where the last stopped."""
+    """The clips of a class ordered by hash of protocol seed and id, dealt round robin; the next
+    class goes on where the last stopped.
+    """
     if len(clips) < k:
         raise FoldError(f"cannot cut {len(clips)} clips into {k} folds; add clips")
     parts: list[list[int]] = [[] for _ in range(k)]
@@ -153,11 +184,15 @@ def _round_robin(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
 
 
 def _official(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
-    """The split that ships with the corpus: folds named by ``Clip.split``, or the part named test alone."""
+    """The split that ships with the corpus: folds named by ``Clip.split``, or the part named test
+    alone.
+    """
     splits: dict[str, list[int]] = defaultdict(list)
     for row, clip in enumerate(clips):
         if clip.split is None:
-            raise FoldError(f"clip {clip.id} has no official split; speaker and random can cut this dataset")
+            raise FoldError(
+                f"clip {clip.id} has no official split; speaker and random can cut this dataset"
+            )
         splits[clip.split].append(row)
     return [("test", splits["test"])] if "test" in splits else sorted(splits.items())
 
@@ -165,11 +200,16 @@ def _official(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
 def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
     """The clips of the dataset that is tested on; those of the other one train."""
     if {clip.split for clip in clips} != {"train", "test"}:
-        raise FoldError("cross needs clips of two datasets, one to train and one to test on; write it as A:test=B")
+        raise FoldError(
+            "cross needs clips of two datasets, one to train and one to test on; write it as"
+            " A:test=B"
+        )
     return [("test", [row for row, clip in enumerate(clips) if clip.split == "test"])]
 
 
-def _validation(clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, seed: int, by_group: bool) -> tuple[list[int], bool]:
+def _validation(
+    clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, seed: int, by_group: bool
+) -> tuple[list[int], bool]:
     """The inner validation part of a training part, and whether its groups are seen in training."""
     if all(clips[row].conversation is not None for row in train):
         return _whole_conversations(clips, train, inner), True
@@ -179,14 +219,21 @@ def _validation(clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, se
             return chosen, False
     picked: list[int] = []
     for label in sorted({str(clips[row].label) for row in train}):
-        rows = sorted((row for row in train if clips[row].label == label), key=lambda r: hashed(f"{seed}:inner:{clips[r].id}"))
+        rows = sorted(
+            (row for row in train if clips[row].label == label),
+            key=lambda r: hashed(f"{seed}:inner:{clips[r].id}"),
+        )
         wanted = max(inner.per_class, math.ceil(Fraction(str(inner.share)) * len(rows)))
-        picked += rows[: min(wanted, len(rows) // 2)]  # a class never loses more than half of its training clips
+        picked += rows[
+            : min(wanted, len(rows) // 2)
+        ]  # a class never loses more than half of its training clips
     return sorted(picked), True
 
 
 def _whole_conversations(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int]:
-    """Of every group, whole conversations in hash order until the share of its clips is reached; never its last one."""
+    """Of every group, whole conversations in hash order until the share of its clips is reached;
+    never its last one.
+    """
     groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in train:
         groups[str(clips[row].unit)][str(clips[row].conversation)].append(row)
@@ -202,17 +249,23 @@ def _whole_conversations(clips: Sequence[Clip], train: Sequence[int], inner: Inn
 
 
 def split_conversations(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
-    """Conversations that some fold cuts apart, so that no whole one could be trained or tested on."""
+    """Conversations that some fold cuts apart, so that no whole one could be trained or tested
+    on.
+    """
     found = set()
     for fold in folds:
         for part in (fold.train, fold.validation, fold.test):
             inside = {clips[row].conversation for row in part}
-            found |= inside & {clips[row].conversation for row in range(len(clips)) if row not in set(part)}
+            found |= inside & {
+                clips[row].conversation for row in range(len(clips)) if row not in set(part)
+            }
     return sorted(str(name) for name in found)
 
 
 def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int] | None:
-    """Whole groups in hash order until the share is reached; None when that takes too much, or a class away from training."""
+    """Whole groups in hash order until the share is reached; None when that takes too much, or a
+    class away from training.
+    """
     groups: dict[str, list[int]] = defaultdict(list)
     for row in train:
         groups[str(clips[row].unit)].append(row)
@@ -231,10 +284,16 @@ def _lacking(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
     notes = []
     for label in sorted({str(clip.label) for clip in clips}):
         for part, what in (("test", "test clip"), ("train", "training clip")):
-            without = [f.name for f in folds if not any(clips[row].label == label for row in getattr(f, part))]
+            without = [
+                f.name
+                for f in folds
+                if not any(clips[row].label == label for row in getattr(f, part))
+            ]
             if without:
                 names = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
-                notes.append(f"class {label} has no {what} in {len(without)} of {len(folds)} folds ({names})")
+                notes.append(
+                    f"class {label} has no {what} in {len(without)} of {len(folds)} folds ({names})"
+                )
     return notes
 
 
@@ -243,4 +302,8 @@ def _rare_groups(clips: Sequence[Clip], k: int) -> list[str]:
     holders: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
         holders[str(clip.label)].add(str(clip.unit))
-    return [f"class {label} occurs in {len(who)} groups, fewer than the {k} folds" for label, who in sorted(holders.items()) if len(who) < k]
+    return [
+        f"class {label} occurs in {len(who)} groups, fewer than the {k} folds"
+        for label, who in sorted(holders.items())
+        if len(who) < k
+    ]

@@ -1,4 +1,6 @@
-"""How a protocol of the registry cuts a dataset: its folds, and the inner validation parts where its selection wants them."""
+"""How a protocol of the registry cuts a dataset: its folds, and the inner validation parts where
+its selection wants them.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,21 @@ from nverbench.registry import Protocol
 
 
 def check_conversations_whole(clips: Sequence[Clip], cuts: Sequence[FoldSet]) -> None:
-    """Raise a FoldError where folds cut a conversation apart, so that it could be neither trained nor tested on whole."""
+    """Raise a FoldError where folds cut a conversation apart, so that it could be neither trained
+    nor tested on whole.
+    """
     for cut in cuts:
         parts = assign.split_conversations(clips, cut.folds)
         if parts:
-            raise FoldError(f"{cut.kind} folds cut {len(parts)} conversations apart, first {parts[0]}; leave-one-group-out keeps them whole")
+            raise FoldError(
+                f"{cut.kind} folds cut {len(parts)} conversations apart, first {parts[0]};"
+                " leave-one-group-out keeps them whole"
+            )
 
 
-def folds_of_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None) -> FoldSet:
+def folds_of_protocol(
+    clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None
+) -> FoldSet:
     """The folds of scored clips under a protocol.
 
     Args:
@@ -30,5 +39,9 @@ def folds_of_protocol(clips: Sequence[Clip], kind: str, protocol: Protocol, sele
         FoldError: the clips cannot be cut as asked; says what can.
     """
     wanted = (selection or protocol.selection) == "inner"
-    inner = assign.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class) if wanted else None
+    inner = (
+        assign.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class)
+        if wanted
+        else None
+    )
     return assign.make_folds(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)

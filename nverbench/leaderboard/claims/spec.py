@@ -1,6 +1,8 @@
-"""Papers' claims as pre-registered contrasts: the strict mirror of leaderboard/claims.yaml, and which cells a contrast sets against each other.
+"""Papers' claims as pre-registered contrasts: the strict mirror of leaderboard/claims.yaml, and
+which cells a contrast sets against each other.
 
-Judged on the papers' own tables here (a sign and a size: no predictions, so no interval), on our rows by ``nverbench.leaderboard.claims.verdict``.
+Judged on the papers' own tables here (a sign and a size: no predictions, so no interval), on our
+rows by ``nverbench.leaderboard.claims.verdict``.
 """
 
 from __future__ import annotations
@@ -31,10 +33,14 @@ class ClaimModel(BaseModel):
 
 
 class Selector(ClaimModel):
-    """Which cells belong to a side: those that fit everything said; nothing said about a column means any."""
+    """Which cells belong to a side: those that fit everything said; nothing said about a column
+    means any.
+    """
 
     fusions: Annotated[list[Text], Field(min_length=1)]
-    """In canonical text, or as the paper's table names them; ``erc-mamba (shuffle=intra)`` is one trained on turns out of order."""
+    """In canonical text, or as the paper's table names them; ``erc-mamba (shuffle=intra)`` is one
+    trained on turns out of order.
+    """
     losses: list[Text] = []
     backbones: list[Text] = []
     """``wavlm-base``, or a pair joined by ``+`` in its order."""
@@ -42,7 +48,9 @@ class Selector(ClaimModel):
     """Every backbone is of one of these."""
     streams: Literal["", "single", "fusion"] = ""
     pair: Literal["", "mixed", "same-family", "twice", "different"] = ""
-    """Of two families, of one, or the same backbone twice (a control, and no same-family pair); different: mixed or same-family."""
+    """Of two families, of one, or the same backbone twice (a control, and no same-family pair);
+    different: mixed or same-family.
+    """
 
 
 class Contrast(ClaimModel):
@@ -121,16 +129,29 @@ def load(path: Path = FILE) -> Claims:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(step) for step in problem["loc"])
-        raise ResultError(f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got {abbreviated(problem['input'], 80)}; mend it") from error
+        raise ResultError(
+            f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got"
+            f" {abbreviated(problem['input'], 80)}; mend it"
+        ) from error
     except (OSError, ValueError) as error:
-        raise ResultError(f"{path}: not readable claims ({' '.join(str(error).split())[:160]}); restore the file") from error
+        raise ResultError(
+            f"{path}: not readable claims ({' '.join(str(error).split())[:160]}); restore the file"
+        ) from error
 
 
 def matches(selector: Selector, cell: SystemScore) -> bool:
     """Whether a cell belongs to a side."""
     streams = "fusion" if len(cell.backbones) > 1 else "single"
     twice = len(cell.backbones) > 1 and len(set(cell.backbones)) == 1
-    pair = "" if streams == "single" else "twice" if twice else "mixed" if len(set(cell.families)) > 1 else "same-family"
+    pair = (
+        ""
+        if streams == "single"
+        else "twice"
+        if twice
+        else "mixed"
+        if len(set(cell.families)) > 1
+        else "same-family"
+    )
     pairs = ("", pair, "different") if pair in ("mixed", "same-family") else ("", pair)
     return (
         cell.fusion in selector.fusions
@@ -142,8 +163,12 @@ def matches(selector: Selector, cell: SystemScore) -> bool:
     )
 
 
-def matched_pairs(contrast: Contrast, cells: Sequence[SystemScore]) -> list[tuple[SystemScore, list[SystemScore]]]:
-    """Each cell of side a with the cells of side b it is set against, on one corpus; cells of a that have no counterpart are left out."""
+def matched_pairs(
+    contrast: Contrast, cells: Sequence[SystemScore]
+) -> list[tuple[SystemScore, list[SystemScore]]]:
+    """Each cell of side a with the cells of side b it is set against, on one corpus; cells of a
+    that have no counterpart are left out.
+    """
     ours, theirs = ([c for c in cells if matches(side, c)] for side in (contrast.a, contrast.b))
     found = []
     for cell in ours:
@@ -151,28 +176,44 @@ def matched_pairs(contrast: Contrast, cells: Sequence[SystemScore]) -> list[tupl
         if contrast.against == "same-backbones":
             others = [other for other in others if other.backbones == cell.backbones]
         elif contrast.against == "best-single":
-            others = [other for other in others if other.backbones[0] in cell.backbones and len(other.backbones) == 1]
-            others = others if {other.backbones[0] for other in others} == set(cell.backbones) else []
+            others = [
+                other
+                for other in others
+                if other.backbones[0] in cell.backbones and len(other.backbones) == 1
+            ]
+            others = (
+                others if {other.backbones[0] for other in others} == set(cell.backbones) else []
+            )
         if contrast.against.startswith("best"):
             others = [max(others, key=lambda other: other.score)] if others else []
         found += [(cell, others)] if others else []
     return found
 
 
-def published(contrast: Contrast, source: str, corpus: str, known: Claims, folder: Path = FOLDER) -> PublishedMargin | None:
+def published(
+    contrast: Contrast, source: str, corpus: str, known: Claims, folder: Path = FOLDER
+) -> PublishedMargin | None:
     """A contrast on the paper's table; None where the table has no such cells."""
-    pairs = matched_pairs(contrast, [cell for cell in table(source, known.families, folder) if cell.dataset == corpus])
+    pairs = matched_pairs(
+        contrast, [cell for cell in table(source, known.families, folder) if cell.dataset == corpus]
+    )
     if not pairs:
         return None
     a, b = means(pairs, lambda cell: cell.score)
     value = a - b
     if abs(value) < known.worth / 100:
-        note = f"smaller than {known.worth:g} point{'s' if known.worth != 1 else ''}, and without intervals"
+        note = (
+            f"smaller than {known.worth:g} point{'s' if known.worth != 1 else ''}, and without"
+            " intervals"
+        )
         return PublishedMargin(CANNOT_TELL, value, a, b, counted(pairs), note)
     return PublishedMargin(HOLDS if value > 0 else FAILS, value, a, b, counted(pairs), "")
 
 
-def means(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]], value: Callable[[SystemScore], float]) -> tuple[float, float]:
+def means(
+    pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]],
+    value: Callable[[SystemScore], float],
+) -> tuple[float, float]:
     """Mean value over the cells of a, and over what they are set against."""
     a = [value(cell) for cell, _ in pairs]
     b = [sum(map(value, others)) / len(others) for _, others in pairs]
@@ -187,6 +228,13 @@ def counted(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]]) -> tuple
 def table(source: str, families: Mapping[str, str], folder: Path = FOLDER) -> list[SystemScore]:
     """The cells of a paper's table."""
     return [
-        SystemScore(c.backbones, tuple(families.get(b, b) for b in c.backbones), c.fusion, c.loss, c.dataset, c.scores[METRIC])
+        SystemScore(
+            c.backbones,
+            tuple(families.get(b, b) for b in c.backbones),
+            c.fusion,
+            c.loss,
+            c.dataset,
+            c.scores[METRIC],
+        )
         for c in references.cells(source, folder)
     ]

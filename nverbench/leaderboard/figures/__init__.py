@@ -1,4 +1,6 @@
-"""Figures of papers, made again from a finished result, each with the numbers it shows: RENO's Figures 2 and 3, Ricoh's Figure 3."""
+"""Figures of papers, made again from a finished result, each with the numbers it shows: RENO's
+Figures 2 and 3, Ricoh's Figure 3.
+"""
 
 from nverbench.leaderboard.figures.canvas import FORMATS, save
 from nverbench.leaderboard.figures.confusion import confusion_numbers, draw_confusion
@@ -18,4 +20,4 @@ __all__ = [
     "map_numbers",
     "panels",
     "save",
-]  # fmt: skip
+]

@@ -1,4 +1,6 @@
-"""What all figures share: an Agg canvas without pyplot, colours that colour-blind eyes can tell apart, plain text, files without dates."""
+"""What all figures share: an Agg canvas without pyplot, colours that colour-blind eyes can tell
+apart, plain text, files without dates.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def canvas(width: float, height: float) -> Any:
 
 
 def short(text: str, most: int = 24) -> str:
-    """A name that leaves room for the picture; nothing in it is mathematics, turns text around or cannot be seen."""
+    """A name that leaves room for the picture; nothing in it is mathematics, turns text around or
+    cannot be seen.
+    """
     shown = escape_control_characters(text)
     shown = shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
     return shown.replace("$", r"\$")
@@ -42,12 +46,21 @@ def style(number: int) -> tuple[str, str]:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF, the same bytes every time; UsageError for another suffix."""
+    """Write a figure as PNG, SVG or PDF, the same bytes every time; UsageError for another
+    suffix.
+    """
     import matplotlib
 
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
-    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "nverbench", "pdf.fonttype": 42}):
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")  # a script that the font lacks shows as boxes
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"svg.hashsalt": "nverbench", "pdf.fonttype": 42}),
+    ):
+        warnings.filterwarnings(
+            "ignore", message=r"Glyph \d+ .* missing"
+        )  # a script that the font lacks shows as boxes
         with atomic_open(path) as file:
-            figure.savefig(file, format=path.suffix[1:].lower(), dpi=DPI, metadata=UNDATED[path.suffix.lower()])
+            figure.savefig(
+                file, format=path.suffix[1:].lower(), dpi=DPI, metadata=UNDATED[path.suffix.lower()]
+            )

@@ -20,7 +20,9 @@ NUMBERED = 16
 
 
 def shares(result: Result) -> NDArray[np.float64]:
-    """Row-normalised confusion (k, k), pooled over folds and replicates; a class without clips is a row of 0."""
+    """Row-normalised confusion (k, k), pooled over folds and replicates; a class without clips is a
+    row of 0.
+    """
     counts = np.array(result.confusion, dtype=np.float64)
     true = counts.sum(1, keepdims=True)
     found: NDArray[np.float64] = np.divide(counts, true, out=np.zeros_like(counts), where=true > 0)
@@ -36,23 +38,48 @@ def draw_confusion(result: Result) -> Any:
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     axes = figure.subplots()
     image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
-    rows = [f"{short(name)} ({result.counts.per_class.get(label, 0)})" for name, label in zip(names, result.labels, strict=True)]
-    axes.set_xticks(range(k), [short(name) for name in names], rotation=45, ha="right", rotation_mode="anchor")
+    rows = [
+        f"{short(name)} ({result.counts.per_class.get(label, 0)})"
+        for name, label in zip(names, result.labels, strict=True)
+    ]
+    axes.set_xticks(
+        range(k), [short(name) for name in names], rotation=45, ha="right", rotation_mode="anchor"
+    )
     axes.set_yticks(range(k), rows)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (clips)")
     if k <= NUMBERED:
         for (row, column), value in np.ndenumerate(values):
-            axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=9, color="white" if value > 0.7 else "black")
+            axes.text(
+                column,
+                row,
+                f"{100 * value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if value > 0.7 else "black",
+            )
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="% of the true class")
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     e = result.entry
-    scores = ", ".join(f"{heading} {score_text(result.scores[name])}" for name, heading in SHOWN[:2] if name in result.scores)
+    scores = ", ".join(
+        f"{heading} {score_text(result.scores[name])}"
+        for name, heading in SHOWN[:2]
+        if name in result.scores
+    )
     parts = " +\n".join(short(backbone, 60) for backbone in e.backbones)
-    axes.set_title(f"{parts}\n{short(f'{e.fusion}, {e.dataset}, {result.folds.kind} folds', 60)}\n{scores}", fontsize=10)
+    axes.set_title(
+        f"{parts}\n{short(f'{e.fusion}, {e.dataset}, {result.folds.kind} folds', 60)}\n{scores}",
+        fontsize=10,
+    )
     return figure
 
 
 def confusion_numbers(result: Result) -> dict[str, Any]:
     """What the picture shows, as JSON: labels, clips, percent of each true class."""
-    return {"result": result.id, "labels": result.labels, "clips": result.counts.per_class, "percent": (100 * shares(result)).round(2).tolist()}
+    return {
+        "result": result.id,
+        "labels": result.labels,
+        "clips": result.counts.per_class,
+        "percent": (100 * shares(result)).round(2).tolist(),
+    }

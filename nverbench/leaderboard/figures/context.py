@@ -1,6 +1,7 @@
 """Ricoh's Figure 3: what the turns of each conversation are labelled, and what context gains there.
 
-Colours are Okabe and Ito's (2008), grey in the place of black, which would hide the line at one half; a ninth label begins them again, hatched.
+Colours are Okabe and Ito's (2008), grey in the place of black, which would hide the line at one
+half; a ninth label begins them again, hatched.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ BESIDE = 2.5
 
 
 def draw_atmosphere(found: Atmosphere, *, title: str = "") -> Any:
-    """The picture: stacked bars of labels by conversation, ordered by dominant emotion, above the gain in accuracy of each."""
+    """The picture: stacked bars of labels by conversation, ordered by dominant emotion, above the
+    gain in accuracy of each.
+    """
     order = sorted(found.conversations, key=lambda c: _place(c, found.labels))
     width = min(16.0, max(7.5, 4.0 + 0.18 * len(order)))
     figure = canvas(width, 6.5)
@@ -35,7 +38,9 @@ def draw_atmosphere(found: Atmosphere, *, title: str = "") -> Any:
     _gains(gains, order)
     gains.set_xlim(-0.7, len(order) - 0.3)
     if len(order) <= NAMED:
-        gains.set_xticks(range(len(order)), [short(c.name, NAME) for c in order], rotation=90, fontsize=7)
+        gains.set_xticks(
+            range(len(order)), [short(c.name, NAME) for c in order], rotation=90, fontsize=7
+        )
     else:
         gains.set_xticks([])
         gains.set_xlabel(f"{len(order)} conversations, by dominant emotion and its share")
@@ -47,44 +52,76 @@ def draw_atmosphere(found: Atmosphere, *, title: str = "") -> Any:
 
 def _caption(found: Atmosphere) -> str:
     m, n = len(found.conversations), found.dominated
-    return f"{n} of {m} conversations {'has' if n == 1 else 'have'} a dominant emotion; it gains from context in {found.gaining}"
+    return (
+        f"{n} of {m} conversations {'has' if n == 1 else 'have'} a dominant emotion; it gains from"
+        f" context in {found.gaining}"
+    )
 
 
 def _place(c: Conversation, labels: tuple[str, ...]) -> tuple[int, float, str]:
-    """Conversations of one dominant emotion side by side, the most dominated first; those that have none at the end."""
+    """Conversations of one dominant emotion side by side, the most dominated first; those that have
+    none at the end.
+    """
     if c.dominant is None:
         return len(labels), -max(c.counts.values()) / c.scored, c.name
     return labels.index(c.dominant), -c.counts[c.dominant] / c.scored, c.name
 
 
 def _stack(axes: Any, order: list[Conversation], labels: tuple[str, ...]) -> None:
-    """The dominant emotion at the foot of its bar, so that the dashed line says whether it is over half; the others in the order of labels."""
-    share = np.array([[c.counts.get(label, 0) / c.scored for label in labels] for c in order])  # (c, k)
+    """The dominant emotion at the foot of its bar, so that the dashed line says whether it is over
+    half; the others in the order of labels.
+    """
+    share = np.array(
+        [[c.counts.get(label, 0) / c.scored for label in labels] for c in order]
+    )  # (c, k)
     foot = np.array([[label == c.dominant for label in labels] for c in order])
     above = np.where(foot, 0.0, (share * foot).sum(1, keepdims=True))
     bottom = above + np.where(foot, 0.0, (share * ~foot).cumsum(1) - share)
     for k, label in enumerate(labels):
         hatch = "///" if k >= len(COLOURS) else None
         axes.bar(
-            range(len(order)), share[:, k], bottom=bottom[:, k], width=0.9, color=COLOURS[k % len(COLOURS)], hatch=hatch, label=short(label),
+            range(len(order)),
+            share[:, k],
+            bottom=bottom[:, k],
+            width=0.9,
+            color=COLOURS[k % len(COLOURS)],
+            hatch=hatch,
+            label=short(label),
             linewidth=0,
-        )  # fmt: skip
+        )
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle="--")
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     axes.set_ylabel("% of scored turns")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False, reverse=True, title="label", title_fontsize=8)
+    axes.legend(
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        fontsize=8,
+        frameon=False,
+        reverse=True,
+        title="label",
+        title_fontsize=8,
+    )
 
 
 def _emotions(axes: Any, order: list[Conversation], bar: float) -> None:
-    """The name of each dominant emotion above its conversations, and a line between two of them; a bar is so many inches wide."""
+    """The name of each dominant emotion above its conversations, and a line between two of them; a
+    bar is so many inches wide.
+    """
     found = [c.dominant for c in order]
     starts = [x for x, emotion in enumerate(found) if not x or found[x - 1] != emotion]
     for start, end in zip(starts, [*starts[1:], len(found)], strict=True):
         name = found[start]
         signs = max(3, int(15 * bar * (end - start)))
-        axes.text((start + end - 1) / 2, 1.015, "none" if name is None else short(name, signs), ha="center", va="bottom", fontsize=7,
-                  style="italic" if name is None else "normal")  # fmt: skip
+        axes.text(
+            (start + end - 1) / 2,
+            1.015,
+            "none" if name is None else short(name, signs),
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            style="italic" if name is None else "normal",
+        )
         if start:
             axes.axvline(start - 0.5, color="black", linewidth=0.8)
 
@@ -94,10 +131,25 @@ def _gains(axes: Any, order: list[Conversation]) -> None:
     points = [100 * (c.accuracy.contextual - c.accuracy.single) for c in order]
     axes.bar(range(len(order)), points, width=0.9, color="#BBBBBB", label="all turns")
     marks = [(x, c.emotions[c.dominant]) for x, c in enumerate(order) if c.dominant is not None]
-    for what, colour, sign in (("gains", "#0072B2", "^"), ("loses", "#D55E00", "v"), ("no change", "black", "_")):
-        some = [(x, 100 * (g.contextual - g.single)) for x, g in marks if what == _direction(g.contextual - g.single)]
+    for what, colour, sign in (
+        ("gains", "#0072B2", "^"),
+        ("loses", "#D55E00", "v"),
+        ("no change", "black", "_"),
+    ):
+        some = [
+            (x, 100 * (g.contextual - g.single))
+            for x, g in marks
+            if what == _direction(g.contextual - g.single)
+        ]
         if some:
-            axes.scatter(*zip(*some, strict=True), marker=sign, color=colour, s=22, zorder=3, label=f"dominant: {what} ({len(some)})")
+            axes.scatter(
+                *zip(*some, strict=True),
+                marker=sign,
+                color=colour,
+                s=22,
+                zorder=3,
+                label=f"dominant: {what} ({len(some)})",
+            )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_ylabel("accuracy, contextual minus\nsingle utterance (points)")
     axes.grid(axis="y", alpha=0.3)

@@ -1,4 +1,6 @@
-"""RENO's Figure 2: a map of each backbone's embeddings by emotion and by speaker, with the numbers that a map alone cannot give."""
+"""RENO's Figure 2: a map of each backbone's embeddings by emotion and by speaker, with the numbers
+that a map alone cannot give.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nverbench.leaderboard.figures.canvas import COLOURS, canvas, short, style
-from nverbench.leaderboard.figures.separation import Level, Structure, distances, planar, sampled, scaled, structure
+from nverbench.leaderboard.figures.separation import (
+    Level,
+    Structure,
+    distances,
+    planar,
+    sampled,
+    scaled,
+    structure,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +57,16 @@ def panels(stored: Sequence[StoredEmbeddings]) -> list[Panel]:
         for by, labels in (("emotion", one.labels), (one.unit, one.groups)):
             if labels:
                 kept = tuple(labels[row] for row in rows)
-                found.append(Panel(one.backbone, by, positions, kept, len(one.matrix), structure(pairwise, kept)))
+                found.append(
+                    Panel(
+                        one.backbone,
+                        by,
+                        positions,
+                        kept,
+                        len(one.matrix),
+                        structure(pairwise, kept),
+                    )
+                )
     return found
 
 
@@ -63,7 +82,11 @@ def draw_maps(found: Sequence[Panel]) -> Any:
     most = max(len(panel.labels) for panel in found)
     of = found[0].of
     sample = f"; a sample of {most} of {of} clips" if of > most else f"; {of} clips"
-    figure.supxlabel(f"t-SNE of up to 50 principal components of z-scored embeddings{sample}; numbers: all dimensions, cosine", fontsize=8)
+    figure.supxlabel(
+        f"t-SNE of up to 50 principal components of z-scored embeddings{sample}; numbers: all"
+        " dimensions, cosine",
+        fontsize=8,
+    )
     return figure
 
 
@@ -73,15 +96,38 @@ def _draw(axes: Any, panel: Panel) -> None:
     for name in names:
         colour, marker = style(number[name])
         rows = [i for i, label in enumerate(panel.labels) if label == name]
-        axes.scatter(*panel.positions[rows].T, s=12, c=colour, marker=marker, linewidths=0.25, edgecolors="#333333", label=short(name, 28))
+        axes.scatter(
+            *panel.positions[rows].T,
+            s=12,
+            c=colour,
+            marker=marker,
+            linewidths=0.25,
+            edgecolors="#333333",
+            label=short(name, 28),
+        )
     axes.set_xticks([])
     axes.set_yticks([])
     s = panel.structure
-    axes.set_title(f"{short(panel.backbone, 40)} by {panel.by}\nkNN purity {_shown(s.purity)}, silhouette {_shown(s.silhouette)}", fontsize=10)
+    axes.set_title(
+        f"{short(panel.backbone, 40)} by {panel.by}\nkNN purity {_shown(s.purity)}, silhouette"
+        f" {_shown(s.silhouette)}",
+        fontsize=10,
+    )
     if len(names) <= NAMED:
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False, markerscale=1.8, handletextpad=0.2)
+        axes.legend(
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            fontsize=8,
+            frameon=False,
+            markerscale=1.8,
+            handletextpad=0.2,
+        )
     else:
-        repeated = f"; {len(COLOURS)} colours, then the marker changes" if len(names) > len(COLOURS) else ""
+        repeated = (
+            f"; {len(COLOURS)} colours, then the marker changes"
+            if len(names) > len(COLOURS)
+            else ""
+        )
         axes.set_xlabel(f"{len(names)} {panel.by}s{repeated}", fontsize=8)
 
 
@@ -92,7 +138,13 @@ def _shown(level: Level) -> str:
 def map_numbers(found: Sequence[Panel]) -> list[dict[str, Any]]:
     """What the maps are worth, as JSON: one record per panel."""
     return [
-        {"backbone": p.backbone, "by": p.by, "clips": len(p.labels), "of": p.of, "largest_label": max(Counter(p.labels).values()),
-         **dataclasses.asdict(p.structure)}
+        {
+            "backbone": p.backbone,
+            "by": p.by,
+            "clips": len(p.labels),
+            "of": p.of,
+            "largest_label": max(Counter(p.labels).values()),
+            **dataclasses.asdict(p.structure),
+        }
         for p in found
-    ]  # fmt: skip
+    ]

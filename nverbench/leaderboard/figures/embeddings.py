@@ -1,4 +1,6 @@
-"""The cached embeddings behind a finished result, clip by clip, with emotion and speaker. Nothing is computed here."""
+"""The cached embeddings behind a finished result, clip by clip, with emotion and speaker. Nothing
+is computed here.
+"""
 
 from __future__ import annotations
 
@@ -40,27 +42,44 @@ class StoredEmbeddings:
     """What a group is: speaker, session, ..."""
 
 
-def load_stored(result: Result, catalog: Catalog, rules: Registry, say: Callable[[str], None]) -> list[StoredEmbeddings]:
+def load_stored(
+    result: Result, catalog: Catalog, rules: Registry, say: Callable[[str], None]
+) -> list[StoredEmbeddings]:
     """The embeddings of every backbone of a result, from this machine's cache.
 
     Raises:
-        ArtifactError: the corpus, the weights or embeddings are not here, or are others than the result's.
+        ArtifactError: the corpus, the weights or embeddings are not here, or are others than the
+            result's.
         UsageError: a backbone's embeddings are no fixed vectors of the cache.
     """
     dataset = catalog.dataset(split(result.entry.dataset)[0])
     corpus = corpora.load_local(dataset, result.entry.dataset)
     if corpus.digest != result.provenance.dataset_digest:
-        raise ArtifactError(f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result {result.id} was made on "
-                            f"{result.provenance.dataset_digest[:12]}; nverbench data check {dataset.name} says how it differs")  # fmt: skip
+        raise ArtifactError(
+            f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result"
+            f" {result.id} was made on {result.provenance.dataset_digest[:12]}; nverbench data"
+            f" check {dataset.name} says how it differs"
+        )
     clips = [clip for clip in corpus.clips if clip.id not in result.counts.left_out]
     labels = tuple(result.display.get(str(clip.label), str(clip.label)) for clip in clips)
     names = dict.fromkeys(result.entry.backbones)  # the same backbone twice is drawn once
     groups = _pseudonyms(corpus, clips)
-    return [StoredEmbeddings(name, _matrix(name, result, corpus, clips, catalog, rules, say), labels, groups, dataset.group) for name in names]
+    return [
+        StoredEmbeddings(
+            name,
+            _matrix(name, result, corpus, clips, catalog, rules, say),
+            labels,
+            groups,
+            dataset.group,
+        )
+        for name in names
+    ]
 
 
 def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
-    """The group of each clip, numbered in the order of the clips' keys, as ``publishing.names`` does: a figure is for others."""
+    """The group of each clip, numbered in the order of the clips' keys, as ``publishing.names``
+    does: a figure is for others.
+    """
     units = [clip.unit for clip in clips]
     if not all(units) or len(set(units)) < 2:
         return ()
@@ -70,11 +89,19 @@ def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
 
 
 def _matrix(
-    name: str, result: Result, corpus: Corpus, clips: Sequence[Clip], catalog: Catalog, rules: Registry, say: Callable[[str], None]
+    name: str,
+    result: Result,
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    catalog: Catalog,
+    rules: Registry,
+    say: Callable[[str], None],
 ) -> NDArray[np.float32]:
     planned = lookup.plan_backbone(catalog, rules, name)
     expected = result.provenance.weights_digests.get(name)
     if expected not in (None, planned.weights.digest):
-        raise ArtifactError(f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result {result.id} was made with "
-                            f"{expected[:12]}; add those with nverbench weights add")  # fmt: skip
+        raise ArtifactError(
+            f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result"
+            f" {result.id} was made with {expected[:12]}; add those with nverbench weights add"
+        )
     return lookup.cached_matrix(planned, corpus, clips, say)

@@ -1,4 +1,6 @@
-"""Do embeddings lie together by emotion, or by speaker: neighbours, silhouettes, what chance gives, and a map of them in two dimensions."""
+"""Do embeddings lie together by emotion, or by speaker: neighbours, silhouettes, what chance gives,
+and a map of them in two dimensions.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Structure:
     purity: Level
     """Mean share of a clip's 10 nearest other clips (cosine) that have its label."""
     silhouette: Level
-    """Mean silhouette (cosine; Rousseeuw 1987): near 0 where labels overlap, negative where clips lie nearer to another label's."""
+    """Mean silhouette (cosine; Rousseeuw 1987): near 0 where labels overlap, negative where clips
+    lie nearer to another label's.
+    """
     labels: int
 
 
@@ -53,11 +57,17 @@ def scaled(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def sampled(clips: int, *, seed: int = SEED) -> NDArray[np.int64]:
     """The rows that are looked at: all, or a sorted seeded sample."""
-    return np.arange(clips) if clips <= MOST else np.sort(np.random.default_rng(seed).choice(clips, MOST, replace=False))
+    return (
+        np.arange(clips)
+        if clips <= MOST
+        else np.sort(np.random.default_rng(seed).choice(clips, MOST, replace=False))
+    )
 
 
 def distances(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine distances of all pairs (n, n), 0 on the diagonal; a vector of zeros is at distance 1 from everything."""
+    """Cosine distances of all pairs (n, n), 0 on the diagonal; a vector of zeros is at distance 1
+    from everything.
+    """
     lengths = np.linalg.norm(z, axis=1, keepdims=True)
     unit = np.divide(z, lengths, out=np.zeros_like(z), where=lengths > 0)
     found: NDArray[np.float64] = np.clip(1 - unit @ unit.T, 0, 2)
@@ -65,8 +75,16 @@ def distances(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def structure(pairwise: NDArray[np.float64], labels: Sequence[str], *, seed: int = SEED, permutations: int = PERMUTATIONS) -> Structure:
-    """Purity and silhouette of labels over distances (n, n), each beside chance: the labels permuted, which keeps their counts."""
+def structure(
+    pairwise: NDArray[np.float64],
+    labels: Sequence[str],
+    *,
+    seed: int = SEED,
+    permutations: int = PERMUTATIONS,
+) -> Structure:
+    """Purity and silhouette of labels over distances (n, n), each beside chance: the labels
+    permuted, which keeps their counts.
+    """
     names = sorted(set(labels))
     codes = np.array([names.index(label) for label in labels], dtype=np.int64)  # (n,)
     near = neighbours(pairwise)
@@ -75,9 +93,13 @@ def structure(pairwise: NDArray[np.float64], labels: Sequence[str], *, seed: int
 
     def level(measure: Callable[[NDArray[np.int64]], float]) -> Level:
         by_chance = [measure(dealt) for dealt in shuffled]
-        return Level(measure(codes), float(np.mean(by_chance)), float(np.quantile(by_chance, 0.975)))
+        return Level(
+            measure(codes), float(np.mean(by_chance)), float(np.quantile(by_chance, 0.975))
+        )
 
-    return Structure(level(lambda c: purity(near, c)), level(lambda c: silhouette(pairwise, c)), len(names))
+    return Structure(
+        level(lambda c: purity(near, c)), level(lambda c: silhouette(pairwise, c)), len(names)
+    )
 
 
 def neighbours(pairwise: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -93,7 +115,9 @@ def purity(near: NDArray[np.int64], codes: NDArray[np.int64]) -> float:
 
 
 def silhouette(pairwise: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
-    """Mean of (b - a) / max(a, b): a the mean distance to a clip's own label, b to the nearest other one; 0 for a label's only clip."""
+    """Mean of (b - a) / max(a, b): a the mean distance to a clip's own label, b to the nearest
+    other one; 0 for a label's only clip.
+    """
     n, k = len(codes), int(codes.max()) + 1
     belongs = np.eye(k)[codes]  # (n, k)
     counts = belongs.sum(0)  # (k,)
@@ -112,12 +136,16 @@ def silhouette(pairwise: NDArray[np.float64], codes: NDArray[np.int64]) -> float
 
 
 def planar(z: NDArray[np.float64], *, seed: int = SEED) -> NDArray[np.float64]:
-    """t-SNE of the first 50 principal components: (n, 2). Positions and sizes of clusters mean little; the numbers are in the full space."""
+    """t-SNE of the first 50 principal components: (n, 2). Positions and sizes of clusters mean
+    little; the numbers are in the full space.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     components = min(COMPONENTS, *z.shape)
     reduced = PCA(components, svd_solver="full", random_state=seed).fit_transform(z)
     perplexity = min(PERPLEXITY, (len(z) - 1) / 3)
-    found: NDArray[np.float64] = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced)
+    found: NDArray[np.float64] = TSNE(
+        2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1
+    ).fit_transform(reduced)
     return found

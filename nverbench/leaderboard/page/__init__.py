@@ -1,4 +1,6 @@
-"""Rows of the leaderboard -> a static page that opens from disk: one strict record (``content``), templates (``build``), pictures (``embedding``)."""
+"""Rows of the leaderboard -> a static page that opens from disk: one strict record (``content``),
+templates (``build``), pictures (``embedding``).
+"""
 
 from nverbench.leaderboard.page.build import Built, build
 from nverbench.leaderboard.page.content import content

@@ -1,6 +1,8 @@
-"""The record of all rows, templates, one stylesheet and plain JavaScript -> a folder that opens from disk and asks no network for anything.
+"""The record of all rows, templates, one stylesheet and plain JavaScript -> a folder that opens
+from disk and asks no network for anything.
 
-Foreign text reaches a page in two ways only: through Jinja2 with escaping on, or as JSON in which nothing can end its script element.
+Foreign text reaches a page in two ways only: through Jinja2 with escaping on, or as JSON in which
+nothing can end its script element.
 """
 
 from __future__ import annotations
@@ -33,7 +35,13 @@ MARK = ".nverbench-page"
 """Lies in every folder that was built, so that no other folder is ever written into."""
 ASSETS = ("*.css", "*.js")
 PAGES = ("index", "datasets", "claims", "about")
-HARMLESS = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+HARMLESS = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
 
 
 @dataclass
@@ -48,37 +56,67 @@ class Built:
 
 
 def build(
-    rows: Sequence[Row], folder: Path,
-    *, claims: Sequence[Mapping[str, Any]] = (), knowledge: PartInfo | None = None, points: Mapping[str, Any] | None = None,
-) -> Built:  # fmt: skip
+    rows: Sequence[Row],
+    folder: Path,
+    *,
+    claims: Sequence[Mapping[str, Any]] = (),
+    knowledge: PartInfo | None = None,
+    points: Mapping[str, Any] | None = None,
+) -> Built:
     """Write the page of these rows into a folder, and take away the results of an earlier one.
 
     Args:
-        rows: as ``leaderboard.rows`` ranks them; a row whose id could not be a file's name is left out and named.
+        rows: as ``leaderboard.rows`` ranks them; a row whose id could not be a file's name is left
+            out and named.
         folder: new, empty, or of an earlier page.
         claims: see ``content``.
-        knowledge: of the catalogue (``knowledge.known``); none: the page says that parts are not installed.
+        knowledge: of the catalogue (``knowledge.known``); none: the page says that parts are not
+            installed.
         points: embedding digest -> its picture (``embedding.from_store``).
 
     Raises:
         UsageError: the folder holds something else.
     """
     _prepare(folder)
-    knows, drawn = knowledge or PartInfo(), {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
+    knows, drawn = (
+        knowledge or PartInfo(),
+        {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)},
+    )
     kept = [row for row in rows if not _problem(row)]
-    built = Built(folder, problems=[f"result {row.result.id!r} is left out: {why}" for row in rows if (why := _problem(row))])
+    built = Built(
+        folder,
+        problems=[
+            f"result {row.result.id!r} is left out: {why}" for row in rows if (why := _problem(row))
+        ],
+    )
     record, templates = content(kept, claims=claims), environment()
     for path in sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern)):
         built.size += _write(folder / path.name, path.read_text(encoding="utf-8"))
-    common = {"record": record, "data": embedded({k: v for k, v in record.items() if k != "claims"}), "sheets": _sheets(kept, knows), "root": ""}
+    common = {
+        "record": record,
+        "data": embedded({k: v for k, v in record.items() if k != "claims"}),
+        "sheets": _sheets(kept, knows),
+        "root": "",
+    }
     for name in PAGES:
-        built.size += _write(folder / f"{name}.html", templates.get_template(f"{name}.html").render(page=name, **common))
+        built.size += _write(
+            folder / f"{name}.html",
+            templates.get_template(f"{name}.html").render(page=name, **common),
+        )
     for digest, picture in sorted(drawn.items()):
-        built.size += _write(folder / "embeddings" / f"{digest}.js", f'nver.points["{digest}"] = {embedded(picture)};\n')
+        built.size += _write(
+            folder / "embeddings" / f"{digest}.js",
+            f'nver.points["{digest}"] = {embedded(picture)};\n',
+        )
     template, pages = templates.get_template("result.html"), {row.result.id for row in kept}
     for row in kept:
         r = public(row.filed.whole)
-        text = template.render(page="result", root="../", data=embedded(charts(r)), **words(row, r, knows, drawn, pages))
+        text = template.render(
+            page="result",
+            root="../",
+            data=embedded(charts(r)),
+            **words(row, r, knows, drawn, pages),
+        )
         built.size += _write(folder / "results" / f"{row.result.id}.html", text)
     built.results = len(kept)
     _sweep(folder / "results", pages)
@@ -89,13 +127,21 @@ def environment() -> Environment:
     """Templates that escape every value and refuse a name they were not given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters |= {"anchor": anchor, "signed": signed}
     return made
 
 
 def embedded(thing: Any) -> Any:
-    """JSON that may stand in a script element: nothing in it ends the element, begins a comment or breaks a line; marked as safe for Jinja2."""
+    """JSON that may stand in a script element: nothing in it ends the element, begins a comment or
+    breaks a line; marked as safe for Jinja2.
+    """
     from markupsafe import Markup
 
     text = json.dumps(thing, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -103,7 +149,9 @@ def embedded(thing: Any) -> Any:
 
 
 def anchor(name: str) -> str:
-    """Where a dataset stands on the page of datasets: a digest, because its name is foreign text."""
+    """Where a dataset stands on the page of datasets: a digest, because its name is foreign
+    text.
+    """
     return f"d-{sha256(split(name)[0].encode()).hexdigest()[:12]}"
 
 
@@ -114,26 +162,44 @@ def signed(fraction: float) -> str:
 
 def _problem(row: Row) -> str:
     """Why a row cannot have a page; empty where it can."""
-    return "" if ID.fullmatch(row.result.id) else "its id is not a hexadecimal digest, so it could not be a file's name"
+    return (
+        ""
+        if ID.fullmatch(row.result.id)
+        else "its id is not a hexadecimal digest, so it could not be a file's name"
+    )
 
 
 def _sheets(rows: Iterable[Row], knows: PartInfo) -> list[dict[str, Any]]:
-    """The datasets among the rows, each with its label card where the catalogue has one, and the licences that results recorded."""
+    """The datasets among the rows, each with its label card where the catalogue has one, and the
+    licences that results recorded.
+    """
     licences: dict[str, dict[str, str]] = {}
     for row in rows:
         r = public(row.result)
         name = split(r.entry.dataset)[0]
-        licences.setdefault(name, {}).update({n: text for n, text in r.provenance.licences.items() if split(n)[0] == name})
-    return [{"name": n, "anchor": anchor(n), "sheet": knows.sheets.get(n, {}), "licences": licences[n]} for n in sorted(licences)]
+        licences.setdefault(name, {}).update(
+            {n: text for n, text in r.provenance.licences.items() if split(n)[0] == name}
+        )
+    return [
+        {"name": n, "anchor": anchor(n), "sheet": knows.sheets.get(n, {}), "licences": licences[n]}
+        for n in sorted(licences)
+    ]
 
 
 def _prepare(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; give --page a folder of its own")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise UsageError(f"{folder} holds other files and no page of nverbench; give --page a new or empty folder")
+        raise UsageError(
+            f"{folder} holds other files and no page of nverbench; give --page a new or empty"
+            " folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).write_text("made by nverbench leaderboard build; it may be deleted, and is written over by the next build\n", encoding="utf-8")
+    (folder / MARK).write_text(
+        "made by nverbench leaderboard build; it may be deleted, and is written over by the next"
+        " build\n",
+        encoding="utf-8",
+    )
     shutil.rmtree(folder / "embeddings", ignore_errors=True)
     (folder / "results").mkdir(exist_ok=True)
 
@@ -146,6 +212,8 @@ def _sweep(folder: Path, keep: set[str]) -> None:
 
 
 def _write(path: Path, text: str) -> int:
-    written = text.encode("utf-8", errors="replace")  # a lone surrogate in a foreign text must not end the build
+    written = text.encode(
+        "utf-8", errors="replace"
+    )  # a lone surrogate in a foreign text must not end the build
     write_atomically(path, written)
     return len(written)

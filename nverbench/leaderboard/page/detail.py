@@ -16,18 +16,31 @@ from nverbench.results.published import TERMS
 from nverbench.results.record import FoldScore, Result
 from nverbench.results.scoring import score_text
 
-HEADINGS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "uar": "UAR", "weighted_f1": "weighted F1"}
+HEADINGS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "uar": "UAR",
+    "weighted_f1": "weighted F1",
+}
 LEVELS = {
     "own": "made on the machine that built this page",
-    "self-consistent": "submitted: every number follows from its predictions, which nobody has made again yet, so it is not ranked",
-    "rerun": "submitted by the maintainers of this leaderboard: heads retrained from pinned embeddings by the maintainers, and by no other party yet",
+    "self-consistent": (
+        "submitted: every number follows from its predictions, which nobody has made again yet, so"
+        " it is not ranked"
+    ),
+    "rerun": (
+        "submitted by the maintainers of this leaderboard: heads retrained from pinned embeddings"
+        " by the maintainers, and by no other party yet"
+    ),
     "reproduced": "submitted, and made again by another party",
 }
 DECIMALS = 4
 """Of a point of a chart."""
 
 
-def words(row: Row, r: Result, knowledge: PartInfo, pictures: Collection[str], pages: Collection[str]) -> dict[str, Any]:
+def words(
+    row: Row, r: Result, knowledge: PartInfo, pictures: Collection[str], pages: Collection[str]
+) -> dict[str, Any]:
     """What the page says: every value is text or a number, for a template that escapes them.
 
     Args:
@@ -53,7 +66,11 @@ def words(row: Row, r: Result, knowledge: PartInfo, pictures: Collection[str], p
         "scores": [_score(name, r) for name in NAMES if name in r.scores],
         "published": _published(row, r),
         "gap": row.gap.values.get("macro_f1") if row.gap else None,
-        "gap_with": next((i for i in (row.gap.random, row.gap.disjoint) if i != r.id and i in pages), None) if row.gap else None,
+        "gap_with": (
+            next((i for i in (row.gap.random, row.gap.disjoint) if i != r.id and i in pages), None)
+            if row.gap
+            else None
+        ),
         "chance": [(HOW[how], values) for how, values in chance(r.counts.per_class).items()],
         "frozen": total(p.parameters_frozen.get(name) for name in p.embedding_digests),
         "seconds": total(r.timings.embed_per_clip.get(name) for name in p.embedding_digests),
@@ -61,12 +78,16 @@ def words(row: Row, r: Result, knowledge: PartInfo, pictures: Collection[str], p
         "cited": knowledge.cited(e),
         "sheet": knowledge.sheets.get(split(e.dataset)[0], {}),
         "provenance": _provenance(r),
-        "pictures": [digest for digest in dict.fromkeys(p.embedding_digests.values()) if digest in pictures],
+        "pictures": [
+            digest for digest in dict.fromkeys(p.embedding_digests.values()) if digest in pictures
+        ],
     }
 
 
 def charts(r: Result) -> dict[str, Any]:
-    """The numbers behind the charts of a published result: folds, confusion counts, learning curves, and which picture belongs to which backbone."""
+    """The numbers behind the charts of a published result: folds, confusion counts, learning
+    curves, and which picture belongs to which backbone.
+    """
     return {
         "labels": [r.display.get(label, label) for label in r.labels],
         "confusion": r.confusion,
@@ -80,14 +101,34 @@ def charts(r: Result) -> dict[str, Any]:
 
 
 def _fold(f: FoldScore) -> list[Any]:
-    return [f.fold, f.replicate, *(round(getattr(f, name), DECIMALS) for name in NAMES), f.best_epoch, f.epochs, f.test]
+    return [
+        f.fold,
+        f.replicate,
+        *(round(getattr(f, name), DECIMALS) for name in NAMES),
+        f.best_epoch,
+        f.epochs,
+        f.test,
+    ]
 
 
 def _curves(folds: list[FoldScore]) -> dict[str, Any]:
-    """Every recorded number per epoch: name -> one list per fold and replicate, in the order of the folds; None where an epoch lacks it."""
+    """Every recorded number per epoch: name -> one list per fold and replicate, in the order of the
+    folds; None where an epoch lacks it.
+    """
     names = list(dict.fromkeys(name for fold in folds for epoch in fold.curves for name in epoch))
-    shown = [n for n in names if n != "train_loss" or any(e.get(n) != e.get("train_cross_entropy") for f in folds for e in f.curves)]
-    return {name: [[None if name not in epoch else round(epoch[name], DECIMALS) for epoch in fold.curves] for fold in folds] for name in shown}
+    shown = [
+        n
+        for n in names
+        if n != "train_loss"
+        or any(e.get(n) != e.get("train_cross_entropy") for f in folds for e in f.curves)
+    ]
+    return {
+        name: [
+            [None if name not in epoch else round(epoch[name], DECIMALS) for epoch in fold.curves]
+            for fold in folds
+        ]
+        for name in shown
+    }
 
 
 def _score(name: str, r: Result) -> dict[str, Any]:
@@ -96,7 +137,9 @@ def _score(name: str, r: Result) -> dict[str, Any]:
         "heading": HEADINGS[name],
         "text": score_text(s),
         "score": s,
-        "bootstrap": f"[{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else "none",
+        "bootstrap": (
+            f"[{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else "none"
+        ),
         "folds": f"{100 * s.fold_mean:.1f} ± {100 * s.fold_sd:.1f}",
         "seeds": "one replicate" if s.seed_sd is None else f"± {100 * s.seed_sd:.1f}",
     }
@@ -107,7 +150,11 @@ def _published(row: Row, r: Result) -> dict[str, Any] | None:
     if row.published is None:
         return None
     values = [
-        {"heading": HEADINGS[name], "theirs": f"{100 * value:.1f}", "difference": r.scores[name].value - value}
+        {
+            "heading": HEADINGS[name],
+            "theirs": f"{100 * value:.1f}",
+            "difference": r.scores[name].value - value,
+        }
         for name, value in row.published.scores.items()
     ]
     return {"source": str(row.published), "terms": TERMS, "values": values, "headline": values[-1]}
@@ -121,14 +168,30 @@ def _provenance(r: Result) -> list[tuple[str, str]]:
         ("result", f"{r.id}, digest {r.result_digest}"),
         ("made", r.created),
         ("registered in", f"{r.entry.grid}: {r.entry.paper}" if r.entry.grid else "not registered"),
-        ("protocol", f"{r.protocol}, selection {r.selection}, {r.seeds} replicate{'s' if r.seeds != 1 else ''}"),
+        (
+            "protocol",
+            (
+                f"{r.protocol}, selection {r.selection}, {r.seeds}"
+                f" replicate{'s' if r.seeds != 1 else ''}"
+            ),
+        ),
         ("folds", f"{f.number} {f.kind}, digest {f.digest}"),
         ("dataset", f"{r.entry.dataset}, digest {p.dataset_digest}"),
         *((f"embedding of {name}", digest) for name, digest in p.embedding_digests.items()),
         *((f"weights of {name}", digest) for name, digest in p.weights_digests.items()),
         ("plugins", ", ".join(f"{k} {v}" for k, v in p.plugins.items())),
         ("libraries", ", ".join(f"{k} {v}" for k, v in p.libraries.items())),
-        ("machine", ", ".join(f"{k} {v}" for k, v in r.machine.items()) + f", {p.threads} thread{'s' if p.threads != 1 else ''}"),
-        ("time", f"fit {r.timings.fit:.1f} s, embed {sum(r.timings.embed.values()):.1f} s, peak memory {r.timings.peak_memory / 1e6:,.0f} MB"),
+        (
+            "machine",
+            ", ".join(f"{k} {v}" for k, v in r.machine.items())
+            + f", {p.threads} thread{'s' if p.threads != 1 else ''}",
+        ),
+        (
+            "time",
+            (
+                f"fit {r.timings.fit:.1f} s, embed {sum(r.timings.embed.values()):.1f} s, peak"
+                f" memory {r.timings.peak_memory / 1e6:,.0f} MB"
+            ),
+        ),
         ("licences", licences),
     ]

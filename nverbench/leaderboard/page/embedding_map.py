@@ -1,7 +1,9 @@
-"""RENO's Figure 2: the embeddings of a corpus in two dimensions, by class and by speaker, from what the local store already holds.
+"""RENO's Figure 2: the embeddings of a corpus in two dimensions, by class and by speaker, from what
+the local store already holds.
 
-Nothing is computed by a backbone here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and Hinton 2008), both seeded; a picture is kept
-in the store under the digest of the embedding it shows.
+Nothing is computed by a backbone here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and
+Hinton 2008), both seeded; a picture is kept in the store under the digest of the embedding it
+shows.
 """
 
 from __future__ import annotations
@@ -44,11 +46,15 @@ class EmbeddingSources:
     store: EmbeddingCache
 
 
-def from_store(results: Iterable[Result], shelves: EmbeddingSources, say: Callable[[str], None]) -> dict[str, Any]:
-    """Embedding digest -> picture, for every embedding of the results that lies in the store whole; what is not there is said, and left out.
+def from_store(
+    results: Iterable[Result], shelves: EmbeddingSources, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Embedding digest -> picture, for every embedding of the results that lies in the store whole;
+    what is not there is said, and left out.
 
-    A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and ``people``), ``unit``, ``clips`` and ``shown``. Only of
-    datasets whose results may be published with labels (``share: open``); people are numbered, as in every published result.
+    A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and
+    ``people``), ``unit``, ``clips`` and ``shown``. Only of datasets whose results may be published
+    with labels (``share: open``); people are numbered, as in every published result.
     """
     found: dict[str, Any] = {}
     told: dict[str, str] = {}
@@ -66,7 +72,9 @@ def from_store(results: Iterable[Result], shelves: EmbeddingSources, say: Callab
 
 
 def points(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Two coordinates (n, 2) for the rows of (n, d): z-scored, PCA to at most 50 dimensions, t-SNE; the same every time on one machine."""
+    """Two coordinates (n, 2) for the rows of (n, d): z-scored, PCA to at most 50 dimensions, t-SNE;
+    the same every time on one machine.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -75,7 +83,9 @@ def points(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     scaled = (wide - wide.mean(0)) / np.where(sd < 1e-8, 1.0, sd)
     reduced = PCA(min(COMPONENTS, *scaled.shape), random_state=SEED).fit_transform(scaled)
     perplexity = min(PERPLEXITY, (len(matrix) - 1) / 3)
-    made: NDArray[np.float32] = TSNE(perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=SEED, n_jobs=1).fit_transform(reduced)
+    made: NDArray[np.float32] = TSNE(
+        perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=SEED, n_jobs=1
+    ).fit_transform(reduced)
     return made
 
 
@@ -87,7 +97,16 @@ def _picture(result: Result, name: str, digest: str, shelves: EmbeddingSources) 
     chosen = np.arange(len(matrix))
     if len(matrix) > MOST:
         chosen = np.sort(np.random.default_rng(SEED).choice(len(matrix), MOST, replace=False))
-    key = cache_key({"picture": REVISION, "embedding": digest, "seed": SEED, "perplexity": PERPLEXITY, "components": COMPONENTS, "most": MOST})
+    key = cache_key(
+        {
+            "picture": REVISION,
+            "embedding": digest,
+            "seed": SEED,
+            "perplexity": PERPLEXITY,
+            "components": COMPONENTS,
+            "most": MOST,
+        }
+    )
     kept = shelves.store.get(key)
     if kept is None:
         xy = points(matrix[chosen])
@@ -97,7 +116,9 @@ def _picture(result: Result, name: str, digest: str, shelves: EmbeddingSources) 
     return _described(result, corpus, chosen, xy)
 
 
-def _described(result: Result, corpus: Corpus, chosen: NDArray[np.int64], xy: NDArray[np.float32]) -> dict[str, Any]:
+def _described(
+    result: Result, corpus: Corpus, chosen: NDArray[np.int64], xy: NDArray[np.float32]
+) -> dict[str, Any]:
     """A picture with its classes and its people; people by their published names."""
     clips = [corpus.clips[i] for i in chosen]
     hidden = result.names.groups if result.names else {}
@@ -118,11 +139,16 @@ def _corpus(result: Result, shelves: EmbeddingSources) -> Corpus:
     reference = result.entry.dataset
     corpus = corpora.load_local(shelves.catalog.dataset(split(reference)[0]), reference)
     if corpus.digest != result.provenance.dataset_digest:
-        raise ResultError(f"the local copy is another one (digest {corpus.digest[:12]}, the result says {result.provenance.dataset_digest[:12]})")
+        raise ResultError(
+            f"the local copy is another one (digest {corpus.digest[:12]}, the result says"
+            f" {result.provenance.dataset_digest[:12]})"
+        )
     return corpus
 
 
-def _matrix(result: Result, name: str, corpus: Corpus, shelves: EmbeddingSources) -> NDArray[np.float32]:
+def _matrix(
+    result: Result, name: str, corpus: Corpus, shelves: EmbeddingSources
+) -> NDArray[np.float32]:
     """What the fusion was trained on, (n, d), from the store."""
     part = shelves.catalog.backbone(split(name)[0])
     reference = resolve(part, name.partition("#")[0])
@@ -132,15 +158,24 @@ def _matrix(result: Result, name: str, corpus: Corpus, shelves: EmbeddingSources
         raise ResultError("its weights are not on this machine")
     if weights.digest != result.provenance.weights_digests.get(name):
         raise ResultError("the weights on this machine are others")
-    planned, dtype = PlannedBackbone(part, reference, weights), str(result.provenance.identity.get("dtype", "float32"))
+    planned, dtype = (
+        PlannedBackbone(part, reference, weights),
+        str(result.provenance.identity.get("dtype", "float32")),
+    )
     rows = []
     for clip in corpus.clips:
-        stored = shelves.store.get(embedding_key(planned, clip, corpus.sha256[clip.id], dtype, part.pool))
+        stored = shelves.store.get(
+            embedding_key(planned, clip, corpus.sha256[clip.id], dtype, part.pool)
+        )
         if stored is None:
             raise ResultError("its embeddings are not in the local store")
         rows.append(stored[0])
     entries = np.stack(rows)  # (n, d) or (n, L, d)
-    found = Embeddings(tuple(c.id for c in corpus.clips), entries[:, -1] if part.layers else entries, entries if part.layers else None)
+    found = Embeddings(
+        tuple(c.id for c in corpus.clips),
+        entries[:, -1] if part.layers else entries,
+        entries if part.layers else None,
+    )
     if found.read_out_digest(reference) != result.provenance.embedding_digests[name]:
         raise ResultError("the embeddings in the local store are others than the result's")
     return found.read_out(reference)

@@ -1,4 +1,5 @@
-"""What the catalogue and the registry of this machine know of the parts that results name: citations, label cards, licences.
+"""What the catalogue and the registry of this machine know of the parts that results name:
+citations, label cards, licences.
 
 A result may name parts that are not installed here (somebody submitted it): then the page says so.
 """
@@ -20,18 +21,31 @@ class PartInfo:
     """By name, without options."""
 
     citations: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """(backbone, dataset, fusion or loss; name) -> BibTeX or a sentence; empty where the part names no source."""
+    """(backbone, dataset, fusion or loss; name) -> BibTeX or a sentence; empty where the part names
+    no source.
+    """
     sheets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Dataset -> headings and texts of its label card."""
 
     def cited(self, entry: Combination) -> list[tuple[str, str, str]]:
         """Kind, name and citation of every part of a combination, each once."""
-        named = [*(("backbone", b) for b in entry.backbones), ("fusion", entry.fusion), ("loss", entry.loss), ("dataset", entry.dataset)]
-        return [(kind, name, self._citation(kind, name)) for kind, name in dict.fromkeys((kind, split(text)[0]) for kind, text in named)]
+        named = [
+            *(("backbone", b) for b in entry.backbones),
+            ("fusion", entry.fusion),
+            ("loss", entry.loss),
+            ("dataset", entry.dataset),
+        ]
+        return [
+            (kind, name, self._citation(kind, name))
+            for kind, name in dict.fromkeys((kind, split(text)[0]) for kind, text in named)
+        ]
 
     def _citation(self, kind: str, name: str) -> str:
         if (kind, name) not in self.citations:
-            return f"the plugin that brings {name} is not installed on the machine that built this page"
+            return (
+                f"the plugin that brings {name} is not installed on the machine that built this"
+                " page"
+            )
         return self.citations[kind, name].strip() or "its plugin names no publication"
 
 
@@ -40,11 +54,16 @@ def installed_info(catalog: Catalog, registry: Registry) -> PartInfo:
     citations = {
         (kind, name): part.citation
         for kind, parts in (
-            ("backbone", catalog.backbones.parts), ("dataset", catalog.datasets.parts), ("fusion", catalog.fusions.parts),
+            ("backbone", catalog.backbones.parts),
+            ("dataset", catalog.datasets.parts),
+            ("fusion", catalog.fusions.parts),
             ("loss", catalog.losses.parts),
         )
         for name, part in parts.items()
-    }  # fmt: skip
+    }
     pins = registry.datasets
-    sheets = {name: datasheet(part, pins[name].as_source() if name in pins else None) for name, part in catalog.datasets.parts.items()}
+    sheets = {
+        name: datasheet(part, pins[name].as_source() if name in pins else None)
+        for name, part in catalog.datasets.parts.items()
+    }
     return PartInfo(citations, sheets)

@@ -1,6 +1,8 @@
-"""Results of third parties: a folder per result, checked by computing every number again, and by others who rerun it.
+"""Results of third parties: a folder per result, checked by computing every number again, and by
+others who rerun it.
 
-What a folder says can be invented from end to end; recomputing shows that it contradicts itself, never that it is true.
+What a folder says can be invented from end to end; recomputing shows that it contradicts itself,
+never that it is true.
 """
 
 from nverbench.leaderboard.submissions.bundle import ELSEWHERE, ENTRIES, find, make

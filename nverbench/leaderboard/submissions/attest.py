@@ -1,7 +1,9 @@
-"""Attestations: what another party says came out when it reran a submitted result. Data with a strict schema, never proof.
+"""Attestations: what another party says came out when it reran a submitted result. Data with a
+strict schema, never proof.
 
-Anybody can write such a file. It counts because maintainers merge the pull request that brings it, knowing who brought it. What maintainers submit
-themselves they may attest too: it is then worth a rerun by its own authors, which is said, and never a reproduction by another party.
+Anybody can write such a file. It counts because maintainers merge the pull request that brings it,
+knowing who brought it. What maintainers submit themselves they may attest too: it is then worth a
+rerun by its own authors, which is said, and never a reproduction by another party.
 """
 
 from __future__ import annotations
@@ -17,7 +19,17 @@ from pydantic import Field
 from nverbench._io.paths import write_atomically
 from nverbench.errors import ResultError
 from nverbench.leaderboard.submissions.read import ATTESTATIONS, Bundle, attestation_files, parsed
-from nverbench.leaderboard.submissions.records import SCHEMA, Digest, Environment, SubmissionModel, Text, Who, quoted, same_name, slug
+from nverbench.leaderboard.submissions.records import (
+    SCHEMA,
+    Digest,
+    Environment,
+    SubmissionModel,
+    Text,
+    Who,
+    quoted,
+    same_name,
+    slug,
+)
 from nverbench.metrics import jackknife
 from nverbench.metrics.scores import NAMES
 from nverbench.results.record import Result
@@ -26,8 +38,9 @@ EMBEDDINGS_WITHIN = 1e-5
 FLOOR = 1e-3
 """A tenth of a point: what a difference may always be, whatever the spread."""
 MAINTAINERS = "nverbench"
-"""The name under which those who merge pull requests rerun what arrives. They merge nobody else's file with this name: trust comes from that review,
-not from the file."""
+"""The name under which those who merge pull requests rerun what arrives. They merge nobody else's
+file with this name: trust comes from that review, not from the file.
+"""
 FEWEST_SEEDS = 3
 """Below this many replicates a spread over seeds says nothing, and only ``FLOOR`` is allowed."""
 
@@ -44,37 +57,55 @@ class Attestation(SubmissionModel):
     by: Who
     when: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     source: From
-    """embeddings: heads were trained again on embeddings of the same digests; audio: all was computed anew."""
+    """embeddings: heads were trained again on embeddings of the same digests; audio: all was
+    computed anew.
+    """
     environment: Environment
     result_digest: Digest
     """Of the submission."""
     reproduced_digest: Digest
     embeddings_identical: bool
     embeddings_differ_by: Annotated[float, Field(ge=0)] | None
-    """Largest difference of a number; None where the submitter's embeddings are not on the machine that reran it."""
+    """Largest difference of a number; None where the submitter's embeddings are not on the machine
+    that reran it.
+    """
     differences: Annotated[dict[Text, Fraction], Field(max_length=10)]
     """Metric -> reproduced minus submitted."""
     verdict: Outcome
 
 
-def outcome(submitted: Result, reproduced_digest: str, differences: Mapping[str, float], embeddings_differ_by: float | None) -> Outcome:
-    """Equal digests are identical. Else reproduced, where embeddings are within 1e-5 (as far as they could be compared) and no headline metric
-    differs by more than :func:`allowed`."""
+def outcome(
+    submitted: Result,
+    reproduced_digest: str,
+    differences: Mapping[str, float],
+    embeddings_differ_by: float | None,
+) -> Outcome:
+    """Equal digests are identical. Else reproduced, where embeddings are within 1e-5 (as far as
+    they could be compared) and no headline metric differs by more than :func:`allowed`.
+    """
     if reproduced_digest == submitted.result_digest:
         return "identical"
     if embeddings_differ_by is not None and embeddings_differ_by > EMBEDDINGS_WITHIN:
         return "differs"
-    inside = set(differences) == set(NAMES) and all(abs(differences[name]) <= allowed(submitted, name) for name in NAMES)
+    inside = set(differences) == set(NAMES) and all(
+        abs(differences[name]) <= allowed(submitted, name) for name in NAMES
+    )
     return "reproduced" if inside else "differs"
 
 
 def allowed(submitted: Result, name: str) -> float:
-    """What a metric may differ by: two means of r replicates differ by at most t(r - 1) sd sqrt(2 / r) in 95% of reruns with other seeds.
+    """What a metric may differ by: two means of r replicates differ by at most t(r - 1) sd sqrt(2 /
+    r) in 95% of reruns with other seeds.
 
-    ``sd`` is the submission's standard deviation over its r replicates. At least ``FLOOR``; with fewer than three replicates exactly that.
+    ``sd`` is the submission's standard deviation over its r replicates. At least ``FLOOR``; with
+    fewer than three replicates exactly that.
     """
     r, sd = submitted.seeds, submitted.scores[name].seed_sd
-    return FLOOR if sd is None or r < FEWEST_SEEDS else max(FLOOR, jackknife.quantile(0.95, r) * sd * math.sqrt(2 / r))
+    return (
+        FLOOR
+        if sd is None or r < FEWEST_SEEDS
+        else max(FLOOR, jackknife.quantile(0.95, r) * sd * math.sqrt(2 / r))
+    )
 
 
 def write(folder: Path, attestation: Attestation) -> Path:
@@ -124,12 +155,18 @@ def rejection_reason(attestation: Attestation, bundle: Bundle, path: Path) -> st
     expected = outcome(result, a.reproduced_digest, a.differences, a.embeddings_differ_by)
     why = {
         f"it is of result {a.result}": a.result != result.id,
-        "it is of another content of this result (result_digest)": a.result_digest != result.result_digest,
+        "it is of another content of this result (result_digest)": (
+            a.result_digest != result.result_digest
+        ),
         f"it should be called {slug(a.by)}.json": path.stem != slug(a.by),
-        "the submission names no submitter (submitter.json), so nobody is known to be another party": bundle.submitter is None,
+        "the submission names no submitter (submitter.json), so nobody is known to be another party": (
+            bundle.submitter is None
+        ),
         "the submitter attests their own result": is_own(bundle, a.by) and a.by != MAINTAINERS,
         f"it says {a.verdict}, and its numbers say {expected}": a.verdict != expected,
-        "heads were trained on other embeddings": a.source == "embeddings" and not a.embeddings_identical,
+        "heads were trained on other embeddings": (
+            a.source == "embeddings" and not a.embeddings_identical
+        ),
         "the result differs": a.verdict == "differs",
     }
     return next((reason for reason, holds in why.items() if holds), "")

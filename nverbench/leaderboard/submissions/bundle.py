@@ -1,4 +1,6 @@
-"""A finished result -> the folder that is submitted: ``<id>/`` with result, predictions, folds and environment, in their published forms."""
+"""A finished result -> the folder that is submitted: ``<id>/`` with result, predictions, folds and
+environment, in their published forms.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ ELSEWHERE = Path("submission")
 
 
 def find(text: str, out: Path) -> Path:
-    """The file of a finished result: its path, its id, or the beginning of its id where that is one result's only.
+    """The file of a finished result: its path, its id, or the beginning of its id where that is one
+    result's only.
 
     Raises:
         UsageError: nothing, or more than one result, is meant.
@@ -34,20 +37,29 @@ def find(text: str, out: Path) -> Path:
     if len(exact or found) == 1:
         return (exact or found)[0]
     if found:
-        raise UsageError(f"{text!r} begins {len(found)} results of {root}: {', '.join(p.stem for p in found[:4])}; give more of the id")
-    raise UsageError(f"no result of {root} has an id that begins with {text!r}; nverbench leaderboard show lists them, or give the path of its .json")
+        raise UsageError(
+            f"{text!r} begins {len(found)} results of {root}:"
+            f" {', '.join(p.stem for p in found[:4])}; give more of the id"
+        )
+    raise UsageError(
+        f"no result of {root} has an id that begins with {text!r}; nverbench leaderboard show lists"
+        " them, or give the path of its .json"
+    )
 
 
 def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     """Write the folder of the result at ``path`` under ``to``.
 
     Raises:
-        ResultError: the result or its predictions are damaged, or cannot be published; or another folder of that id is there already.
+        ResultError: the result or its predictions are damaged, or cannot be published; or another
+            folder of that id is there already.
     """
     local = read_result(path)
     predictions = Predictions.read(path.with_name(f"{path.stem}.predictions.npz"))
     result, public = publish(local, predictions)
-    result = result.model_copy(update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}})
+    result = result.model_copy(
+        update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}}
+    )
     _check_notes(local, result)
     target = to / result.id
     if target.exists() or target.is_symlink():
@@ -66,16 +78,31 @@ def _check_notes(local: Result, published: Result) -> None:
     """Results that were made before notes were published without names still hold them."""
     private = local.names.folds if local.names is not None else {}
     tails = [tail for note in published.folds.notes if (tail := note.partition(" folds (")[2])]
-    told = {name for name in private for tail in tails if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", tail)}
+    told = {
+        name
+        for name in private
+        for tail in tails
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", tail)
+    }
     if told:
-        raise ResultError(f"result {local.id}: a note on its folds names {len(told)} groups, which may be people; "
-                          "run the job with --rerun: its notes are then published without names")  # fmt: skip
+        raise ResultError(
+            f"result {local.id}: a note on its folds names {len(told)} groups, which may be people;"
+            " run the job with --rerun: its notes are then published without names"
+        )
 
 
-def write(folder: Path, result: Result, predictions: Predictions, submitter: Submitter | None = None) -> None:
+def write(
+    folder: Path, result: Result, predictions: Predictions, submitter: Submitter | None = None
+) -> None:
     """The files of a submission, from the published form of a result."""
-    records = {"result": result, "folds": folds_file(result, predictions), "environment": environment(result)}
+    records = {
+        "result": result,
+        "folds": folds_file(result, predictions),
+        "environment": environment(result),
+    }
     records |= {"submitter": submitter} if submitter is not None else {}
     write_atomically(folder / "predictions.npz", predictions.to_bytes())
     for name, record in records.items():
-        write_atomically(folder / f"{name}.json", (record.model_dump_json(indent=1) + "\n").encode())
+        write_atomically(
+            folder / f"{name}.json", (record.model_dump_json(indent=1) + "\n").encode()
+        )

@@ -1,8 +1,9 @@
 """The entries folder -> what stands on the leaderboard: checked submissions with their levels.
 
-Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the plugins and the corpora of this machine: a second look
-at ten thousand entries takes seconds. A corpus that was changed in place, and parts that were changed without another version, are not noticed;
-then delete ``submissions.json`` in nverbench's home.
+Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the
+plugins and the corpora of this machine: a second look at ten thousand entries takes seconds. A
+corpus that was changed in place, and parts that were changed without another version, are not
+noticed; then delete ``submissions.json`` in nverbench's home.
 """
 
 from __future__ import annotations
@@ -58,22 +59,47 @@ class Checked:
 CHECKED: TypeAdapter[Checked] = TypeAdapter(Checked)
 
 
-def load_entries(entries: Path, verifier: Verifier | None = None) -> tuple[list[StoredResult], list[str]]:
-    """The submissions of a folder that do not contradict themselves, and a line on each other one and on attestations that do not count.
+def load_entries(
+    entries: Path, verifier: Verifier | None = None
+) -> tuple[list[StoredResult], list[str]]:
+    """The submissions of a folder that do not contradict themselves, and a line on each other one
+    and on attestations that do not count.
 
     Args:
         entries: a folder of submissions; one that is not there is empty.
     """
     verifier = verifier or Verifier(registry.load(), discovery.discover())
-    folders = sorted(p for p in entries.iterdir() if not p.name.startswith(".") and (p.is_dir() or p.is_symlink())) if entries.is_dir() else []
+    folders = (
+        sorted(
+            p
+            for p in entries.iterdir()
+            if not p.name.startswith(".") and (p.is_dir() or p.is_symlink())
+        )
+        if entries.is_dir()
+        else []
+    )
     checked = _checked(folders, verifier)
     problems = [str(c.verdict) for c in checked.values() if c.verdict.verdict != CONSISTENT]
-    problems += [f"{folder.name}: attestation {doubt}" for folder, c in checked.items() for doubt in c.doubts]
-    results = {folder: _result(folder).without_curves() for folder, c in checked.items() if c.verdict.verdict == CONSISTENT}
+    problems += [
+        f"{folder.name}: attestation {doubt}" for folder, c in checked.items() for doubt in c.doubts
+    ]
+    results = {
+        folder: _result(folder).without_curves()
+        for folder, c in checked.items()
+        if c.verdict.verdict == CONSISTENT
+    }
     odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
     problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
     found = [
-        StoredResult(r, _reader(f, r, verifier), c.level, c.attested_by, c.submitter, c.citation, partial(_result, f))
+        StoredResult(
+            r,
+            _reader(f, r, verifier),
+            c.level,
+            c.attested_by,
+            c.submitter,
+            c.citation,
+            partial(_result, f),
+        )
         for f, r in results.items()
         if f not in odd and (c := checked[f])
     ]
@@ -94,7 +120,9 @@ def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
     if fresh:
         kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
         with suppress(DiskError):  # a memory: what cannot be remembered is checked again
-            paths.write_atomically(_memory(), json.dumps({"context": context, "checked": kept}).encode())
+            paths.write_atomically(
+                _memory(), json.dumps({"context": context, "checked": kept}).encode()
+            )
     return found
 
 
@@ -105,20 +133,30 @@ def check(folder: Path, verifier: Verifier) -> Checked:
         return Checked(verdict)
     found, by = accepted(bundle), bundle.submitter
     named = (by.name, by.citation) if by is not None else ()
-    return Checked(verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions), *named)
+    return Checked(
+        verdict, found.others, found.rerun, found.doubts, assignment(bundle.predictions), *named
+    )
 
 
 def _digests(folders: list[Path]) -> dict[Path, str]:
-    """The digest of the names and contents of every folder that holds nothing but what it may hold."""
+    """The digest of the names and contents of every folder that holds nothing but what it may
+    hold.
+    """
     files: dict[Path, list[Path]] = {}
     for folder in folders:
         try:
             reading.check_files(folder)
-            files[folder] = [*(p for p in sorted(folder.iterdir()) if p.is_file()), *reading.attestation_files(folder)]
+            files[folder] = [
+                *(p for p in sorted(folder.iterdir()) if p.is_file()),
+                *reading.attestation_files(folder),
+            ]
         except (ResultError, OSError):
             continue
     sha = file_digests(p for own in files.values() for p in own)
-    return {f: digest_of([f.name, [[str(p.relative_to(f)), sha[p]] for p in own]]) for f, own in files.items()}
+    return {
+        f: digest_of([f.name, [[str(p.relative_to(f)), sha[p]] for p in own]])
+        for f, own in files.items()
+    }
 
 
 def _memory() -> Path:
@@ -126,12 +164,29 @@ def _memory() -> Path:
 
 
 def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
-    """Verdicts given under the same registry, plugins, lock and corpora; and the digest of these."""
+    """Verdicts given under the same registry, plugins, lock and corpora; and the digest of
+    these.
+    """
     rules, parts = verifier.registry, verifier.catalog
-    pins = [{name: pin.model_dump() for name, pin in shelf.items()} for shelf in (rules.weights, rules.datasets, rules.protocols)]
-    origins = [sorted((name, str(o)) for name, o in s.origins.items()) for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)]
+    pins = [
+        {name: pin.model_dump() for name, pin in shelf.items()}
+        for shelf in (rules.weights, rules.datasets, rules.protocols)
+    ]
+    origins = [
+        sorted((name, str(o)) for name, o in s.origins.items())
+        for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)
+    ]
     checks = sorted(file_digests(Path(__file__).parent.glob("*.py")).values())
-    context = digest_of([checks, pins, [asdict(e) for e in rules.entries], origins, verifier.lock, paths.read_state("corpora")])
+    context = digest_of(
+        [
+            checks,
+            pins,
+            [asdict(e) for e in rules.entries],
+            origins,
+            verifier.lock,
+            paths.read_state("corpora"),
+        ]
+    )
     try:
         content = json.loads(_memory().read_bytes())
         if content["context"] == context and isinstance(content["checked"], dict):
@@ -155,13 +210,17 @@ def _result(folder: Path) -> Result:
 
 
 def _reader(folder: Path, result: Result, verifier: Verifier) -> Callable[[], Predictions]:
-    """Reads a submission's predictions, with labels from the local copy where they were not published."""
+    """Reads a submission's predictions, with labels from the local copy where they were not
+    published.
+    """
 
     def read() -> Predictions:
         try:
             bundle = reading.read(folder.absolute())
         except OSError as error:
-            raise ResultError(f"{folder}: its predictions cannot be read ({error.strerror})") from error
+            raise ResultError(
+                f"{folder}: its predictions cannot be read ({error.strerror})"
+            ) from error
         if len(bundle.predictions.target):
             return bundle.predictions
         named = look_up(result, identity_of(result), verifier.registry, verifier.catalog).named
@@ -171,7 +230,9 @@ def _reader(folder: Path, result: Result, verifier: Verifier) -> Callable[[], Pr
 
 
 def _other_folds(places: dict[Path, tuple[Field, str]]) -> dict[Path, str]:
-    """Submissions of one field must agree on keys, labels, groups and folds: those that do not agree with most are named, and all of a draw."""
+    """Submissions of one field must agree on keys, labels, groups and folds: those that do not
+    agree with most are named, and all of a draw.
+    """
     fields: dict[tuple[object, ...], list[tuple[Path, str]]] = defaultdict(list)
     for folder, (place, digest) in places.items():
         fields[place[:2]].append((folder, digest))
@@ -181,5 +242,8 @@ def _other_folds(places: dict[Path, tuple[Field, str]]) -> dict[Path, str]:
         draw = len(counts) > 1 and counts[0][1] == counts[1][1]
         for folder, digest in members:
             if len(counts) > 1 and (draw or digest != counts[0][0]):
-                odd[folder] = f"its labels, groups or folds are not those of {len(members) - 1} other submissions with the same digests"
+                odd[folder] = (
+                    f"its labels, groups or folds are not those of {len(members) - 1} other"
+                    " submissions with the same digests"
+                )
     return odd

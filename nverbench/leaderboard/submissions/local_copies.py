@@ -1,4 +1,6 @@
-"""A submitted result against this machine's own copy of the corpus: digests, labels, groups, and the folds cut anew."""
+"""A submitted result against this machine's own copy of the corpus: digests, labels, groups, and
+the folds cut anew.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +53,19 @@ class LocalCopies:
             return f"the local copy of {text} cannot be read: {error}"
 
 
-def check(result: Result, identity: Identity, joined: Predictions, corpus: Corpus, protocol: Protocol) -> Iterator[str]:
+def check(
+    result: Result, identity: Identity, joined: Predictions, corpus: Corpus, protocol: Protocol
+) -> Iterator[str]:
     """What a copy of the corpus says against a result.
 
     Args:
         joined: the predictions with what the copy knows of their clips, rows in the order of ids.
     """
     if corpus.digest != result.provenance.dataset_digest:
-        yield f"dataset digest is {result.provenance.dataset_digest[:12]}; your copy gives {corpus.digest[:12]}"
+        yield (
+            f"dataset digest is {result.provenance.dataset_digest[:12]}; your copy gives"
+            f" {corpus.digest[:12]}"
+        )
     if list(corpus.labels) != result.labels:
         yield "its labels are not those of your copy, or in another order"
     left_out = digest_of(sorted(corpus.left_out)) if corpus.left_out else ""
@@ -80,13 +87,22 @@ def _against(result: Result, joined: Predictions, corpus: Corpus, cut: FoldSet) 
     place = {corpus.clips[row].id: fold.name for fold in cut.folds for row in fold.test}
     wrong = sum(place.get(i) != fold for i, fold in zip(joined.ids, joined.folds, strict=True))
     if wrong or len(place) != len(joined.ids):
-        yield f"{wrong} clips are in another fold than your copy is cut to ({len(joined.ids)} of {len(place)} tested clips are given)"
+        yield (
+            f"{wrong} clips are in another fold than your copy is cut to ({len(joined.ids)} of"
+            f" {len(place)} tested clips are given)"
+        )
     sizes = sorted((len(f.train), len(f.validation), len(f.test)) for f in cut.folds)
-    if sorted((f.train, f.validation, f.test) for f in result.per_fold if f.replicate == 0) != sizes:
+    if (
+        sorted((f.train, f.validation, f.test) for f in result.per_fold if f.replicate == 0)
+        != sizes
+    ):
         yield "the sizes of training, validation and test parts are not those of your copy's folds"
     if any(f.speakers_seen for f in cut.folds) != result.folds.speakers_seen:
         yield f"speakers_seen is {result.folds.speakers_seen}; your copy's folds say otherwise"
-    if result.folds.kind in ("speaker", "random", "cross") and list(cut.notes) != result.folds.notes:  # of other kinds they name groups
+    if (
+        result.folds.kind in ("speaker", "random", "cross")
+        and list(cut.notes) != result.folds.notes
+    ):  # of other kinds they name groups
         yield "the notes on its folds are not those of your copy's"
     if len(corpus.misfits) != result.counts.misfits:
         yield f"{result.counts.misfits} misfits; your copy has {len(corpus.misfits)}"
@@ -102,7 +118,9 @@ def check_columns(published: Predictions, joined: Predictions) -> Iterator[str]:
     """Labels and groups that were published against those of the copy."""
     own = labelled(published, joined)
     if len(published.target) and published.target.tolist() != own.target.tolist():
-        wrong = sum(a != b for a, b in zip(published.target.tolist(), own.target.tolist(), strict=True))
+        wrong = sum(
+            a != b for a, b in zip(published.target.tolist(), own.target.tolist(), strict=True)
+        )
         yield f"{wrong} clips have another label than in your copy"
     if any(published.groups) and published.groups != own.groups:
         yield "clips are grouped in another way than in your copy"

@@ -1,4 +1,6 @@
-"""The parts that a result names, as this machine has them: enough of a plan to judge a row by, without files, weights or clips."""
+"""The parts that a result names, as this machine has them: enough of a plan to judge a row by,
+without files, weights or clips.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from nverbench.data import artifacts, cross_corpus
 from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.errors import NverbenchError
 from nverbench.leaderboard.submissions.records import Identity, quoted
-from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.catalog import Catalog, PartIndex
 from nverbench.plugin.options import PartRef, canonical, resolve, split
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
 from nverbench.registry import Registry
@@ -50,11 +52,24 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
     """The parts of a result; reasons where it contradicts them, or what is not installed here."""
     found = Lookup()
     e = result.entry
-    wanted = [("backbone", b, catalog.backbones) for b in e.backbones]
-    wanted += [("fusion", e.fusion, catalog.fusions), ("loss", e.loss, catalog.losses), ("dataset", e.dataset, catalog.datasets)]  # type: ignore[list-item]
-    absent = [f"{kind} {quoted(split(text)[0])}" for kind, text, shelf in wanted if split(text)[0] not in shelf.parts]
+    wanted: list[tuple[str, str, PartIndex[Any]]] = [
+        ("backbone", b, catalog.backbones) for b in e.backbones
+    ]
+    wanted += [
+        ("fusion", e.fusion, catalog.fusions),
+        ("loss", e.loss, catalog.losses),
+        ("dataset", e.dataset, catalog.datasets),
+    ]
+    absent = [
+        f"{kind} {quoted(split(text)[0])}"
+        for kind, text, shelf in wanted
+        if split(text)[0] not in shelf.parts
+    ]
     if absent:
-        found.missing.append(f"{', '.join(dict.fromkeys(absent))} not installed here, so that options, standing and licence cannot be checked")
+        found.missing.append(
+            f"{', '.join(dict.fromkeys(absent))} not installed here, so that options, standing and"
+            " licence cannot be checked"
+        )
         return found
     try:
         found.named = _resolve_parts(result, identity, registry, catalog)
@@ -65,30 +80,61 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
     return found
 
 
-def _resolve_parts(result: Result, identity: Identity, registry: Registry, catalog: Catalog) -> ResolvedParts:
+def _resolve_parts(
+    result: Result, identity: Identity, registry: Registry, catalog: Catalog
+) -> ResolvedParts:
     e = result.entry
     backbones = []
-    for text, said in zip(e.backbones, identity.backbones, strict=False):  # as many: checked by the caller
+    for text, said in zip(
+        e.backbones, identity.backbones, strict=False
+    ):  # as many: checked by the caller
         part = catalog.backbone(split(text)[0])
         reference, digest = resolve(part, text), str(said.get("weights"))
-        backbones.append(PlannedBackbone(part, reference, Weights(None, digest, pinned=_pinned(part, reference, digest, registry))))
-    fusion, loss, dataset = catalog.fusion(split(e.fusion)[0]), catalog.loss(split(e.loss)[0]), catalog.dataset(split(e.dataset)[0])
+        backbones.append(
+            PlannedBackbone(
+                part,
+                reference,
+                Weights(None, digest, pinned=_pinned(part, reference, digest, registry)),
+            )
+        )
+    fusion, loss, dataset = (
+        catalog.fusion(split(e.fusion)[0]),
+        catalog.loss(split(e.loss)[0]),
+        catalog.dataset(split(e.dataset)[0]),
+    )
     reference = resolve(dataset, e.dataset)
     sides = [(reference, dataset)]
     if reference.test is not None:
         tested = catalog.dataset(reference.test)
-        sides = [(cross_corpus.training_side(reference), dataset), (resolve(tested, reference.test), tested)]
+        sides = [
+            (cross_corpus.training_side(reference), dataset),
+            (resolve(tested, reference.test), tested),
+        ]
     default_loss = canonical(catalog.losses.parts, fusion.default_loss)
     origins = [catalog.backbones.origins[b.part.name] for b in backbones]
-    origins += [catalog.fusions.origins[fusion.name], catalog.losses.origins[loss.name], *(catalog.datasets.origins[d.name] for _, d in sides)]
+    origins += [
+        catalog.fusions.origins[fusion.name],
+        catalog.losses.origins[loss.name],
+        *(catalog.datasets.origins[d.name] for _, d in sides),
+    ]
     return ResolvedParts(
-        tuple(backbones), fusion, resolve(fusion, e.fusion), loss, resolve(loss, e.loss), default_loss, dataset, reference, tuple(sides),
+        tuple(backbones),
+        fusion,
+        resolve(fusion, e.fusion),
+        loss,
+        resolve(loss, e.loss),
+        default_loss,
+        dataset,
+        reference,
+        tuple(sides),
         {o.distribution: o.version for o in origins},
-    )  # fmt: skip
+    )
 
 
 def _pinned(part: Backbone, reference: PartRef, digest: str, registry: Registry) -> bool:
-    """Whether the registry (or the part itself) pins these weights; what is pinned as something else is a reason of its own."""
+    """Whether the registry (or the part itself) pins these weights; what is pinned as something
+    else is a reason of its own.
+    """
     if part.lookup is not None or reference.weights or reference.untrained:
         return False
     return part.weights is None or pinned_digest(part, registry) == digest
@@ -104,28 +150,53 @@ def pinned_digest(part: Backbone, registry: Registry) -> str | None:
 def _compare(found: Lookup, named: ResolvedParts, result: Result, identity: Identity) -> None:
     """References in canonical text, and their options in the identity."""
     e = result.entry
-    texts = [*zip(e.backbones, (b.reference for b in named.backbones), strict=False), (e.fusion, named.fusion_reference),
-             (e.loss, named.loss_reference), (e.dataset, named.dataset_reference)]  # fmt: skip
-    found.reasons += [f"{quoted(text)} is not in canonical form ({quoted(reference)})" for text, reference in texts if text != str(reference)]
+    texts = [
+        *zip(e.backbones, (b.reference for b in named.backbones), strict=False),
+        (e.fusion, named.fusion_reference),
+        (e.loss, named.loss_reference),
+        (e.dataset, named.dataset_reference),
+    ]
+    found.reasons += [
+        f"{quoted(text)} is not in canonical form ({quoted(reference)})"
+        for text, reference in texts
+        if text != str(reference)
+    ]
     bare: list[tuple[str, dict[str, Any], PartRef]] = [
         (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference)
         for b, said in zip(named.backbones, identity.backbones, strict=False)
     ]
-    bare += [("fusion", identity.fusion, named.fusion_reference), ("loss", identity.loss, named.loss_reference)]
+    bare += [
+        ("fusion", identity.fusion, named.fusion_reference),
+        ("loss", identity.loss, named.loss_reference),
+    ]
     bare += [("dataset", _without(identity.dataset, "digest", "left_out"), named.dataset_reference)]
     for what, said, reference in bare:
         if said != reference.identity():
-            found.reasons.append(f"{what}: its identity says {quoted(said)}; {quoted(reference)} is {quoted(reference.identity())}")
+            found.reasons.append(
+                f"{what}: its identity says {quoted(said)}; {quoted(reference)} is"
+                f" {quoted(reference.identity())}"
+            )
     if identity.plugins.keys() != named.distributions.keys():
         here = ", ".join(sorted(named.distributions))
-        found.reasons.append(f"its parts are said to come from {quoted(', '.join(sorted(identity.plugins)))}; here they come from {here}")
+        found.reasons.append(
+            f"its parts are said to come from {quoted(', '.join(sorted(identity.plugins)))}; here"
+            f" they come from {here}"
+        )
 
 
-def seeded_digest(backbone: PlannedBackbone, result: Result, version: Callable[[str], str]) -> str | None:
-    """The digest of weights that are made from a seed, or of none; None where the result's library versions are not those here."""
-    if backbone.part.lookup is not None or not (backbone.reference.untrained or backbone.part.weights is None):
+def seeded_digest(
+    backbone: PlannedBackbone, result: Result, version: Callable[[str], str]
+) -> str | None:
+    """The digest of weights that are made from a seed, or of none; None where the result's library
+    versions are not those here.
+    """
+    if backbone.part.lookup is not None or not (
+        backbone.reference.untrained or backbone.part.weights is None
+    ):
         return None
-    if any(result.provenance.libraries.get(name) != version(name) for name in ("torch", "transformers")):
+    if any(
+        result.provenance.libraries.get(name) != version(name) for name in ("torch", "transformers")
+    ):
         return None
     found = artifacts.find_weights(backbone.part, backbone.reference, None)
     return found.digest if isinstance(found, Weights) else None
@@ -133,7 +204,9 @@ def seeded_digest(backbone: PlannedBackbone, result: Result, version: Callable[[
 
 def selected_by(named: ResolvedParts) -> str:
     """What the fusion's recipe selects the epoch by, with the options of the result."""
-    return named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
+    return (
+        named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
+    )
 
 
 def pair_record(named: ResolvedParts) -> Dataset:

@@ -1,4 +1,5 @@
-"""A stranger's folder, read with care: known files only, no links, bounded sizes, no pickles, no numbers that are not numbers.
+"""A stranger's folder, read with care: known files only, no links, bounded sizes, no pickles, no
+numbers that are not numbers.
 
 Every size is known to be small before anything is unpacked; nothing here runs what a file says.
 """
@@ -60,30 +61,52 @@ def read(folder: Path) -> Bundle:
     check_files(folder)
     result = read_result(folder / "result.json")
     if result.id != folder.name:
-        raise ResultError(f"the folder is called {quoted(folder.name)}, and its result has the id {quoted(result.id)}; they must be the same")
+        raise ResultError(
+            f"the folder is called {quoted(folder.name)}, and its result has the id"
+            f" {quoted(result.id)}; they must be the same"
+        )
     predictions = read_predictions(folder / "predictions.npz", result)
-    submitter = parsed(Submitter, folder / "submitter.json") if (folder / "submitter.json").exists() else None
+    submitter = (
+        parsed(Submitter, folder / "submitter.json")
+        if (folder / "submitter.json").exists()
+        else None
+    )
     return Bundle(
-        folder, result, predictions, parsed(FoldsFile, folder / "folds.json"), parsed(Environment, folder / "environment.json"), submitter
+        folder,
+        result,
+        predictions,
+        parsed(FoldsFile, folder / "folds.json"),
+        parsed(Environment, folder / "environment.json"),
+        submitter,
     )
 
 
 def check_files(folder: Path) -> None:
-    """Raise unless the folder holds the known files, none of them a link or too large, and attestations."""
+    """Raise unless the folder holds the known files, none of them a link or too large, and
+    attestations.
+    """
     if not stat.S_ISDIR(folder.lstat().st_mode if folder.is_symlink() or folder.exists() else 0):
         raise ResultError("expected a folder (no link); give the path of a submission")
     if not ID.fullmatch(folder.name):
-        raise ResultError(f"the folder is called {quoted(folder.name)}; expected the id of its result, 16 hexadecimal digits")
+        raise ResultError(
+            f"the folder is called {quoted(folder.name)}; expected the id of its result, 16"
+            " hexadecimal digits"
+        )
     there = sorted(p.name for p in folder.iterdir())
     for name in there:
         if name not in (*NEEDED, *OPTIONAL, ATTESTATIONS):
-            raise ResultError(f"unexpected file {quoted(name)}; a submission holds {', '.join((*NEEDED, *OPTIONAL))} and {ATTESTATIONS}/ only")
+            raise ResultError(
+                f"unexpected file {quoted(name)}; a submission holds"
+                f" {', '.join((*NEEDED, *OPTIONAL))} and {ATTESTATIONS}/ only"
+            )
         if name != ATTESTATIONS:
             check_file(folder / name)
     attestation_files(folder)
     missing = [name for name in NEEDED if name not in there]
     if missing:
-        raise Incomplete(f"{', '.join(missing)} missing; nverbench leaderboard submit makes a whole folder")
+        raise Incomplete(
+            f"{', '.join(missing)} missing; nverbench leaderboard submit makes a whole folder"
+        )
 
 
 def check_file(path: Path) -> None:
@@ -92,11 +115,15 @@ def check_file(path: Path) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise ResultError(f"{quoted(path.name)} is a link or no plain file; give the file itself")
     if facts.st_size > most:
-        raise ResultError(f"{quoted(path.name)} has {facts.st_size:,} bytes; at most {most:,} are read")
+        raise ResultError(
+            f"{quoted(path.name)} has {facts.st_size:,} bytes; at most {most:,} are read"
+        )
 
 
 def attestation_files(folder: Path) -> list[Path]:
-    """The attestations of a submission, each a plain small file; none where there is no such folder."""
+    """The attestations of a submission, each a plain small file; none where there is no such
+    folder.
+    """
     place = folder / ATTESTATIONS
     if not place.is_symlink() and not place.exists():
         return []
@@ -108,7 +135,9 @@ def attestation_files(folder: Path) -> list[Path]:
     for path in files:
         check_file(path)
         if path.suffix != ".json":
-            raise ResultError(f"unexpected file {quoted(path.name)} in {ATTESTATIONS}/; expected .json files")
+            raise ResultError(
+                f"unexpected file {quoted(path.name)} in {ATTESTATIONS}/; expected .json files"
+            )
     return files
 
 
@@ -117,12 +146,21 @@ def read_result(path: Path) -> Result:
     content = loaded(path)
     version = content.get("schema_version")
     if version != SCHEMA:
-        raise Incomplete(f"result.json is of schema {quoted(version)}, and this version checks schema {SCHEMA}; run the job again")
+        raise Incomplete(
+            f"result.json is of schema {quoted(version)}, and this version checks schema {SCHEMA};"
+            " run the job again"
+        )
     result = validated(Result, content, path)
     if result.model_dump(mode="json") != content:
-        raise ResultError("result.json holds values of wrong types, or lacks some; nverbench leaderboard submit writes it whole")
+        raise ResultError(
+            "result.json holds values of wrong types, or lacks some; nverbench leaderboard submit"
+            " writes it whole"
+        )
     if result.names is not None:
-        raise ResultError("result.json holds names of files, clips or people; nverbench leaderboard submit takes them out")
+        raise ResultError(
+            "result.json holds names of files, clips or people; nverbench leaderboard submit takes"
+            " them out"
+        )
     return result
 
 
@@ -137,20 +175,33 @@ def validated(model: type[M], content: Any, path: Path) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise ResultError(f"{path.name}: {quoted(where)}: {first['msg'].lower()} ({error.error_count()} such problems)") from error
+        raise ResultError(
+            f"{path.name}: {quoted(where)}: {first['msg'].lower()} ({error.error_count()} such"
+            " problems)"
+        ) from error
 
 
 def loaded(path: Path) -> dict[str, Any]:
     """The object in a JSON file without NaN, keys given twice or deep nesting."""
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once)
+        content = json.loads(
+            path.read_bytes().decode("utf-8"),
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_once,
+        )
     except (ValueError, RecursionError) as error:  # also: not UTF-8, numbers of thousands of digits
         raise ResultError(f"{path.name}: not readable JSON ({quoted(error)})") from error
     if not isinstance(content, dict):
         raise ResultError(f"{path.name}: expected a JSON object")
     layer: list[Any] = [content]
     for _ in range(MOST_DEPTH):
-        layer = [item for thing in layer if isinstance(thing, dict | list) for item in (thing.values() if isinstance(thing, dict) else thing)]
+        layer = [
+            item
+            for thing in layer
+            if isinstance(thing, dict | list)
+            for item in (thing.values() if isinstance(thing, dict) else thing)
+        ]
     if layer:
         raise ResultError(f"{path.name}: nested deeper than {MOST_DEPTH} levels")
     return content

@@ -1,4 +1,6 @@
-"""The JSON files beside a submitted result, strictly: unknown keys, wrong types and overlong texts are errors."""
+"""The JSON files beside a submitted result, strictly: unknown keys, wrong types and overlong texts
+are errors.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class FoldsFile(SubmissionModel):
     fold_digest: Digest
     """Of ids, labels, groups and folds: only a holder of the corpus can compute it."""
     assignment: Digest
-    """Of keys, labels, groups and folds as published: the same for all results on the same folds."""
+    """Of keys, labels, groups and folds as published: the same for all results on the same
+    folds.
+    """
     predictions: Digest
     """Of the probabilities, to the bit."""
 
@@ -89,21 +93,35 @@ def folds_file(result: Result, predictions: Predictions) -> FoldsFile:
     """What ``folds.json`` says of a published result."""
     p = result.provenance
     return FoldsFile(
-        kind=result.folds.kind, protocol=result.protocol, dataset_digest=p.dataset_digest, fold_digest=result.folds.digest,
-        assignment=assignment(predictions), predictions=probabilities_digest(predictions),
-    )  # fmt: skip
+        kind=result.folds.kind,
+        protocol=result.protocol,
+        dataset_digest=p.dataset_digest,
+        fold_digest=result.folds.digest,
+        assignment=assignment(predictions),
+        predictions=probabilities_digest(predictions),
+    )
 
 
 def environment(result: Result) -> Environment:
-    """What ``environment.json`` says: only what is on the list, whatever else the result's machine may hold."""
+    """What ``environment.json`` says: only what is on the list, whatever else the result's machine
+    may hold.
+    """
     p = result.provenance
     machine = {name: result.machine[name] for name in MACHINE if name in result.machine}
-    return Environment(plugins=p.plugins, libraries=p.libraries, device=str(p.identity.get("device", "")), machine=machine, threads=p.threads)
+    return Environment(
+        plugins=p.plugins,
+        libraries=p.libraries,
+        device=str(p.identity.get("device", "")),
+        machine=machine,
+        threads=p.threads,
+    )
 
 
 def assignment(predictions: Predictions) -> str:
     """Digest of keys, groups, labels and folds of published predictions."""
-    return digest_of([predictions.ids, predictions.groups, predictions.target.tolist(), predictions.folds])
+    return digest_of(
+        [predictions.ids, predictions.groups, predictions.target.tolist(), predictions.folds]
+    )
 
 
 def probabilities_digest(predictions: Predictions) -> str:
@@ -117,17 +135,29 @@ def probabilities_digest(predictions: Predictions) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as a file is called after it: letters, digits and dashes of its ASCII form, and a digest where that loses something."""
+    """A name as a file is called after it: letters, digits and dashes of its ASCII form, and a
+    digest where that loses something.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40]
-    return short if short and short == name.lower() else f"{short or 'x'}-{digest_of(same_name(name))[:8]}"
+    return (
+        short
+        if short and short == name.lower()
+        else f"{short or 'x'}-{digest_of(same_name(name))[:8]}"
+    )
 
 
 def same_name(name: str) -> str:
-    """A name as it is compared: case, width, accents' encoding and spacing do not make another person."""
+    """A name as it is compared: case, width, accents' encoding and spacing do not make another
+    person.
+    """
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
 def quoted(text: object) -> str:
     """A stranger's text in one of our sentences: printable, on one line, and not long."""
-    return ascii(str(text)[:60]) if not str(text).isprintable() or len(str(text)) > 60 else repr(str(text))
+    return (
+        ascii(str(text)[:60])
+        if not str(text).isprintable() or len(str(text)) > 60
+        else repr(str(text))
+    )

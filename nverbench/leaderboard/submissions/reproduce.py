@@ -1,4 +1,6 @@
-"""``nverbench reproduce``: the job behind a submission, planned and run again, and compared by the rule of the protocol ("Seeds")."""
+"""``nverbench reproduce``: the job behind a submission, planned and run again, and compared by the
+rule of the protocol ("Seeds").
+"""
 
 from __future__ import annotations
 
@@ -38,35 +40,61 @@ ELSEWHERE = ("device", "plugins")
 
 
 def reproduce(
-    bundle: Bundle, registry: Registry, catalog: Catalog, *, source: From, by: str, device: str | None = None, keep: Path | None = None,
-    watch: Watch = unwatched, say: Callable[[str], None] = print,
-) -> Attestation:  # fmt: skip
+    bundle: Bundle,
+    registry: Registry,
+    catalog: Catalog,
+    *,
+    source: From,
+    by: str,
+    device: str | None = None,
+    keep: Path | None = None,
+    watch: Watch = unwatched,
+    say: Callable[[str], None] = print,
+) -> Attestation:
     """Run a submission's job again and say how it compares.
 
     Args:
-        source: ``embeddings``: train the heads again on the embeddings of this machine's cache, which must have the digests of the submission;
-            ``audio``: compute the embeddings anew first.
+        source: ``embeddings``: train the heads again on the embeddings of this machine's cache,
+            which must have the digests of the submission; ``audio``: compute the embeddings anew
+            first.
         by: who does it.
         device: cpu or cuda; None: the submission's.
         keep: a folder of results that the rerun's own is written to; None: it is let go.
 
     Raises:
-        UsageError: the same job cannot be planned here, or the embeddings are not here or are others.
+        UsageError: the same job cannot be planned here, or the embeddings are not here or are
+            others.
     """
     job = planned(bundle, registry, catalog, device)
     recorded = bundle.result.provenance.embedding_digests
     with temporary_folder() as empty:
-        store = cache.EmbeddingCache(paths.embeddings_folder() if source == "embeddings" else empty, say)
+        store = cache.EmbeddingCache(
+            paths.embeddings_folder() if source == "embeddings" else empty, say
+        )
         if source == "embeddings":
             check_cached(job, store)
         shared = RunEmbeddings(store, Workers(say=say))
         with shared.workers:
-            own = {name: shared.heard(job, b, watch) for name, b in zip(job.names, job.backbones, strict=True)}
-            references = {name: b.reference for name, b in zip(job.names, job.backbones, strict=True)}
-            same = all(own[name].read_out_digest(references[name]) == recorded.get(name) for name in own)
+            own = {
+                name: shared.heard(job, b, watch)
+                for name, b in zip(job.names, job.backbones, strict=True)
+            }
+            references = {
+                name: b.reference for name, b in zip(job.names, job.backbones, strict=True)
+            }
+            same = all(
+                own[name].read_out_digest(references[name]) == recorded.get(name) for name in own
+            )
             if source == "embeddings" and not same:
-                other = [name for name in own if own[name].read_out_digest(references[name]) != recorded.get(name)]
-                raise UsageError(f"the embeddings of {', '.join(other)} in this machine's cache are not those of the submission; say --from audio")
+                other = [
+                    name
+                    for name in own
+                    if own[name].read_out_digest(references[name]) != recorded.get(name)
+                ]
+                raise UsageError(
+                    f"the embeddings of {', '.join(other)} in this machine's cache are not those of"
+                    " the submission; say --from audio"
+                )
             apart = 0.0 if same else _apart(job, own, recorded)
             result, predictions = assemble.begin_job(job, shared, watch)()
     if keep is not None:
@@ -74,20 +102,35 @@ def reproduce(
     return attested(bundle, result, source=source, by=by, same=same, apart=apart)
 
 
-def attested(bundle: Bundle, rerun: Result, *, source: From, by: str, same: bool, apart: float | None) -> Attestation:
+def attested(
+    bundle: Bundle, rerun: Result, *, source: From, by: str, same: bool, apart: float | None
+) -> Attestation:
     """The comparison of a submission with its rerun.
 
-    The standing and the registered entry are judgements of a registry, not outcomes of a run: they are taken over before digests are compared.
+    The standing and the registered entry are judgements of a registry, not outcomes of a run: they
+    are taken over before digests are compared.
     """
     theirs = bundle.result
-    judgements = {"standing": theirs.standing, "standing_reasons": theirs.standing_reasons, "entry": theirs.entry}
+    judgements = {
+        "standing": theirs.standing,
+        "standing_reasons": theirs.standing_reasons,
+        "entry": theirs.entry,
+    }
     ours = rerun.published().model_copy(update=judgements).sealed()
     differences = {name: ours.scores[name].value - theirs.scores[name].value for name in NAMES}
     return Attestation(
-        result=theirs.id, by=by, when=datetime.datetime.now(datetime.UTC).date().isoformat(), source=source, environment=environment(ours),
-        result_digest=theirs.result_digest, reproduced_digest=ours.result_digest, embeddings_identical=same, embeddings_differ_by=apart,
-        differences=differences, verdict=outcome(theirs, ours.result_digest, differences, apart),
-    )  # fmt: skip
+        result=theirs.id,
+        by=by,
+        when=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        source=source,
+        environment=environment(ours),
+        result_digest=theirs.result_digest,
+        reproduced_digest=ours.result_digest,
+        embeddings_identical=same,
+        embeddings_differ_by=apart,
+        differences=differences,
+        verdict=outcome(theirs, ours.result_digest, differences, apart),
+    )
 
 
 def planned(bundle: Bundle, registry: Registry, catalog: Catalog, device: str | None) -> Job:
@@ -100,19 +143,33 @@ def planned(bundle: Bundle, registry: Registry, catalog: Catalog, device: str | 
     e = result.entry
     _check_no_paths(result, catalog)
     asked = Selection(
-        backbones=tuple(e.backbones), fusions=(e.fusion,), losses=(e.loss,), datasets=(e.dataset,), folds=(_kind(bundle, catalog),),
-        protocol=result.protocol, selection=result.selection, seeds=result.seeds, device=device or identity.device, dtype=identity.dtype,
-        skip_bad=identity.skip_bad, shuffle=identity.train.get("shuffle", "none"), storage=identity.storage,
-    )  # fmt: skip
+        backbones=tuple(e.backbones),
+        fusions=(e.fusion,),
+        losses=(e.loss,),
+        datasets=(e.dataset,),
+        folds=(_kind(bundle, catalog),),
+        protocol=result.protocol,
+        selection=result.selection,
+        seeds=result.seeds,
+        device=device or identity.device,
+        dtype=identity.dtype,
+        skip_bad=identity.skip_bad,
+        shuffle=identity.train.get("shuffle", "none"),
+        storage=identity.storage,
+    )
     found = plan(registry, catalog, asked)
     wanted = result.provenance.identity
     jobs = [job for job in found.jobs if not differing(job.identity, wanted, ELSEWHERE)]
     if jobs:
         return next((job for job in jobs if job.id == result.id), jobs[0])
-    raise UsageError(f"result {result.id} cannot be run again here: {_why(found, wanted, len(e.backbones))}")
+    raise UsageError(
+        f"result {result.id} cannot be run again here: {_why(found, wanted, len(e.backbones))}"
+    )
 
 
-def differing(here: Mapping[str, Any], wanted: Mapping[str, Any], leave_out: tuple[str, ...] = ()) -> list[str]:
+def differing(
+    here: Mapping[str, Any], wanted: Mapping[str, Any], leave_out: tuple[str, ...] = ()
+) -> list[str]:
     """Where two identities differ, as dotted places."""
     places = []
     for key in sorted({*here, *wanted} - {*leave_out}):
@@ -129,14 +186,22 @@ def differing(here: Mapping[str, Any], wanted: Mapping[str, Any], leave_out: tup
 def check_cached(job: Job, store: cache.EmbeddingCache) -> None:
     """Raise unless the embeddings of all clips are in the store."""
     for b in job.backbones:
-        absent = sum(not store.path(key).exists() for key in job.wanted(b)) if b.part.lookup is None else 0
+        absent = (
+            sum(not store.path(key).exists() for key in job.wanted(b))
+            if b.part.lookup is None
+            else 0
+        )
         if absent:
             of = f"{absent} of {len(job.heard)} embeddings of {b}"
-            raise UsageError(f"{of} are not in this machine's cache; say --from audio to compute them")
+            raise UsageError(
+                f"{of} are not in this machine's cache; say --from audio to compute them"
+            )
 
 
 def _apart(job: Job, own: Mapping[str, Embedded], recorded: Mapping[str, str]) -> float | None:
-    """The largest difference from the submitter's embeddings, where this machine's cache holds them; else None."""
+    """The largest difference from the submitter's embeddings, where this machine's cache holds
+    them; else None.
+    """
     store, largest = cache.EmbeddingCache(paths.embeddings_folder()), 0.0
     for name, b in zip(job.names, job.backbones, strict=True):
         if own[name].read_out_digest(b.reference) == recorded.get(name):
@@ -151,7 +216,9 @@ def _apart(job: Job, own: Mapping[str, Embedded], recorded: Mapping[str, str]) -
 
 
 def _largest(theirs: Embedded, own: Embedded, b: PlannedBackbone) -> float:
-    """The largest difference of two sets of embeddings, or of frames, of the same clips; infinite where a clip has more frames in one."""
+    """The largest difference of two sets of embeddings, or of frames, of the same clips; infinite
+    where a clip has more frames in one.
+    """
     if isinstance(theirs, Embeddings) and isinstance(own, Embeddings):
         return float(np.abs(theirs.read_out(b.reference) - own.read_out(b.reference)).max())
     assert isinstance(theirs, FrameEmbeddings)  # a job's fusion wants one or the other
@@ -164,10 +231,15 @@ def _largest(theirs: Embedded, own: Embedded, b: PlannedBackbone) -> float:
 def _check_no_paths(result: Result, catalog: Catalog) -> None:
     """A submission never says which file of this machine is read."""
     e = result.entry
-    local_parts = [b for b in e.backbones if catalog.backbone(b.partition(":")[0]).local or "weights=" in b]
+    local_parts = [
+        b for b in e.backbones if catalog.backbone(b.partition(":")[0]).local or "weights=" in b
+    ]
     local_parts += [e.dataset] if catalog.dataset(e.dataset.partition(":")[0]).local else []
     if local_parts:
-        raise UsageError(f"result {result.id} was made from files of its author's own ({quoted(', '.join(local_parts))}); only they can run it again")
+        raise UsageError(
+            f"result {result.id} was made from files of its author's own"
+            f" ({quoted(', '.join(local_parts))}); only they can run it again"
+        )
 
 
 def _kind(bundle: Bundle, catalog: Catalog) -> str:
@@ -177,7 +249,14 @@ def _kind(bundle: Bundle, catalog: Catalog) -> str:
     result = bundle.result
     if result.folds.kind != "holdout":
         return result.folds.kind
-    groups = sorted(set(rejoin(bundle.predictions, cross_corpus.load_local_pair(catalog.dataset, result.entry.dataset)).groups))
+    groups = sorted(
+        set(
+            rejoin(
+                bundle.predictions,
+                cross_corpus.load_local_pair(catalog.dataset, result.entry.dataset),
+            ).groups
+        )
+    )
     return f"holdout={groups[0]}"
 
 
@@ -186,5 +265,7 @@ def _why(found: Plan, wanted: Mapping[str, Any], backbones: int) -> str:
     if own:
         places = min((differing(job.identity, wanted, ELSEWHERE) for job in own), key=len)
         return f"other {quoted(', '.join(places))}"
-    reasons = [str(m) for m in found.missing] + [reason for skip in found.skips if not skip.missing for reason in skip.reasons]
+    reasons = [str(m) for m in found.missing] + [
+        reason for skip in found.skips if not skip.missing for reason in skip.reasons
+    ]
     return "; ".join(dict.fromkeys(reasons)) or "no such job can be planned"

@@ -1,7 +1,8 @@
 """The verdict on a submission: self-consistent, rejected (why) or incomplete (why).
 
-Self-consistent means that every number follows from the predictions and that nothing contradicts the registry, the installed parts or, where it is
-on this machine, the corpus. Predictions that were invented pass: only a rerun finds them (``reproduce``).
+Self-consistent means that every number follows from the predictions and that nothing contradicts
+the registry, the installed parts or, where it is on this machine, the corpus. Predictions that were
+invented pass: only a rerun finds them (``reproduce``).
 """
 
 from __future__ import annotations
@@ -79,13 +80,29 @@ class Verifier:
             reasons, missing, notes = self._check(bundle)
         except Incomplete as error:
             return Verdict(shown, name, INCOMPLETE, (str(error),)), bundle
-        except (NverbenchError, OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as error:
-            why = str(error) if isinstance(error, ResultError) else f"it cannot be checked: {quoted(f'{type(error).__name__}: {error}')}"
+        except (
+            NverbenchError,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            RecursionError,
+            OverflowError,
+            MemoryError,
+        ) as error:
+            why = (
+                str(error)
+                if isinstance(error, ResultError)
+                else f"it cannot be checked: {quoted(f'{type(error).__name__}: {error}')}"
+            )
             return Verdict(shown, name, REJECTED, (why,)), bundle
         reasons = list(dict.fromkeys(reasons))
         more = (f"and {len(reasons) - MOST_SAID} more",) if len(reasons) > MOST_SAID else ()
         if reasons:
-            return Verdict(folder.name, name, REJECTED, (*reasons[:MOST_SAID], *more), tuple(notes)), bundle
+            return (
+                Verdict(folder.name, name, REJECTED, (*reasons[:MOST_SAID], *more), tuple(notes)),
+                bundle,
+            )
         if missing:
             return Verdict(folder.name, name, INCOMPLETE, tuple(missing), tuple(notes)), bundle
         return Verdict(folder.name, name, CONSISTENT, (), tuple(notes)), bundle
@@ -94,7 +111,10 @@ class Verifier:
         """Reasons, what is missing, and notes."""
         result = bundle.result
         identity = checks.identity_of(result)
-        reasons = [*checks.check_itself(bundle, identity), *checks.check_protocol(result, identity, self.registry)]
+        reasons = [
+            *checks.check_itself(bundle, identity),
+            *checks.check_protocol(result, identity, self.registry),
+        ]
         missing: list[str] = []
         notes: list[str] = []
         named = None
@@ -107,7 +127,10 @@ class Verifier:
             reasons += checks.check_parts(result, identity, named, self.registry, self.lock)
             notes += checks.notes(identity, named)
         if result.protocol not in self.registry.protocols:
-            missing.append(f"protocol {quoted(result.protocol)} is not in the registry, so that its constants and folds are not checked (--registry)")
+            missing.append(
+                f"protocol {quoted(result.protocol)} is not in the registry, so that its constants"
+                " and folds are not checked (--registry)"
+            )
         seed = identity.protocol.get("seed")
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             return [*reasons, f"protocol seed {quoted(seed)} is none"], missing, notes
@@ -123,7 +146,9 @@ class Verifier:
             missing.append(f"its labels are not published, and {corpus}")
         return reasons, missing, notes
 
-    def _with_copy(self, bundle: Bundle, identity: Identity, corpus: Corpus, seed: int, select: str | None) -> Iterable[str]:
+    def _with_copy(
+        self, bundle: Bundle, identity: Identity, corpus: Corpus, seed: int, select: str | None
+    ) -> Iterable[str]:
         """All that a copy of the corpus allows to check."""
         result = bundle.result
         try:
@@ -133,13 +158,21 @@ class Verifier:
         own = recompute.labelled(bundle.predictions, joined)
         said = [*local_copies.check_columns(bundle.predictions, joined)]
         protocol = self.registry.protocols.get(result.protocol)
-        said += local_copies.check(result, identity, joined, corpus, protocol) if protocol is not None else ()
+        said += (
+            local_copies.check(result, identity, joined, corpus, protocol)
+            if protocol is not None
+            else ()
+        )
         said += recompute.check(result, own, seed, select)
         return [*said, *(recompute.check_bootstrap(result, joined, seed) if not said else ())]
 
 
-def known(bundle: Bundle, named: ResolvedParts | None, own: local_copies.LocalCopies) -> Predictions:
-    """Predictions with labels: as published, or joined with the copy of this machine; ResultError where there is neither."""
+def known(
+    bundle: Bundle, named: ResolvedParts | None, own: local_copies.LocalCopies
+) -> Predictions:
+    """Predictions with labels: as published, or joined with the copy of this machine; ResultError
+    where there is neither.
+    """
     if len(bundle.predictions.target):
         return bundle.predictions
     corpus = own.of(named) if named is not None else "its dataset is not installed here"

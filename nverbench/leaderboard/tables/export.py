@@ -1,4 +1,6 @@
-"""Ranked rows as text for papers and other programs: CSV, Markdown and LaTeX. What comes from a result stays text in each of them."""
+"""Ranked rows as text for papers and other programs: CSV, Markdown and LaTeX. What comes from a
+result stays text in each of them.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,46 @@ from nverbench.results.record import Score
 from nverbench.results.scoring import score_text
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula: signs, their full-width forms, a tab or a carriage return."""
-MARKDOWN = {**{c: f"\\{c}" for c in "\\`*_[]|#~!"}, "&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
+"""What a spreadsheet takes for the beginning of a formula: signs, their full-width forms, a tab or
+a carriage return.
+"""
+MARKDOWN = {
+    **{c: f"\\{c}" for c in "\\`*_[]|#~!"},
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "@": "&#64;",
+}
 """Signs that Markdown or HTML would read; an at sign would make an address."""
 LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", '"': r"\char34{}",
-}  # fmt: skip
-HEADINGS = ("rank", "backbones", "fusion", "loss", "dataset", "folds", *(f"{heading} % [95%]" for _, heading in SHOWN),
-            "behind the best, macro-F1 points", "published % accuracy / macro-F1", "row is")  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    '"': r"\char34{}",
+}
+HEADINGS = (
+    "rank",
+    "backbones",
+    "fusion",
+    "loss",
+    "dataset",
+    "folds",
+    *(f"{heading} % [95%]" for _, heading in SHOWN),
+    "behind the best, macro-F1 points",
+    "published % accuracy / macro-F1",
+    "row is",
+)
 UNRANKED = "-"
 
 
@@ -34,11 +67,17 @@ def rank_text(row: Row) -> str:
 
 
 def behind_text(row: Row) -> str:
-    """How many points of macro-F1 the best row of the field is ahead, with the interval; empty where nothing was compared."""
+    """How many points of macro-F1 the best row of the field is ahead, with the interval; empty
+    where nothing was compared.
+    """
     if row.behind is None:
         return ""
     d = row.behind.difference
-    interval = f" [{100 * d.low:.1f}, {100 * d.high:.1f}]" if d.low is not None and d.high is not None else ""
+    interval = (
+        f" [{100 * d.low:.1f}, {100 * d.high:.1f}]"
+        if d.low is not None and d.high is not None
+        else ""
+    )
     return f"{100 * d.value:.1f}{interval}"
 
 
@@ -48,46 +87,109 @@ def unranked(rows: Iterable[Row]) -> list[str]:
     for row in rows:
         if row.unranked:
             reasons.setdefault(row.unranked, []).append(row.result.id)
-    return [f"not ranked ({len(ids)} row{'s' if len(ids) > 1 else ''}: {', '.join(ids[:3])}{', ...' if len(ids) > 3 else ''}): {why}"
-            for why, ids in reasons.items()]  # fmt: skip
+    return [
+        f"not ranked ({len(ids)} row{'s' if len(ids) > 1 else ''}:"
+        f" {', '.join(ids[:3])}{', ...' if len(ids) > 3 else ''}): {why}"
+        for why, ids in reasons.items()
+    ]
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line per row; scores as fractions in full. No cell of text begins with what a spreadsheet would take for a formula."""
+    """One line per row; scores as fractions in full. No cell of text begins with what a spreadsheet
+    would take for a formula.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
     spread = [f"{name}{end}" for name in NAMES for end in ("", "_low", "_high")]
-    writer.writerow(["id", "rank", "unranked", "backbones", "fusion", "loss", "dataset", "folds", "protocol", "selection", *spread, "behind",
-                     "behind_low", "behind_high", "published_accuracy", "published_macro_f1", "standing", "level", "control", "licence"])  # fmt: skip
+    writer.writerow(
+        [
+            "id",
+            "rank",
+            "unranked",
+            "backbones",
+            "fusion",
+            "loss",
+            "dataset",
+            "folds",
+            "protocol",
+            "selection",
+            *spread,
+            "behind",
+            "behind_low",
+            "behind_high",
+            "published_accuracy",
+            "published_macro_f1",
+            "standing",
+            "level",
+            "control",
+            "licence",
+        ]
+    )
     for row in rows:
         r, e, behind = row.result, row.result.entry, row.behind.difference if row.behind else None
-        words = [row.unranked, " + ".join(e.backbones), e.fusion, e.loss, e.dataset, r.folds.kind, r.protocol, r.selection]
+        words = [
+            row.unranked,
+            " + ".join(e.backbones),
+            e.fusion,
+            e.loss,
+            e.dataset,
+            r.folds.kind,
+            r.protocol,
+            r.selection,
+        ]
         numbers = [value for name in NAMES for value in _three(r.scores.get(name))]
         numbers += [behind.value, behind.low, behind.high] if behind else [None] * 3
         numbers += [row.published.accuracy, row.published.macro_f1] if row.published else [None] * 2
         last = [_safe(status_text(r)), row.filed.level, str(r.control).lower(), _safe(r.licence)]
-        writer.writerow([_safe(r.id), row.rank or "", *map(_safe, words), *("" if n is None else repr(n) for n in numbers), *last])
+        writer.writerow(
+            [
+                _safe(r.id),
+                row.rank or "",
+                *map(_safe, words),
+                *("" if n is None else repr(n) for n in numbers),
+                *last,
+            ]
+        )
     return buffer.getvalue()
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """A table in GitHub's Markdown, with what chance scores below; no sign of a cell is markup or HTML."""
-    lines = [_line(HEADINGS), "|" + "|".join("---:" if "%" in h or h == "rank" else "---" for h in HEADINGS) + "|"]
+    """A table in GitHub's Markdown, with what chance scores below; no sign of a cell is markup or
+    HTML.
+    """
+    lines = [
+        _line(HEADINGS),
+        "|" + "|".join("---:" if "%" in h or h == "rank" else "---" for h in HEADINGS) + "|",
+    ]
     lines += [_line(map(_markdown, cells)) for cells in (*map(_cells, rows), *_chances(rows))]
     return "\n".join(lines) + "\n"
 
 
 def as_latex(rows: Sequence[Row]) -> str:
-    """A tabular for the package booktabs; the best rank group of each field in bold, a rule between fields, chance last."""
-    lines = ["% needs \\usepackage{booktabs}; bold: the rows that cannot be told apart from the best",
-             f"\\begin{{tabular}}{{rlllll{'r' * len(SHOWN)}rrl}}", "\\toprule",
-             " & ".join(_latex(h) for h in HEADINGS) + r" \\", "\\midrule"]  # fmt: skip
+    """A tabular for the package booktabs; the best rank group of each field in bold, a rule between
+    fields, chance last.
+    """
+    lines = [
+        "% needs \\usepackage{booktabs}; bold: the rows that cannot be told apart from the best",
+        f"\\begin{{tabular}}{{rlllll{'r' * len(SHOWN)}rrl}}",
+        "\\toprule",
+        " & ".join(_latex(h) for h in HEADINGS) + r" \\",
+        "\\midrule",
+    ]
     for i, row in enumerate(rows):
         if i and field_of(rows[i - 1].result) != field_of(row.result):
             lines.append("\\midrule")
         cells = [_latex(cell) for cell in _cells(row)]
-        lines.append(" & ".join(f"\\textbf{{{cell}}}" if row.rank == 1 and cell else cell for cell in cells) + r" \\")
-    lines += ["\\midrule", *(" & ".join(map(_latex, cells)) + r" \\" for cells in _chances(rows)), "\\bottomrule", "\\end{tabular}"]
+        lines.append(
+            " & ".join(f"\\textbf{{{cell}}}" if row.rank == 1 and cell else cell for cell in cells)
+            + r" \\"
+        )
+    lines += [
+        "\\midrule",
+        *(" & ".join(map(_latex, cells)) + r" \\" for cells in _chances(rows)),
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -101,9 +203,23 @@ def _cells(row: Row) -> list[str]:
 
 def _chances(rows: Sequence[Row]) -> list[list[str]]:
     """What knows nothing scores, once for every dataset, folds and counts of clips."""
-    seen = {(r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items())) for r in (row.result for row in rows)}
+    seen = {
+        (r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items()))
+        for r in (row.result for row in rows)
+    }
     return [
-        [UNRANKED, HOW[how], "", "", dataset, folds, *(f"{100 * values[name]:.1f}" for name, _ in SHOWN), "", "", "chance"]
+        [
+            UNRANKED,
+            HOW[how],
+            "",
+            "",
+            dataset,
+            folds,
+            *(f"{100 * values[name]:.1f}" for name, _ in SHOWN),
+            "",
+            "",
+            "chance",
+        ]
         for dataset, folds, counts in sorted(seen)
         for how, values in chance(dict(counts)).items()
     ]
@@ -116,7 +232,11 @@ def _three(score: Score | None) -> list[float | None]:
 def _safe(text: str) -> str:
     """A cell of text that no spreadsheet computes."""
     shown = escape_control_characters(text)
-    return f"'{shown}" if text.startswith(FORMULA) or shown.lstrip(" '\"").startswith(FORMULA) else shown
+    return (
+        f"'{shown}"
+        if text.startswith(FORMULA) or shown.lstrip(" '\"").startswith(FORMULA)
+        else shown
+    )
 
 
 def _escaped(text: str, signs: dict[str, str]) -> str:
@@ -125,7 +245,12 @@ def _escaped(text: str, signs: dict[str, str]) -> str:
 
 def _markdown(text: str) -> str:
     """A cell; what looks like the address of a page makes no link."""
-    return _escaped(text, MARKDOWN).replace("://", "&#58;//").replace("www.", "www&#46;").replace("WWW.", "WWW&#46;")
+    return (
+        _escaped(text, MARKDOWN)
+        .replace("://", "&#58;//")
+        .replace("www.", "www&#46;")
+        .replace("WWW.", "WWW&#46;")
+    )
 
 
 def _latex(text: str) -> str:

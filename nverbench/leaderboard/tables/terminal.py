@@ -1,4 +1,5 @@
-"""Finished results -> a table on a terminal. Controls and optimistic rows say so; beside ours stands what the paper published.
+"""Finished results -> a table on a terminal. Controls and optimistic rows say so; beside ours
+stands what the paper published.
 
 Below all stands what chance scores.
 """
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PAIR, WORTH, LICENCE = 30, 22, 22
-"""Columns that backbones, standing and licence take at most; a longer backbone's name takes what it needs."""
+"""Columns that backbones, standing and licence take at most; a longer backbone's name takes what it
+needs.
+"""
 
 
 Places = Mapping[str, tuple[str, str]]
@@ -28,8 +31,11 @@ Places = Mapping[str, tuple[str, str]]
 PLACES = ("rank", "behind best\nmacro-F1, points")
 
 
-def table(results: Sequence[Result], *, places: Places | None = None, width: int | None = None) -> Table:
-    """The rows as a rich table: percent, 95% jackknife intervals over speakers; what was combined shares one column where ``width`` is too narrow.
+def table(
+    results: Sequence[Result], *, places: Places | None = None, width: int | None = None
+) -> Table:
+    """The rows as a rich table: percent, 95% jackknife intervals over speakers; what was combined
+    shares one column where ``width`` is too narrow.
 
     With ``places``: in the order given, each with its rank.
     """
@@ -54,7 +60,11 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
     compared = any(reported(r) for r in results)
     if places is not None:
         shown.add_column(PLACES[0], justify="right", no_wrap=True)
-    shown.add_column("backbone", overflow="fold", max_width=max([PAIR, *(len(f"{b} +") for r in results for b in r.entry.backbones)]))
+    shown.add_column(
+        "backbone",
+        overflow="fold",
+        max_width=max([PAIR, *(len(f"{b} +") for r in results for b in r.entry.backbones)]),
+    )
     for heading in ("fusion", "loss", "dataset", "folds"):
         shown.add_column(heading, overflow="fold")
     for heading in _numbers(places, compared=compared):
@@ -63,13 +73,41 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
     shown.add_column("licence", overflow="fold", max_width=LICENCE)
     for r in results:
         rank, behind = ([places[r.id][0]], [places[r.id][1]]) if places is not None else ([], [])
-        what = [" + ".join(r.entry.backbones), r.entry.fusion, r.entry.loss, r.entry.dataset, r.folds.kind]
+        what = [
+            " + ".join(r.entry.backbones),
+            r.entry.fusion,
+            r.entry.loss,
+            r.entry.dataset,
+            r.folds.kind,
+        ]
         scores = [score_text(r.scores[name]) for name, _ in SHOWN]
-        _add(shown, *rank, *what, *scores, *behind, *((cell.split("; ") for cell in published_text(r)) if compared else ()), status_text(r), r.licence)
+        _add(
+            shown,
+            *rank,
+            *what,
+            *scores,
+            *behind,
+            *((cell.split("; ") for cell in published_text(r)) if compared else ()),
+            status_text(r),
+            r.licence,
+        )
     for dataset, folds, how, values in _chances(results):
         scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
         rank, behind = ([""], [""]) if places is not None else ([], [])
-        _add(shown, *rank, HOW[how], "", "", dataset, folds, *scores, *behind, *(("", "") if compared else ()), "chance", "")
+        _add(
+            shown,
+            *rank,
+            HOW[how],
+            "",
+            "",
+            dataset,
+            folds,
+            *scores,
+            *behind,
+            *(("", "") if compared else ()),
+            "chance",
+            "",
+        )
     return shown
 
 
@@ -77,7 +115,9 @@ def _numbers(places: Places | None, *, compared: bool) -> list[str]:
     """Headings of the columns of numbers."""
     headings = [f"{heading} % [95%]" for _, heading in SHOWN]
     headings += [PLACES[1]] if places is not None else []
-    return headings + (["published %\nacc. / F1", "ours - published\nacc. / F1, points"] if compared else [])
+    return headings + (
+        ["published %\nacc. / F1", "ours - published\nacc. / F1, points"] if compared else []
+    )
 
 
 def _narrow(results: Sequence[Result], places: Places | None) -> Table:
@@ -88,27 +128,57 @@ def _narrow(results: Sequence[Result], places: Places | None) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
     for r in results:
-        what = [" + ".join(r.entry.backbones), f"{r.entry.fusion} / {r.entry.loss}", f"{r.entry.dataset} / {r.folds.kind}", status_text(r), r.licence]
+        what = [
+            " + ".join(r.entry.backbones),
+            f"{r.entry.fusion} / {r.entry.loss}",
+            f"{r.entry.dataset} / {r.folds.kind}",
+            status_text(r),
+            r.licence,
+        ]
         if places is not None:
             rank, behind = places[r.id]
             what.insert(0, f"rank {rank}{f', behind the best {behind}' if behind else ''}")
         theirs, difference = published_text(r)
-        what += [*(f"published {one}" for one in theirs.split("; ")), f"ours - published {difference}"] if theirs else []
+        what += (
+            [*(f"published {one}" for one in theirs.split("; ")), f"ours - published {difference}"]
+            if theirs
+            else []
+        )
         _add(shown, what, *(score_text(r.scores[name]).split(" ", 1) for name, _ in SHOWN))
     for dataset, folds, how, values in _chances(results):
-        _add(shown, [f"chance: {HOW[how]}", f"{dataset} / {folds}"], *(f"{100 * values[name]:.1f}" for name, _ in SHOWN))
+        _add(
+            shown,
+            [f"chance: {HOW[how]}", f"{dataset} / {folds}"],
+            *(f"{100 * values[name]:.1f}" for name, _ in SHOWN),
+        )
     return shown
 
 
 def _add(shown: Table, *cells: str | Sequence[str]) -> None:
-    """A row of cells (of one line or several): plain text, whatever markup or control characters a name holds."""
+    """A row of cells (of one line or several): plain text, whatever markup or control characters a
+    name holds.
+    """
     from rich.text import Text
 
-    made: list[Any] = [Text("\n".join(escape_control_characters(line) for line in ([cell] if isinstance(cell, str) else cell))) for cell in cells]
+    made: list[Any] = [
+        Text(
+            "\n".join(
+                escape_control_characters(line)
+                for line in ([cell] if isinstance(cell, str) else cell)
+            )
+        )
+        for cell in cells
+    ]
     shown.add_row(*made)
 
 
 def _chances(results: Sequence[Result]) -> list[tuple[str, str, str, dict[str, float]]]:
-    """Dataset, kind of folds, how and scores: once for every dataset, folds and counts of clips among the rows."""
+    """Dataset, kind of folds, how and scores: once for every dataset, folds and counts of clips
+    among the rows.
+    """
     seen = {(r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items())) for r in results}
-    return [(dataset, folds, how, values) for dataset, folds, counts in sorted(seen) for how, values in chance(dict(counts)).items()]
+    return [
+        (dataset, folds, how, values)
+        for dataset, folds, counts in sorted(seen)
+        for how, values in chance(dict(counts)).items()
+    ]

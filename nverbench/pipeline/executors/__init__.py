@@ -1,1 +1,3 @@
-"""Who carries out planned jobs: this machine (``local``, with one process per GPU where there are several) or Ray (``cluster``)."""
+"""Who carries out planned jobs: this machine (``local``, with one process per GPU where there are
+several) or Ray (``cluster``).
+"""

@@ -1,4 +1,6 @@
-"""One process per GPU of this machine, each of which sees its own and no other: whole jobs, and shards of an embedding, go to whichever is free."""
+"""One process per GPU of this machine, each of which sees its own and no other: whole jobs, and
+shards of an embedding, go to whichever is free.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,26 @@ import numpy as np
 from nverbench.embedding import devices, shards
 from nverbench.embedding.extract import Extraction
 from nverbench.pipeline.executors import tasks as handing
-from nverbench.pipeline.executors.worker import Answer, InPlace, Setting, Shard, answered, fitted, listened
+from nverbench.pipeline.executors.worker import (
+    Answer,
+    InPlace,
+    Setting,
+    Shard,
+    answered,
+    fitted,
+    listened,
+)
 from nverbench.plugin import single_file
 from nverbench.plugin.records import Clip
-from nverbench.training.processes import Data, Tasks, Work, begin_worker, environment, laid_out, own_settings
+from nverbench.training.processes import (
+    Data,
+    Tasks,
+    Work,
+    begin_worker,
+    environment,
+    laid_out,
+    own_settings,
+)
 from nverbench.training.records import TrainingSetup
 from nverbench.training.sequences import TurnFrames
 
@@ -35,7 +53,9 @@ TIMES = 4
 
 
 def visible() -> list[str]:
-    """The GPUs that this run may use, by the names that ``CUDA_VISIBLE_DEVICES`` gives them, or by their numbers."""
+    """The GPUs that this run may use, by the names that ``CUDA_VISIBLE_DEVICES`` gives them, or by
+    their numbers.
+    """
     count = devices.cuda_devices()
     named = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
     return named[:count] if named else [str(i) for i in range(count)]
@@ -52,7 +72,9 @@ class _Task:
 
 @dataclass
 class Gpus:
-    """A crew of one process per GPU; none is started before there is work. Use as a context manager."""
+    """A crew of one process per GPU; none is started before there is work. Use as a context
+    manager.
+    """
 
     ids: Sequence[str]
     say: Callable[[str], None] = lambda sentence: None
@@ -82,12 +104,25 @@ class Gpus:
         """Whether processes run that will soon have nothing to do."""
         return bool(self._pools) and len(self._busy) + len(self._waiting) < 2 * len(self.ids)
 
-    def listen(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
+    def listen(
+        self,
+        ask: shards.EmbeddingRequest,
+        clips: Sequence[Clip],
+        wanted: set[str],
+        cost: Extraction,
+    ) -> Generator[shards.EmbeddedClip, None, None]:
         """Shards, to whichever process is free."""
         return handing.listen(self, ask, clips, wanted, cost)
 
-    def hand(self, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
-             tick: Callable[[int], None]) -> handing.Handed | None:  # fmt: skip
+    def hand(
+        self,
+        work: Work,
+        training: TrainingSetup,
+        streams: Data,
+        target: NDArray[np.int64],
+        tasks: Tasks,
+        tick: Callable[[int], None],
+    ) -> handing.Handed | None:
         """Whole jobs, likewise."""
         return handing.hand(self, work, training, streams, target, tasks, tick)
 
@@ -98,7 +133,9 @@ class Gpus:
     def offer(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
         """They see this machine's files."""
 
-    def lay(self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None) -> tuple[tuple[str, ...], Callable[[], None]]:
+    def lay(
+        self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None
+    ) -> tuple[tuple[str, ...], Callable[[], None]]:
         """A job's arrays as files, which its process maps into memory."""
         files = contextlib.ExitStack()
         self._files.push(files)
@@ -106,9 +143,13 @@ class Gpus:
 
     def listened(self, packed: bytes, shard: Shard, device: str) -> Future[Answer]:
         """A shard, under way."""
-        return self._begun(functools.partial(answered, _setting(), listened, InPlace(), packed, shard))
+        return self._begun(
+            functools.partial(answered, _setting(), listened, InPlace(), packed, shard)
+        )
 
-    def fitted(self, packed: bytes, task: tuple[Any, int], device: str, laid: tuple[str, ...]) -> Future[Answer]:
+    def fitted(
+        self, packed: bytes, task: tuple[Any, int], device: str, laid: tuple[str, ...]
+    ) -> Future[Answer]:
         """A job, under way."""
         return self._begun(functools.partial(answered, _setting(), _mapped, packed, task, laid))
 
@@ -129,7 +170,9 @@ class Gpus:
             pools = list(self._pools.values())
             self._pools.clear()
         for pool in pools:
-            for process in list(getattr(pool, "_processes", {}).values()):  # a training cannot be asked to stop
+            for process in list(
+                getattr(pool, "_processes", {}).values()
+            ):  # a training cannot be asked to stop
                 process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
         self._files.close()
@@ -162,7 +205,9 @@ class Gpus:
     def _pool(self, gpu: str) -> ProcessPoolExecutor:
         if gpu not in self._pools:
             spawn = multiprocessing.get_context("spawn")
-            self._pools[gpu] = ProcessPoolExecutor(1, mp_context=spawn, initializer=begin_worker, initargs=(single_file.running(),))
+            self._pools[gpu] = ProcessPoolExecutor(
+                1, mp_context=spawn, initializer=begin_worker, initargs=(single_file.running(),)
+            )
         return self._pools[gpu]
 
     def _ended(self, gpu: str, future: Future[Answer]) -> None:
@@ -179,7 +224,9 @@ class Gpus:
         self._give()
 
 
-def _tell(answer: Future[Answer], future: Future[Answer], gpu: str, error: BaseException | None) -> None:
+def _tell(
+    answer: Future[Answer], future: Future[Answer], gpu: str, error: BaseException | None
+) -> None:
     if future.cancelled():
         answer.cancel()
     elif error is not None:
@@ -189,7 +236,9 @@ def _tell(answer: Future[Answer], future: Future[Answer], gpu: str, error: BaseE
 
 
 def _setting() -> Setting:
-    """Plugins were adopted when the process started; it is this machine's, with as many threads as it likes: bits are the GPU's."""
+    """Plugins were adopted when the process started; it is this machine's, with as many threads as
+    it likes: bits are the GPU's.
+    """
     import torch
 
     return Setting((), {}, torch.get_num_threads())
@@ -197,4 +246,10 @@ def _setting() -> Setting:
 
 def _mapped(setting: Setting, packed: bytes, task: tuple[Any, int], paths: tuple[str, ...]) -> Any:
     """A training on arrays that lie in files."""
-    return fitted(setting, InPlace(), packed, task, *(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
+    return fitted(
+        setting,
+        InPlace(),
+        packed,
+        task,
+        *(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths),
+    )

@@ -1,6 +1,8 @@
-"""Shards and trainings handed to processes elsewhere, on this machine or on others; what they give comes back here.
+"""Shards and trainings handed to processes elsewhere, on this machine or on others; what they give
+comes back here.
 
-``Lanes`` say how many tasks can run at once and take them; Ray's tasks and one process per GPU are such lanes.
+``Lanes`` say how many tasks can run at once and take them; Ray's tasks and one process per GPU are
+such lanes.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 CLIPS = 32
 """Clips of a shard, about: a run that is killed loses the shards under way."""
 BATCHES = 4
-"""Fewest batches of a shard where there is plenty: while the network computes one, the next is decoded."""
+"""Fewest batches of a shard where there is plenty: while the network computes one, the next is
+decoded.
+"""
 BYTES = 1_000_000_000
 """No shard is handed out while those under way will bring so many bytes."""
 LOOK = 1.0
@@ -57,10 +61,14 @@ class Lanes(Protocol):
     def listened(self, packed: bytes, shard: Shard, device: str) -> Future[Answer]:
         """A shard, under way."""
 
-    def fitted(self, packed: bytes, task: tuple[Any, int], device: str, laid: Any) -> Future[Answer]:
+    def fitted(
+        self, packed: bytes, task: tuple[Any, int], device: str, laid: Any
+    ) -> Future[Answer]:
         """A training, under way; ``laid`` as :meth:`lay` gave it."""
 
-    def lay(self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None) -> tuple[Any, Callable[[], None]]:
+    def lay(
+        self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None
+    ) -> tuple[Any, Callable[[], None]]:
         """A job's data where every task finds them, and what takes them away again."""
 
     def cancel(self, futures: Iterable[Future[Answer]]) -> None:
@@ -74,14 +82,27 @@ class Lanes(Protocol):
         """
 
 
-def listen(lanes: Lanes, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction) -> Generator[shards.EmbeddedClip, None, None]:
-    """The entries of the wanted clips, in shards, in the order in which they come back; two shards wait for every one that is computed."""
+def listen(
+    lanes: Lanes,
+    ask: shards.EmbeddingRequest,
+    clips: Sequence[Clip],
+    wanted: set[str],
+    cost: Extraction,
+) -> Generator[shards.EmbeddedClip, None, None]:
+    """The entries of the wanted clips, in shards, in the order in which they come back; two shards
+    wait for every one that is computed.
+    """
     weights = ask.planned.weights
     if weights.path is not None:
         weights = replace(weights, path=weights.path.absolute())
-    packed = _packed(replace(ask, planned=replace(ask.planned, weights=weights), sha256={}, pooled=frozenset()))
+    packed = _packed(
+        replace(ask, planned=replace(ask.planned, weights=weights), sha256={}, pooled=frozenset())
+    )
     if packed is None:
-        lanes.say(f"backbone {ask.planned} cannot be sent to other processes (what it consists of must be defined in a module): it listens here")
+        lanes.say(
+            f"backbone {ask.planned} cannot be sent to other processes (what it consists of must be"
+            " defined in a module): it listens here"
+        )
         yield from shards.embed_locally(ask, clips, wanted, cost)
         return
     batches = batches_to_compute(ask.planned, clips, wanted, cost)
@@ -91,10 +112,20 @@ def listen(lanes: Lanes, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wa
     under_way: dict[Future[Answer], int] = {}
     try:
         while (queue and wrong is None) or under_way:
-            while queue and wrong is None and _room(under_way, size := _bytes(ask, queue[0]), lanes.slots("listen", ask.device)):
-                under_way[lanes.listened(packed, _shard(ask, queue.popleft(), wanted), ask.device)] = size
+            while (
+                queue
+                and wrong is None
+                and _room(
+                    under_way, size := _bytes(ask, queue[0]), lanes.slots("listen", ask.device)
+                )
+            ):
+                under_way[
+                    lanes.listened(packed, _shard(ask, queue.popleft(), wanted), ask.device)
+                ] = size
             lanes.look()
-            for done in concurrent.futures.wait(under_way, LOOK, concurrent.futures.FIRST_COMPLETED).done:
+            for done in concurrent.futures.wait(
+                under_way, LOOK, concurrent.futures.FIRST_COMPLETED
+            ).done:
                 del under_way[done]
                 try:
                     entries, own = done.result().get()
@@ -112,23 +143,42 @@ def listen(lanes: Lanes, ask: shards.EmbeddingRequest, clips: Sequence[Clip], wa
 
 
 def cut(batches: Sequence[list[Clip]], size: int, slots: int) -> list[list[list[Clip]]]:
-    """Shards of planned batches: small, and at least four for every slot while there are so many."""
+    """Shards of planned batches: small, and at least four for every slot while there are so
+    many.
+    """
     plenty = max(BATCHES, CLIPS // size)
     width = max(1, min(plenty, math.ceil(len(batches) / (4 * slots))))
     return [list(batches[i : i + width]) for i in range(0, len(batches), width)]
 
 
-def hand(lanes: Lanes, work: Work, training: TrainingSetup, streams: Data, target: NDArray[np.int64], tasks: Tasks,
-         tick: Callable[[int], None]) -> Handed | None:  # fmt: skip
+def hand(
+    lanes: Lanes,
+    work: Work,
+    training: TrainingSetup,
+    streams: Data,
+    target: NDArray[np.int64],
+    tasks: Tasks,
+    tick: Callable[[int], None],
+) -> Handed | None:
     """Trainings under way; None where the parts cannot travel."""
     spoken = streams if isinstance(streams, TurnFrames) else None
-    packed = _packed((work, replace(training, checkpoints=offer_folder(training.checkpoints)), spoken))
+    packed = _packed(
+        (work, replace(training, checkpoints=offer_folder(training.checkpoints)), spoken)
+    )
     if packed is None:
         return None
-    laid, release = lanes.lay([target] if isinstance(streams, TurnFrames) else [target, *streams], spoken)
+    laid, release = lanes.lay(
+        [target] if isinstance(streams, TurnFrames) else [target, *streams], spoken
+    )
     futures = [lanes.fitted(packed, task, training.device, laid) for task in tasks]
     for future in futures:
-        future.add_done_callback(lambda f: tick(1) if not f.cancelled() and f.exception() is None and not f.result().error else None)
+        future.add_done_callback(
+            lambda f: (
+                tick(1)
+                if not f.cancelled() and f.exception() is None and not f.result().error
+                else None
+            )
+        )
     return Handed(lanes, futures, release)
 
 
@@ -149,7 +199,9 @@ class Handed:
         """
         try:
             found = []
-            for future in self.futures:  # in their order: of several that fail, the same one is named every time
+            for future in (
+                self.futures
+            ):  # in their order: of several that fail, the same one is named every time
                 while not future.done():
                     self.lanes.look()
                     concurrent.futures.wait([future], LOOK)
@@ -164,12 +216,17 @@ class Handed:
 
 def lost(what: str, reason: str) -> ClusterError:
     """What to say of a task that nobody finished."""
-    return ClusterError(f"{what} was lost more often than it is tried again ({' '.join(reason.split())[:300]}); run the same command again")
+    return ClusterError(
+        f"{what} was lost more often than it is tried again ({' '.join(reason.split())[:300]}); run"
+        " the same command again"
+    )
 
 
 def _shard(ask: shards.EmbeddingRequest, batches: list[list[Clip]], wanted: set[str]) -> Shard:
     ids = frozenset(c.id for batch in batches for c in batch)
-    away = [[replace(c, path=c.path.absolute()) for c in batch] for batch in batches]  # processes elsewhere stand in other folders
+    away = [
+        [replace(c, path=c.path.absolute()) for c in batch] for batch in batches
+    ]  # processes elsewhere stand in other folders
     return Shard(away, ids & wanted, {i: ask.sha256[i] for i in ids}, ask.pooled & ids)
 
 
@@ -181,7 +238,9 @@ def _packed(thing: Any) -> bytes | None:
 
 
 def _room(under_way: dict[Future[Answer], int], more: int, slots: int) -> bool:
-    return not under_way or (len(under_way) < 2 * max(1, slots) and sum(under_way.values()) + more <= BYTES)
+    return not under_way or (
+        len(under_way) < 2 * max(1, slots) and sum(under_way.values()) + more <= BYTES
+    )
 
 
 def _bytes(ask: shards.EmbeddingRequest, batches: list[list[Clip]]) -> int:

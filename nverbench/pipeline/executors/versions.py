@@ -1,4 +1,6 @@
-"""The same software everywhere: versions may change numbers, so that processes on other machines must have those of the run's own."""
+"""The same software everywhere: versions may change numbers, so that processes on other machines
+must have those of the run's own.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,23 @@ ABSENT = "none"
 
 def wanted(jobs: Iterable[Job]) -> dict[str, str]:
     """Python and every distribution that a plan's numbers may depend on -> its version here."""
-    plugins = {name for job in jobs for name in job.identity["plugins"] if not single_file.is_file(name)}
+    plugins = {
+        name for job in jobs for name in job.identity["plugins"] if not single_file.is_file(name)
+    }
     return found([*LIBRARIES, *sorted(plugins - set(LIBRARIES))])
 
 
 def found(names: Iterable[str]) -> dict[str, str]:
-    """The versions in this process: of Python, then of these distributions; of nverbench also its source, because two checkouts have one version."""
+    """The versions in this process: of Python, then of these distributions; of nverbench also its
+    source, because two checkouts have one version.
+    """
     return prober()(list(names))
 
 
 def prober() -> Callable[[list[str]], dict[str, str]]:
-    """``found`` as a function that needs nothing of ours where it runs: it travels by value, also to machines that have no nverbench."""
+    """``found`` as a function that needs nothing of ours where it runs: it travels by value, also
+    to machines that have no nverbench.
+    """
 
     def source(name: str) -> str:
         from hashlib import sha256
@@ -57,11 +65,24 @@ def prober() -> Callable[[list[str]], dict[str, str]]:
 
 def check(wanted: Mapping[str, str]) -> None:
     """Raise where this process has other versions."""
-    compare(platform.node(), wanted, found(name for name in wanted if name != "python") if wanted else {})
+    compare(
+        platform.node(),
+        wanted,
+        found(name for name in wanted if name != "python") if wanted else {},
+    )
 
 
 def compare(node: str, wanted: Mapping[str, str], have: Mapping[str, str]) -> None:
-    """Raise a UsageError that names the machine and every library of which it has another version than the run's own."""
-    other = [f"{name} {have.get(name, ABSENT)} (expected {expected})" for name, expected in wanted.items() if have.get(name, ABSENT) != expected]
+    """Raise a UsageError that names the machine and every library of which it has another version
+    than the run's own.
+    """
+    other = [
+        f"{name} {have.get(name, ABSENT)} (expected {expected})"
+        for name, expected in wanted.items()
+        if have.get(name, ABSENT) != expected
+    ]
     if other:
-        raise UsageError(f"node {node} has {', '.join(other)}; numbers may depend on it: install on every node what this machine has")
+        raise UsageError(
+            f"node {node} has {', '.join(other)}; numbers may depend on it: install on every node"
+            " what this machine has"
+        )

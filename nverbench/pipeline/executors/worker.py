@@ -1,6 +1,8 @@
-"""What a process that works for a run does: one shard of an embedding, or one training. Its answer is a value, also where it is an error.
+"""What a process that works for a run does: one shard of an embedding, or one training. Its answer
+is a value, also where it is an error.
 
-It writes no result and no entry of the run's store: what comes back counts, so that a task which ran twice is counted once.
+It writes no result and no entry of the run's store: what comes back counts, so that a task which
+ran twice is counted once.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Setting:
     software: Mapping[str, str]
     """What must be installed here in the same version; empty: this machine is the run's own."""
     threads: int
-    """Of torch, for an embedding: as many as where the run was started, because bits may depend on it."""
+    """Of torch, for an embedding: as many as where the run was started, because bits may depend on
+    it.
+    """
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Answer:
     def get(self) -> Any:
         """The value; an error is raised as itself, where its class can travel."""
         if self.error:
-            raise pickle.loads(self.error)  # noqa: S301  # from a process that this run gave its code to, as Ray's own messages are
+            # from a process that this run gave its code to, as Ray's own messages are
+            raise pickle.loads(self.error)  # noqa: S301
         return self.value
 
 
@@ -113,8 +118,12 @@ def answered(setting: Setting, action: Callable[..., Any], *arguments: Any) -> A
         return Answer(error=_travelling(error))
 
 
-def listened(setting: Setting, finder: Finder, packed: bytes, shard: Shard) -> tuple[list[shards.EmbeddedClip], Extraction]:
-    """The entries of a shard, as the store keeps them, and what they cost; ``packed`` holds what is asked of all shards."""
+def listened(
+    setting: Setting, finder: Finder, packed: bytes, shard: Shard
+) -> tuple[list[shards.EmbeddedClip], Extraction]:
+    """The entries of a shard, as the store keeps them, and what they cost; ``packed`` holds what is
+    asked of all shards.
+    """
     import torch
 
     began, cost = time.perf_counter(), Extraction()
@@ -123,11 +132,26 @@ def listened(setting: Setting, finder: Finder, packed: bytes, shard: Shard) -> t
     try:
         ask: shards.EmbeddingRequest = _parts(packed)
         weights = finder.weights(ask.planned.weights)
-        ask = replace(ask, planned=replace(ask.planned, weights=weights), sha256=shard.sha256, pooled=shard.pooled)
+        ask = replace(
+            ask,
+            planned=replace(ask.planned, weights=weights),
+            sha256=shard.sha256,
+            pooled=shard.pooled,
+        )
         own = {c.id: finder.clip(c, ask.sha256[c.id]) for batch in shard.batches for c in batch}
         here = [[own[c.id] for c in batch] for batch in shard.batches]
-        found = shards.embed_shard(ask, here, set(shard.wanted), cost, decoders=max(1, setting.threads // 2), load=lambda: _loaded(ask))
-        entries = [replace(e, array=e.array.astype(ask.storage, copy=False)) if ask.frames else e for e in found]
+        found = shards.embed_shard(
+            ask,
+            here,
+            set(shard.wanted),
+            cost,
+            decoders=max(1, setting.threads // 2),
+            load=lambda: _loaded(ask),
+        )
+        entries = [
+            replace(e, array=e.array.astype(ask.storage, copy=False)) if ask.frames else e
+            for e in found
+        ]
     finally:
         torch.set_num_threads(before)
     paths = {str(own[c.id].path): str(c.path) for batch in shard.batches for c in batch}
@@ -136,8 +160,17 @@ def listened(setting: Setting, finder: Finder, packed: bytes, shard: Shard) -> t
     return entries, cost
 
 
-def fitted(setting: Setting, finder: Finder, packed: bytes, task: tuple[Any, int], target: Any, *streams: Any) -> Any:
-    """One training, or a job of them; ``packed`` holds what does it, the training, and frames that lie on disk."""
+def fitted(
+    setting: Setting,
+    finder: Finder,
+    packed: bytes,
+    task: tuple[Any, int],
+    target: Any,
+    *streams: Any,
+) -> Any:
+    """One training, or a job of them; ``packed`` holds what does it, the training, and frames that
+    lie on disk.
+    """
     _encoder.clear()  # every embedding comes before any training: its memory is free
     work, training, on_disk = _parts(packed)
     training = replace(training, checkpoints=finder.checkpoints(training.checkpoints))
@@ -150,7 +183,10 @@ _encoder: dict[str, Encoder] = {}
 
 def _loaded(ask: shards.EmbeddingRequest) -> Encoder:
     planned = ask.planned
-    key = f"{embedding_identity(planned.reference)} {planned.weights.digest} {planned.part.revision} {ask.device} {ask.dtype} {ask.layer}"
+    key = (
+        f"{embedding_identity(planned.reference)} {planned.weights.digest} {planned.part.revision}"
+        f" {ask.device} {ask.dtype} {ask.layer}"
+    )
     if key not in _encoder:
         _encoder.clear()
         _encoder[key] = load_encoder(planned, device=ask.device, dtype=ask.dtype, layer=ask.layer)
@@ -159,8 +195,11 @@ def _loaded(ask: shards.EmbeddingRequest) -> Encoder:
 
 @functools.lru_cache(maxsize=4)
 def _parts(packed: bytes) -> Any:
-    """Reading it imports plugins: what they print must not reach anybody's output, nor what they set other jobs."""
-    return isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301  # written by the run's process a moment ago, never read from disk
+    """Reading it imports plugins: what they print must not reach anybody's output, nor what they
+    set other jobs.
+    """
+    # written by the run's process a moment ago, never read from disk
+    return isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301
 
 
 @functools.lru_cache(maxsize=1)
@@ -171,12 +210,16 @@ def _begin(plugins: tuple[single_file.Code, ...], wanted: tuple[tuple[str, str],
 
 
 def _named(reason: str, paths: Mapping[str, str]) -> str:
-    """The reason with the names that files have where the run was started: it goes into the result."""
+    """The reason with the names that files have where the run was started: it goes into the
+    result.
+    """
     return functools.reduce(lambda text, pair: text.replace(*pair), paths.items(), reason)
 
 
 def _travelling(error: BaseException) -> bytes:
-    """The error as a pickle, with where it happened; one whose class cannot travel is told as a PartError."""
+    """The error as a pickle, with where it happened; one whose class cannot travel is told as a
+    PartError.
+    """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     note = "".join(traceback.format_exception(error))
     for sent in (error, PartError(f"{type(error).__name__}: {' '.join(str(error).split())}")):

@@ -1,7 +1,8 @@
-"""Finished results, told to MLflow and read back from it. Results are safe on disk before anything here runs.
+"""Finished results, told to MLflow and read back from it. Results are safe on disk before anything
+here runs.
 
-``log`` tells one result, ``push`` all that a server does not know, ``pull`` rebuilds the files; gaps and ranks follow once they are known. Only
-``client`` imports MLflow.
+``log`` tells one result, ``push`` all that a server does not know, ``pull`` rebuilds the files;
+gaps and ranks follow once they are known. Only ``client`` imports MLflow.
 """
 
 from nverbench.results.tracking.addresses import DEFAULT_URI, address, database_of, shown
@@ -10,4 +11,16 @@ from nverbench.results.tracking.pull_results import Pulled, pull
 from nverbench.results.tracking.push_results import Pushed, push
 from nverbench.results.tracking.ranks import log_gap, log_ranks
 
-__all__ = ["DEFAULT_URI", "Pulled", "Pushed", "address", "database_of", "log", "log_gap", "log_ranks", "pull", "push", "shown"]
+__all__ = [
+    "DEFAULT_URI",
+    "Pulled",
+    "Pushed",
+    "address",
+    "database_of",
+    "log",
+    "log_gap",
+    "log_ranks",
+    "pull",
+    "push",
+    "shown",
+]

@@ -1,7 +1,9 @@
-"""How long a run waits for a tracking server. Results are safe on disk, so that one which is down, hangs or crawls is left alone for a while.
+"""How long a run waits for a tracking server. Results are safe on disk, so that one which is down,
+hangs or crawls is left alone for a while.
 
-The first trouble is one line; until the pause is over nothing more is told or said, so that ten thousand jobs do not each wait for a dead server.
-``nverbench leaderboard push`` and ``pull`` know no such haste: who says them wants to wait.
+The first trouble is one line; until the pause is over nothing more is told or said, so that ten
+thousand jobs do not each wait for a dead server. ``nverbench leaderboard push`` and ``pull`` know
+no such haste: who says them wants to wait.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def backing_off(uri: str) -> bool:
 
 @contextmanager
 def with_backoff(uri: str) -> Iterator[None]:
-    """Inside, a slow server is given up; after trouble that cost time it is left alone, and the error says for how long."""
+    """Inside, a slow server is given up; after trouble that cost time it is left alone, and the
+    error says for how long.
+    """
     began, token = time.monotonic(), _waited.set(_Waited())
     try:
         yield
@@ -55,7 +59,10 @@ def with_backoff(uri: str) -> Iterator[None]:
         if cost < TRIFLE:
             raise
         _paused[uri] = time.monotonic() + PAUSE * cost
-        raise TrackingError(f"{error}; it is left alone for {PAUSE * cost:.0f} s, what finishes until then is told by push too") from error
+        raise TrackingError(
+            f"{error}; it is left alone for {PAUSE * cost:.0f} s, what finishes until then is told"
+            " by push too"
+        ) from error
     finally:
         _waited.reset(token)
 
@@ -84,7 +91,8 @@ class Timed:
 
 
 def check_listening(uri: str) -> None:
-    """Raise where nobody listens at the address of a database: MLflow would try again and again for two minutes.
+    """Raise where nobody listens at the address of a database: MLflow would try again and again for
+    two minutes.
 
     Raises:
         ConnectionError: of what cannot be connected to.

@@ -1,6 +1,8 @@
-"""A tracking server as this package uses one: the only file that imports MLflow, and only once something is told or asked.
+"""A tracking server as this package uses one: the only file that imports MLflow, and only once
+something is told or asked.
 
-MLflow's own waits are minutes; here a server that does not answer costs about 20 seconds and one line: results are safe on disk.
+MLflow's own waits are minutes; here a server that does not answer costs about 20 seconds and one
+line: results are safe on disk.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ LONGEST = 5000
 DIGEST = "nverbench.result_digest"
 TOLD = f"tags.`{DIGEST}` LIKE '%'"
 FINISHED = f"{TOLD} AND attributes.status = 'FINISHED'"
-"""Which runs are results: parents that were told whole. What others keep on the same server is left alone."""
+"""Which runs are results: parents that were told whole. What others keep on the same server is left
+alone.
+"""
 
 Point = tuple[str, float, int]
 """Metric, value, step."""
@@ -60,10 +64,14 @@ class Server:
         self._experiments: dict[str, str] = {}
 
     def experiment(self, name: str, note: str) -> str:
-        """The id of an experiment, made if it is not there; the artifacts of a SQLite database lie beside it."""
+        """The id of an experiment, made if it is not there; the artifacts of a SQLite database lie
+        beside it.
+        """
         if name not in self._experiments:
             found = self._client.get_experiment_by_name(name)
-            self._experiments[name] = str(found.experiment_id) if found else self._new_experiment(name, note)
+            self._experiments[name] = (
+                str(found.experiment_id) if found else self._new_experiment(name, note)
+            )
         return self._experiments[name]
 
     def _new_experiment(self, name: str, note: str) -> str:
@@ -77,7 +85,9 @@ class Server:
             if found is None:
                 raise
             return str(found.experiment_id)  # another process was first
-        self._client.set_experiment_tag(made, "mlflow.note.content", f"{table_view.link(made)} {note}")
+        self._client.set_experiment_tag(
+            made, "mlflow.note.content", f"{table_view.link(made)} {note}"
+        )
         return made
 
     def begin(self, experiment: str, name: str, tags: Mapping[str, str], start: int) -> str:
@@ -85,9 +95,18 @@ class Server:
         cut = {key: value[:LONGEST] for key, value in tags.items()}
         return str(self._client.create_run(experiment, start, cut, name[:250]).info.run_id)
 
-    def write(self, run: str, points: Sequence[Point] = (), params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None,
-              *, when: int | None = None) -> None:  # fmt: skip
-        """Metrics, params and tags of a run, in as few calls as MLflow allows; of two values at one step MLflow takes the later for the latest."""
+    def write(
+        self,
+        run: str,
+        points: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        *,
+        when: int | None = None,
+    ) -> None:
+        """Metrics, params and tags of a run, in as few calls as MLflow allows; of two values at one
+        step MLflow takes the later for the latest.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         stamp = int(1000 * time.time()) if when is None else when
@@ -99,19 +118,25 @@ class Server:
             self._client.log_batch(run, metrics=first, params=texts[:OTHERS], tags=labels[:OTHERS])
             metrics, texts, labels = metrics[len(first) :], texts[OTHERS:], labels[OTHERS:]
 
-    def dataset(self, run: str, name: str, digest: str, source: str, schema: str, profile: str) -> None:
+    def dataset(
+        self, run: str, name: str, digest: str, source: str, schema: str, profile: str
+    ) -> None:
         """Log what a run was judged on as its input."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         told = Dataset(name[:500], digest[:36], "nverbench", source, schema[:1_000_000], profile)
-        self._client.log_inputs(run, datasets=[DatasetInput(told, [InputTag("mlflow.data.context", "evaluation")])])
+        self._client.log_inputs(
+            run, datasets=[DatasetInput(told, [InputTag("mlflow.data.context", "evaluation")])]
+        )
 
     def attach(self, run: str, folder: Path) -> None:
         """Give every file of a folder to a run."""
         self._client.log_artifacts(run, str(folder))
 
     def end(self, run: str, when: int, *, without: str | None = None) -> None:
-        """The run is finished (milliseconds since 1970); a tag that only an unfinished one needs is taken from it."""
+        """The run is finished (milliseconds since 1970); a tag that only an unfinished one needs is
+        taken from it.
+        """
         self._client.set_terminated(run, end_time=when)
         if without is not None:
             self._client.delete_tag(run, without)
@@ -121,9 +146,21 @@ class Server:
         for start in range(0, len(experiments), 100):
             token = None
             while True:
-                page = self._client.search_runs(list(experiments[start : start + 100]), wanted, max_results=500, page_token=token)
+                page = self._client.search_runs(
+                    list(experiments[start : start + 100]),
+                    wanted,
+                    max_results=500,
+                    page_token=token,
+                )
                 for run in page:
-                    yield RemoteRun(run.info.run_id, run.info.experiment_id, run.info.status, run.info.artifact_uri or "", run.data.tags, run.data.metrics)
+                    yield RemoteRun(
+                        run.info.run_id,
+                        run.info.experiment_id,
+                        run.info.status,
+                        run.info.artifact_uri or "",
+                        run.data.tags,
+                        run.data.metrics,
+                    )
                 token = page.token
                 if not token:
                     break
@@ -143,22 +180,34 @@ class Server:
         self._client.delete_run(run)
 
     def fetch(self, told: RemoteRun, name: str, to: Path) -> None:
-        """Download one file of a run to a path of our own choice; nothing the server says names a file here.
+        """Download one file of a run to a path of our own choice; nothing the server says names a
+        file here.
 
         Raises:
-            TrackingError: the run says that its files lie on this machine, though the server does not.
+            TrackingError: the run says that its files lie on this machine, though the server does
+                not.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         remote, place = urlsplit(self.uri), urlsplit(told.artifacts)
-        if remote.scheme in ("http", "https") and place.scheme in ("", "file") and remote.hostname not in LOOPBACK:
-            raise TrackingError(f"run {told.run[:64]!r}: its artifacts lie in a folder of the server; start it with --serve-artifacts")
-        # MLflow's download of an artifact asks the server for a listing first, and names files after it; this fetches one file.
+        if (
+            remote.scheme in ("http", "https")
+            and place.scheme in ("", "file")
+            and remote.hostname not in LOOPBACK
+        ):
+            raise TrackingError(
+                f"run {told.run[:64]!r}: its artifacts lie in a folder of the server; start it with"
+                " --serve-artifacts"
+            )
+        # MLflow's download of an artifact asks the server for a listing first, and names files
+        # after it; this fetches one file.
         get_artifact_repository(told.artifacts, tracking_uri=self.uri)._download_file(name, str(to))
 
 
 def connect(uri: str) -> Server:
-    """The server of an address; a SQLite database is made once, under a lock: processes that make one at the same time crash."""
+    """The server of an address; a SQLite database is made once, under a lock: processes that make
+    one at the same time crash.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "9")
@@ -183,19 +232,25 @@ def _connected(uri: str, database: Path | None) -> Server:
 
 @contextlib.contextmanager
 def _alone(database: Path | None) -> Iterator[None]:
-    """One process at a time writes to a SQLite file: of two that read, then write, SQLite tells one at once that it is locked."""
+    """One process at a time writes to a SQLite file: of two that read, then write, SQLite tells one
+    at once that it is locked.
+    """
     if database is None:
         yield
         return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(database.with_name(f".{database.name}.lock"), timeout=120, is_singleton=True):  # singleton: it may be taken again inside
+    with FileLock(
+        database.with_name(f".{database.name}.lock"), timeout=120, is_singleton=True
+    ):  # singleton: it may be taken again inside
         yield
 
 
 def _open(database: Path) -> None:
-    """Raise at once where a database cannot be opened: MLflow would try again for a hundred seconds.
+    """Raise at once where a database cannot be opened: MLflow would try again for a hundred
+    seconds.
 
-    A new one has a write-ahead log: a commit waits for one disk write instead of three, and who reads waits for nobody.
+    A new one has a write-ahead log: a commit waits for one disk write instead of three, and who
+    reads waits for nobody.
     """
     new = not database.exists()
     opened = sqlite3.connect(database)
@@ -211,9 +266,15 @@ def away(error: BaseException | None) -> bool:
     from requests import ConnectionError, HTTPError, Timeout
 
     while error is not None:
-        if isinstance(error, ConnectionError | Timeout) or (isinstance(error, MlflowException) and "API request to" in str(error)):
+        if isinstance(error, ConnectionError | Timeout) or (
+            isinstance(error, MlflowException) and "API request to" in str(error)
+        ):
             return True
-        if isinstance(error, HTTPError) and error.response is not None and error.response.status_code >= 500:
+        if (
+            isinstance(error, HTTPError)
+            and error.response is not None
+            and error.response.status_code >= 500
+        ):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -221,7 +282,9 @@ def away(error: BaseException | None) -> bool:
 
 @contextlib.contextmanager
 def tracking_errors(uri: str, safe: str) -> Iterator[None]:
-    """Whatever MLflow, its store or the network raises becomes one line that ends with what is safe and what to do."""
+    """Whatever MLflow, its store or the network raises becomes one line that ends with what is safe
+    and what to do.
+    """
     try:
         with _quiet(), _alone(database_of(uri)):
             yield
@@ -229,7 +292,9 @@ def tracking_errors(uri: str, safe: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = shown(" ".join(str(error).split()))[:200]
-        raise TrackingError(f"mlflow {shown(uri)}: {type(error).__name__}: {reason}; {safe}") from error
+        raise TrackingError(
+            f"mlflow {shown(uri)}: {type(error).__name__}: {reason}; {safe}"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""Text of a result, which may come from anybody, as text in MLflow: in its names, its tags and its Markdown."""
+"""Text of a result, which may come from anybody, as text in MLflow: in its names, its tags and its
+Markdown.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,22 @@ HARMLESS = frozenset(" -.,=+%;:")
 
 
 def plain(text: str) -> str:
-    """The text with characters that cannot be seen (control, direction, surrogates) written out: ``\\u202e``."""
-    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else c for c in text)
+    """The text with characters that cannot be seen (control, direction, surrogates) written out:
+    ``\\u202e``.
+    """
+    return "".join(
+        f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else c
+        for c in text
+    )
 
 
 def markdown(text: str) -> str:
-    """The text as text in Markdown, also within a table: punctuation as character references, which are never markup."""
-    return "".join(c if c.isalnum() or c in HARMLESS or ord(c) > 127 else f"&#{ord(c)};" for c in plain(text))
+    """The text as text in Markdown, also within a table: punctuation as character references, which
+    are never markup.
+    """
+    return "".join(
+        c if c.isalnum() or c in HARMLESS or ord(c) > 127 else f"&#{ord(c)};" for c in plain(text)
+    )
 
 
 def fenced(text: str) -> str:
@@ -28,8 +39,12 @@ def fenced(text: str) -> str:
 
 
 def key(text: str) -> str:
-    """One step of a metric's or param's name: MLflow takes neither most punctuation, nor a slash where it is no separator."""
-    kept = "".join(c if c.isalnum() or c in "_- " or (c == "." and i) else "_" for i, c in enumerate(text[:80])).strip(" .")
+    """One step of a metric's or param's name: MLflow takes neither most punctuation, nor a slash
+    where it is no separator.
+    """
+    kept = "".join(
+        c if c.isalnum() or c in "_- " or (c == "." and i) else "_" for i, c in enumerate(text[:80])
+    ).strip(" .")
     return kept or "_"
 
 

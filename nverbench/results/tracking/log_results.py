@@ -1,8 +1,9 @@
 """A finished result, told to a tracking server: a parent run per job, a nested run per fold.
 
-A server may be anybody's, so only the published form is told (``publishing``): no name of a file, a clip or a person. The parent is marked finished
-last, and until then it says which process tells it: one whose process died is begun again, one that is still told by somebody else is left alone.
-Who finishes looks around once more, so that of a result told by two at once one run stays.
+A server may be anybody's, so only the published form is told (``publishing``): no name of a file, a
+clip or a person. The parent is marked finished last, and until then it says which process tells it:
+one whose process died is begun again, one that is still told by somebody else is left alone. Who
+finishes looks around once more, so that of a result told by two at once one run stays.
 """
 
 from __future__ import annotations
@@ -30,15 +31,19 @@ HOUR = 3600.0
 
 
 def log(result: Result, folder: ResultStore, uri: str) -> bool:
-    """Tell MLflow of a result, once per tracking server; False when it already knows, or is left alone for now.
+    """Tell MLflow of a result, once per tracking server; False when it already knows, or is left
+    alone for now.
 
     Raises:
-        TrackingError: the server cannot be reached or written; the result on disk is safe, and ``nverbench leaderboard push`` tells it later.
+        TrackingError: the server cannot be reached or written; the result on disk is safe, and
+            ``nverbench leaderboard push`` tells it later.
     """
     told = UploadState(folder, result.id, uri)
     if told.get("result") == result.result_digest or backoff.backing_off(uri):
         return False
-    safe = f"the result is safe in {folder.path(result.id)}, nverbench leaderboard push tells it later"
+    safe = (
+        f"the result is safe in {folder.path(result.id)}, nverbench leaderboard push tells it later"
+    )
     with backoff.with_backoff(uri), tracking_errors(uri, safe), upload_lock(folder):
         if told.get("result") == result.result_digest:  # another process was first
             return False
@@ -65,9 +70,11 @@ def _known(server: Server, experiment: str, result: Result) -> list[Run]:
 
 
 def remove_duplicates(server: Server, known: Sequence[Run]) -> str | None:
-    """The one run of a result that stays, of those that are finished: whoever finishes last sees all, and everybody chooses the same.
+    """The one run of a result that stays, of those that are finished: whoever finishes last sees
+    all, and everybody chooses the same.
 
-    The others are removed, and what nobody will finish; runs that a living process still tells are left alone.
+    The others are removed, and what nobody will finish; runs that a living process still tells are
+    left alone.
     """
     finished = sorted((run for run in known if run.status == "FINISHED"), key=lambda run: run.run)
     for run in [*filter(abandoned, known), *finished[1:]]:
@@ -76,25 +83,43 @@ def remove_duplicates(server: Server, known: Sequence[Run]) -> str | None:
 
 
 def abandoned(run: Run) -> bool:
-    """Whether nobody will finish a run: its process died, is this one, or is elsewhere and silent for an hour."""
+    """Whether nobody will finish a run: its process died, is this one, or is elsewhere and silent
+    for an hour.
+    """
     maker, _, since = run.tags.get(WRITER, "").partition(" ")
     age = abs(time.time() - int(since)) if since.isdecimal() and len(since) < 12 else 2 * HOUR
-    return run.status != "FINISHED" and (maker == tempfiles.process_tag() or tempfiles.abandoned(maker, age, patience=HOUR))
+    return run.status != "FINISHED" and (
+        maker == tempfiles.process_tag() or tempfiles.abandoned(maker, age, patience=HOUR)
+    )
 
 
 def forget(server: Server, parent: Run) -> None:
-    """Remove a run with its folds: what a process left behind that died while it told, or what another told too."""
-    for child in list(server.runs(f"tags.`mlflow.parentRunId` = '{parent.run}'", [parent.experiment])):
+    """Remove a run with its folds: what a process left behind that died while it told, or what
+    another told too.
+    """
+    for child in list(
+        server.runs(f"tags.`mlflow.parentRunId` = '{parent.run}'", [parent.experiment])
+    ):
         server.forget(child.run)
     server.forget(parent.run)
 
 
 def _upload(server: Server, experiment: str, result: Result, predictions: Predictions) -> str:
     start, end = _times(result)
-    name = f"{result.entry.fusion}: {' + '.join(result.entry.backbones)} / {result.folds.kind}"  # the table cuts its end off
-    tags = fields.tags(result) | {"mlflow.note.content": description(result), WRITER: f"{tempfiles.process_tag()} {int(time.time())}"}
+    name = (  # the table cuts its end off
+        f"{result.entry.fusion}: {' + '.join(result.entry.backbones)} / {result.folds.kind}"
+    )
+    tags = fields.tags(result) | {
+        "mlflow.note.content": description(result),
+        WRITER: f"{tempfiles.process_tag()} {int(time.time())}",
+    }
     parent = server.begin(experiment, plain(name), tags, start)
-    server.write(parent, fields.points(result) + curves.mean(result.per_fold), fields.params(result), when=end)
+    server.write(
+        parent,
+        fields.points(result) + curves.mean(result.per_fold),
+        fields.params(result),
+        when=end,
+    )
     server.dataset(parent, **fields.dataset(result))
     for name in dict.fromkeys(fold.fold for fold in result.per_fold):
         _upload_fold(server, experiment, parent, result, name, (start, end))
@@ -106,17 +131,26 @@ def _upload(server: Server, experiment: str, result: Result, predictions: Predic
     return parent
 
 
-def _upload_fold(server: Server, experiment: str, parent: str, result: Result, name: str, times: tuple[int, int]) -> None:
+def _upload_fold(
+    server: Server, experiment: str, parent: str, result: Result, name: str, times: tuple[int, int]
+) -> None:
     start, end = times
     replicates = [fold for fold in result.per_fold if fold.fold == name]
-    tags = {"mlflow.parentRunId": parent, "nverbench.id": result.id, "nverbench.fold": plain(name), "nverbench.replicates": str(len(replicates))}
+    tags = {
+        "mlflow.parentRunId": parent,
+        "nverbench.id": result.id,
+        "nverbench.fold": plain(name),
+        "nverbench.replicates": str(len(replicates)),
+    }
     run = server.begin(experiment, plain(f"fold {name}"), tags, start)
     server.write(run, curves.of_fold(replicates), when=end)
     server.end(run, end)
 
 
 def _times(result: Result) -> tuple[int, int]:
-    """When the job began and ended, in milliseconds since 1970; now, where the result does not say it in ISO 8601."""
+    """When the job began and ended, in milliseconds since 1970; now, where the result does not say
+    it in ISO 8601.
+    """
     try:
         end = datetime.datetime.fromisoformat(result.created).timestamp()
         start = max(end - result.timings.fit - sum(result.timings.embed.values()), 0.0)

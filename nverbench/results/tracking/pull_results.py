@@ -1,7 +1,8 @@
 """``nverbench leaderboard pull``: result files, rebuilt from any tracking server.
 
-Nothing a server says is trusted: a file is only ever named after an id of 16 hexadecimal digits, it is read with the strict schema, its content must
-match its digest and its predictions the result, and a result that is here already is never touched.
+Nothing a server says is trusted: a file is only ever named after an id of 16 hexadecimal digits, it
+is read with the strict schema, its content must match its digest and its predictions the result,
+and a result that is here already is never touched.
 """
 
 from __future__ import annotations
@@ -19,13 +20,23 @@ from nverbench.results.publishing import KEY, publish
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking.addresses import shown
-from nverbench.results.tracking.client import DIGEST, FINISHED, RemoteRun, Server, away, connect, tracking_errors
+from nverbench.results.tracking.client import (
+    DIGEST,
+    FINISHED,
+    RemoteRun,
+    Server,
+    away,
+    connect,
+    tracking_errors,
+)
 from nverbench.results.tracking.escaping import plain
 from nverbench.results.tracking.upload_state import UploadState as Memory
 
 ID = re.compile(r"[0-9a-f]{16}")
 LARGEST_JSON, LARGEST_ARRAYS = 64 << 20, 1 << 30
-"""Bytes of a result and of its predictions, unpacked: fifty times the largest job of the registry."""
+"""Bytes of a result and of its predictions, unpacked: fifty times the largest job of the
+registry.
+"""
 
 
 @dataclass
@@ -39,15 +50,21 @@ class Pulled:
 
 
 def pull(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pulled:
-    """Write every result of a server that is not in the folder yet, in its published form; a damaged run costs one line.
+    """Write every result of a server that is not in the folder yet, in its published form; a
+    damaged run costs one line.
 
     Raises:
-        TrackingError: the server cannot be reached; what was pulled stays, and the same command goes on.
+        TrackingError: the server cannot be reached; what was pulled stays, and the same command
+            goes on.
     """
     done = Pulled()
-    with tracking_errors(uri, f"what was pulled is in {folder.root}, the same command goes on from here"):
+    with tracking_errors(
+        uri, f"what was pulled is in {folder.root}, the same command goes on from here"
+    ):
         server = connect(uri)
-        for told in server.runs(FINISHED, server.experiments()):  # newest first: of two runs of one id the later is taken
+        for told in server.runs(
+            FINISHED, server.experiments()
+        ):  # newest first: of two runs of one id the later is taken
             try:
                 _one(server, told, folder, done, say)
             except ResultError as error:
@@ -56,7 +73,9 @@ def pull(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pulled:
     return done
 
 
-def _one(server: Server, told: RemoteRun, folder: ResultStore, done: Pulled, say: Callable[[str], None]) -> None:
+def _one(
+    server: Server, told: RemoteRun, folder: ResultStore, done: Pulled, say: Callable[[str], None]
+) -> None:
     job = told.tags.get("nverbench.id", "")
     if not ID.fullmatch(job):
         raise ResultError(f"expected an id of 16 hexadecimal digits, got {_name(job)}")
@@ -75,7 +94,9 @@ def _one(server: Server, told: RemoteRun, folder: ResultStore, done: Pulled, say
     done.written += 1
 
 
-def _mention_another(told: RemoteRun, job: str, folder: ResultStore, say: Callable[[str], None]) -> None:
+def _mention_another(
+    told: RemoteRun, job: str, folder: ResultStore, say: Callable[[str], None]
+) -> None:
     """A result here stays, whatever a server has under its id."""
     try:
         own = read_result(folder.path(job)).result_digest
@@ -83,7 +104,10 @@ def _mention_another(told: RemoteRun, job: str, folder: ResultStore, say: Callab
         say(f"{error}, then pull again")
         return
     if own != told.tags.get(DIGEST):
-        say(f"run {_name(told.run)}: holds another result {job} than {folder.path(job)}; the one here is kept")
+        say(
+            f"run {_name(told.run)}: holds another result {job} than {folder.path(job)}; the one"
+            " here is kept"
+        )
 
 
 def _fetch(server: Server, told: RemoteRun, to: Path, largest: int) -> None:
@@ -91,16 +115,22 @@ def _fetch(server: Server, told: RemoteRun, to: Path, largest: int) -> None:
         server.fetch(told, to.name, to)
     except TrackingError as error:
         raise ResultError(str(error)) from error
-    except Exception as error:  # a missing artifact is damage of this run; a server that is gone is not
+    except (
+        Exception
+    ) as error:  # a missing artifact is damage of this run; a server that is gone is not
         if away(error):
             raise
-        raise ResultError(f"its artifact {to.name} cannot be had ({plain(' '.join(str(error).split()))[:120]})") from error
+        raise ResultError(
+            f"its artifact {to.name} cannot be had ({plain(' '.join(str(error).split()))[:120]})"
+        ) from error
     if not to.is_file() or to.stat().st_size > largest:
         raise ResultError(f"its artifact {to.name} is no file of at most {largest >> 20} MiB")
 
 
 def _checked(arrived: ResultStore, job: str) -> tuple[Result, Predictions]:
-    """The result and its predictions, in their published form; file names of this passing folder mean nothing to a reader."""
+    """The result and its predictions, in their published form; file names of this passing folder
+    mean nothing to a reader.
+    """
     try:
         result = read_result(arrived.path(job))
         if _unpacked(arrived.predictions_path(job)) > LARGEST_ARRAYS:
@@ -125,18 +155,35 @@ def _unpacked(path: Path) -> int:
 
 
 def _check_shapes(result: Result, predictions: Predictions) -> None:
-    """The predictions are of as many replicates, clips and classes as the result says; pseudonyms are not checked against names here."""
+    """The predictions are of as many replicates, clips and classes as the result says; pseudonyms
+    are not checked against names here.
+    """
     n, p = len(predictions.ids), predictions
     expected = (result.seeds, n, len(result.labels))
-    if p.probabilities.shape != expected or {len(p.groups), len(p.folds), len(p.keys)} != {n} or p.target.shape not in ((n,), (0,)):
-        raise ResultError(f"its predictions have shape {p.probabilities.shape}, expected {expected}")
-    if n != result.counts.clips or not all(isinstance(key, str) and KEY.fullmatch(key) for key in p.keys):
-        raise ResultError(f"its predictions are of {n} clips, expected {result.counts.clips}, each under a key of 32 hexadecimal digits")
+    if (
+        p.probabilities.shape != expected
+        or {len(p.groups), len(p.folds), len(p.keys)} != {n}
+        or p.target.shape not in ((n,), (0,))
+    ):
+        raise ResultError(
+            f"its predictions have shape {p.probabilities.shape}, expected {expected}"
+        )
+    if n != result.counts.clips or not all(
+        isinstance(key, str) and KEY.fullmatch(key) for key in p.keys
+    ):
+        raise ResultError(
+            f"its predictions are of {n} clips, expected {result.counts.clips}, each under a key of"
+            " 32 hexadecimal digits"
+        )
 
 
 def _reason(text: str, arrived: ResultStore) -> str:
     """Without the passing folder, and without advice that is for results of one's own."""
-    return plain(text.replace(f"{arrived.root}/", "").replace("; delete it and run the job again", "").replace("; run the job with --rerun", ""))
+    return plain(
+        text.replace(f"{arrived.root}/", "")
+        .replace("; delete it and run the job again", "")
+        .replace("; run the job with --rerun", "")
+    )
 
 
 def _name(text: str) -> str:

@@ -1,4 +1,6 @@
-"""``nverbench leaderboard push``: every finished result that a tracking server does not know yet."""
+"""``nverbench leaderboard push``: every finished result that a tracking server does not know
+yet.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,11 @@ class Pushed:
 
 
 def push(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pushed:
-    """Tell a server what it does not know, by asking it: what this machine remembers may be of a database that is gone.
+    """Tell a server what it does not know, by asking it: what this machine remembers may be of a
+    database that is gone.
 
-    Interrupted, it goes on where it was: a result is told whole or, the next time, again. Damaged results cost a line each.
+    Interrupted, it goes on where it was: a result is told whole or, the next time, again. Damaged
+    results cost a line each.
 
     Raises:
         TrackingError: the server cannot be reached or written; what was told stays told.
@@ -69,7 +73,9 @@ def push(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pushed:
 
 
 def _there(server: Server) -> dict[str, list[Run]]:
-    """What a server knows, by digest: the finished run first, then what ought not to be there, doubles and what dead processes left."""
+    """What a server knows, by digest: the finished run first, then what ought not to be there,
+    doubles and what dead processes left.
+    """
     found: dict[str, list[Run]] = {}
     for run in server.runs(TOLD, server.experiments()):
         bare = replace(run, tags={WRITER: run.tags.get(WRITER, "")}, metrics={})

@@ -1,4 +1,6 @@
-"""What each tracking server knows of a result, in ``<id>.tracked`` beside it: a memory that spares a question, never the truth about a server."""
+"""What each tracking server knows of a result, in ``<id>.tracked`` beside it: a memory that spares
+a question, never the truth about a server.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class UploadState:
         self.path, self._uri = folder.root / f"{job_id}.tracked", shown(uri)
 
     def get(self, what: str) -> str | None:
-        """The digest of the ``result`` that was told, the ``run`` it is there, or the digest of the ``gap``; None when never told."""
+        """The digest of the ``result`` that was told, the ``run`` it is there, or the digest of the
+        ``gap``; None when never told.
+        """
         return self._content().get(self._name(what))
 
     def note(self, **facts: str) -> None:
@@ -38,12 +42,18 @@ class UploadState:
             content = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return {k: v for k, v in content.items() if isinstance(v, str)} if isinstance(content, dict) else {}
+        return (
+            {k: v for k, v in content.items() if isinstance(v, str)}
+            if isinstance(content, dict)
+            else {}
+        )
 
 
 @contextmanager
 def upload_lock(folder: ResultStore) -> Iterator[None]:
-    """One process at a time tells of a folder's results, so that none is told twice; a dead process holds no lock."""
+    """One process at a time tells of a folder's results, so that none is told twice; a dead process
+    holds no lock.
+    """
     path: Path = folder.root / ".telling"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path, timeout=120):

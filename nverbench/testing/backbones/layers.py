@@ -1,4 +1,6 @@
-"""The layers a backbone declares: time means of every layer beside the frames, and the frames of one layer on request."""
+"""The layers a backbone declares: time means of every layer beside the frames, and the frames of
+one layer on request.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ def layers(subject: Subject) -> Pass | Skip:
     if not declared:
         if given.layers is not None:
             got = f"{tuple(given.layers.shape)}"
-            raise violation(subject, expected="no Frames.layers: the record declares none", got=got, do="declare layers=L, or give None")
+            raise violation(
+                subject,
+                expected="no Frames.layers: the record declares none",
+                got=got,
+                do="declare layers=L, or give None",
+            )
         return Skip("the record declares no layers")
     means = _means(subject, given, len(waves))
     worst = 0.0
@@ -33,8 +40,16 @@ def layers(subject: Subject) -> Pass | Skip:
         (alone,) = _means(subject, subject.answer([wave]), 1)
         moved = max(drift(means[i, n], alone[n]) for n in range(declared))
         if not moved <= DRIFT:
-            expected = f"the layers of a clip of {len(wave)} samples in a batch to be those of the clip alone within {DRIFT:.0e}"
-            raise violation(subject, expected=expected, got=f"{moved:.1e}", do="take each mean over the clip's valid frames only")
+            expected = (
+                f"the layers of a clip of {len(wave)} samples in a batch to be those of the clip"
+                f" alone within {DRIFT:.0e}"
+            )
+            raise violation(
+                subject,
+                expected=expected,
+                got=f"{moved:.1e}",
+                do="take each mean over the clip's valid frames only",
+            )
         worst = max(worst, moved)
     _check_mean(subject, _time_mean(given, 0), means[0], declared - 1, "the frames")
     for n in sorted({0, declared // 2, declared - 1}):
@@ -50,10 +65,17 @@ def _means(subject: Subject, given: Frames, clips: int) -> Array:
     got = None if given.layers is None else tuple(given.layers.shape)
     if given.layers is None or got != expected:
         do = "give every layer's mean over the clip's valid frames, or correct the record's layers"
-        raise violation(subject, expected=f"Frames.layers (b, L, d) = {expected}", got=str(got), do=do)
+        raise violation(
+            subject, expected=f"Frames.layers (b, L, d) = {expected}", got=str(got), do=do
+        )
     means: Array = given.layers.float().cpu().numpy()
     if not np.isfinite(means).all():
-        raise violation(subject, expected="finite layers", got="NaN or infinity", do="take each mean over valid frames only")
+        raise violation(
+            subject,
+            expected="finite layers",
+            got="NaN or infinity",
+            do="take each mean over valid frames only",
+        )
     return means
 
 
@@ -67,7 +89,12 @@ def _check_mean(subject: Subject, got: Array, means: Array, n: int, what: str) -
     apart = drift(got, means[n])
     if not apart <= DRIFT:
         do = "give layer 0 for what the first block reads and L - 1 for the last block's output"
-        raise violation(subject, expected=f"the mean of {what} to be row {n} of Frames.layers within {DRIFT:.0e}", got=f"{apart:.1e}", do=do)
+        raise violation(
+            subject,
+            expected=f"the mean of {what} to be row {n} of Frames.layers within {DRIFT:.0e}",
+            got=f"{apart:.1e}",
+            do=do,
+        )
 
 
 def _check_refused(subject: Subject, beyond: int) -> None:
@@ -76,7 +103,19 @@ def _check_refused(subject: Subject, beyond: int) -> None:
     except UsageError:
         return
     do = "refuse it in load with UsageError"
-    raise violation(subject, expected=f"layer={beyond} of {beyond} layers (0 to {beyond - 1}) to be refused", got="an encoder", do=do)
+    raise violation(
+        subject,
+        expected=f"layer={beyond} of {beyond} layers (0 to {beyond - 1}) to be refused",
+        got="an encoder",
+        do=do,
+    )
 
 
-CHECKS = (Check("layers", "Frames.layers holds the time means (b, L, d) of the declared layers, and layer=N gives the frames of layer N.", layers),)
+CHECKS = (
+    Check(
+        "layers",
+        "Frames.layers holds the time means (b, L, d) of the declared layers, and layer=N gives the"
+        " frames of layer N.",
+        layers,
+    ),
+)

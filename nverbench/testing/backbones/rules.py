@@ -12,6 +12,12 @@ RULE_MODULES = (record, frames, state, precision, layers)
 
 
 def backbone_checks(*, slow: bool = False) -> tuple[Check[Subject], ...]:
-    """Every rule a backbone is held to; with ``slow`` also those that take long for a large model."""
-    checks = (replace(check, run=only_encoders(check.run)) for room in RULE_MODULES for check in room.CHECKS)
+    """Every rule a backbone is held to; with ``slow`` also those that take long for a large
+    model.
+    """
+    checks = (
+        replace(check, run=only_encoders(check.run))
+        for room in RULE_MODULES
+        for check in room.CHECKS
+    )
     return tuple(check for check in checks if slow or not check.slow)

@@ -1,4 +1,6 @@
-"""A backbone under test: loaded once, and asked by every check through the harness's own functions. The kit's only door to the harness."""
+"""A backbone under test: loaded once, and asked by every check through the harness's own functions.
+The kit's only door to the harness.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,18 @@ NOISE_SEED = 97
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A backbone as it is checked. Its encoder holds seeded random weights, unless the reference says ``weights=PATH``."""
+    """A backbone as it is checked. Its encoder holds seeded random weights, unless the reference
+    says ``weights=PATH``.
+    """
 
     part: Backbone
     text: str = ""
     """A reference such as ``mine:layout=time``; empty: the part with its defaults."""
     device: str = "cpu"
     changed: set[str] = field(default_factory=set, init=False)
-    """Settings of the process that the plugin's last call changed. They are put back after every call, so that no check sees another's."""
+    """Settings of the process that the plugin's last call changed. They are put back after every
+    call, so that no check sees another's.
+    """
 
     def __str__(self) -> str:
         return self.text or self.part.name
@@ -66,17 +72,36 @@ class Subject:
         """Whether the weights are random numbers from a seed."""
         return self.part.weights is not None and self.planned.weights.path is None
 
-    def load(self, *, dtype: str = "float32", seed: int = UNTRAINED_SEED, layer: int | None = None, device: str | None = None) -> Encoder:
-        """Another encoder, exactly as the plugin gives it. A UsageError is the plugin's right and passes through."""
+    def load(
+        self,
+        *,
+        dtype: str = "float32",
+        seed: int = UNTRAINED_SEED,
+        layer: int | None = None,
+        device: str | None = None,
+    ) -> Encoder:
+        """Another encoder, exactly as the plugin gives it. A UsageError is the plugin's right and
+        passes through.
+        """
         import_torchaudio()  # before any plugin imports transformers
         assert self.part.load is not None  # only_encoders asked
-        context = LoadContext(device=device or self.device, dtype=dtype, weights=self.planned.weights.path, seed=seed, layer=layer)
+        context = LoadContext(
+            device=device or self.device,
+            dtype=dtype,
+            weights=self.planned.weights.path,
+            seed=seed,
+            layer=layer,
+        )
         with self._expecting(f"an encoder from load({context})"):
             return self.part.load(context, **self.planned.reference.full)
 
     def wave(self, seconds: float, seed: int = 0) -> Array:
-        """A made-up voice (s,) at the part's rate, at least as long as the harness would send it."""
-        return self.long_enough(voice(max(1, round(seconds * self.part.sample_rate)), self.part.sample_rate, seed))
+        """A made-up voice (s,) at the part's rate, at least as long as the harness would send
+        it.
+        """
+        return self.long_enough(
+            voice(max(1, round(seconds * self.part.sample_rate)), self.part.sample_rate, seed)
+        )
 
     def long_enough(self, wave: Array) -> Array:
         """The wave as the harness sends it: zero-padded on the right to ``min_samples``."""
@@ -87,16 +112,26 @@ class Subject:
         return self.long_enough(audio.read(path, self.part.sample_rate))
 
     def frames(
-        self, waves: Sequence[Array], encoder: Encoder | None = None, *, dtype: str = "float32", noise: bool = False, extra: int = 0
+        self,
+        waves: Sequence[Array],
+        encoder: Encoder | None = None,
+        *,
+        dtype: str = "float32",
+        noise: bool = False,
+        extra: int = 0,
     ) -> list[Array]:
-        """The valid frames (t_i, frame_dim) of each clip of one batch, as the harness takes them; its PartErrors pass through."""
+        """The valid frames (t_i, frame_dim) of each clip of one batch, as the harness takes them;
+        its PartErrors pass through.
+        """
         chosen = encoder or self.encoder
         batch, lengths = padded(waves, noise=noise, extra=extra)
         with self._expecting(f"frames of clips of {lengths.tolist()} samples in {dtype}"):
             part = replace(self.part, layers=0)  # layers have a rule of their own
             return extract.forward(chosen, part, batch, lengths, device=self.device, dtype=dtype)
 
-    def answer(self, waves: Sequence[Array], encoder: Encoder | None = None, *, device: str | None = None) -> Frames:
+    def answer(
+        self, waves: Sequence[Array], encoder: Encoder | None = None, *, device: str | None = None
+    ) -> Frames:
         """What the encoder itself gives for one batch, unchecked."""
         chosen = encoder or self.encoder
         batch, lengths = padded(waves)
@@ -106,7 +141,9 @@ class Subject:
 
     @contextmanager
     def _expecting(self, wanted: str) -> Iterator[None]:
-        """Whatever a plugin raises inside becomes one line; what it raises on purpose passes through."""
+        """Whatever a plugin raises inside becomes one line; what it raises on purpose passes
+        through.
+        """
         before = process_state.read(process_report.SETTINGS)
         self.changed.clear()
         try:
@@ -122,17 +159,25 @@ def padded(waves: Sequence[Array], *, noise: bool = False, extra: int = 0) -> tu
 
     lengths = [len(wave) for wave in waves]
     shape = len(waves), max(lengths) + extra
-    batch = np.random.default_rng(NOISE_SEED).uniform(-1, 1, shape).astype(np.float32) if noise else np.zeros(shape, np.float32)
+    batch = (
+        np.random.default_rng(NOISE_SEED).uniform(-1, 1, shape).astype(np.float32)
+        if noise
+        else np.zeros(shape, np.float32)
+    )
     for row, wave in zip(batch, waves, strict=True):
         row[: len(wave)] = wave
     return torch.from_numpy(batch), torch.tensor(lengths)
 
 
 def voice(samples: int, rate: int, seed: int = 0) -> Array:
-    """A gliding tone with harmonics and breath, (s,) float32 with a peak of about 0.5: no two seeds alike, no global random state."""
+    """A gliding tone with harmonics and breath, (s,) float32 with a peak of about 0.5: no two seeds
+    alike, no global random state.
+    """
     generator = np.random.default_rng(seed)
     time = np.arange(samples) / rate
-    pitch = generator.uniform(90, 300) * (1 + 0.2 * np.sin(2 * np.pi * generator.uniform(0.5, 3) * time))  # Hz
+    pitch = generator.uniform(90, 300) * (
+        1 + 0.2 * np.sin(2 * np.pi * generator.uniform(0.5, 3) * time)
+    )  # Hz
     phase = 2 * np.pi * np.cumsum(pitch) / rate
     tone = sum(np.sin(k * phase + generator.uniform(0, 6)) / k for k in range(1, 9))
     breath = generator.standard_normal(samples)

@@ -1,4 +1,6 @@
-"""A dataset under test: its own small tree, written where nothing else is, and what ``load`` gives for it."""
+"""A dataset under test: its own small tree, written where nothing else is, and what ``load`` gives
+for it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Items = tuple[list[Clip], list[Misfit]]
 
 @dataclass(frozen=True, eq=False)
 class DatasetSubject:
-    """A dataset as it is checked: on the tree that its ``sample`` (else ``make``) writes, or on what the reference's options name."""
+    """A dataset as it is checked: on the tree that its ``sample`` (else ``make``) writes, or on
+    what the reference's options name.
+    """
 
     part: Dataset
     text: str = ""
@@ -46,7 +50,9 @@ class DatasetSubject:
 
     @property
     def own(self) -> bool:
-        """Whether the clips are its user's (``folder``, ``table``): nobody can say their licence beforehand, and no sample stands for them."""
+        """Whether the clips are its user's (``folder``, ``table``): nobody can say their licence
+        beforehand, and no sample stands for them.
+        """
         return self.part.corpus is None and bool(self.part.local)
 
     @cached_property
@@ -57,31 +63,48 @@ class DatasetSubject:
     def why_untried(self) -> Skip | None:
         """Why there are no clips to look at, where that is no fault."""
         if self.own and ":" not in self.text:
-            needed = ", ".join(name for name, p in declared(self.part.load).items() if p.default is p.empty)
-            return Skip(f"its clips are its user's: check {self.part.name}:{(self.part.positional or needed).upper()}")
+            needed = ", ".join(
+                name for name, p in declared(self.part.load).items() if p.default is p.empty
+            )
+            return Skip(
+                "its clips are its user's: check"
+                f" {self.part.name}:{(self.part.positional or needed).upper()}"
+            )
         if self.part.manifest is not None and self.write is None:
             return Skip("it is exactly the files of its manifest: no sample can stand for them")
         return None
 
     def written(self, name: str) -> Path | None:
-        """The tree in a folder of that name; None where there is none: the clips are the user's, or come with the plugin."""
+        """The tree in a folder of that name; None where there is none: the clips are the user's, or
+        come with the plugin.
+        """
         if self.own or (self.part.corpus is None and self.write is None):
             return None
         if self.write is None:
             raise violation(
-                self, expected="sample(root), or make(root)", got="neither", do="write a tiny synthetic tree of the corpus' layout in sample"
+                self,
+                expected="sample(root), or make(root)",
+                got="neither",
+                do="write a tiny synthetic tree of the corpus' layout in sample",
             )
         root = self.folder / name
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
-        with expecting(self, "sample(root) to write a tree into an empty folder", "mend it"), offline(self.asked):
+        with (
+            expecting(self, "sample(root) to write a tree into an empty folder", "mend it"),
+            offline(self.asked),
+        ):
             self.write(root)
         return root
 
     def copied(self, name: str) -> Path | None:
         """A copy of the shared tree in a folder of that name; None as :meth:`written`."""
         root = self.folder / name
-        return None if self.root is None else Path(shutil.copytree(self.root, root, dirs_exist_ok=True))
+        return (
+            None
+            if self.root is None
+            else Path(shutil.copytree(self.root, root, dirs_exist_ok=True))
+        )
 
     @cached_property
     def root(self) -> Path | None:
@@ -98,7 +121,11 @@ class DatasetSubject:
         clips: list[Clip] = []
         misfits: list[Misfit] = []
         with (
-            expecting(self, "load(root) to give Clip and Misfit records", "mend it, or raise DatasetError with a line that says what to do"),
+            expecting(
+                self,
+                "load(root) to give Clip and Misfit records",
+                "mend it, or raise DatasetError with a line that says what to do",
+            ),
             offline(self.asked),
         ):
             for item in self.part.load(root, **self.reference.full):
@@ -107,22 +134,41 @@ class DatasetSubject:
                 elif isinstance(item, Misfit):
                     misfits.append(item)
                 else:
-                    raise violation(self, expected="Clip and Misfit records from load", got=type(item).__name__, do="yield those alone")
+                    raise violation(
+                        self,
+                        expected="Clip and Misfit records from load",
+                        got=type(item).__name__,
+                        do="yield those alone",
+                    )
         if not any(clip.label is not None for clip in clips):
-            raise violation(self, expected="at least one labelled clip", got=f"{len(clips)} clips, {len(misfits)} misfits", do="mend sample or load")
+            raise violation(
+                self,
+                expected="at least one labelled clip",
+                got=f"{len(clips)} clips, {len(misfits)} misfits",
+                do="mend sample or load",
+            )
         return clips, misfits
 
     def corpus(self, root: Path | None) -> corpora.Corpus:
-        """What the harness makes of a tree: a sample is not the published corpus, so its counts and bytes are not compared."""
-        return corpora.load(replace(self.part, manifest=None, counts={}, group_counts={}), self.reference, root)
+        """What the harness makes of a tree: a sample is not the published corpus, so its counts and
+        bytes are not compared.
+        """
+        return corpora.load(
+            replace(self.part, manifest=None, counts={}, group_counts={}), self.reference, root
+        )
 
     @property
     def scored(self) -> list[Clip]:
         """Labelled clips without known defects, sorted by id."""
-        return sorted((c for c in self.items[0] if c.label is not None and c.id not in self.part.defects), key=lambda c: c.id)
+        return sorted(
+            (c for c in self.items[0] if c.label is not None and c.id not in self.part.defects),
+            key=lambda c: c.id,
+        )
 
 
-def with_clips(run: Callable[[DatasetSubject], Pass | Skip]) -> Callable[[DatasetSubject], Pass | Skip]:
+def with_clips(
+    run: Callable[[DatasetSubject], Pass | Skip],
+) -> Callable[[DatasetSubject], Pass | Skip]:
     """The same check, skipped where there are no clips to look at and that is no fault."""
 
     def checked(subject: DatasetSubject) -> Pass | Skip:

@@ -1,4 +1,6 @@
-"""A fusion under test: built as the harness builds it, on made-up embeddings, frames or conversations with more to them than their mean."""
+"""A fusion under test: built as the harness builds it, on made-up embeddings, frames or
+conversations with more to them than their mean.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ WIDTHS = (24, 36, 20, 28)
 SEED = 7
 ROWS, K = 6, 3
 TURNS = (3, 1, 5, 2, 4, 2)
-"""Frames of the turns of a conversation, in the first stream; other streams have rates of their own."""
+"""Frames of the turns of a conversation, in the first stream; other streams have rates of their
+own.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,38 +75,72 @@ class FusionSubject:
         count = self.fewest if streams is None else streams
         return tuple(WIDTHS[i % len(WIDTHS)] + 4 * (i // len(WIDTHS)) for i in range(count))
 
-    def build(self, streams: int | None = None, classes: int = K, *, seed: int = SEED, **options: Any) -> nn.Module:
+    def build(
+        self, streams: int | None = None, classes: int = K, *, seed: int = SEED, **options: Any
+    ) -> nn.Module:
         """The module, in eval mode; torch's global random state is that of before."""
         dims = self.dims(streams)
-        with expecting(self, f"a module from build({dims}, {classes})"), torch.random.fork_rng(devices=[]):
+        with (
+            expecting(self, f"a module from build({dims}, {classes})"),
+            torch.random.fork_rng(devices=[]),
+        ):
             torch.manual_seed(seed)
             module = self.part.build(dims, classes, **{**self.options, **options})
             if not isinstance(module, nn.Module):
-                raise violation(self, expected="a torch.nn.Module from build", got=type(module).__name__, do="return a module")
+                raise violation(
+                    self,
+                    expected="a torch.nn.Module from build",
+                    got=type(module).__name__,
+                    do="return a module",
+                )
             return module.to(self.device).eval()
 
-    def remembered(self, module: nn.Module, streams: int | None = None, seed: int = SEED) -> nn.Module:
-        """The same module once it has remembered training rows, as the harness has it before it predicts."""
+    def remembered(
+        self, module: nn.Module, streams: int | None = None, seed: int = SEED
+    ) -> nn.Module:
+        """The same module once it has remembered training rows, as the harness has it before it
+        predicts.
+        """
         remember = getattr(module, "remember", None)
         if remember is not None and not self.framed:  # frames of a whole corpus are no batch
             with expecting(self, "remember(batch, generator) to take training rows"):
-                remember(self.batch(40, streams, seed=97, dtype=dtype_of(module)), torch.Generator().manual_seed(seed))
+                remember(
+                    self.batch(40, streams, seed=97, dtype=dtype_of(module)),
+                    torch.Generator().manual_seed(seed),
+                )
         return module
 
     def ready(self, streams: int | None = None, classes: int = K) -> nn.Module:
         """Built, in eval mode, training rows remembered."""
         return self.remembered(self.build(streams, classes), streams)
 
-    def batch(self, rows: int = ROWS, streams: int | None = None, *, seed: int = 1, dtype: torch.dtype = torch.float32) -> Batch:
+    def batch(
+        self,
+        rows: int = ROWS,
+        streams: int | None = None,
+        *,
+        seed: int = 1,
+        dtype: torch.dtype = torch.float32,
+    ) -> Batch:
         """Made-up rows: pooled, padded clips of frames, or turns of one conversation."""
         generator = torch.Generator().manual_seed(seed)
         dims = self.dims(streams)
         if not self.framed:
-            drawn = tuple(torch.randn(rows, dim, generator=generator, dtype=torch.float64) for dim in dims)
+            drawn = tuple(
+                torch.randn(rows, dim, generator=generator, dtype=torch.float64) for dim in dims
+            )
             return Batch(tuple(x.to(self.device, dtype) for x in drawn))
-        sizes = [[(TURNS[row % len(TURNS)] + row // len(TURNS)) * (1 + i % 2) for row in range(rows)] for i in range(len(dims))]
-        own = [[torch.randn(n, dim, generator=generator, dtype=torch.float64).to(self.device, dtype) for n in some]
-               for dim, some in zip(dims, sizes, strict=True)]  # fmt: skip
+        sizes = [
+            [(TURNS[row % len(TURNS)] + row // len(TURNS)) * (1 + i % 2) for row in range(rows)]
+            for i in range(len(dims))
+        ]
+        own = [
+            [
+                torch.randn(n, dim, generator=generator, dtype=torch.float64).to(self.device, dtype)
+                for n in some
+            ]
+            for dim, some in zip(dims, sizes, strict=True)
+        ]
         return conversation(own) if self.talking else clips(own)
 
     def output(self, module: nn.Module, batch: Batch, *, graph: bool = False) -> Output:
@@ -111,7 +149,12 @@ class FusionSubject:
         with expecting(self, f"an Output for streams of {what}"), torch.set_grad_enabled(graph):
             given: Any = module(batch)
             if not isinstance(given, Output):
-                raise violation(self, expected="an Output", got=type(given).__name__, do="return nverbench.Output(logits, views)")
+                raise violation(
+                    self,
+                    expected="an Output",
+                    got=type(given).__name__,
+                    do="return nverbench.Output(logits, views)",
+                )
             return given
 
     def logits(self, module: nn.Module, batch: Batch) -> Tensor:
@@ -124,7 +167,12 @@ def clips(streams: Sequence[Sequence[Tensor]], *, longer: int = 0, padding: floa
     padded, lengths = [], []
     for own in streams:
         counts = [len(x) for x in own]
-        whole = torch.full((len(own), max(counts) + longer, own[0].shape[1]), padding, dtype=own[0].dtype, device=own[0].device)
+        whole = torch.full(
+            (len(own), max(counts) + longer, own[0].shape[1]),
+            padding,
+            dtype=own[0].dtype,
+            device=own[0].device,
+        )
         for row, x in zip(whole, own, strict=True):
             row[: len(x)] = x
         padded.append(whole)
@@ -148,11 +196,19 @@ def parts_of(batch: Batch) -> list[list[Tensor]]:
     """The frames (t_i, d) of every clip or turn of a batch, per stream."""
     assert batch.lengths is not None
     if batch.turns is None:
-        return [[row[:n] for row, n in zip(x, some.tolist(), strict=True)] for x, some in zip(batch.streams, batch.lengths, strict=True)]
-    return [[x[0, a:b] for a, b in some.tolist()] for x, some in zip(batch.streams, batch.turns, strict=True)]
+        return [
+            [row[:n] for row, n in zip(x, some.tolist(), strict=True)]
+            for x, some in zip(batch.streams, batch.lengths, strict=True)
+        ]
+    return [
+        [x[0, a:b] for a, b in some.tolist()]
+        for x, some in zip(batch.streams, batch.turns, strict=True)
+    ]
 
 
-def put_together(subject: FusionSubject, streams: Sequence[Sequence[Tensor]], **padding: Any) -> Batch:
+def put_together(
+    subject: FusionSubject, streams: Sequence[Sequence[Tensor]], **padding: Any
+) -> Batch:
     """The opposite of :func:`parts_of`."""
     return conversation(streams) if subject.talking else clips(streams, **padding)
 

@@ -39,20 +39,39 @@ class LossSubject:
         """How many views it is given; none, where it needs none."""
         return 2 if self.part.needs == "views" else 0
 
-    def build(self, counts: Sequence[int] = (3, 3, 3, 3), **options: Any) -> Callable[[Output, Tensor], Losses]:
+    def build(
+        self, counts: Sequence[int] = (3, 3, 3, 3), **options: Any
+    ) -> Callable[[Output, Tensor], Losses]:
         """The objective; counts come as the harness gives them, whole numbers in a tensor (k,)."""
         with expecting(self, f"an objective from build({len(counts)}, counts)"):
             return self.part.build(len(counts), torch.tensor(counts), **{**self.options, **options})
 
-    def output(self, *, streams: int | None = None, seed: int = 1, dtype: torch.dtype = torch.float32, graph: bool = False) -> Output:
+    def output(
+        self,
+        *,
+        streams: int | None = None,
+        seed: int = 1,
+        dtype: torch.dtype = torch.float32,
+        graph: bool = False,
+    ) -> Output:
         """Logits (n, k) and views (n, a)."""
         generator = torch.Generator().manual_seed(seed)
         logits = torch.randn(N, K, generator=generator, dtype=torch.float64).to(dtype)
         count = self.streams if streams is None else streams
-        views = tuple(torch.randn(N, WIDTH, generator=generator, dtype=torch.float64).to(dtype) for _ in range(count))
-        return Output(logits.requires_grad_(graph), tuple(view.requires_grad_(graph) for view in views))
+        views = tuple(
+            torch.randn(N, WIDTH, generator=generator, dtype=torch.float64).to(dtype)
+            for _ in range(count)
+        )
+        return Output(
+            logits.requires_grad_(graph), tuple(view.requires_grad_(graph) for view in views)
+        )
 
-    def losses(self, output: Output, target: Tensor | None = None, objective: Callable[[Output, Tensor], Losses] | None = None) -> Losses:
+    def losses(
+        self,
+        output: Output,
+        target: Tensor | None = None,
+        objective: Callable[[Output, Tensor], Losses] | None = None,
+    ) -> Losses:
         """Terms and diagnostics, once they are known to be such."""
         chosen = objective or self.build()
         rows = tuple(output.logits.shape)
@@ -60,7 +79,12 @@ class LossSubject:
             given: Any = chosen(output, targets() if target is None else target)
         if not isinstance(given, Losses) or not given.terms:
             got = type(given).__name__ if not isinstance(given, Losses) else "no terms"
-            raise violation(self, expected="Losses with at least one term", got=got, do="return nverbench.Losses({name: scalar})")
+            raise violation(
+                self,
+                expected="Losses with at least one term",
+                got=got,
+                do="return nverbench.Losses({name: scalar})",
+            )
         return given
 
 

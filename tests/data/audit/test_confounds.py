@@ -14,8 +14,12 @@ from nverbench.data.folds import assign
 K, SEED = 5, 7
 
 
-def corpus(confound: float, speakers: int = 10, takes: int = 8, rate_of: bool = False) -> tuple[list[Clip], dict[str, Measured]]:
-    """Three classes whose clips' duration says the class in a share of the clips; the rest draw theirs."""
+def corpus(
+    confound: float, speakers: int = 10, takes: int = 8, rate_of: bool = False
+) -> tuple[list[Clip], dict[str, Measured]]:
+    """Three classes whose clips' duration says the class in a share of the clips; the rest draw
+    theirs.
+    """
     rng = np.random.default_rng(0)
     clips, measured = [], {}
     for speaker in range(speakers):
@@ -23,14 +27,27 @@ def corpus(confound: float, speakers: int = 10, takes: int = 8, rate_of: bool = 
             for take in range(takes):
                 name = f"s{speaker}-{label}{take}"
                 said = row if rng.random() < confound else int(rng.integers(3))
-                clips.append(Clip(name, None, label, f"s{speaker}"))  # type: ignore[arg-type]  # no file is read
-                measured[name] = Measured(name, seconds=1.0 + said + 0.1 * rng.random(), rate=44100 if rate_of and speaker % 2 else 16000,
-                                          channels=1, rms_db=float(rng.normal(-20, 5)), leading=0.0)  # fmt: skip
+                # no file is read
+                clips.append(Clip(name, None, label, f"s{speaker}"))  # type: ignore[arg-type]
+                measured[name] = Measured(
+                    name,
+                    seconds=1.0 + said + 0.1 * rng.random(),
+                    rate=44100 if rate_of and speaker % 2 else 16000,
+                    channels=1,
+                    rms_db=float(rng.normal(-20, 5)),
+                    leading=0.0,
+                )
     return sorted(clips, key=lambda c: c.id), measured
 
 
 def found_in(clips: list[Clip], measured: dict[str, Measured]) -> Confounds:
-    return confounds(clips, measured, assign.make_folds(clips, "speaker", k=K, seed=SEED, inner=None), k=K, seed=SEED)
+    return confounds(
+        clips,
+        measured,
+        assign.make_folds(clips, "speaker", k=K, seed=SEED, inner=None),
+        k=K,
+        seed=SEED,
+    )
 
 
 def row(found: Confounds, target: str, feature: str) -> Confound:
@@ -60,7 +77,11 @@ def test_without_a_confound_every_fact_is_at_chance():
 
 def test_a_fact_that_never_varies_scores_what_shuffled_labels_score():
     channels = row(found_in(*corpus(1.0)), "label", "channels")
-    assert (channels.accuracy, channels.null_mean, channels.z) == (pytest.approx(1 / 3), pytest.approx(1 / 3), None)
+    assert (channels.accuracy, channels.null_mean, channels.z) == (
+        pytest.approx(1 / 3),
+        pytest.approx(1 / 3),
+        None,
+    )
 
 
 def test_a_rate_that_says_the_speaker_is_a_remark_on_speakers():

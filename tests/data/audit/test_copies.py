@@ -23,13 +23,19 @@ from support.audio import RATE, Tree, Wave, burst, written
 
 def mp3(wave: Wave, rate: int) -> tuple[Any, int]:
     buffer = io.BytesIO()
-    soundfile.write(buffer, wave, rate, format="MP3", bitrate_mode="CONSTANT", compression_level=0.6)
+    soundfile.write(
+        buffer, wave, rate, format="MP3", bitrate_mode="CONSTANT", compression_level=0.6
+    )
     buffer.seek(0)
     return soundfile.read(buffer, dtype="float32")
 
 
 def noisy(wave: Wave, decibel: float = 30) -> Wave:
-    noise = np.random.default_rng(9).standard_normal(len(wave)) * np.sqrt(np.mean(wave**2)) * 10 ** (-decibel / 20)
+    noise = (
+        np.random.default_rng(9).standard_normal(len(wave))
+        * np.sqrt(np.mean(wave**2))
+        * 10 ** (-decibel / 20)
+    )
     return (wave + noise).astype(np.float32)
 
 
@@ -43,7 +49,9 @@ CHANGES: dict[str, Callable[[Wave], tuple[Any, int]]] = {
     "trimmed": lambda x: (x[SHIFT:], RATE),
     "padded": lambda x: (np.pad(x, (SHIFT, 0)), RATE),
     "noise": lambda x: (noisy(x), RATE),
-    "all": lambda x: mp3(resample_poly(np.pad(noisy(x)[SHIFT:], (0, SHIFT)) * 0.25, 3, 1), 3 * RATE),
+    "all": lambda x: mp3(
+        resample_poly(np.pad(noisy(x)[SHIFT:], (0, SHIFT)) * 0.25, 3, 1), 3 * RATE
+    ),
 }
 
 
@@ -59,7 +67,9 @@ def at_8khz(wave: Any, rate: int = RATE) -> fingerprint.Signal:
 def test_a_changed_copy_passes_both_stages(change: str, seed: int):
     wave = burst(seed, seconds=1.0)
     original, copy = at_8khz(wave), at_8khz(*CHANGES[change](wave))
-    assert fingerprint.fingerprint(original.wave) @ fingerprint.fingerprint(copy.wave) >= copies.ALIKE
+    assert (
+        fingerprint.fingerprint(original.wave) @ fingerprint.fingerprint(copy.wave) >= copies.ALIKE
+    )
     assert fingerprint.correlation(original, copy)[0] >= 0.97
 
 
@@ -94,7 +104,9 @@ def test_a_tone_keeps_its_pitch_and_level_at_every_rate(rate: int):
     low = fingerprint.lowered(tone, rate)
     assert len(low) == pytest.approx(8000, abs=1)
     middle = low[1000:7000]
-    assert np.argmax(np.abs(np.fft.rfft(middle * np.hanning(6000)))) * 8000 / 6000 == pytest.approx(440, abs=2)
+    assert np.argmax(np.abs(np.fft.rfft(middle * np.hanning(6000)))) * 8000 / 6000 == pytest.approx(
+        440, abs=2
+    )
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(np.sqrt(0.5), rel=0.01)
 
 
@@ -120,7 +132,10 @@ def test_a_relation_says_same_across_or_unknown():
 
 
 def test_segments_of_one_file_are_no_copies_of_each_other():
-    clips = [Clip(name, Path("f"), "x", start=start, end=start + 1.0) for name, start in (("a", 0.0), ("b", 1.0), ("c", 0.0))]
+    clips = [
+        Clip(name, Path("f"), "x", start=start, end=start + 1.0)
+        for name, start in (("a", 0.0), ("b", 1.0), ("c", 0.0))
+    ]
     (group,) = copies.identical(clips, dict.fromkeys("abc", "0"), {}.get)
     assert group.clips == ("a", "c")
 
@@ -143,7 +158,11 @@ def test_every_planted_copy_is_found_among_a_hundred_clips_and_nothing_else(tree
     assert found.report.clips == 109
     (group,) = found.report.copies.identical
     assert group.clips == ("s0/b-1", "s0/e-7")
-    assert (group.relation.speakers, group.relation.labels, group.relation.folds) == ("same", "across", "same")
+    assert (group.relation.speakers, group.relation.labels, group.relation.folds) == (
+        "same",
+        "across",
+        "same",
+    )
     assert {(p.first, p.second) for p in found.report.copies.near} == expected
 
 
@@ -157,8 +176,15 @@ def test_a_copy_given_to_another_speaker_leaks_across_folds(tree: Tree):
     (pair,) = report.copies.near
     assert (pair.first, pair.relation.speakers) == ("s0/a-0", "across")
     (group,) = report.copies.identical
-    assert (len(group.clips), group.relation.folds, group.relation.speakers, group.relation.labels) == (9, "across", "across", "same")
+    assert (
+        len(group.clips),
+        group.relation.folds,
+        group.relation.speakers,
+        group.relation.labels,
+    ) == (9, "across", "across", "same")
     assert report.folds.copies_across > 0
-    assert sum(row.copied for row in report.folds.rows) == 9 if pair.relation.folds == "same" else 10
+    assert (
+        sum(row.copied for row in report.folds.rows) == 9 if pair.relation.folds == "same" else 10
+    )
     assert [v.severity for v in report.verdicts if "another fold" in v.sentence]
     assert report.verdicts[0].severity == 3

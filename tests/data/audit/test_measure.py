@@ -1,4 +1,6 @@
-"""What one clip is: levels that follow the wave, and a reason for whatever cannot be used; nothing in a file raises."""
+"""What one clip is: levels that follow the wave, and a reason for whatever cannot be used; nothing
+in a file raises.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +43,28 @@ def wav_header(path: Path, offset: int, form: str, value: int) -> Path:
 
 @settings(max_examples=20)
 @given(gain=st.floats(0.05, 1.9))
-def test_a_gain_moves_level_peak_and_offset_and_nothing_else(tmp_path_factory: pytest.TempPathFactory, gain: float):
+def test_a_gain_moves_level_peak_and_offset_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, gain: float
+):
     folder = tmp_path_factory.mktemp("gain")
     plain = measured(written(folder / "a.wav", burst(3), subtype="FLOAT"))
     louder = measured(written(folder / "b.wav", burst(3) * np.float32(gain), subtype="FLOAT"))
     assert louder.rms_db == pytest.approx(plain.rms_db + 20 * np.log10(gain), abs=1e-3)
     assert louder.peak == pytest.approx(plain.peak * gain, rel=1e-5)
-    assert (louder.seconds, louder.active, louder.leading, louder.trailing) == (plain.seconds, plain.active, plain.leading, plain.trailing)
+    assert (louder.seconds, louder.active, louder.leading, louder.trailing) == (
+        plain.seconds,
+        plain.active,
+        plain.leading,
+        plain.trailing,
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.5, 0.4)])
 def test_silence_around_a_burst_is_measured_to_a_frame(tmp_path: Path, before: float, after: float):
     tone = (0.5 * np.sin(np.arange(RATE) / 5)).astype(np.float32)
-    found = measured(written(tmp_path / "a.wav", np.pad(tone, (round(before * RATE), round(after * RATE)))))
+    found = measured(
+        written(tmp_path / "a.wav", np.pad(tone, (round(before * RATE), round(after * RATE))))
+    )
     assert found.leading == pytest.approx(before, abs=0.011)
     assert found.trailing == pytest.approx(after, abs=0.011)
     assert found.active == pytest.approx(1 / (1 + before + after), abs=0.03)
@@ -68,7 +79,9 @@ def test_clipped_runs_are_what_counting_them_one_by_one_gives(values: list[float
     assert clipped_runs(wave) == runs
 
 
-def test_a_long_clip_is_measured_in_blocks_as_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_long_clip_is_measured_in_blocks_as_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     path = written(tmp_path / "a.wav", np.stack([burst(1), burst(2)], 1))
     whole = measured(path)
     monkeypatch.setattr("nverbench.data.audit.measure.BLOCK", 999)
@@ -77,14 +90,21 @@ def test_a_long_clip_is_measured_in_blocks_as_in_one(tmp_path: Path, monkeypatch
     assert (parts.peak, parts.seconds, parts.active) == (whole.peak, whole.seconds, whole.active)
 
 
-def test_what_is_longer_than_an_audit_listens_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_is_longer_than_an_audit_listens_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("nverbench.data.audit.measure.LONGEST", RATE // 2)
     found = measured(written(tmp_path / "a.wav", burst(1)))
     assert (found.seconds, found.unheard) == (0.5, pytest.approx(0.3))
 
 
-@pytest.mark.parametrize(("start", "end", "seconds"), [(None, None, 0.8), (0.2, 0.5, 0.3), (0.6, 9.0, 0.2), (0.9, 1.0, 0.0)])
-def test_a_segment_is_what_the_harness_hears_of_it(tmp_path: Path, start: float, end: float, seconds: float):
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [(None, None, 0.8), (0.2, 0.5, 0.3), (0.6, 9.0, 0.2), (0.9, 1.0, 0.0)],
+)
+def test_a_segment_is_what_the_harness_hears_of_it(
+    tmp_path: Path, start: float, end: float, seconds: float
+):
     found = measured(written(tmp_path / "a.wav", burst(1)), start=start, end=end)
     assert found.seconds == pytest.approx(seconds)
     assert (found.reason is None) == (seconds > 0)
@@ -95,7 +115,14 @@ def test_a_segment_is_what_the_harness_hears_of_it(tmp_path: Path, start: float,
 
 def test_a_plain_clip_has_no_finding(tmp_path: Path):
     found = measured(written(tmp_path / "a.wav", burst(1)))
-    assert (found.reason, found.rate, found.channels, found.clipped_runs, found.quiet, found.absent) == (None, RATE, 1, 0, False, 0)
+    assert (
+        found.reason,
+        found.rate,
+        found.channels,
+        found.clipped_runs,
+        found.quiet,
+        found.absent,
+    ) == (None, RATE, 1, 0, False, 0)
 
 
 BAD = {
@@ -119,14 +146,23 @@ BAD = {
 
 def bad(folder: Path, what: str) -> Path:
     path, mp3 = folder / "bad.wav", folder / "bad.mp3"
-    waves = {"silent": burst(1) * np.float32(1e-3), "zeros": np.zeros(8000), "cancelling": np.stack([burst(1), -burst(1)], 1), "empty": np.zeros(0)}
+    waves = {
+        "silent": burst(1) * np.float32(1e-3),
+        "zeros": np.zeros(8000),
+        "cancelling": np.stack([burst(1), -burst(1)], 1),
+        "empty": np.zeros(0),
+    }
     if what in waves:
         return written(path, waves[what], subtype="FLOAT")
     if what == "not finite":
         wave = burst(1)
         wave[5:9] = [np.nan, np.inf, -np.inf, 1e30]
         return written(path, wave, subtype="FLOAT")
-    headers = {"65,535 channels": (22, "<H", 65535), "rate 0": (24, "<I", 0), "rate 4 GHz": (24, "<I", 4_000_000_000)}
+    headers = {
+        "65,535 channels": (22, "<H", 65535),
+        "rate 0": (24, "<I", 0),
+        "rate 4 GHz": (24, "<I", 4_000_000_000),
+    }
     if what in headers:
         return wav_header(path, *headers[what])
     if "mp3" in what:
@@ -144,7 +180,9 @@ def bad(folder: Path, what: str) -> Path:
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_file_is_named_with_its_reason_and_the_harness_refuses_it_too(tmp_path: Path, what: str):
+def test_a_bad_file_is_named_with_its_reason_and_the_harness_refuses_it_too(
+    tmp_path: Path, what: str
+):
     path = bad(tmp_path, what)
     assert measured(path).reason is not None
     import re
@@ -190,23 +228,48 @@ def test_clipping_quiet_and_offset_are_seen(tmp_path: Path):
     assert clipped.clipped_runs > 0
     assert clipped.full_scale > 0.01
     assert measured(written(tmp_path / "b.wav", burst(1) * np.float32(0.03))).quiet
-    assert measured(written(tmp_path / "c.wav", burst(1) + np.float32(0.1), subtype="FLOAT")).dc == pytest.approx(0.1, abs=0.01)
+    assert measured(
+        written(tmp_path / "c.wav", burst(1) + np.float32(0.1), subtype="FLOAT")
+    ).dc == pytest.approx(0.1, abs=0.01)
 
 
 def test_ten_thousand_files_of_random_bytes_neither_crash_nor_hang(tmp_path: Path):
     """Through the folder loader and the pool, as a corpus would; half of them begin like a wav."""
     rng = np.random.default_rng(0)
-    shape = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 4096, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16, b"data", 4096)
+    shape = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        4096,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        16000,
+        32000,
+        2,
+        16,
+        b"data",
+        4096,
+    )
     lengths = rng.integers(0, 600, 10_000)
     for label in "ab":
         (tmp_path / label).mkdir()
     for n, length in enumerate(lengths):
-        head = (shape, shape[:12], shape[:20] + rng.bytes(24), b"RIFF" + rng.bytes(4) + b"WAVE")[n // 2 % 4] if n % 2 else b""
+        head = (
+            (shape, shape[:12], shape[:20] + rng.bytes(24), b"RIFF" + rng.bytes(4) + b"WAVE")[
+                n // 2 % 4
+            ]
+            if n % 2
+            else b""
+        )
         (tmp_path / "ab"[n % 2] / f"{n}.wav").write_bytes(head + rng.bytes(int(length)))
     dataset = discovery.discover(()).dataset("folder")
     began = time.monotonic()
     clips = load(dataset, resolve(dataset, f"folder:{tmp_path}"), None).clips
-    answers = dict(pool.map_isolated(measure, [Place(c.id, c.path) for c in clips], processes=2, seconds=20))
+    answers = dict(
+        pool.map_isolated(measure, [Place(c.id, c.path) for c in clips], processes=2, seconds=20)
+    )
     assert time.monotonic() - began < 60
     assert len(answers) == 10_000
     lost = [answer for answer in answers.values() if isinstance(answer, pool.Failure)]

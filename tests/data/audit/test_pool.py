@@ -30,13 +30,19 @@ def test_a_worker_that_dies_on_an_item_costs_that_item_alone():
     answers = dict(map_isolated(operator.call, items, processes=2))
     assert answers[3] == Failure("the process that decoded it died (exit code 7)")
     assert answers[4] == Failure("the process that decoded it died (SIGSEGV)")
-    assert [answers[n] for n in range(20) if n not in (3, 4)] == [n for n in range(20) if n not in (3, 4)]
+    assert [answers[n] for n in range(20) if n not in (3, 4)] == [
+        n for n in range(20) if n not in (3, 4)
+    ]
 
 
 def test_a_worker_that_hangs_is_ended():
     items = [partial(abs, -1), partial(time.sleep, 600), partial(abs, -2)]
     began = time.monotonic()
-    assert dict(map_isolated(operator.call, items, processes=1, seconds=0.5)) == {0: 1, 1: Failure("not done after 0 s"), 2: 2}
+    assert dict(map_isolated(operator.call, items, processes=1, seconds=0.5)) == {
+        0: 1,
+        1: Failure("not done after 0 s"),
+        2: 2,
+    }
     assert time.monotonic() - began < 30
 
 

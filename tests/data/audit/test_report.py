@@ -1,4 +1,6 @@
-"""A whole audit: the same files give the same report, every bad file is named in it, and a clean corpus has nothing to act on."""
+"""A whole audit: the same files give the same report, every bad file is named in it, and a clean
+corpus has nothing to act on.
+"""
 
 from __future__ import annotations
 
@@ -66,9 +68,13 @@ def test_every_bad_file_of_a_corpus_is_named_and_none_stops_it(tree: Tree):
     tree.fill(speakers=5, labels="ab", takes=3)
     s0: Path = tree.root / "s0"
     waves: dict[str, NDArray[np.float32]] = {
-        "silent": np.zeros(RATE, np.float32), "nan": np.full(RATE, np.nan, np.float32), "tiny": burst(91)[:800] * 0.5,
-        "quiet": burst(92) * np.float32(0.02), "clipped": np.clip(burst(93) * 5, -1, 1), "empty": np.zeros(0, np.float32),
-    }  # fmt: skip
+        "silent": np.zeros(RATE, np.float32),
+        "nan": np.full(RATE, np.nan, np.float32),
+        "tiny": burst(91)[:800] * 0.5,
+        "quiet": burst(92) * np.float32(0.02),
+        "clipped": np.clip(burst(93) * 5, -1, 1),
+        "empty": np.zeros(0, np.float32),
+    }
     for name, wave in waves.items():
         written(s0 / f"a-{name}.wav", wave, subtype="FLOAT")
     (s0 / "a-nothing.wav").write_bytes(b"")
@@ -78,9 +84,14 @@ def test_every_bad_file_of_a_corpus_is_named_and_none_stops_it(tree: Tree):
     said = {v.sentence.partition(" ")[2]: v.clips for v in report.verdicts}
     named = {clip for clips in said.values() for clip in clips}
     assert named >= {f"s0/a-{name}" for name in waves} | {"s0/a-nothing", "s0/b-text", "s0/b-cut"}
-    unusable = next(clips for sentence, clips in said.items() if sentence.startswith("clips cannot be used"))
+    unusable = next(
+        clips for sentence, clips in said.items() if sentence.startswith("clips cannot be used")
+    )
     assert unusable == ("s0/a-empty", "s0/a-nan", "s0/a-nothing", "s0/a-silent", "s0/b-text")
-    assert report.sizes.backbones == {"needs-half-a-second": 3, "needs-nothing": 0}  # tiny, empty and cut
+    assert report.sizes.backbones == {
+        "needs-half-a-second": 3,
+        "needs-nothing": 0,
+    }  # tiny, empty and cut
     dumped(tree.audit())
 
 
@@ -96,7 +107,12 @@ def test_a_known_defect_is_heard_and_said_to_be_known(tree: Tree):
 
 
 def test_a_planted_duration_is_the_verdict(tree: Tree):
-    tree.fill(speakers=6, labels="ab", takes=5, seconds=lambda label, n: 0.3 + 0.02 * (n % 5) + 0.4 * (label == "b"))
+    tree.fill(
+        speakers=6,
+        labels="ab",
+        takes=5,
+        seconds=lambda label, n: 0.3 + 0.02 * (n % 5) + 0.4 * (label == "b"),
+    )
     report = tree.audit(shuffles=20).report
     (verdict,) = [v for v in report.verdicts if "without hearing a voice" in v.sentence]
     assert "duration 1.000" in verdict.sentence
@@ -153,7 +169,12 @@ def test_pictures_are_pngs_of_a_readable_size_the_same_bytes_each_time(tree: Tre
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         drawn[name] = draw(found, tmp_path / name, lambda label: f"class {label} $x")
-    assert [p.name for p in drawn["first"]] == ["duration.png", "level.png", "clips.png", "confounds.png"]
+    assert [p.name for p in drawn["first"]] == [
+        "duration.png",
+        "level.png",
+        "clips.png",
+        "confounds.png",
+    ]
     for one, other in zip(*drawn.values(), strict=True):
         assert one.read_bytes() == other.read_bytes()
         assert min(pixels(one)) >= 280

@@ -1,4 +1,6 @@
-"""Papers' claims: strictly read, and judged on the papers' own tables by sign and size (on our rows: test_judging.py)."""
+"""Papers' claims: strictly read, and judged on the papers' own tables by sign and size (on our
+rows: test_judging.py).
+"""
 
 from __future__ import annotations
 
@@ -34,34 +36,74 @@ def reno(dataset: str) -> list[dict[str, str]]:
 
 def test_every_part_that_a_claim_names_is_installed_or_published():
     parts = discovery.discover()
-    tables = [cell for source in ("reno", "parrot", "mata", "erc") for cell in claims.table(source, KNOWN.families)]
+    tables = [
+        cell
+        for source in ("reno", "parrot", "mata", "erc")
+        for cell in claims.table(source, KNOWN.families)
+    ]
     fusions = {*parts.fusions.parts, *(cell.fusion for cell in tables)}
     backbones = {*parts.backbones.parts, *(b for cell in tables for b in cell.backbones)}
-    sides = [side for claim in KNOWN.claims for one in (claim.contrast, *claim.controls) for side in (one.a, one.b)]
-    bare = {name.partition(" (shuffle=")[0].partition(":")[0] for side in sides for name in side.fusions if name not in fusions}
+    sides = [
+        side
+        for claim in KNOWN.claims
+        for one in (claim.contrast, *claim.controls)
+        for side in (one.a, one.b)
+    ]
+    bare = {
+        name.partition(" (shuffle=")[0].partition(":")[0]
+        for side in sides
+        for name in side.fusions
+        if name not in fusions
+    }
     assert bare <= set(parts.fusions.parts)
     assert {name for side in sides for name in side.losses} <= set(parts.losses.parts)
-    assert {name.partition(":")[0] for side in sides for text in side.backbones for name in text.split("+")} <= backbones
-    assert {corpus for claim in KNOWN.claims for corpus in claim.corpora} <= set(registry.load().datasets)
+    assert {
+        name.partition(":")[0]
+        for side in sides
+        for text in side.backbones
+        for name in text.split("+")
+    } <= backbones
+    assert {corpus for claim in KNOWN.claims for corpus in claim.corpora} <= set(
+        registry.load().datasets
+    )
 
 
 def test_families_of_published_rows_are_those_of_the_installed_backbones():
     parts = discovery.discover().backbones.parts
-    assert {name: parts[name].family for name in KNOWN.families if name in parts} == {n: f for n, f in KNOWN.families.items() if n in parts}
+    assert {name: parts[name].family for name in KNOWN.families if name in parts} == {
+        n: f for n, f in KNOWN.families.items() if n in parts
+    }
 
 
 def test_every_claim_can_be_judged_on_its_papers_table():
-    missing = [(claim.id, corpus) for claim in KNOWN.claims for corpus in claim.corpora if not published(claim.contrast, claim.source, corpus, KNOWN)]
+    missing = [
+        (claim.id, corpus)
+        for claim in KNOWN.claims
+        for corpus in claim.corpora
+        if not published(claim.contrast, claim.source, corpus, KNOWN)
+    ]
     assert missing == []
 
 
 MISTAKES: dict[str, tuple[Any, str]] = {
-    "unknown key": (lambda c: c["claims"][0].update(verdict="holds"), "claims.0.verdict: extra inputs"),
+    "unknown key": (
+        lambda c: c["claims"][0].update(verdict="holds"),
+        "claims.0.verdict: extra inputs",
+    ),
     "unknown source": (lambda c: c["claims"][0].update(source="mine"), "claims.0.source"),
     "no corpora": (lambda c: c["claims"][0].update(corpora=[]), "claims.0.corpora"),
-    "no fusions": (lambda c: c["claims"][0]["contrast"]["a"].update(fusions=[]), "claims.0.contrast.a.fusions"),
-    "unknown pair": (lambda c: c["claims"][0]["contrast"]["a"].update(pair="odd"), "claims.0.contrast.a.pair"),
-    "another against": (lambda c: c["claims"][0]["contrast"].update(against="luck"), "claims.0.contrast.against"),
+    "no fusions": (
+        lambda c: c["claims"][0]["contrast"]["a"].update(fusions=[]),
+        "claims.0.contrast.a.fusions",
+    ),
+    "unknown pair": (
+        lambda c: c["claims"][0]["contrast"]["a"].update(pair="odd"),
+        "claims.0.contrast.a.pair",
+    ),
+    "another against": (
+        lambda c: c["claims"][0]["contrast"].update(against="luck"),
+        "claims.0.contrast.against",
+    ),
     "text for a number": (lambda c: c.update(worth="1"), "worth"),
     "an id twice": (lambda c: c["claims"].append(c["claims"][0]), "a claim's id is given twice"),
 }
@@ -95,13 +137,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 def test_on_jnv_renos_mixed_pairs_average_71_6_and_same_family_pairs_71_1_which_tells_nothing():
     found = published(contrast("reno-mixed-over-same-family"), "reno", "jnv", KNOWN)
     assert found is not None
-    assert (round(100 * found.a, 1), round(100 * found.b, 1), found.cells, found.verdict) == (71.6, 71.1, (12, 6), "cannot tell")
+    assert (round(100 * found.a, 1), round(100 * found.b, 1), found.cells, found.verdict) == (
+        71.6,
+        71.1,
+        (12, 6),
+        "cannot tell",
+    )
 
 
 @pytest.mark.parametrize("dataset", ["asvp-esd", "jnv", "vivae"])
 def test_reno_is_set_against_the_concatenation_of_the_same_pair(dataset: str):
     scores = {(row["fusion"], row["backbones"]): float(row["accuracy"]) for row in reno(dataset)}
-    expected = np.mean([scores["reno", b] - scores["concat", b] for fusion, b in scores if fusion == "reno"])
+    expected = np.mean(
+        [scores["reno", b] - scores["concat", b] for fusion, b in scores if fusion == "reno"]
+    )
     found = published(contrast("reno-over-concatenation"), "reno", dataset, KNOWN)
     assert found is not None
     assert 100 * found.value == pytest.approx(expected)
@@ -111,7 +160,9 @@ def test_reno_is_set_against_the_concatenation_of_the_same_pair(dataset: str):
 def test_a_fusion_is_set_against_the_better_head_of_the_better_of_its_own_backbones():
     scores = {(row["fusion"], row["backbones"]): float(row["accuracy"]) for row in reno("vivae")}
     best = {b: max(scores["fcn", b], scores["cnn", b]) for fusion, b in scores if fusion == "fcn"}
-    expected = np.mean([scores["reno", p] - max(best[b] for b in p.split("+")) for f, p in scores if f == "reno"])
+    expected = np.mean(
+        [scores["reno", p] - max(best[b] for b in p.split("+")) for f, p in scores if f == "reno"]
+    )
     found = published(contrast("reno-over-best-single"), "reno", "vivae", KNOWN)
     assert found is not None
     assert 100 * found.value == pytest.approx(expected)

@@ -1,4 +1,6 @@
-"""Papers' claims on our rows: the paired jackknife of the statistics, verdicts that need an interval, and controls that are no evidence."""
+"""Papers' claims on our rows: the paired jackknife of the statistics, verdicts that need an
+interval, and controls that are no evidence.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,24 @@ def contrast(claim: str, number: int = 0) -> Any:
     return (found.contrast, *found.controls)[number]
 
 
-def judged(found: list[ClaimVerdict], claim: str, corpus: str = "vivae", number: int = 0) -> ClaimVerdict:
+def judged(
+    found: list[ClaimVerdict], claim: str, corpus: str = "vivae", number: int = 0
+) -> ClaimVerdict:
     says = contrast(claim, number).says
     (one,) = [j for j in found if (j.claim, j.contrast, j.corpus) == (claim, says, corpus)]
     return one
 
 
 def test_one_row_on_each_side_gives_the_paired_difference_of_the_statistics():
-    a, b = filed("a", 0.8, seed=1, dataset="vivae", **RENO), filed("b", 0.6, seed=2, dataset="vivae")
+    a, b = (
+        filed("a", 0.8, seed=1, dataset="vivae", **RENO),
+        filed("b", 0.6, seed=2, dataset="vivae"),
+    )
     found = judged(judge_claims([a, b]), "reno-over-concatenation")
     expected = difference(*(one.predictions().decisions(3) for one in (a, b)))["accuracy"]
-    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
     assert found.smallest == pytest.approx(expected.value - expected.low)  # type: ignore[operator]
     assert (found.verdict, found.cells) == ("holds", (1, 1))
 
@@ -46,24 +55,37 @@ def test_one_row_on_each_side_gives_the_paired_difference_of_the_statistics():
 def test_several_rows_are_averaged_group_by_group():
     pairs = [["m", "x"], ["m", "y"], ["x", "y"]]
     families = [["mamba", "attention"], ["mamba", "attention"], ["attention", "attention"]]
-    rows = [filed(f"r{i}", 0.5 + 0.1 * i, seed=i, dataset="vivae", backbones=b, families=f, **RENO)
-            for i, (b, f) in enumerate(zip(pairs, families, strict=True))]  # fmt: skip
+    rows = [
+        filed(f"r{i}", 0.5 + 0.1 * i, seed=i, dataset="vivae", backbones=b, families=f, **RENO)
+        for i, (b, f) in enumerate(zip(pairs, families, strict=True))
+    ]
     parts = [leave_one_out(row.predictions().decisions(3)) for row in rows]
     without = (parts[0][1]["accuracy"] + parts[1][1]["accuracy"]) / 2 - parts[2][1]["accuracy"]
     value = (parts[0][0]["accuracy"] + parts[1][0]["accuracy"]) / 2 - parts[2][0]["accuracy"]
     expected = judging.difference(value, without, 8)
     found = judged(judge_claims(rows), "reno-mixed-over-same-family")
-    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
     assert (found.cells, found.verdict) == ((2, 1), "fails")
 
 
 @pytest.mark.parametrize(
     ("skills", "speakers", "verdict"),
-    [((0.9, 0.5), 8, "holds"), ((0.5, 0.9), 8, "fails"), ((0.7, 0.7), 8, "cannot tell"), ((0.95, 0.3), 4, "cannot tell")],
+    [
+        ((0.9, 0.5), 8, "holds"),
+        ((0.5, 0.9), 8, "fails"),
+        ((0.7, 0.7), 8, "cannot tell"),
+        ((0.95, 0.3), 4, "cannot tell"),
+    ],
 )
-def test_a_verdict_needs_an_interval_that_leaves_zero_out(skills: tuple[float, float], speakers: int, verdict: str):
-    one, two = (filed(name, skill, seed=i, speakers=speakers, dataset="vivae", **more)
-                for i, (name, skill, more) in enumerate(zip("ab", skills, (RENO, {}), strict=True)))  # fmt: skip
+def test_a_verdict_needs_an_interval_that_leaves_zero_out(
+    skills: tuple[float, float], speakers: int, verdict: str
+):
+    one, two = (
+        filed(name, skill, seed=i, speakers=speakers, dataset="vivae", **more)
+        for i, (name, skill, more) in enumerate(zip("ab", skills, (RENO, {}), strict=True))
+    )
     found = judged(judge_claims([one, two]), "reno-over-concatenation")
     assert found.verdict == verdict
     assert (found.low is None) == (speakers < 5)
@@ -72,56 +94,109 @@ def test_a_verdict_needs_an_interval_that_leaves_zero_out(skills: tuple[float, f
 
 @pytest.mark.parametrize(
     ("level", "changes", "words"),
-    [("own", {"control": True, "backbones": ["a:untrained", "b:untrained"]}, "only controls (untrained or synthetic) were measured: no evidence"),
-     ("self-consistent", {}, f"{NOT_RERUN}: no evidence")],
-)  # fmt: skip
-def test_what_is_no_evidence_leaves_a_claim_not_measured_and_says_why(level: Any, changes: dict[str, Any], words: str):
-    rows = [filed("a", 0.9, dataset="vivae", **changes, **RENO), filed("b", 0.5, dataset="vivae", **changes)]
-    found = judged(judge_claims([dataclasses.replace(row, level=level) for row in rows]), "reno-over-concatenation")
+    [
+        (
+            "own",
+            {"control": True, "backbones": ["a:untrained", "b:untrained"]},
+            "only controls (untrained or synthetic) were measured: no evidence",
+        ),
+        ("self-consistent", {}, f"{NOT_RERUN}: no evidence"),
+    ],
+)
+def test_what_is_no_evidence_leaves_a_claim_not_measured_and_says_why(
+    level: Any, changes: dict[str, Any], words: str
+):
+    rows = [
+        filed("a", 0.9, dataset="vivae", **changes, **RENO),
+        filed("b", 0.5, dataset="vivae", **changes),
+    ]
+    found = judged(
+        judge_claims([dataclasses.replace(row, level=level) for row in rows]),
+        "reno-over-concatenation",
+    )
     assert (found.verdict, found.value, found.note) == ("not measured", None, words)
     assert found.published is not None
 
 
 def test_the_same_backbone_twice_is_no_evidence_for_a_fusion_but_has_its_own_control():
     twice = {"backbones": ["a", "a"], "families": ["mamba", "mamba"], "dataset": "vivae"}
-    single = filed("s", 0.5, seed=3, backbones=["a"], families=["mamba"], fusion="fcn", dataset="vivae")
-    found = judge_claims([filed("r", 0.9, seed=1, **twice, **RENO), filed("c", 0.5, seed=2, **twice), single])
+    single = filed(
+        "s", 0.5, seed=3, backbones=["a"], families=["mamba"], fusion="fcn", dataset="vivae"
+    )
+    found = judge_claims(
+        [filed("r", 0.9, seed=1, **twice, **RENO), filed("c", 0.5, seed=2, **twice), single]
+    )
     assert judged(found, "reno-over-concatenation").verdict == "not measured"
     assert judged(found, "reno-over-best-single").verdict == "not measured"
-    assert (judged(found, "reno-over-best-single", number=1).verdict, judged(found, "reno-over-best-single", number=1).control) == ("holds", True)
+    assert (
+        judged(found, "reno-over-best-single", number=1).verdict,
+        judged(found, "reno-over-best-single", number=1).control,
+    ) == ("holds", True)
 
 
 def test_another_corpus_is_judged_and_said_to_be_another():
-    found = judged(judge_claims([filed("a", 0.9, **RENO), filed("b", 0.5, seed=1)]), "reno-over-concatenation", "bursts")
-    assert (found.verdict, found.published, found.note) == ("holds", None, "a corpus that the paper did not use")
+    found = judged(
+        judge_claims([filed("a", 0.9, **RENO), filed("b", 0.5, seed=1)]),
+        "reno-over-concatenation",
+        "bursts",
+    )
+    assert (found.verdict, found.published, found.note) == (
+        "holds",
+        None,
+        "a corpus that the paper did not use",
+    )
 
 
 def test_rows_of_two_cuts_are_never_mixed():
-    rows = [filed("a", 0.9, dataset="vivae", **RENO), filed("b", 0.5, dataset="vivae", kind="random", digest="f" * 64)]
+    rows = [
+        filed("a", 0.9, dataset="vivae", **RENO),
+        filed("b", 0.5, dataset="vivae", kind="random", digest="f" * 64),
+    ]
     assert judged(judge_claims(rows), "reno-over-concatenation").verdict == "not measured"
 
 
 def test_of_one_combination_the_row_with_the_most_replicates_counts():
     few = said(0.1, replicates=1)
-    once = dataclasses.replace(filed("z"), result=competitor("z", few, dataset="vivae", **RENO), predictions=lambda: few)
-    rows = [filed("a", 0.9, dataset="vivae", **RENO), once, filed("b", 0.5, seed=1, dataset="vivae")]
+    once = dataclasses.replace(
+        filed("z"), result=competitor("z", few, dataset="vivae", **RENO), predictions=lambda: few
+    )
+    rows = [
+        filed("a", 0.9, dataset="vivae", **RENO),
+        once,
+        filed("b", 0.5, seed=1, dataset="vivae"),
+    ]
     assert judged(judge_claims(rows), "reno-over-concatenation").verdict == "holds"
 
 
 def test_a_row_trained_on_shuffled_turns_is_another_system():
-    ordered, shuffled, alone = (filed(name, skill, seed=i, dataset="iemocap-6", fusion=fusion) for i, (name, skill, fusion) in enumerate(
-        (("a", 0.8, "erc-mamba"), ("b", 0.5, "erc-mamba"), ("c", 0.6, "erc-mamba:context=utterance"))))  # fmt: skip
+    ordered, shuffled, alone = (
+        filed(name, skill, seed=i, dataset="iemocap-6", fusion=fusion)
+        for i, (name, skill, fusion) in enumerate(
+            (
+                ("a", 0.8, "erc-mamba"),
+                ("b", 0.5, "erc-mamba"),
+                ("c", 0.6, "erc-mamba:context=utterance"),
+            )
+        )
+    )
     provenance = shuffled.result.provenance
     identity = {**provenance.identity, "train": {"shuffle": "intra"}}
-    result = shuffled.result.model_copy(update={"seeds": 9, "provenance": provenance.model_copy(update={"identity": identity})})
+    result = shuffled.result.model_copy(
+        update={"seeds": 9, "provenance": provenance.model_copy(update={"identity": identity})}
+    )
     found = judge_claims([ordered, dataclasses.replace(shuffled, result=result), alone])
-    assert [(j.verdict, j.cells) for j in (judged(found, name, "iemocap-6") for name in ("ricoh-order", "ricoh-context"))] == [("holds", (1, 1))] * 2
+    assert [
+        (j.verdict, j.cells)
+        for j in (judged(found, name, "iemocap-6") for name in ("ricoh-order", "ricoh-context"))
+    ] == [("holds", (1, 1))] * 2
 
 
 def test_without_a_result_everything_is_not_measured_and_the_tables_are_judged():
     found = judge_claims([])
     assert {one.verdict for one in found} == {"not measured"}
-    assert len(found) == sum(len(claim.corpora) * (1 + len(claim.controls)) for claim in KNOWN.claims)
+    assert len(found) == sum(
+        len(claim.corpora) * (1 + len(claim.controls)) for claim in KNOWN.claims
+    )
 
 
 # the command
@@ -133,19 +208,42 @@ def run(*words: object) -> int:
     return int(left.value.code or 0)
 
 
-def test_the_command_prints_verdicts_on_ours_and_on_the_published_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_command_prints_verdicts_on_ours_and_on_the_published_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     for name, skill, more in (("a1", 0.9, RENO), ("b1", 0.5, {})):
         predictions = said(skill)
-        ResultStore(tmp_path).write(competitor(name, predictions, dataset="vivae", **more), predictions)
+        ResultStore(tmp_path).write(
+            competitor(name, predictions, dataset="vivae", **more), predictions
+        )
     assert run("--out", tmp_path) == 0
     text = capsys.readouterr().out
     assert "ours:      holds: +" in text
     assert "published: cannot tell: +0.5 (71.6 - 71.1, 12 and 6 rows)" in text
     assert run("--out", tmp_path, "--json") == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"paper", "sentence", "contrast", "verdict", "value", "low", "high", "smallest", "corpus", "note", "published"} <= set(records[0])
+    assert {
+        "paper",
+        "sentence",
+        "contrast",
+        "verdict",
+        "value",
+        "low",
+        "high",
+        "smallest",
+        "corpus",
+        "note",
+        "published",
+    } <= set(records[0])
 
 
 def test_a_hostile_corpus_is_shown_as_text(tmp_path: Path):
-    shown = judging.lines(judge_claims([filed("a", 0.9, dataset="\u202e\x1b[31m", **RENO), filed("b", 0.5, dataset="\u202e\x1b[31m")]))
+    shown = judging.lines(
+        judge_claims(
+            [
+                filed("a", 0.9, dataset="\u202e\x1b[31m", **RENO),
+                filed("b", 0.5, dataset="\u202e\x1b[31m"),
+            ]
+        )
+    )
     assert not {"\u202e", "\x1b"} & set("".join(shown))

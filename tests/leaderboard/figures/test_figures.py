@@ -1,4 +1,6 @@
-"""Figures with numbers: purity and silhouette are scikit-learn's, chance is what permuted labels give, pictures are the same bytes every time."""
+"""Figures with numbers: purity and silhouette are scikit-learn's, chance is what permuted labels
+give, pictures are the same bytes every time.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,56 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from nverbench.cli import main
 from nverbench.errors import UsageError
-from nverbench.leaderboard.figures import Panel, StoredEmbeddings, confusion_numbers, draw_confusion, draw_maps, map_numbers, panels, save
+from nverbench.leaderboard.figures import (
+    Panel,
+    StoredEmbeddings,
+    confusion_numbers,
+    draw_confusion,
+    draw_maps,
+    map_numbers,
+    panels,
+    save,
+)
 from nverbench.leaderboard.figures.canvas import COLOURS, MARKERS, short, style
-from nverbench.leaderboard.figures.separation import Level, Structure, distances, neighbours, planar, purity, sampled, scaled, silhouette, structure
+from nverbench.leaderboard.figures.separation import (
+    Level,
+    Structure,
+    distances,
+    neighbours,
+    planar,
+    purity,
+    sampled,
+    scaled,
+    silhouette,
+    structure,
+)
 from nverbench.results.store import ResultStore
 from support.leaderboards import competitor, said
 
-HOSTILE = ["$\\frac{1}{0}$", "\u202eevil", "a\nb", "<svg onload=x>", "--><script>x</script>", "_^{}", "x" * 200, "感情"]
+HOSTILE = [
+    "$\\frac{1}{0}$",
+    "\u202eevil",
+    "a\nb",
+    "<svg onload=x>",
+    "--><script>x</script>",
+    "_^{}",
+    "x" * 200,
+    "感情",
+]
 
 
-def clouds(n: int = 60, *, apart: float = 0.0, seed: int = 0, k: int = 3) -> tuple[np.ndarray, list[str]]:
-    """n points around k centres that are ``apart`` standard deviations from each other, and whose they are."""
+def clouds(
+    n: int = 60, *, apart: float = 0.0, seed: int = 0, k: int = 3
+) -> tuple[np.ndarray, list[str]]:
+    """n points around k centres that are ``apart`` standard deviations from each other, and whose
+    they are.
+    """
     rng = np.random.default_rng(seed)
     codes = np.arange(n) % k
     centres = apart * np.eye(k, 8)
-    return (centres[codes] + rng.standard_normal((n, 8))).astype(np.float32), [f"label {c}" for c in codes]
+    return (centres[codes] + rng.standard_normal((n, 8))).astype(np.float32), [
+        f"label {c}" for c in codes
+    ]
 
 
 # the numbers
@@ -41,13 +78,17 @@ def test_the_silhouette_is_that_of_scikit_learn(seed: int, k: int):
     points, labels = clouds(40, apart=2, seed=seed, k=k)
     pairwise = distances(scaled(points))
     codes = np.unique(labels, return_inverse=True)[1]
-    assert silhouette(pairwise, codes) == pytest.approx(silhouette_score(pairwise, labels, metric="precomputed"))
+    assert silhouette(pairwise, codes) == pytest.approx(
+        silhouette_score(pairwise, labels, metric="precomputed")
+    )
 
 
 def test_a_label_of_one_clip_has_silhouette_0_as_in_scikit_learn():
     pairwise = distances(scaled(clouds(20)[0]))
     codes = np.array([2, *([0, 1] * 9), 0])
-    assert silhouette(pairwise, codes) == pytest.approx(silhouette_score(pairwise, codes, metric="precomputed"))
+    assert silhouette(pairwise, codes) == pytest.approx(
+        silhouette_score(pairwise, codes, metric="precomputed")
+    )
 
 
 def test_neighbours_are_those_of_scikit_learn_without_the_clip_itself():
@@ -58,13 +99,18 @@ def test_neighbours_are_those_of_scikit_learn_without_the_clip_itself():
 
 
 def test_labels_that_lie_apart_are_pure():
-    apart = structure(distances(scaled(clouds(apart=30)[0][:, :3])), clouds()[1])  # without the features that are noise only
+    apart = structure(
+        distances(scaled(clouds(apart=30)[0][:, :3])), clouds()[1]
+    )  # without the features that are noise only
     assert apart.purity.value == 1.0
     assert apart.silhouette.value > 0.7
 
 
 def test_labels_without_a_meaning_pass_the_quantile_of_chance_as_seldom_as_it_says():
-    found = [structure(distances(scaled(clouds(40, seed=seed)[0])), clouds(40)[1], permutations=100) for seed in range(80)]
+    found = [
+        structure(distances(scaled(clouds(40, seed=seed)[0])), clouds(40)[1], permutations=100)
+        for seed in range(80)
+    ]
     assert sum(s.purity.value > s.purity.high for s in found) <= 7  # 2.5% of 80 is 2
     assert sum(s.silhouette.value > s.silhouette.high for s in found) <= 7
 
@@ -84,7 +130,9 @@ def test_the_order_of_clips_changes_no_number(order: list[int]):
     pairwise, codes = distances(scaled(points)), np.unique(labels, return_inverse=True)[1]
     shuffled = distances(scaled(points[order]))
     assert silhouette(shuffled, codes[order]) == pytest.approx(silhouette(pairwise, codes))
-    assert purity(neighbours(shuffled), codes[order]) == pytest.approx(purity(neighbours(pairwise), codes))
+    assert purity(neighbours(shuffled), codes[order]) == pytest.approx(
+        purity(neighbours(pairwise), codes)
+    )
 
 
 def test_a_constant_feature_and_a_vector_of_zeros_give_finite_numbers():
@@ -115,7 +163,14 @@ def test_the_map_is_the_same_every_time(clips: int):
 def panel(labels: list[str], by: str = "emotion") -> Panel:
     rng = np.random.default_rng(0)
     level = Level(0.5, 0.1, 0.2)
-    return Panel("net", by, rng.standard_normal((len(labels), 2)), tuple(labels), len(labels), Structure(level, level, len(set(labels))))
+    return Panel(
+        "net",
+        by,
+        rng.standard_normal((len(labels), 2)),
+        tuple(labels),
+        len(labels),
+        Structure(level, level, len(set(labels))),
+    )
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
@@ -123,20 +178,29 @@ def test_a_picture_is_the_same_bytes_every_time(tmp_path: Path, suffix: str):
     result = competitor("r1", said(0.7))
     for name in ("one", "two"):
         save(draw_confusion(result), tmp_path / f"{name}{suffix}")
-        save(draw_maps([panel(["a", "b"] * 10), panel(["s", "t"] * 10, "speaker")]), tmp_path / f"{name}-maps{suffix}")
+        save(
+            draw_maps([panel(["a", "b"] * 10), panel(["s", "t"] * 10, "speaker")]),
+            tmp_path / f"{name}-maps{suffix}",
+        )
     assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
-    assert (tmp_path / f"one-maps{suffix}").read_bytes() == (tmp_path / f"two-maps{suffix}").read_bytes()
+    assert (tmp_path / f"one-maps{suffix}").read_bytes() == (
+        tmp_path / f"two-maps{suffix}"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_are_drawn_as_text(tmp_path: Path, text: str):
-    result = competitor("r1", said(0.7), backbones=[text], fusion=text, dataset=text, display={"anger": text})
+    result = competitor(
+        "r1", said(0.7), backbones=[text], fusion=text, dataset=text, display={"anger": text}
+    )
     save(draw_confusion(result), tmp_path / "confusion.svg")
     save(draw_maps([replace(panel([text, "b"] * 10), backbone=text)]), tmp_path / "maps.svg")
     for path in tmp_path.iterdir():
         assert "\u202e" not in path.read_text(encoding="utf-8")
         elements = list(ElementTree.parse(path).getroot().iter())
-        assert not {name for element in elements for name in element.attrib if name.startswith("on")}
+        assert not {
+            name for element in elements for name in element.attrib if name.startswith("on")
+        }
         assert not {element.tag for element in elements if element.tag.endswith("script")}
 
 
@@ -151,11 +215,16 @@ def test_no_two_of_64_labels_look_alike():
 
 @pytest.mark.parametrize("labels", [2, 16, 17, 91])
 def test_no_text_of_a_map_lies_over_another_axes(labels: int):
-    figure = draw_maps([panel([f"group {i:02d}" for i in range(labels)] * 2, by) for by in ("emotion", "speaker")])
+    figure = draw_maps(
+        [panel([f"group {i:02d}" for i in range(labels)] * 2, by) for by in ("emotion", "speaker")]
+    )
     figure.canvas.draw()
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     assert not boxes[0].overlaps(boxes[1])
-    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0 and box.y1 <= figure.bbox.height for box in boxes)
+    assert all(
+        box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0 and box.y1 <= figure.bbox.height
+        for box in boxes
+    )
 
 
 def test_another_suffix_is_refused(tmp_path: Path):
@@ -167,14 +236,23 @@ def test_rows_of_the_confusion_sum_to_100_percent_and_its_diagonal_is_recall():
     result = competitor("r1", said(0.7))
     percent = np.array(confusion_numbers(result)["percent"])
     np.testing.assert_allclose(percent.sum(1), 100, atol=0.02)
-    np.testing.assert_allclose(np.diag(percent) / 100, list(result.per_class_recall.values()), atol=1e-4)
+    np.testing.assert_allclose(
+        np.diag(percent) / 100, list(result.per_class_recall.values()), atol=1e-4
+    )
 
 
 def test_every_backbone_has_a_panel_by_emotion_and_by_speaker_where_speakers_are_known():
     points, labels = clouds(40, apart=4)
-    named, unnamed = (StoredEmbeddings(name, points, tuple(labels), groups, "speaker") for name, groups in (("a", tuple(labels[::-1])), ("b", ())))
+    named, unnamed = (
+        StoredEmbeddings(name, points, tuple(labels), groups, "speaker")
+        for name, groups in (("a", tuple(labels[::-1])), ("b", ()))
+    )
     found = panels([named, unnamed])
-    assert [(p.backbone, p.by) for p in found] == [("a", "emotion"), ("a", "speaker"), ("b", "emotion")]
+    assert [(p.backbone, p.by) for p in found] == [
+        ("a", "emotion"),
+        ("a", "speaker"),
+        ("b", "emotion"),
+    ]
     assert [n["clips"] for n in map_numbers(found)] == [40, 40, 40]
     assert found[0].structure == found[2].structure
 
@@ -195,7 +273,9 @@ def out(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_command_draws_a_confusion_matrix_and_prints_its_numbers(out: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_command_draws_a_confusion_matrix_and_prints_its_numbers(
+    out: Path, capsys: pytest.CaptureFixture[str]
+):
     assert run("reno-3", "aa", "-o", out / "new" / "x.png", "--out", out) == 0
     assert (out / "new" / "x.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out.splitlines()[1].startswith("anger ")
@@ -204,14 +284,19 @@ def test_the_command_draws_a_confusion_matrix_and_prints_its_numbers(out: Path, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("reno-4", "aa", "-o", "x.png"), "there is no figure 'reno-4'; did you mean reno-3, reno-2?"),
+        (
+            ("reno-4", "aa", "-o", "x.png"),
+            "there is no figure 'reno-4'; did you mean reno-3, reno-2?",
+        ),
         (("reno-3", "aa", "-o", "x.gif"), "x.gif: expected a name that ends in .png, .svg, .pdf"),
         (("reno-3", "bb", "-o", "x.png"), "has an id that begins with 'bb'"),
         (("ricoh-3", "aa", "-o", "x.png"), "no dataset named 'bursts' is installed"),
         (("reno-2", "aa", "-o", "x.png"), "no dataset named 'bursts' is installed"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_drawn_is_refused_in_one_line(out: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str):
+)
+def test_what_cannot_be_drawn_is_refused_in_one_line(
+    out: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+):
     assert run(*words, "--out", out) == 2
     err = capsys.readouterr().err
     assert said in err

@@ -17,8 +17,10 @@ from support.pages import HOSTILE, HOSTILE_CLAIM, hostile_board, identity, row, 
 Visit = Callable[..., Any]
 MANY = 10_000
 BUDGET = {"open": 15_000, "search": 3000, "sort": 3000, "frame": 1000}
-"""Milliseconds that ten thousand rows may take on a slow machine with ten times as much to do as processors (a frame: the median one of a scroll);
-benchmarks/speed/page.py has the times of an idle one."""
+"""Milliseconds that ten thousand rows may take on a slow machine with ten times as much to do as
+processors (a frame: the median one of a scroll); benchmarks/speed/page.py has the times of an idle
+one.
+"""
 TIMES = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const timed = async (act) => { const began = performance.now(); act(); await frame(); return performance.now() - began; };
@@ -37,33 +39,67 @@ TIMES = """async () => {
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile") / "page"
-    cloud = {"xy": [[0, 0], [1, 1]], "classes": [HOSTILE, "b"], "people": [HOSTILE], "labels": [0, 1], "groups": [0, 0], "unit": HOSTILE,
-             "clips": 2, "shown": 2}  # fmt: skip
+    cloud = {
+        "xy": [[0, 0], [1, 1]],
+        "classes": [HOSTILE, "b"],
+        "people": [HOSTILE],
+        "labels": [0, 1],
+        "groups": [0, 0],
+        "unit": HOSTILE,
+        "clips": 2,
+        "shown": 2,
+    }
     rows = hostile_board()
     digest = next(iter(rows[0].result.provenance.embedding_digests.values()))
-    knows = PartInfo({("fusion", HOSTILE.partition(":")[0]): HOSTILE}, {HOSTILE.partition(":")[0]: {HOSTILE: HOSTILE, "what a label is": HOSTILE}})
+    knows = PartInfo(
+        {("fusion", HOSTILE.partition(":")[0]): HOSTILE},
+        {HOSTILE.partition(":")[0]: {HOSTILE: HOSTILE, "what a label is": HOSTILE}},
+    )
     build(rows, folder, knowledge=knows, claims=[HOSTILE_CLAIM], points={digest: cloud})
     return folder
 
 
 @pytest.mark.parametrize(
-    "address", ["index.html", "index.html#view=pairs", "index.html#view=cost", f"results/{identity(0)}.html", "claims.html", "datasets.html"]
+    "address",
+    [
+        "index.html",
+        "index.html#view=pairs",
+        "index.html#view=cost",
+        f"results/{identity(0)}.html",
+        "claims.html",
+        "datasets.html",
+    ],
 )
 def test_hostile_text_appears_as_text(visit: Visit, hostile: Path, address: str):
     tab = visit(hostile, address)
     tab.on("dialog", lambda dialog: pytest.fail("a script ran"))
     assert "<img src=x onerror=alert(2)>" in tab.locator("main").inner_text()
-    assert tab.locator("main img, main iframe, main script:not([type='application/json'])").count() == 0
-    assert tab.locator("a").evaluate_all("(all) => all.filter((a) => typeof a.href === 'string' && !a.href.startsWith('file:')).length") == 0
+    assert (
+        tab.locator("main img, main iframe, main script:not([type='application/json'])").count()
+        == 0
+    )
+    assert (
+        tab.locator("a").evaluate_all(
+            "(all) => all.filter((a) => typeof a.href === 'string' &&"
+            " !a.href.startsWith('file:')).length"
+        )
+        == 0
+    )
 
 
 def test_a_mark_of_direction_ends_with_its_own_text(visit: Visit, hostile: Path):
     tab = visit(hostile)
-    assert tab.locator("#rows tbody th bdi").first.evaluate("(e) => getComputedStyle(e).unicodeBidi") == "isolate"
+    assert (
+        tab.locator("#rows tbody th bdi").first.evaluate("(e) => getComputedStyle(e).unicodeBidi")
+        == "isolate"
+    )
 
 
 def test_a_hostile_address_changes_nothing_but_the_filters(visit: Visit, hostile: Path):
-    tab = visit(hostile, "index.html#q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&__proto__=x&constructor=y&sort=__proto__")
+    tab = visit(
+        hostile,
+        "index.html#q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&__proto__=x&constructor=y&sort=__proto__",
+    )
     assert tab.locator("[name=q]").input_value() == "<img src=x onerror=alert(1)>"
     assert tab.locator("main img").count() == 0
 
@@ -71,8 +107,16 @@ def test_a_hostile_address_changes_nothing_but_the_filters(visit: Visit, hostile
 def another(first: Row, number: int) -> Row:
     """The same row under another id, name and score."""
     r, value = first.result, 0.3 + 0.4 * ((number * 7919) % MANY) / MANY
-    entry = r.entry.model_copy(update={"backbones": [f"alpha-{number}", "beta"], "fusion": f"fusion-{number % 50}"})
-    changed = r.model_copy(update={"id": identity(number), "entry": entry, "scores": {**r.scores, "macro_f1": score(value)}})
+    entry = r.entry.model_copy(
+        update={"backbones": [f"alpha-{number}", "beta"], "fusion": f"fusion-{number % 50}"}
+    )
+    changed = r.model_copy(
+        update={
+            "id": identity(number),
+            "entry": entry,
+            "scores": {**r.scores, "macro_f1": score(value)},
+        }
+    )
     return replace(first, filed=replace(first.filed, result=changed), rank=1 + number % 4)
 
 
@@ -80,10 +124,19 @@ def another(first: Row, number: int) -> Row:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many") / "page"
     first = row(0)
-    build([first], folder)  # the assets and one page of a result: ten thousand of them are the business of benchmarks/speed/page.py
+    build(
+        [first],
+        folder,
+        # the assets and one page of a result: ten thousand of them are the business of
+        # benchmarks/speed/page.py
+    )
     rows = [another(first, i) for i in range(MANY)]
     for name, record in {"index": content(rows), "thousand": content(rows[:1000])}.items():
-        text = environment().get_template("index.html").render(page="index", root="", record=record, data=embedded(record), sheets=[])
+        text = (
+            environment()
+            .get_template("index.html")
+            .render(page="index", root="", record=record, data=embedded(record), sheets=[])
+        )
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return folder
 
@@ -94,7 +147,9 @@ def test_ten_thousand_rows_stay_fluid(visit: Visit, many: Path):
 
 
 def test_a_frame_of_ten_thousand_rows_costs_what_one_of_a_thousand_does(visit: Visit, many: Path):
-    few, all_of_them = (visit(many, address).evaluate(TIMES)["frame"] for address in ("thousand.html", "index.html"))
+    few, all_of_them = (
+        visit(many, address).evaluate(TIMES)["frame"] for address in ("thousand.html", "index.html")
+    )
     assert all_of_them < 3 * few + 100
 
 

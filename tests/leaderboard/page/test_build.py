@@ -1,4 +1,6 @@
-"""The folder of the page: what is written, what is left out, what is never written over, and what hostile text becomes."""
+"""The folder of the page: what is written, what is left out, what is never written over, and what
+hostile text becomes.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_there_is_a_page_for_every_result_under_its_id(built: Path):
 def test_the_same_rows_make_the_same_bytes(built: Path, tmp_path: Path):
     build(board(), tmp_path / "again")
     files = [p for p in sorted(built.rglob("*")) if p.is_file()]
-    assert [p.read_bytes() for p in files] == [(tmp_path / "again" / p.relative_to(built)).read_bytes() for p in files]
+    assert [p.read_bytes() for p in files] == [
+        (tmp_path / "again" / p.relative_to(built)).read_bytes() for p in files
+    ]
 
 
 def test_building_again_takes_away_results_that_are_gone(built: Path):
@@ -64,24 +68,45 @@ def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path):
         build(board(), tmp_path / "page")
 
 
-@pytest.mark.parametrize("name", ["../../outside", "reno-0123456789ab", "", "ABCDEF01", "0123456789abcdef\n"])
+@pytest.mark.parametrize(
+    "name", ["../../outside", "reno-0123456789ab", "", "ABCDEF01", "0123456789abcdef\n"]
+)
 def test_an_id_that_is_no_digest_makes_no_file_and_is_named(tmp_path: Path, name: str):
     found = build([row(0), row(1, id=name)], tmp_path / "page")
-    assert [p.name for p in (tmp_path / "page" / "results").iterdir()] == [f"{row(0).result.id}.html"]
+    assert [p.name for p in (tmp_path / "page" / "results").iterdir()] == [
+        f"{row(0).result.id}.html"
+    ]
     assert len(found.problems) == 1
     assert repr(name) in found.problems[0]
 
 
 def test_a_submitted_row_names_its_submitter_and_what_to_cite_as_text(tmp_path: Path):
     one = row(0, kind="<b>\u202ek", protocol="<b>\u202ep", standing="<b>\u202es", unit="<b>\u202eu")
-    submitted = replace(one, filed=replace(one.filed, submitter="<b>Ann", citation="<b>Ann 2026", attested_by=("<b>Bob", "\u202eEve")))
+    submitted = replace(
+        one,
+        filed=replace(
+            one.filed,
+            submitter="<b>Ann",
+            citation="<b>Ann 2026",
+            attested_by=("<b>Bob", "\u202eEve"),
+        ),
+    )
     build([submitted, row(1)], tmp_path / "page")
-    page, other = ((tmp_path / "page" / "results" / f"{identity(i)}.html").read_text(encoding="utf-8") for i in (0, 1))
+    page, other = (
+        (tmp_path / "page" / "results" / f"{identity(i)}.html").read_text(encoding="utf-8")
+        for i in (0, 1)
+    )
     assert "submitted by <bdi>&lt;b&gt;Ann</bdi>" in page
     assert "<bdi>&lt;b&gt;Ann 2026</bdi>" in page
     assert "<b>" not in page.partition('<script type="application/json"')[0]
-    marks = page.partition("<main")[2].partition('<section aria-labelledby="h-provenance"')[0].split("\u202e")[1:]
-    ends = re.compile(r"\w+(&#39;)?</(bdi|span)>")  # a mark of direction ends with its own text: words of the command are boxes of their own
+    marks = (
+        page.partition("<main")[2]
+        .partition('<section aria-labelledby="h-provenance"')[0]
+        .split("\u202e")[1:]
+    )
+    ends = re.compile(
+        r"\w+(&#39;)?</(bdi|span)>"
+    )  # a mark of direction ends with its own text: words of the command are boxes of their own
     assert [after[:60] for after in marks if not ends.match(after)] == []
     assert "submitted by" not in other
 
@@ -94,7 +119,11 @@ def test_no_page_points_outside_its_folder(built: Path):
     links = []
     for page in built.rglob("*.html"):
         for tag, facts in Elements(page.read_text(encoding="utf-8")).found:
-            links += [(page.name, tag, value) for name, value in facts.items() if name in ("href", "src") and value and "//" in value]
+            links += [
+                (page.name, tag, value)
+                for name, value in facts.items()
+                if name in ("href", "src") and value and "//" in value
+            ]
     assert links == []
 
 
@@ -109,7 +138,10 @@ def test_every_link_between_pages_leads_somewhere(built: Path):
 
 
 def test_every_page_forbids_the_network(built: Path):
-    policies = [re.search(r'Content-Security-Policy" content="([^"]*)"', p.read_text(encoding="utf-8")) for p in built.rglob("*.html")]
+    policies = [
+        re.search(r'Content-Security-Policy" content="([^"]*)"', p.read_text(encoding="utf-8"))
+        for p in built.rglob("*.html")
+    ]
     assert {found and found[1].split(";")[0] for found in policies} == {"default-src 'none'"}
     assert not any("unsafe" in found[1] or "http" in found[1] for found in policies if found)
 
@@ -121,17 +153,27 @@ def test_embedded_json_ends_no_script_and_says_the_same(text: str):
     assert json.loads(written) == {"x": text}
 
 
-
-
 def test_hostile_text_makes_no_element_and_no_attribute(built: Path, tmp_path: Path):
     knows = PartInfo({("fusion", HOSTILE): HOSTILE}, {HOSTILE: {HOSTILE: HOSTILE}})
-    build(hostile_board(), tmp_path / "hostile", knowledge=knows, claims=[HOSTILE_CLAIM], points={"ab" * 32: {"classes": [HOSTILE]}})
-    allowed = {tag for page in built.rglob("*.html") for tag, _ in Elements(page.read_text(encoding="utf-8")).found} | {"q", "small"}
+    build(
+        hostile_board(),
+        tmp_path / "hostile",
+        knowledge=knows,
+        claims=[HOSTILE_CLAIM],
+        points={"ab" * 32: {"classes": [HOSTILE]}},
+    )
+    allowed = {
+        tag
+        for page in built.rglob("*.html")
+        for tag, _ in Elements(page.read_text(encoding="utf-8")).found
+    } | {"q", "small"}
     for page in (tmp_path / "hostile").rglob("*.html"):
         for tag, facts in Elements(page.read_text(encoding="utf-8")).found:
             assert tag in allowed
             assert not any(name.startswith("on") for name in facts)
-            assert not any("alert" in (facts.get(name) or "") for name in ("href", "src", "id", "class"))
+            assert not any(
+                "alert" in (facts.get(name) or "") for name in ("href", "src", "id", "class")
+            )
 
 
 def test_a_lone_surrogate_does_not_end_the_build(tmp_path: Path):
@@ -145,22 +187,31 @@ def test_a_dataset_with_options_is_found_under_its_name():
 def test_the_command_says_how_turns_were_shuffled_and_frames_stored() -> None:
     made = result(0)
     identity = {**made.provenance.identity, "train": {"shuffle": "intra"}, "storage": "float16"}
-    shuffled = made.model_copy(update={"provenance": made.provenance.model_copy(update={"identity": identity})})
+    shuffled = made.model_copy(
+        update={"provenance": made.provenance.model_copy(update={"identity": identity})}
+    )
     assert "--train shuffle=intra --storage float16" in " ".join(command(shuffled))
     assert "--train" not in " ".join(command(shuffled, shuffle="none"))
     assert not {"--train", "--storage"} & set(" ".join(command(made)).split())
 
 
 def test_the_command_is_quoted_for_a_shell():
-    words = shlex.split(" ".join(command(result(0, fusion="a; rm -rf $HOME", backbones=("x:k='v'", "y")))))
+    words = shlex.split(
+        " ".join(command(result(0, fusion="a; rm -rf $HOME", backbones=("x:k='v'", "y"))))
+    )
     assert words[:6] == ["nverbench", "run", "--backbone", "x:k='v'", "--backbone", "y"]
     assert words[words.index("--fusion") + 1] == "a; rm -rf $HOME"
 
 
 def test_a_part_that_is_not_installed_is_said(built: Path):
-    assert "not installed on the machine that built this page" in (built / "results" / f"{row(0).result.id}.html").read_text(encoding="utf-8")
+    assert "not installed on the machine that built this page" in (
+        built / "results" / f"{row(0).result.id}.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_what_a_score_is_stands_on_every_page(built: Path):
-    said = [("Art. 5(1)(f)" in text, "what a person feels" in text) for text in (p.read_text(encoding="utf-8") for p in built.rglob("*.html"))]
+    said = [
+        ("Art. 5(1)(f)" in text, "what a person feels" in text)
+        for text in (p.read_text(encoding="utf-8") for p in built.rglob("*.html"))
+    ]
     assert set(said) == {(True, True)}

@@ -1,4 +1,6 @@
-"""Pictures of embeddings: seeded, in the order of the clips, and only of what lies whole in the local store under the digests of the result."""
+"""Pictures of embeddings: seeded, in the order of the clips, and only of what lies whole in the
+local store under the digests of the result.
+"""
 
 from __future__ import annotations
 
@@ -37,24 +39,39 @@ def shelves(tmp_path: Path) -> EmbeddingSources:
     """A catalogue of one backbone and one corpus of 24 clips of 6 people."""
     folder = audio(tmp_path)
     catalog = Catalog()
-    backbone = Backbone(name="tiny", family="features", frame_dim=DIM, dim=DIM, load=lambda ctx: None)  # type: ignore[arg-type,return-value]
-    clips = [Clip(f"{i:02d}", folder / f"{i:02d}.wav", ("high", "low")[i % 2], f"person {i // 4}") for i in range(CLIPS)]
+    backbone = Backbone(
+        name="tiny", family="features", frame_dim=DIM, dim=DIM, load=lambda ctx: None
+    )  # type: ignore[arg-type,return-value]
+    clips = [
+        Clip(f"{i:02d}", folder / f"{i:02d}.wav", ("high", "low")[i % 2], f"person {i // 4}")
+        for i in range(CLIPS)
+    ]
     card = LabelCard(kind="portrayed", setting="acted")
-    dataset = Dataset(name="bursts", labels=("high", "low"), label_card=card, load=lambda root: clips)
+    dataset = Dataset(
+        name="bursts", labels=("high", "low"), label_card=card, load=lambda root: clips
+    )
     catalog.backbones.add(backbone, ORIGIN)
     catalog.datasets.add(dataset, ORIGIN)
-    return EmbeddingSources(catalog, load(()), EmbeddingCache(tmp_path / "store", lambda line: None))
+    return EmbeddingSources(
+        catalog, load(()), EmbeddingCache(tmp_path / "store", lambda line: None)
+    )
 
 
 def filled(shelves: EmbeddingSources, *, leave_out: int = 0) -> tuple[Corpus, Embeddings, str]:
     """The store with the embeddings of the corpus, but for the last ones."""
     corpus = load_local(shelves.catalog.dataset("bursts"), "bursts")
     part = shelves.catalog.backbone("tiny")
-    planned = PlannedBackbone(part, resolve(part, "tiny"), find_weights(part, resolve(part, "tiny"), None))  # type: ignore[arg-type]
+    planned = PlannedBackbone(
+        part, resolve(part, "tiny"), find_weights(part, resolve(part, "tiny"), None)
+    )  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
-    matrix = (rng.normal(size=(CLIPS, DIM)) + 10 * (np.arange(CLIPS) % 2)[:, None]).astype(np.float32)
+    matrix = (rng.normal(size=(CLIPS, DIM)) + 10 * (np.arange(CLIPS) % 2)[:, None]).astype(
+        np.float32
+    )
     for clip, vector in zip(corpus.clips[: CLIPS - leave_out], matrix, strict=False):
-        shelves.store.put(embedding_key(planned, clip, corpus.sha256[clip.id], "float32", part.pool), vector, 100)
+        shelves.store.put(
+            embedding_key(planned, clip, corpus.sha256[clip.id], "float32", part.pool), vector, 100
+        )
     embeddings = Embeddings(tuple(c.id for c in corpus.clips), matrix)
     return corpus, embeddings, planned.weights.digest
 
@@ -63,17 +80,31 @@ def measured(shelves: EmbeddingSources, *, leave_out: int = 0, **facts: Any) -> 
     corpus, embeddings, weights = filled(shelves, leave_out=leave_out)
     groups = {f"person {i}": f"group {i + 1:02d}" for i in range(CLIPS // 4)}
     r = result(0, backbones=("tiny",), dataset="bursts", labels=["high", "low"], **facts)
-    provenance = {"dataset_digest": corpus.digest, "embedding_digests": {"tiny": embeddings.digest}, "weights_digests": {"tiny": weights}}
+    provenance = {
+        "dataset_digest": corpus.digest,
+        "embedding_digests": {"tiny": embeddings.digest},
+        "weights_digests": {"tiny": weights},
+    }
     names = Names(texts={}, clips={}, groups=groups, folds={})
-    return r.model_copy(update={"provenance": r.provenance.model_copy(update=provenance), "names": names}), embeddings.digest
+    return (
+        r.model_copy(
+            update={"provenance": r.provenance.model_copy(update=provenance), "names": names}
+        ),
+        embeddings.digest,
+    )
 
 
-def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(shelves: EmbeddingSources):
+def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(
+    shelves: EmbeddingSources,
+):
     r, digest = measured(shelves)
     picture = from_store([r], shelves, pytest.fail)[digest]
     assert np.array(picture["xy"]).shape == (CLIPS, 2)
     assert picture["labels"] == [i % 2 for i in range(CLIPS)]
-    assert (picture["people"], picture["groups"]) == ([f"group {i + 1:02d}" for i in range(6)], [i // 4 for i in range(CLIPS)])
+    assert (picture["people"], picture["groups"]) == (
+        [f"group {i + 1:02d}" for i in range(6)],
+        [i // 4 for i in range(CLIPS)],
+    )
     assert "person" not in str(picture)
 
 
@@ -81,14 +112,24 @@ def test_classes_far_apart_are_apart_in_the_picture(shelves: EmbeddingSources):
     r, digest = measured(shelves)
     picture = from_store([r], shelves, pytest.fail)[digest]
     xy, labels = np.array(picture["xy"]), np.array(picture["labels"])
-    nearest = np.array([np.delete(np.arange(CLIPS), i)[np.argmin(np.delete(((xy - p) ** 2).sum(1), i))] for i, p in enumerate(xy)])
+    nearest = np.array(
+        [
+            np.delete(np.arange(CLIPS), i)[np.argmin(np.delete(((xy - p) ** 2).sum(1), i))]
+            for i, p in enumerate(xy)
+        ]
+    )
     assert np.mean(labels[nearest] == labels) == 1.0
 
 
-def test_a_second_picture_comes_from_the_store_and_is_the_same(shelves: EmbeddingSources, monkeypatch: pytest.MonkeyPatch):
+def test_a_second_picture_comes_from_the_store_and_is_the_same(
+    shelves: EmbeddingSources, monkeypatch: pytest.MonkeyPatch
+):
     r, _ = measured(shelves)
     first = from_store([r], shelves, pytest.fail)
-    monkeypatch.setattr("nverbench.leaderboard.page.embedding_map.points", lambda matrix: pytest.fail("computed again"))
+    monkeypatch.setattr(
+        "nverbench.leaderboard.page.embedding_map.points",
+        lambda matrix: pytest.fail("computed again"),
+    )
     assert from_store([r], shelves, pytest.fail) == first
 
 
@@ -126,10 +167,15 @@ def test_another_copy_of_the_corpus_is_not_drawn(shelves: EmbeddingSources):
 def test_other_numbers_than_the_results_own_are_not_drawn(shelves: EmbeddingSources):
     r, _ = measured(shelves)
     other = r.provenance.model_copy(update={"embedding_digests": {"tiny": "0" * 64}})
-    assert "others than the result's" in refusal(shelves, r.model_copy(update={"provenance": other}))
+    assert "others than the result's" in refusal(
+        shelves, r.model_copy(update={"provenance": other})
+    )
 
 
 def test_a_part_that_is_not_installed_is_said_once(shelves: EmbeddingSources):
     said: list[str] = []
     assert from_store([result(0), result(1)], shelves, said.append) == {}
-    assert [line.split(":")[0] for line in said] == ["no picture of alpha on vivae", "no picture of beta on vivae"]
+    assert [line.split(":")[0] for line in said] == [
+        "no picture of alpha on vivae",
+        "no picture of beta on vivae",
+    ]

@@ -1,4 +1,6 @@
-"""What a paper prints under two protocols, on the page: the number of the row's own folds, and what the other table makes of it."""
+"""What a paper prints under two protocols, on the page: the number of the row's own folds, and what
+the other table makes of it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,16 @@ Visit = Callable[..., Any]
 
 def talked(number: int, kind: str) -> Row:
     """The paper's system on iemocap-6, 60 %."""
-    made = row(number, 0.6, backbones=("wavlm-large:layer=21",), families=("attention",), fusion="erc-mamba", loss="cross-entropy",
-               dataset="iemocap-6", kind=kind)  # fmt: skip
+    made = row(
+        number,
+        0.6,
+        backbones=("wavlm-large:layer=21",),
+        families=("attention",),
+        fusion="erc-mamba",
+        loss="cross-entropy",
+        dataset="iemocap-6",
+        kind=kind,
+    )
     return replace(made, published=reported(made.result))
 
 
@@ -38,8 +48,14 @@ def test_a_row_says_the_accuracy_of_a_paper_that_prints_no_macro_f1(visit: Visit
 
 
 def test_the_page_of_a_result_says_both_readings(spoken: Path):
-    pages = [next(spoken.rglob(f"{identity(number)}.html")).read_text(encoding="utf-8") for number in (0, 1)]
-    said = ["its Table 3 prints the same 61.5 for train sessions 1-4 test session 5", "its Table 2 prints the same 61.5 for leave-one-session-out"]
+    pages = [
+        next(spoken.rglob(f"{identity(number)}.html")).read_text(encoding="utf-8")
+        for number in (0, 1)
+    ]
+    said = [
+        "its Table 3 prints the same 61.5 for train sessions 1-4 test session 5",
+        "its Table 2 prints the same 61.5 for leave-one-session-out",
+    ]
     assert [[words in page for words in said] for page in pages] == [[True, False], [False, True]]
 
 
@@ -51,6 +67,12 @@ def test_the_record_of_all_rows_holds_no_macro_f1_that_nobody_printed():
 
 def test_a_row_trained_on_shuffled_conversations_says_so():
     made = talked(0, "holdout=Ses05").result
-    shuffled = made.model_copy(update={"provenance": made.provenance.model_copy(update={"identity": {"train": {"shuffle": "intra"}}})})
+    shuffled = made.model_copy(
+        update={
+            "provenance": made.provenance.model_copy(
+                update={"identity": {"train": {"shuffle": "intra"}}}
+            )
+        }
+    )
     assert notes(made) == []
     assert notes(shuffled) == ["trained with shuffle=intra"]

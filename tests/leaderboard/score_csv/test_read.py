@@ -1,4 +1,6 @@
-"""``score`` any system's predictions: the metrics of scikit-learn, strict reading that names the line, a paired test, and never torch."""
+"""``score`` any system's predictions: the metrics of scikit-learn, strict reading that names the
+line, a paired test, and never torch.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,17 @@ def good(tmp_path: Path) -> Path:
 
 
 def same(a: PredictionFile, b: PredictionFile) -> bool:
-    alike = (a.ids, a.labels, a.folds, a.predictions.groups) == (b.ids, b.labels, b.folds, b.predictions.groups)
-    return alike and np.array_equal(a.predictions.target, b.predictions.target) and np.array_equal(a.predictions.predicted, b.predictions.predicted)
+    alike = (a.ids, a.labels, a.folds, a.predictions.groups) == (
+        b.ids,
+        b.labels,
+        b.folds,
+        b.predictions.groups,
+    )
+    return (
+        alike
+        and np.array_equal(a.predictions.target, b.predictions.target)
+        and np.array_equal(a.predictions.predicted, b.predictions.predicted)
+    )
 
 
 # what is read
@@ -39,45 +50,79 @@ def test_what_was_written_is_read_back(good: Path):
     assert jackknife(found.predictions) == jackknife(expected)
 
 
-@pytest.mark.parametrize("change", ["bom", "crlf", "cr", "quoted", "blank", "spaces", "columns", "rows"])
+@pytest.mark.parametrize(
+    "change", ["bom", "crlf", "cr", "quoted", "blank", "spaces", "columns", "rows"]
+)
 def test_how_a_file_is_written_changes_nothing(good: Path, tmp_path: Path, change: str):
     text, other = good.read_text(), tmp_path / "other.csv"
     head, *rest = text.splitlines()
     order = [3, 0, 5, 2, 4, 1]
     changed = {
-        "bom": "\ufeff" + text, "crlf": text.replace("\n", "\r\n"), "cr": text.replace("\n", "\r"), "blank": text.replace("\n", "\n\n"),
-        "quoted": "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()),
-        "spaces": text.replace(",", " , "), "rows": "\n".join([head, *rest[::-1]]),
-        "columns": "\n".join(",".join(line.split(",")[i] for i in order) for line in text.splitlines()),
-    }  # fmt: skip
+        "bom": "\ufeff" + text,
+        "crlf": text.replace("\n", "\r\n"),
+        "cr": text.replace("\n", "\r"),
+        "blank": text.replace("\n", "\n\n"),
+        "quoted": "\n".join(
+            ",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()
+        ),
+        "spaces": text.replace(",", " , "),
+        "rows": "\n".join([head, *rest[::-1]]),
+        "columns": "\n".join(
+            ",".join(line.split(",")[i] for i in order) for line in text.splitlines()
+        ),
+    }
     other.write_bytes(changed[change].encode())
     assert same(read(other), read(good))
 
 
 def test_probabilities_say_the_same_as_their_largest(good: Path, tmp_path: Path):
     stored = said(0.9, seed=1)
-    columns = ["id", "label", "speaker", "fold", "replicate", *(f"p_{label}" for label in LABELS[::-1])]
+    columns = [
+        "id",
+        "label",
+        "speaker",
+        "fold",
+        "replicate",
+        *(f"p_{label}" for label in LABELS[::-1]),
+    ]
     cells = [
-        [stored.ids[i], LABELS[stored.target[i]], stored.groups[i], stored.folds[i], str(r), *(f"{p / sum(row):.6f}" for p in row[::-1])]
+        [
+            stored.ids[i],
+            LABELS[stored.target[i]],
+            stored.groups[i],
+            stored.folds[i],
+            str(r),
+            *(f"{p / sum(row):.6f}" for p in row[::-1]),
+        ]
         for r, replicate in enumerate(stored.probabilities)
         for i, row in enumerate(replicate)
     ]
     assert same(read(write(tmp_path / "p.csv", cells, columns)), read(good))
 
 
-TRUE_AND_SAID = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=4, max_size=30)
+TRUE_AND_SAID = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=4, max_size=30
+)
 
 
 @given(TRUE_AND_SAID.filter(lambda rows: len({true for true, _ in rows}) > 1))
-def test_the_metrics_are_those_of_scikit_learn(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]):
-    path = write(tmp_path_factory.mktemp("s") / "x.csv", [[str(i), t, p] for i, (t, p) in enumerate(rows)], COLUMNS[:3])
+def test_the_metrics_are_those_of_scikit_learn(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+):
+    path = write(
+        tmp_path_factory.mktemp("s") / "x.csv",
+        [[str(i), t, p] for i, (t, p) in enumerate(rows)],
+        COLUMNS[:3],
+    )
     found = report.record(read(path))["scores"]
     true, predicted = zip(*rows, strict=True)
     labels = sorted({*true, *predicted})
     expected = {
         "accuracy": accuracy_score(true, predicted),
         "macro_f1": f1_score(true, predicted, labels=labels, average="macro", zero_division=0),
-        "weighted_f1": f1_score(true, predicted, labels=labels, average="weighted", zero_division=0),
+        "weighted_f1": f1_score(
+            true, predicted, labels=labels, average="weighted", zero_division=0
+        ),
         "uar": recall_score(true, predicted, labels=labels, average="macro", zero_division=0),
     }
     assert {name: s["value"] for name, s in found.items()} == pytest.approx(expected)  # type: ignore[attr-defined]
@@ -97,17 +142,29 @@ MISTAKES = {
     "id,label,prediction\n": "holds no predictions",
     "id,label,prediction\na,x,x\nb,y\n": "line 3: expected 3 cells (id, label, prediction), got 2",
     "id,label,prediction\na,x,x\nb,,y\n": "line 3: column label is empty",
-    "id,label,prediction\na,x,x\n\nb,y,y\na,x,y\n": "line 5: clip 'a' has a prediction on line 2 already",
-    "id,label,prediction\na,x,x\nb,x,x\n": "expected labels of at least two classes, found only 'x'",
+    "id,label,prediction\na,x,x\n\nb,y,y\na,x,y\n": (
+        "line 5: clip 'a' has a prediction on line 2 already"
+    ),
+    "id,label,prediction\na,x,x\nb,x,x\n": (
+        "expected labels of at least two classes, found only 'x'"
+    ),
     'id,label,prediction\na,x,x\nb,"y"z,y\n': "line 3: not readable as CSV",
     "id,label,p_x,p_y\na,x,0.5,0.5\nb,z,0.5,0.5\n": "line 3: label 'z' has no column p_z",
     "id,label,p_x,p_y\na,x,0.5,half\n": "line 2: column p_y: expected a probability, got 'half'",
-    "id,label,p_x,p_y\na,x,nan,1\n": "line 2: column p_x: expected a probability between 0 and 1, got nan",
+    "id,label,p_x,p_y\na,x,nan,1\n": (
+        "line 2: column p_x: expected a probability between 0 and 1, got nan"
+    ),
     "id,label,p_x,p_y\na,x,3.2,-1\n": "got 3.2; apply softmax",
     "id,label,p_x,p_y\na,x,0.9,0.9\n": "line 2: expected probabilities that sum to 1, got 1.8",
-    "id,label,prediction,replicate\na,x,x,1\nb,y,y,1\na,x,x,2\n": "line 3: clip 'b' is not in every replicate",
-    "id,label,prediction,replicate\na,x,x,1\nb,y,y,1\na,y,x,2\nb,y,y,2\n": "line 4: label 'y' of clip 'a' was 'x' on line 2",
-    "id,label,prediction,speaker,replicate\na,x,x,s,1\nb,y,y,s,1\na,x,x,t,2\nb,y,y,s,2\n": "line 4: group 't' of clip 'a' was 's' on line 2",
+    "id,label,prediction,replicate\na,x,x,1\nb,y,y,1\na,x,x,2\n": (
+        "line 3: clip 'b' is not in every replicate"
+    ),
+    "id,label,prediction,replicate\na,x,x,1\nb,y,y,1\na,y,x,2\nb,y,y,2\n": (
+        "line 4: label 'y' of clip 'a' was 'x' on line 2"
+    ),
+    "id,label,prediction,speaker,replicate\na,x,x,s,1\nb,y,y,s,1\na,x,x,t,2\nb,y,y,s,2\n": (
+        "line 4: group 't' of clip 'a' was 's' on line 2"
+    ),
 }
 
 
@@ -140,6 +197,10 @@ def test_a_label_that_no_clip_has_is_noted(tmp_path: Path):
 
 
 def test_without_speakers_clips_are_the_unit_and_that_is_said(tmp_path: Path):
-    found = read(write(tmp_path / "x.csv", [row[:3] for row in cells_of(said(0.9, replicates=1))], COLUMNS[:3]))
+    found = read(
+        write(
+            tmp_path / "x.csv", [row[:3] for row in cells_of(said(0.9, replicates=1))], COLUMNS[:3]
+        )
+    )
     assert report.record(found)["unit"] == "clip"
     assert "too narrow if speakers repeat" in "; ".join(report.notes(found))

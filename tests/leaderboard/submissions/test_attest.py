@@ -1,4 +1,6 @@
-"""Attestations: who may attest, what counts as the same, and what a file that says otherwise is worth."""
+"""Attestations: who may attest, what counts as the same, and what a file that says otherwise is
+worth.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nverbench.leaderboard.submissions import load_entries
-from nverbench.leaderboard.submissions.attest import FLOOR, MAINTAINERS, Accepted, Attestation, accepted, allowed, outcome, write
+from nverbench.leaderboard.submissions.attest import (
+    FLOOR,
+    MAINTAINERS,
+    Accepted,
+    Attestation,
+    accepted,
+    allowed,
+    outcome,
+    write,
+)
 from nverbench.leaderboard.submissions.read import read
 from nverbench.leaderboard.submissions.records import same_name, slug
 from nverbench.leaderboard.submissions.reproduce import attested
@@ -46,34 +57,60 @@ def test_what_a_metric_may_differ_by_is_stated(desk: Desk) -> None:
     folder = desk.submit()
     five = with_spread(folder, 0.02, 5)
     assert allowed(five, "accuracy") == pytest.approx(2.776445 * 0.02 * (2 / 5) ** 0.5)
-    assert allowed(with_spread(folder, 0.02, 2), "accuracy") == allowed(with_spread(folder, None, 1), "accuracy") == FLOOR
+    assert (
+        allowed(with_spread(folder, 0.02, 2), "accuracy")
+        == allowed(with_spread(folder, None, 1), "accuracy")
+        == FLOOR
+    )
     assert allowed(with_spread(folder, 0.0, 5), "accuracy") == FLOOR
 
 
 @pytest.mark.parametrize(
     ("share", "apart", "expected"),
-    [(0.0, None, "reproduced"), (0.99, None, "reproduced"), (-0.99, 1e-6, "reproduced"), (1.01, None, "differs"), (-1.01, 0.0, "differs"),
-     (0.0, 1.1e-5, "differs")],
-)  # fmt: skip
-def test_another_digest_is_reproduced_inside_the_spread_over_seeds_only(desk: Desk, share: float, apart: float | None, expected: str) -> None:
+    [
+        (0.0, None, "reproduced"),
+        (0.99, None, "reproduced"),
+        (-0.99, 1e-6, "reproduced"),
+        (1.01, None, "differs"),
+        (-1.01, 0.0, "differs"),
+        (0.0, 1.1e-5, "differs"),
+    ],
+)
+def test_another_digest_is_reproduced_inside_the_spread_over_seeds_only(
+    desk: Desk, share: float, apart: float | None, expected: str
+) -> None:
     result = with_spread(desk.submit(), 0.02, 5)
     differences = dict.fromkeys(NAMES, 0.0) | {"uar": share * allowed(result, "uar")}
     assert outcome(result, "0" * 64, differences, apart) == expected
-    assert outcome(result, "0" * 64, {"uar": 0.0}, apart) == "differs"  # all headline metrics, not a choice of them
+    assert (
+        outcome(result, "0" * 64, {"uar": 0.0}, apart) == "differs"
+    )  # all headline metrics, not a choice of them
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"result": "0" * 16}, "it is of result 0000000000000000"),
-        ({"result_digest": "0" * 64, "reproduced_digest": "0" * 64}, "another content of this result"),
+        (
+            {"result_digest": "0" * 64, "reproduced_digest": "0" * 64},
+            "another content of this result",
+        ),
         ({"verdict": "reproduced"}, "it says reproduced, and its numbers say identical"),
         ({"reproduced_digest": "0" * 64}, "it says identical, and its numbers say reproduced"),
-        ({"reproduced_digest": "0" * 64, "verdict": "differs", "differences": dict.fromkeys(NAMES, 0.9)}, "the result differs"),
+        (
+            {
+                "reproduced_digest": "0" * 64,
+                "verdict": "differs",
+                "differences": dict.fromkeys(NAMES, 0.9),
+            },
+            "the result differs",
+        ),
         ({"embeddings_identical": False}, "other embeddings"),
     ],
 )
-def test_an_attestation_that_does_not_fit_does_not_count(desk: Desk, changes: dict[str, Any], why: str) -> None:
+def test_an_attestation_that_does_not_fit_does_not_count(
+    desk: Desk, changes: dict[str, Any], why: str
+) -> None:
     folder = desk.submit()
     write(folder, attestation(folder, **changes))
     found = accepted(read(folder))
@@ -90,7 +127,9 @@ def test_nobody_attests_their_own_result_in_whatever_spelling(desk: Desk, name: 
 
 
 @pytest.mark.parametrize("name", ["NVerbench", "n verbench", "nverbench."])
-def test_the_maintainers_name_counts_for_their_own_row_in_its_one_spelling_only(desk: Desk, name: str) -> None:
+def test_the_maintainers_name_counts_for_their_own_row_in_its_one_spelling_only(
+    desk: Desk, name: str
+) -> None:
     folder = desk.submit(submitter=MAINTAINERS)
     write(folder, attestation(folder, by=name))
     assert not accepted(read(folder)).rerun
@@ -114,7 +153,7 @@ def test_a_file_that_is_no_attestation_does_not_sink_the_submission(desk: Desk, 
     folder = desk.submit()
     (folder / "attestations").mkdir()
     (folder / "attestations" / "bob.json").write_text(text)
-    ((row,), (doubt,)) = load_entries(folder.parent, verifier_of(desk))
+    (row,), (doubt,) = load_entries(folder.parent, verifier_of(desk))
     assert row.level == "self-consistent"
     assert "'bob.json' does not count" in doubt
 

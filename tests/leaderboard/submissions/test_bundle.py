@@ -1,4 +1,6 @@
-"""What is submitted: the published form, nothing of the machine it was made on, and one folder per result."""
+"""What is submitted: the published form, nothing of the machine it was made on, and one folder per
+result.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,27 @@ def finished(desk: Desk, **asked: Any) -> Path:
     """A result as a run leaves it, on a machine that says too much of itself."""
     result, predictions = desk.run(**asked)
     machine = {**result.machine, "host": "zoes-laptop", "user": "zoe", "HOME": "/home/zoe"}
-    return ResultStore(desk.root / "runs").write(result.model_copy(update={"machine": machine}), predictions)
+    return ResultStore(desk.root / "runs").write(
+        result.model_copy(update={"machine": machine}), predictions
+    )
 
 
 @pytest.mark.parametrize("dataset", ["toys", "secret"])
 @pytest.mark.parametrize("kind", ["speaker", "leave-one-group-out", "holdout=spk3"])
-def test_what_is_submitted_verifies_and_names_nobody(desk: Desk, dataset: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_submitted_verifies_and_names_nobody(
+    desk: Desk, dataset: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     folder = make(finished(desk, datasets=(dataset,), folds=(kind,)), desk.root / "entries")
     assert desk.verify(folder).verdict == "self-consistent"
     said = "".join(p.read_bytes().decode("latin-1") for p in folder.glob("*.json"))
     assert not re.search(r"zoe|hunter2|spk\d|SECRET|HOME|" + re.escape(str(desk.root)), said)
-    assert sorted(p.name for p in folder.iterdir()) == ["environment.json", "folds.json", "predictions.npz", "result.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "environment.json",
+        "folds.json",
+        "predictions.npz",
+        "result.json",
+    ]
 
 
 def test_the_environment_is_what_is_on_the_list(desk: Desk) -> None:
@@ -45,8 +56,14 @@ def test_the_environment_is_what_is_on_the_list(desk: Desk) -> None:
 
 
 def test_a_submitter_and_a_citation_are_kept(desk: Desk) -> None:
-    folder = make(finished(desk), desk.root / "entries", Submitter(name="Zoë Lee", citation="Lee 2026"))
-    assert json.loads((folder / "submitter.json").read_text()) == {"schema_version": 1, "name": "Zoë Lee", "citation": "Lee 2026"}
+    folder = make(
+        finished(desk), desk.root / "entries", Submitter(name="Zoë Lee", citation="Lee 2026")
+    )
+    assert json.loads((folder / "submitter.json").read_text()) == {
+        "schema_version": 1,
+        "name": "Zoë Lee",
+        "citation": "Lee 2026",
+    }
     assert desk.verify(folder).verdict == "self-consistent"
 
 
@@ -72,7 +89,9 @@ def test_a_result_that_was_changed_or_has_lost_its_predictions_is_refused(desk: 
 
 @pytest.mark.parametrize("dataset", ["toys", "secret"])
 @pytest.mark.parametrize("kind", ["leave-one-group-out", "holdout=spk3"])
-def test_a_note_on_folds_is_published_without_the_speaker_it_names(desk: Desk, dataset: str, kind: str) -> None:
+def test_a_note_on_folds_is_published_without_the_speaker_it_names(
+    desk: Desk, dataset: str, kind: str
+) -> None:
     for take in (0, 1):
         (desk.root / dataset / "spk3" / f"low-{take}.wav").unlink()
     path = finished(desk, datasets=(dataset,), folds=(kind,))
@@ -80,9 +99,13 @@ def test_a_note_on_folds_is_published_without_the_speaker_it_names(desk: Desk, d
     folder = make(path, desk.root / "entries")
     assert desk.verify(folder).verdict == "self-consistent"
     published = Result.model_validate_json((folder / "result.json").read_bytes())
-    assert published.folds.notes == [f"class low has no test clip in 1 of {8 if 'leave' in kind else 1} folds"]
+    assert published.folds.notes == [
+        f"class low has no test clip in 1 of {8 if 'leave' in kind else 1} folds"
+    ]
     with np.load(folder / "predictions.npz") as arrays:
-        said = "".join(p.read_text() for p in folder.glob("*.json")) + str({name: arrays[name].tolist() for name in arrays})
+        said = "".join(p.read_text() for p in folder.glob("*.json")) + str(
+            {name: arrays[name].tolist() for name in arrays}
+        )
     assert not re.search(r"spk\d", said)
 
 
@@ -90,7 +113,11 @@ def test_a_result_whose_notes_were_made_with_names_stays_here(desk: Desk) -> Non
     path = finished(desk, folds=("leave-one-group-out",))
     old = read_result(path)
     notes = ["class low has no test clip in 1 of 8 folds (spk3)"]
-    path.write_text(old.model_copy(update={"folds": old.folds.model_copy(update={"notes": notes})}).sealed().model_dump_json())
+    path.write_text(
+        old.model_copy(update={"folds": old.folds.model_copy(update={"notes": notes})})
+        .sealed()
+        .model_dump_json()
+    )
     with pytest.raises(ResultError, match=r"a note on its folds names 1 groups.*--rerun"):
         make(path, desk.root / "entries")
 
@@ -98,7 +125,12 @@ def test_a_result_whose_notes_were_made_with_names_stays_here(desk: Desk) -> Non
 def test_a_result_is_found_by_path_by_id_and_by_its_beginning(desk: Desk) -> None:
     path = finished(desk)
     other = finished(desk, backbones=("ant",))
-    assert find(str(path), desk.root / "nowhere") == find(path.stem, desk.root / "runs") == find(path.stem[:6], desk.root / "runs") == path
+    assert (
+        find(str(path), desk.root / "nowhere")
+        == find(path.stem, desk.root / "runs")
+        == find(path.stem[:6], desk.root / "runs")
+        == path
+    )
     assert find(other.stem, desk.root / "runs") == other
     with pytest.raises(UsageError, match=r"no result of .* begins with 'zz'"):
         find("zz", desk.root / "runs")

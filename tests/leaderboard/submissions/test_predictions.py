@@ -1,4 +1,6 @@
-"""Predictions, labels, groups, folds and curves: none can be changed without being caught, with or without the corpus."""
+"""Predictions, labels, groups, folds and curves: none can be changed without being caught, with or
+without the corpus.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,19 @@ def relabelled(a: Any) -> None:
 
 
 CHANGES = {
-    "labels of two": lambda a: swapped(a, "target"), "a label": relabelled, "folds of two": lambda a: swapped(a, "folds"),
-    "groups of two": lambda a: swapped(a, "groups"), "a prediction": flipped, "a group's name": renamed,
-    "fewer replicates": lambda a: setattr(a, "probabilities", a.probabilities[:2]), "no labels": lambda a: setattr(a, "target", a.target[:0]),
-    "replicates in another order": lambda a: setattr(a, "probabilities", a.probabilities[::-1].copy()),
+    "labels of two": lambda a: swapped(a, "target"),
+    "a label": relabelled,
+    "folds of two": lambda a: swapped(a, "folds"),
+    "groups of two": lambda a: swapped(a, "groups"),
+    "a prediction": flipped,
+    "a group's name": renamed,
+    "fewer replicates": lambda a: setattr(a, "probabilities", a.probabilities[:2]),
+    "no labels": lambda a: setattr(a, "target", a.target[:0]),
+    "replicates in another order": lambda a: setattr(
+        a, "probabilities", a.probabilities[::-1].copy()
+    ),
     "a key": lambda a: a.ids.__setitem__(0, "0" * 32),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("digests", [False, True], ids=["alone", "with the digests of folds.json"])
@@ -71,7 +80,9 @@ def test_the_best_epoch_is_the_one_the_curves_say(desk: Desk) -> None:
     folder = desk.submit()
     changed = content(folder)
     changed["per_fold"][0]["curves"][0]["watched_cross_entropy"] = 0.1
-    assert "fold '1' replicate 0: the best epoch is 2; its curves give 1" in why(desk, put(folder, changed))
+    assert "fold '1' replicate 0: the best epoch is 2; its curves give 1" in why(
+        desk, put(folder, changed)
+    )
 
 
 def test_curves_of_a_selection_on_the_test_part_give_its_scores(desk: Desk) -> None:

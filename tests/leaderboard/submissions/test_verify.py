@@ -1,4 +1,6 @@
-"""What a submission says is computed again: nothing in it can be changed alone, or together with its digests, without being caught."""
+"""What a submission says is computed again: nothing in it can be changed alone, or together with
+its digests, without being caught.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,28 @@ import pytest
 from support.submissions import Desk, content, installed, put, why
 
 UNCHECKED = (
-    "created", "timings", "machine", "result_digest", "schema_version",
-    "counts.padded", "counts.forward_passes", "counts.halvings",  # of audio that is not submitted
-    "provenance.parameters", "provenance.embedding_digests", "per_fold.curves",  # only a rerun finds these
+    "created",
+    "timings",
+    "machine",
+    "result_digest",
+    "schema_version",
+    "counts.padded",
+    "counts.forward_passes",
+    "counts.halvings",  # of audio that is not submitted
+    "provenance.parameters",
+    "provenance.embedding_digests",
+    "per_fold.curves",  # only a rerun finds these
     "names",
-)  # fmt: skip
+)
 
 
-ONLY_WITH_A_COPY = ("counts.left_out", "counts.misfits", "folds.speakers_seen", "folds.notes", "bootstrap")
+ONLY_WITH_A_COPY = (
+    "counts.left_out",
+    "counts.misfits",
+    "folds.speakers_seen",
+    "folds.notes",
+    "bootstrap",
+)
 
 
 def leaves(thing: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -39,7 +55,9 @@ def other(value: Any) -> Any:
     if isinstance(value, float):
         return value + 0.01
     if isinstance(value, str):
-        return ("1" if value.startswith("0") else "0") + value[1:] if len(value) > 15 else f"{value}x"
+        return (
+            ("1" if value.startswith("0") else "0") + value[1:] if len(value) > 15 else f"{value}x"
+        )
     return 0.5 if value is None else ["x"] if isinstance(value, list) else {"x": "y"}
 
 
@@ -60,7 +78,9 @@ def test_an_official_row_is_official_here(desk: Desk) -> None:
 
 @pytest.mark.parametrize("copy", [True, False], ids=["with a copy of the corpus", "without"])
 def test_every_field_changed_with_its_digest_is_caught(desk: Desk, copy: bool) -> None:
-    """Each leaf of the result in turn, resealed; one test because making the submission costs more than checking it."""
+    """Each leaf of the result in turn, resealed; one test because making the submission costs more
+    than checking it.
+    """
     folder = desk.submit()
     if not copy:
         desk.without_corpora()
@@ -89,12 +109,16 @@ def test_a_field_changed_alone_breaks_the_digest(desk: Desk) -> None:
     folder = desk.submit()
     changed = content(folder)
     changed["counts"]["padded"] = {"bee": 3}
-    assert "result_digest is not that of its content" in why(desk, put(folder, changed, sealed=False))
+    assert "result_digest is not that of its content" in why(
+        desk, put(folder, changed, sealed=False)
+    )
 
 
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1", "uar", "weighted_f1"])
 @pytest.mark.parametrize("end", [0, 1])
-def test_a_bootstrap_interval_is_checked_to_the_digit_with_a_copy_and_roughly_without(desk: Desk, name: str, end: int) -> None:
+def test_a_bootstrap_interval_is_checked_to_the_digit_with_a_copy_and_roughly_without(
+    desk: Desk, name: str, end: int
+) -> None:
     folder = desk.submit()
     changed = content(folder)
     changed["scores"][name]["bootstrap"][end] += 1e-6
@@ -116,7 +140,10 @@ def test_every_kind_of_folds_and_of_sharing_verifies(desk: Desk, kind: str, data
     verdict = desk.verify(folder)
     if dataset == "secret":
         assert verdict.verdict == "incomplete"
-        assert "its labels are not published, and corpus secret is not on this machine" in verdict.reasons[0]
+        assert (
+            "its labels are not published, and corpus secret is not on this machine"
+            in verdict.reasons[0]
+        )
     else:
         assert (verdict.verdict, verdict.reasons) == ("self-consistent", ())
         assert "labels and folds were not checked against the corpus" in verdict.notes[0]
@@ -125,13 +152,25 @@ def test_every_kind_of_folds_and_of_sharing_verifies(desk: Desk, kind: str, data
 @pytest.mark.parametrize(
     "asked",
     [
-        {"selection": "test"}, {"selection": "last"}, {"losses": ("other",)}, {"folds": ("random",)}, {"dtype": "bfloat16"}, {"skip_bad": True},
-        {"untrained": True}, {"backbones": ("ant", "bee")}, {"seeds": 2}, {"datasets": ("few",)}, {"datasets": ("secret",)},
-        {"fusions": ("head:width=8",)}, {"backbones": ("bee:weights=own.pth",)},
+        {"selection": "test"},
+        {"selection": "last"},
+        {"losses": ("other",)},
+        {"folds": ("random",)},
+        {"dtype": "bfloat16"},
+        {"skip_bad": True},
+        {"untrained": True},
+        {"backbones": ("ant", "bee")},
+        {"seeds": 2},
+        {"datasets": ("few",)},
+        {"datasets": ("secret",)},
+        {"fusions": ("head:width=8",)},
+        {"backbones": ("bee:weights=own.pth",)},
     ],
     ids=lambda asked: next(iter(asked)),
-)  # fmt: skip
-def test_a_row_that_is_not_official_cannot_say_it_is(desk: Desk, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+)
+def test_a_row_that_is_not_official_cannot_say_it_is(
+    desk: Desk, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(desk.root)
     (desk.root / "own.pth").write_text("mine")
     folder = desk.submit(**asked)
@@ -149,20 +188,32 @@ def test_a_row_that_is_not_official_cannot_say_it_is(desk: Desk, asked: dict[str
         ("protocol.seed", 2, "protocol nver-1: 'seed' differ from the registry's"),
         ("protocol.seed", -1, "protocol seed"),
         ("protocol.extra", 1, "'extra' differ from the registry's"),
-        ("backbones.0.weights", "f" * 64, "weights of bee have digest 'ffffffffffff', the registry pins"),
+        (
+            "backbones.0.weights",
+            "f" * 64,
+            "weights of bee have digest 'ffffffffffff', the registry pins",
+        ),
         ("backbones.0.options", {"step": 2}, "backbone 'bee': its identity says"),
         ("fusion.options", {"width": 9}, "fusion: its identity says"),
         ("folds.digest", "f" * 64, "fold digest"),
         ("dataset.digest", "f" * 64, "dataset digest"),
         ("dataset.left_out", "f" * 64, "known defects"),
-        ("plugins", {"others": "1.0"}, "its parts are said to come from 'others'; here they come from toy-parts"),
+        (
+            "plugins",
+            {"others": "1.0"},
+            "its parts are said to come from 'others'; here they come from toy-parts",
+        ),
         ("dtype", "float16", "the row says official, and it is unofficial"),
         ("seeds", 4, "replicates: it says '3', and elsewhere '4'"),
         ("seeds", "3", "provenance.identity: 'seeds'"),
     ],
 )
-def test_an_identity_changed_under_its_own_id_is_caught(desk: Desk, place: str, value: Any, said: str) -> None:
-    """A forger changes what a row was made with, everywhere, and gives it the id and the digest that follow."""
+def test_an_identity_changed_under_its_own_id_is_caught(
+    desk: Desk, place: str, value: Any, said: str
+) -> None:
+    """A forger changes what a row was made with, everywhere, and gives it the id and the digest
+    that follow.
+    """
     folder = desk.submit()
     changed = content(folder)
     thing = changed["provenance"]["identity"]
@@ -178,10 +229,16 @@ def test_an_identity_changed_under_its_own_id_is_caught(desk: Desk, place: str, 
 
 @pytest.mark.parametrize(
     "asked",
-    [{"datasets": ("toys:test=few",)}, {"datasets": ("few:test=toys",)}, {"datasets": ("toys:exclude=mid",)}, {"backbones": ("ant", "ant")},
-     {"backbones": ("ant", "ant:step=2")}, {"backbones": ("bee:project=2",)}],
+    [
+        {"datasets": ("toys:test=few",)},
+        {"datasets": ("few:test=toys",)},
+        {"datasets": ("toys:exclude=mid",)},
+        {"backbones": ("ant", "ant")},
+        {"backbones": ("ant", "ant:step=2")},
+        {"backbones": ("bee:project=2",)},
+    ],
     ids=lambda asked: str(*asked.values()),
-)  # fmt: skip
+)
 def test_unusual_rows_verify_too(desk: Desk, asked: dict[str, Any]) -> None:
     folder = desk.submit(**asked)
     assert str(desk.verify(folder)) == f"{folder.name}: self-consistent"
@@ -189,7 +246,9 @@ def test_unusual_rows_verify_too(desk: Desk, asked: dict[str, Any]) -> None:
 
 def test_a_protocol_that_is_not_registered_leaves_a_verdict_open(desk: Desk) -> None:
     rules = dict(desk.rules.protocols)
-    object.__setattr__(desk.rules, "protocols", rules | {"mine": rules["nver-1"].model_copy(update={"epochs": 3})})
+    object.__setattr__(
+        desk.rules, "protocols", rules | {"mine": rules["nver-1"].model_copy(update={"epochs": 3})}
+    )
     folder = desk.submit(protocol="mine")
     assert desk.verify(folder).verdict == "self-consistent"
     object.__setattr__(desk.rules, "protocols", rules)
@@ -202,7 +261,10 @@ def test_another_version_of_a_plugin_is_noted(desk: Desk) -> None:
     folder = desk.submit()
     desk.catalog = installed("2.0")
     verdict = desk.verify(folder)
-    assert (verdict.verdict, verdict.notes) == ("self-consistent", ("made with toy-parts '1.0', here is 2.0",))
+    assert (verdict.verdict, verdict.notes) == (
+        "self-consistent",
+        ("made with toy-parts '1.0', here is 2.0",),
+    )
 
 
 def test_a_part_that_is_not_installed_leaves_a_verdict_open(desk: Desk) -> None:
@@ -212,7 +274,10 @@ def test_a_part_that_is_not_installed_leaves_a_verdict_open(desk: Desk) -> None:
     desk.catalog = discovery.discover(disabled=["nverbench"])
     verdict = desk.verify(folder)
     assert verdict.verdict == "incomplete"
-    assert "backbone 'bee', fusion 'head', loss 'plain', dataset 'toys' not installed here" in verdict.reasons[0]
+    assert (
+        "backbone 'bee', fusion 'head', loss 'plain', dataset 'toys' not installed here"
+        in verdict.reasons[0]
+    )
 
 
 def test_another_copy_of_the_corpus_says_how_many_clips_it_lacks(desk: Desk) -> None:

@@ -1,4 +1,6 @@
-"""CSV, Markdown and LaTeX of ranked rows: everything a third party wrote stays text, our own numbers stay numbers."""
+"""CSV, Markdown and LaTeX of ranked rows: everything a third party wrote stays text, our own
+numbers stay numbers.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,42 @@ from nverbench.leaderboard.tables import export
 from nverbench.results.store import ResultStore
 from support.leaderboards import competitor, filed, said
 
-HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "<script>alert(1)</script>", "a|b", "`x`", "[x](javascript:y)", "\u202eevil",
-           "a\u200bb", "a\nb", "a\x1b[31mb", "\\input{x}", "50%&$#_{}~^", "[/bold]", "[red]x", "https://x.org", '"', "''", "|=1",
-           "\uff1d1+1"]  # fmt: skip
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "<script>alert(1)</script>",
+    "a|b",
+    "`x`",
+    "[x](javascript:y)",
+    "\u202eevil",
+    "a\u200bb",
+    "a\nb",
+    "a\x1b[31mb",
+    "\\input{x}",
+    "50%&$#_{}~^",
+    "[/bold]",
+    "[red]x",
+    "https://x.org",
+    '"',
+    "''",
+    "|=1",
+    "\uff1d1+1",
+]
 TEXT = st.text(min_size=1, max_size=20)
 
 
 def ranked(**changes: object) -> list[Row]:
-    return rows([filed("weak", 0.4, seed=1, **changes), filed("good", 0.9, seed=2, **changes), filed("also", 0.9, seed=3, **changes)])
+    return rows(
+        [
+            filed("weak", 0.4, seed=1, **changes),
+            filed("good", 0.9, seed=2, **changes),
+            filed("also", 0.9, seed=3, **changes),
+        ]
+    )
 
 
 def cells(text: str) -> list[list[str]]:
@@ -59,14 +89,20 @@ def test_numbers_of_the_csv_are_the_results_own_to_the_last_bit():
 
 
 def test_a_negative_number_of_ours_is_no_formula():
-    assert not [cell for line in cells(export.as_csv(ranked())) for cell in line if cell.startswith("'")]
+    assert not [
+        cell for line in cells(export.as_csv(ranked())) for cell in line if cell.startswith("'")
+    ]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_cell_of_the_csv_begins_a_formula(text: str):
     for line in cells(export.as_csv(ranked(fusion=text, licence=text)))[1:]:
         for cell in line:
-            assert re.fullmatch(r"-?\d.*", cell) or not cell.lstrip(" '\"").startswith(export.FORMULA) or cell.startswith("'")
+            assert (
+                re.fullmatch(r"-?\d.*", cell)
+                or not cell.lstrip(" '\"").startswith(export.FORMULA)
+                or cell.startswith("'")
+            )
 
 
 @given(TEXT)
@@ -90,19 +126,36 @@ def test_a_latex_table_keeps_its_columns_and_runs_no_command_of_a_name(text: str
     rows = [line for line in made.splitlines() if line.endswith(r"\\")]
     assert {len(re.findall(r"(?<!\\)&", line)) for line in rows} == {len(export.HEADINGS) - 1}
     commands = set(re.findall(r"\\[a-zA-Z]+", made))
-    assert commands <= {r"\usepackage", r"\begin", r"\end", r"\toprule", r"\midrule", r"\bottomrule", r"\textbf", r"\char",
-                        *(c.rstrip("{}") for c in export.LATEX.values() if c[1].isalpha())}  # fmt: skip
+    assert commands <= {
+        r"\usepackage",
+        r"\begin",
+        r"\end",
+        r"\toprule",
+        r"\midrule",
+        r"\bottomrule",
+        r"\textbf",
+        r"\char",
+        *(c.rstrip("{}") for c in export.LATEX.values() if c[1].isalpha()),
+    }
     assert made.count("{") - made.count(r"\{") == made.count("}") - made.count(r"\}")
 
 
 def test_only_the_best_rank_group_is_bold():
     lines = export.as_latex(ranked()).splitlines()
-    assert [line.startswith(r"\textbf") for line in lines if line.endswith(r"official} \\") or line.endswith(r"official \\")] == [True, True, False]
+    assert [
+        line.startswith(r"\textbf")
+        for line in lines
+        if line.endswith(r"official} \\") or line.endswith(r"official \\")
+    ] == [True, True, False]
 
 
 def test_a_rule_parts_fields_that_must_not_be_compared():
     both = rows([filed("one", 0.9), filed("two", 0.9, seed=2, kind="random", digest="f" * 64)])
-    assert export.as_latex(both).count("\\midrule") == export.as_latex(rows([filed("one", 0.9), filed("two", 0.9, seed=2)])).count("\\midrule") + 1
+    assert (
+        export.as_latex(both).count("\\midrule")
+        == export.as_latex(rows([filed("one", 0.9), filed("two", 0.9, seed=2)])).count("\\midrule")
+        + 1
+    )
 
 
 @pytest.mark.parametrize("width", [80, 400])
@@ -122,7 +175,12 @@ def test_the_table_on_a_terminal_shows_hostile_names_as_text(text: str, width: i
 def test_the_table_stands_in_the_order_of_the_ranks():
     found = ranked()
     console = Console(width=300, file=io.StringIO())
-    console.print(table([row.result for row in found], places={r.result.id: (export.rank_text(r), export.behind_text(r)) for r in found}))
+    console.print(
+        table(
+            [row.result for row in found],
+            places={r.result.id: (export.rank_text(r), export.behind_text(r)) for r in found},
+        )
+    )
     lines = [line for line in console.file.getvalue().splitlines() if "official" in line]  # type: ignore[attr-defined]
     assert [line.split("│")[1].strip() for line in lines] == ["1", "1", "2"]
 
@@ -156,18 +214,31 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", ["--csv", "--markdown", "--latex", "--json", ""])
-def test_standard_output_holds_the_table_alone_and_no_hidden_sign(out: Path, capsysbinary: pytest.CaptureFixture[bytes], form: str):
+def test_standard_output_holds_the_table_alone_and_no_hidden_sign(
+    out: Path, capsysbinary: pytest.CaptureFixture[bytes], form: str
+):
     assert run("--out", out, *([form] if form else [])) == 0
     printed = capsysbinary.readouterr()
     text = printed.out.decode()
     assert b"intervals: delete-one-group jackknife" in printed.err
     assert "\u202e" not in text + printed.err.decode()
-    expected = {"--csv": export.as_csv, "--markdown": export.as_markdown, "--latex": export.as_latex}
+    expected = {
+        "--csv": export.as_csv,
+        "--markdown": export.as_markdown,
+        "--latex": export.as_latex,
+    }
     if form in expected:
-        stored = {row.result.id: row for row in rows([filed("aa11", 0.9, seed=1), filed("bb22", 0.4, seed=2, fusion="=1+1\u202e")])}
+        stored = {
+            row.result.id: row
+            for row in rows(
+                [filed("aa11", 0.9, seed=1), filed("bb22", 0.4, seed=2, fusion="=1+1\u202e")]
+            )
+        }
         assert text == expected[form](list(stored.values()))
     if form == "--json":
-        assert [(r["id"], r["rank"], r["behind"] is None) for r in map(json.loads, text.splitlines())] == [("aa11", 1, True), ("bb22", 2, False)]
+        assert [
+            (r["id"], r["rank"], r["behind"] is None) for r in map(json.loads, text.splitlines())
+        ] == [("aa11", 1, True), ("bb22", 2, False)]
 
 
 def test_two_forms_at_once_are_refused(out: Path, capsysbinary: pytest.CaptureFixture[bytes]):
@@ -175,6 +246,8 @@ def test_two_forms_at_once_are_refused(out: Path, capsysbinary: pytest.CaptureFi
     assert b"--csv and --latex are two forms of one table" in capsysbinary.readouterr().err
 
 
-def test_a_dataset_that_nobody_ran_has_no_table(out: Path, capsysbinary: pytest.CaptureFixture[bytes]):
+def test_a_dataset_that_nobody_ran_has_no_table(
+    out: Path, capsysbinary: pytest.CaptureFixture[bytes]
+):
     assert run("--out", out, "--dataset", "jnv") == 2
     assert run("--out", out, "--dataset", "bursts", "--csv") == 0

@@ -1,4 +1,6 @@
-"""A Ray cluster of a head and two nodes on this box, one processor each, and a plugin whose network and trainings can be made to wait."""
+"""A Ray cluster of a head and two nodes on this box, one processor each, and a plugin whose network
+and trainings can be made to wait.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ import torch
 
 from support.world import install, world  # noqa: F401  # fixtures
 
-PLUGIN = '''
+PLUGIN = """
 import os, pathlib, time
 import torch
 from nverbench import Backbone, Fusion, Loss, Losses, Output, hookimpl
@@ -84,7 +86,7 @@ def nverbench_fusions():
 def nverbench_losses():
     yield Loss(name="plain", build=entropy)
     yield Loss(name="never", build=never)
-'''
+"""
 
 
 @contextlib.contextmanager
@@ -95,7 +97,11 @@ def at_home(root: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop("NVERBENCH_HOME") if before is None else os.environ.update(NVERBENCH_HOME=before)
+        (
+            os.environ.pop("NVERBENCH_HOME")
+            if before is None
+            else os.environ.update(NVERBENCH_HOME=before)
+        )
 
 
 @dataclass
@@ -125,7 +131,9 @@ class Boxes:
             if node.node_id == node_id:
                 self.nodes.remove(node)
                 self.cluster.remove_node(node, allow_graceful=False)
-                while any(n["NodeID"] == node_id and n["Alive"] for n in ray.nodes()):  # until the cluster has noticed
+                while any(
+                    n["NodeID"] == node_id and n["Alive"] for n in ray.nodes()
+                ):  # until the cluster has noticed
                     time.sleep(0.1)
                 return True
         return False
@@ -139,7 +147,12 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boxes]:
 
     root = tmp_path_factory.mktemp("nodes")
     with at_home(root):
-        made = Boxes(Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}), root)
+        made = Boxes(
+            Cluster(
+                initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+            ),
+            root,
+        )
     made.grow()
     made.cluster.wait_for_nodes()
     yield made
@@ -153,15 +166,43 @@ class Bench:
     world: Any
     root: Path
 
-    def run(self, out: str, *words: object, fusions: tuple[str, ...] = ("mine",), loss: str = "plain") -> Any:
-        """``nverbench run`` into a results folder of that name, from a home of that name (its cache is empty at first)."""
+    def run(
+        self, out: str, *words: object, fusions: tuple[str, ...] = ("mine",), loss: str = "plain"
+    ) -> Any:
+        """``nverbench run`` into a results folder of that name, from a home of that name (its cache
+        is empty at first).
+        """
         named = [word for fusion in fusions for word in ("--fusion", fusion)]
-        return self.world.run("run", "--backbone", "ears", *named, "--loss", loss, "--dataset", "tiny-bursts", "--folds", "speaker", "--registry",
-                              "tiny.yaml", "--protocol", "quick", "--plugin", "ears.py", "--device", "cpu", "--out", out, *words)  # fmt: skip
+        return self.world.run(
+            "run",
+            "--backbone",
+            "ears",
+            *named,
+            "--loss",
+            loss,
+            "--dataset",
+            "tiny-bursts",
+            "--folds",
+            "speaker",
+            "--registry",
+            "tiny.yaml",
+            "--protocol",
+            "quick",
+            "--plugin",
+            "ears.py",
+            "--device",
+            "cpu",
+            "--out",
+            out,
+            *words,
+        )
 
     def digests(self, out: str) -> dict[str, str]:
         """Job -> result digest."""
-        return {path.name: json.loads(path.read_text())["result_digest"] for path in (self.root / out / "results").glob("*.json")}
+        return {
+            path.name: json.loads(path.read_text())["result_digest"]
+            for path in (self.root / out / "results").glob("*.json")
+        }
 
     def count(self, what: str) -> list[list[str]]:
         """Where the network heard a batch, or a module was built: node, process, threads."""
@@ -184,7 +225,9 @@ class Bench:
         """The node and process that waits there, once there is one."""
         path, deadline = self.root / f"held {what}", time.monotonic() + 40
         while time.monotonic() < deadline:
-            lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+            lines = (
+                [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+            )
             for node, process in lines:
                 if wanted(node):
                     return node, int(process)
@@ -194,7 +237,9 @@ class Bench:
 
 @pytest.fixture
 def bench(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:  # noqa: F811
-    """The tiny world with ``ears.py``; trainings are handed out where somebody takes them. One thread, as many as the nodes have processors."""
+    """The tiny world with ``ears.py``; trainings are handed out where somebody takes them. One
+    thread, as many as the nodes have processors.
+    """
     (tmp_path / "ears.py").write_text(PLUGIN.format(place=str(tmp_path)))
     monkeypatch.setenv("NVERBENCH_FIT", "auto")
     threads = torch.get_num_threads()

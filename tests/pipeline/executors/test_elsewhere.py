@@ -1,4 +1,6 @@
-"""What does not need a cluster: who answers at an address, files that travel, versions, one process per GPU, errors that travel."""
+"""What does not need a cluster: who answers at an address, files that travel, versions, one process
+per GPU, errors that travel.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +56,15 @@ def other() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("who", ["nobody", "mute", "other"])
-def test_an_address_without_a_cluster_is_one_line(who: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_cluster_is_one_line(
+    who: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection, "ANSWER", 0.5)
     address = "127.0.0.1:1" if who == "nobody" else request.getfixturevalue(who)
-    with pytest.raises(UsageError, match=f"--address {address}: no Ray cluster answers there; start one with ray start --head"):
+    with pytest.raises(
+        UsageError,
+        match=f"--address {address}: no Ray cluster answers there; start one with ray start --head",
+    ):
         connection._found(address)
 
 
@@ -67,14 +74,25 @@ def test_an_address_without_a_cluster_is_one_line(who: str, request: pytest.Fixt
         (("--address", "auto"), "--address says something of Ray; add --executor ray"),
         (("--gpus-per-job", "0.5"), "--gpus-per-job says something of Ray; add --executor ray"),
         (("--executor", "slurm"), "executor=slurm: expected one of local, ray"),
-        (("--executor", "ray", "--gpus-per-job", "0"), "--gpus-per-job 0: expected a share above 0 and up to 1, or a whole number"),
+        (
+            ("--executor", "ray", "--gpus-per-job", "0"),
+            "--gpus-per-job 0: expected a share above 0 and up to 1, or a whole number",
+        ),
         (("--executor", "ray", "--gpus-per-job", "1.5"), "--gpus-per-job 1.5: expected a share"),
         (("--executor", "ray", "--gpus-per-job", "nan"), "--gpus-per-job nan: expected a share"),
-        (("--executor", "ray", "--address", "ray://head:10001"), "run this command on a machine of the cluster, which reads its files"),
-        (("--executor", "ray", "--address", "head"), "--address head: expected HOST:PORT, as ray start --head prints it, or auto"),
+        (
+            ("--executor", "ray", "--address", "ray://head:10001"),
+            "run this command on a machine of the cluster, which reads its files",
+        ),
+        (
+            ("--executor", "ray", "--address", "head"),
+            "--address head: expected HOST:PORT, as ray start --head prints it, or auto",
+        ),
     ],
-)  # fmt: skip
-def test_options_that_do_not_fit_are_one_line(bench: Any, words: tuple[str, ...], said: str) -> None:
+)
+def test_options_that_do_not_fit_are_one_line(
+    bench: Any, words: tuple[str, ...], said: str
+) -> None:
     pytest.importorskip("ray", reason="ray is not installed")
     ran = bench.run("out", *words)
     assert (ran.code, ran.out) == (2, "")
@@ -83,7 +101,11 @@ def test_options_that_do_not_fit_are_one_line(bench: Any, words: tuple[str, ...]
 
 def test_ray_that_is_not_installed_is_one_line(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "ray" else find(name, *more))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == "ray" else find(name, *more),
+    )
     ran = bench.run("out", "--executor", "ray")
     assert ran.code == 2
     assert '--executor ray needs the ray extra: pip install "nverbench[ray]"' in ran.err
@@ -101,7 +123,9 @@ def far(tmp_path: Path) -> tuple[Depot, Fetcher, list[str]]:
     return made, Fetcher(piece, made.listing), asked
 
 
-def test_a_clip_is_used_in_place_or_fetched_once(far: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_is_used_in_place_or_fetched_once(
+    far: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "PIECE", 10)
     (tmp_path / "a.wav").write_bytes(bytes(range(25)))
     clip, sha = Clip("a", tmp_path / "a.wav", "x"), file_sha256(tmp_path / "a.wav")
@@ -119,7 +143,9 @@ def test_a_clip_is_used_in_place_or_fetched_once(far: Any, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("what", ["changed", "gone", "of nobody"])
-def test_a_file_that_is_not_what_was_planned_is_not_taken(far: Any, tmp_path: Path, what: str) -> None:
+def test_a_file_that_is_not_what_was_planned_is_not_taken(
+    far: Any, tmp_path: Path, what: str
+) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"before")
     clip, sha = Clip("a", path, "x"), file_sha256(path)
@@ -127,7 +153,10 @@ def test_a_file_that_is_not_what_was_planned_is_not_taken(far: Any, tmp_path: Pa
     if what != "of nobody":
         made.offer(*files.offers([clip], {"a": sha}, Weights(None, "", pinned=True)))
     path.unlink() if what == "gone" else path.write_bytes(b"after, and longer")
-    with pytest.raises(DatasetError, match=r"a\.wav: the file changed or went away since it was planned; run it again"):
+    with pytest.raises(
+        DatasetError,
+        match=r"a\.wav: the file changed or went away since it was planned; run it again",
+    ):
         fetcher.clip(clip, sha)
     assert not list(Path(os.environ["NVERBENCH_HOME"]).rglob("*.wav"))
 
@@ -160,15 +189,25 @@ def test_frames_come_from_the_store_that_is_seen_or_into_ones_own(far: Any, tmp_
 def test_another_version_is_named_with_what_is_expected() -> None:
     versions.check(versions.found(versions.LIBRARIES))
     versions.check({})
-    with pytest.raises(UsageError, match=r"node box has numpy 1\.0 \(expected 2\.0\), scipy none \(expected 1\)"):
-        versions.compare("box", {"python": "3.11", "numpy": "2.0", "scipy": "1"}, {"python": "3.11", "numpy": "1.0"})
+    with pytest.raises(
+        UsageError, match=r"node box has numpy 1\.0 \(expected 2\.0\), scipy none \(expected 1\)"
+    ):
+        versions.compare(
+            "box",
+            {"python": "3.11", "numpy": "2.0", "scipy": "1"},
+            {"python": "3.11", "numpy": "1.0"},
+        )
     assert versions.found(["numpy", "no-such"])["no-such"] == "none"
 
 
-def test_two_checkouts_of_one_version_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_checkouts_of_one_version_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = versions.found(["nverbench"])["nverbench"]
     copy = tmp_path / "nverbench"
-    shutil.copytree(Path(versions.__file__).parents[2], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(versions.__file__).parents[2], copy, ignore=shutil.ignore_patterns("__pycache__")
+    )
     spec = importlib.util.spec_from_file_location("nverbench", copy / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     assert versions.found(["nverbench"])["nverbench"] == before
@@ -190,9 +229,12 @@ def raising(error: BaseException) -> Any:
     return action
 
 
-@pytest.mark.parametrize("error", [FitError("epoch 3"), ValueError("x", 2), KeyError("k"), SystemExit(3)])
+@pytest.mark.parametrize(
+    "error", [FitError("epoch 3"), ValueError("x", 2), KeyError("k"), SystemExit(3)]
+)
 def test_errors_travel_as_themselves(error: BaseException) -> None:
-    answer = pickle.loads(pickle.dumps(answered(HERE, raising(error))))  # noqa: S301  # pickled on this line
+    # pickled on this line
+    answer = pickle.loads(pickle.dumps(answered(HERE, raising(error))))  # noqa: S301
     with pytest.raises(type(error)) as caught:
         answer.get()
     assert caught.value.args == error.args
@@ -209,8 +251,13 @@ def test_a_worker_with_another_version_answers_with_the_line() -> None:
         answered(Setting((), {"numpy": "0.1"}, 1), lambda setting: 1).get()
 
 
-@pytest.mark.parametrize(("batches", "size", "slots", "widths"), [(8, 3, 1, [2] * 4), (1, 3, 9, [1]), (1000, 1, 2, [32] * 31 + [8]), (0, 3, 1, [])])
-def test_shards_are_small_and_hold_every_batch_in_order(batches: int, size: int, slots: int, widths: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("batches", "size", "slots", "widths"),
+    [(8, 3, 1, [2] * 4), (1, 3, 9, [1]), (1000, 1, 2, [32] * 31 + [8]), (0, 3, 1, [])],
+)
+def test_shards_are_small_and_hold_every_batch_in_order(
+    batches: int, size: int, slots: int, widths: list[int]
+) -> None:
     made = [[Clip(f"{i}", Path("x"), "y")] for i in range(batches)]
     shards = tasks.cut(made, size, slots)
     assert [len(s) for s in shards] == widths

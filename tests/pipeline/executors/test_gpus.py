@@ -1,4 +1,6 @@
-"""One process per GPU of this machine, with stand-ins: devices that are not there, and trainings that say which one they see."""
+"""One process per GPU of this machine, with stand-ins: devices that are not there, and trainings
+that say which one they see.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,14 @@ def test_every_gpu_has_a_process_that_sees_it_alone(tmp_path: Path) -> None:
     ticks: list[int] = []
     with Gpus(["3", "GPU-8f2e"], said.append) as crew:
         assert not crew.hungry
-        handed = crew.hand(seen, replace(training(), device="cuda"), streams, target, [(tmp_path, i) for i in range(4)], ticks.append)
+        handed = crew.hand(
+            seen,
+            replace(training(), device="cuda"),
+            streams,
+            target,
+            [(tmp_path, i) for i in range(4)],
+            ticks.append,
+        )
         assert handed is not None
         found = handed.results()
         first = {process for _, process, _ in found}
@@ -56,15 +65,28 @@ def test_every_gpu_has_a_process_that_sees_it_alone(tmp_path: Path) -> None:
         assert sum(ticks) == 4
         assert crew.hungry
         os.kill(min(first), signal.SIGKILL)
-        again = crew.hand(seen, replace(training(), device="cuda"), streams, target, [(tmp_path, i) for i in range(2)], ticks.append)
+        again = crew.hand(
+            seen,
+            replace(training(), device="cuda"),
+            streams,
+            target,
+            [(tmp_path, i) for i in range(2)],
+            ticks.append,
+        )
         assert again is not None
         assert len(again.results()) == 2
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
-    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"nverbench-passing-{os.getpid()}-*"))
+    assert not list(
+        Path(os.environ.get("TMPDIR", "/tmp")).glob(f"nverbench-passing-{os.getpid()}-*")
+    )
 
 
-def seen(training: Any, streams: Any, target: Any, folder: Path, number: int) -> tuple[str, int, float]:
-    """The GPU of this process, its number, and what it was given; it waits for its neighbour, once."""
+def seen(
+    training: Any, streams: Any, target: Any, folder: Path, number: int
+) -> tuple[str, int, float]:
+    """The GPU of this process, its number, and what it was given; it waits for its neighbour,
+    once.
+    """
     (folder / os.environ["CUDA_VISIBLE_DEVICES"]).touch()
     ends = time.monotonic() + 20
     while len(list(folder.iterdir())) < 2 and time.monotonic() < ends:
@@ -72,13 +94,24 @@ def seen(training: Any, streams: Any, target: Any, folder: Path, number: int) ->
     return os.environ["CUDA_VISIBLE_DEVICES"], os.getpid(), float(streams[0].sum())
 
 
-def test_a_task_whose_process_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_whose_process_dies_again_and_again_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     said: list[str] = []
     monkeypatch.setattr(gpus, "TIMES", 2)
     with Gpus(["0"], said.append) as crew:
-        handed = crew.hand(deadly, training(), [np.zeros((3, 2), np.float32)], np.arange(3), [((), 0)], lambda n: None)
+        handed = crew.hand(
+            deadly,
+            training(),
+            [np.zeros((3, 2), np.float32)],
+            np.arange(3),
+            [((), 0)],
+            lambda n: None,
+        )
         assert handed is not None
-        with pytest.raises(ClusterError, match="a task on GPU 0 was lost more often than it is tried again"):
+        with pytest.raises(
+            ClusterError, match="a task on GPU 0 was lost more often than it is tried again"
+        ):
             handed.results()
     assert len(said) == gpus.TIMES
 
@@ -89,7 +122,10 @@ def deadly(*given: Any) -> None:
 
 def test_shards_in_processes_give_the_entries_and_the_counts_of_this_one(tmp_path: Path) -> None:
     part = discovery.discover().backbone("logmel-stats")
-    clips = [Clip(f"c{i}", write(tmp_path / f"c{i}.wav", 9000 + 1300 * (i % 5), i), "x") for i in range(9)]
+    clips = [
+        Clip(f"c{i}", write(tmp_path / f"c{i}.wav", 9000 + 1300 * (i % 5), i), "x")
+        for i in range(9)
+    ]
     (tmp_path / "c4.wav").write_bytes(b"no audio")
     sha, asked = {c.id: file_sha256(c.path) for c in clips}, planned(part, "logmel-stats")
     stores = [EmbeddingCache(tmp_path / name) for name in ("here", "away")]
@@ -99,10 +135,21 @@ def test_shards_in_processes_give_the_entries_and_the_counts_of_this_one(tmp_pat
                 embed_frames(asked, clips, sha, store, device="cpu", storage=storage, listen=listen)
         for name in ("here", "away"):
             stores.append(EmbeddingCache(tmp_path / f"pooled {name}"))
-        here, away = (embed(asked, clips, sha, s, device="cpu", listen=x) for s, x in zip(stores[2:], (shards.embed_locally, crew.listen), strict=True))
-    assert (here.digest, here.unusable, here.forward_passes, here.padded) == (away.digest, away.unusable, away.forward_passes, away.padded)
+        here, away = (
+            embed(asked, clips, sha, s, device="cpu", listen=x)
+            for s, x in zip(stores[2:], (shards.embed_locally, crew.listen), strict=True)
+        )
+    assert (here.digest, here.unusable, here.forward_passes, here.padded) == (
+        away.digest,
+        away.unusable,
+        away.forward_passes,
+        away.padded,
+    )
     assert list(here.unusable) == ["c4"]
     for one, other in (stores[:2], stores[2:]):
-        kept = [{p.name: p.read_bytes() for p in store.root.rglob("*.embedding")} for store in (one, other)]
+        kept = [
+            {p.name: p.read_bytes() for p in store.root.rglob("*.embedding")}
+            for store in (one, other)
+        ]
         assert kept[0] == kept[1]
         assert len(kept[0]) >= 8

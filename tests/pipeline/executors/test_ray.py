@@ -1,4 +1,6 @@
-"""``--executor ray``: the same digests as local on a cluster of three nodes, also when one of them, or a worker, dies at the worst moment."""
+"""``--executor ray``: the same digests as local on a cluster of three nodes, also when one of them,
+or a worker, dies at the worst moment.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from support.iemocap_tree import write_tree
 from support.training import training
 
 pytest.importorskip("ray", reason="ray is not installed")
-pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning:ray")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning:ray")
+]
 
 TWO = ("mine", "other")
 
@@ -91,7 +95,9 @@ def kill(boxes: Any, bench: Any, stage: str, whom: str) -> None:
 
 
 @pytest.mark.parametrize(("embedding", "fitting"), [("node", "worker"), ("worker", "node")])
-def test_deaths_in_the_middle_change_nothing(boxes: Any, bench: Any, local: dict[str, str], embedding: str, fitting: str) -> None:
+def test_deaths_in_the_middle_change_nothing(
+    boxes: Any, bench: Any, local: dict[str, str], embedding: str, fitting: str
+) -> None:
     boxes.grow()
     bench.hold("heard")
     bench.hold("built")
@@ -106,7 +112,9 @@ def test_deaths_in_the_middle_change_nothing(boxes: Any, bench: Any, local: dict
     assert (ran.code, ran.out.count("(raylet)")) == (0, 0), ran.err
     assert bench.digests("ray") == local
     for path in (bench.root / "ray" / "results").glob("*.json"):
-        assert json.loads(path.read_text())["counts"]["forward_passes"] == {"ears": 48}  # nothing is counted twice
+        assert json.loads(path.read_text())["counts"]["forward_passes"] == {
+            "ears": 48
+        }  # nothing is counted twice
     assert len(bench.count("heard")) > 16  # though some was done twice
     assert len(bench.count("built")) > 8
     assert ran.err.count("was lost; what it had in hand is done elsewhere") == 1
@@ -114,44 +122,81 @@ def test_deaths_in_the_middle_change_nothing(boxes: Any, bench: Any, local: dict
 
 def test_errors_arrive_as_themselves(boxes: Any, bench: Any) -> None:
     boxes.grow()
-    local, ran = bench.run("local", fusions=("mine", "odd"), loss="never"), bench.run("ray", *on(boxes), fusions=("mine", "odd"), loss="never")
+    local, ran = (
+        bench.run("local", fusions=("mine", "odd"), loss="never"),
+        bench.run("ray", *on(boxes), fusions=("mine", "odd"), loss="never"),
+    )
     assert ran.code == local.code == 1
-    reasons = [[line.split(": failed: ")[1] for line in said.err.splitlines() if "] ears" in line] for said in (local, ran)]
+    reasons = [
+        [line.split(": failed: ")[1] for line in said.err.splitlines() if "] ears" in line]
+        for said in (local, ran)
+    ]
     assert len(reasons[0]) == 2
     assert reasons[1][0] == reasons[0][0]
     assert "fold 1, epoch 1: lost of loss never is not a finite number" in reasons[1][0]
     assert "Odd: this and that (ears.py:" in reasons[0][1]
-    assert reasons[1][1] == "Odd: this and that"  # its class takes two arguments and says one: it cannot travel, what it says can
+    assert (
+        reasons[1][1] == "Odd: this and that"
+    )  # its class takes two arguments and says one: it cannot travel, what it says can
 
 
-def test_another_version_on_a_node_is_one_line_before_anything_runs(boxes: Any, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_on_a_node_is_one_line_before_anything_runs(
+    boxes: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = versions.found
     monkeypatch.setattr(versions, "found", lambda names: found(names) | {"scipy": "0.1"})
     boxes.grow()
     ran = bench.run("ray", *on(boxes))
     assert ran.code == 2
     assert "has scipy " in ran.err
-    assert "(expected 0.1); numbers may depend on it: install on every node what this machine has" in ran.err
+    assert (
+        "(expected 0.1); numbers may depend on it: install on every node what this machine has"
+        in ran.err
+    )
     assert bench.count("heard") == []
 
 
-def test_conversations_are_trained_where_neither_clips_nor_frames_are_seen(boxes: Any, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conversations_are_trained_where_neither_clips_nor_frames_are_seen(
+    boxes: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     boxes.grow()
     write_tree(bench.root / "IEMOCAP", dialogues=2, turns=4)
     write_state("corpora", "paths", "iemocap", str(bench.root / "IEMOCAP"))
-    words = ("run", "--backbone", "logmel-stats", "--dataset", "iemocap-6", "--fusion", "erc-mean:dim=8,hidden=8,layers=0", "--folds",
-             "holdout=Ses05", "--device", "cpu")  # fmt: skip
+    words = (
+        "run",
+        "--backbone",
+        "logmel-stats",
+        "--dataset",
+        "iemocap-6",
+        "--fusion",
+        "erc-mean:dim=8,hidden=8,layers=0",
+        "--folds",
+        "holdout=Ses05",
+        "--device",
+        "cpu",
+    )
     assert bench.world.run(*words, "--out", "local").code == 0
     bench.forget()
     shard, hand, nowhere = tasks._shard, Cluster.hand, Path("/nowhere")
 
     def hidden(*given: Any) -> Any:
         found = shard(*given)
-        return replace(found, batches=[[replace(c, path=nowhere / c.path.name) for c in batch] for batch in found.batches])
+        return replace(
+            found,
+            batches=[
+                [replace(c, path=nowhere / c.path.name) for c in batch] for batch in found.batches
+            ],
+        )
 
     def elsewhere(self: Any, work: Any, training: Any, streams: Any, *rest: Any) -> Any:
         monkeypatch.setattr(executor, "offered_entries", lambda spoken: offered_entries(streams))
-        return hand(self, work, training, replace(streams, streams=tuple(replace(s, root=nowhere) for s in streams.streams)), *rest)
+        return hand(
+            self,
+            work,
+            training,
+            replace(streams, streams=tuple(replace(s, root=nowhere) for s in streams.streams)),
+            *rest,
+        )
 
     monkeypatch.setattr(tasks, "_shard", hidden)
     monkeypatch.setattr(Cluster, "hand", elsewhere)
@@ -170,7 +215,14 @@ def test_tasks_share_gpus_as_told(boxes: Any, monkeypatch: pytest.MonkeyPatch) -
         with Cluster(boxes.address, 0.5) as crew:
             assert crew.resolve("auto") == "cuda"
             assert crew.takes_jobs("cuda")
-            handed = crew.hand(seen, replace(training(), device="cuda"), [np.ones((3, 2), np.float32)], target, [((), i) for i in range(4)], print)
+            handed = crew.hand(
+                seen,
+                replace(training(), device="cuda"),
+                [np.ones((3, 2), np.float32)],
+                target,
+                [((), i) for i in range(4)],
+                print,
+            )
             assert crew.slots("fit", "cuda") == crew.slots("listen", "cuda") == 4
             assert handed is not None
             found = handed.results()

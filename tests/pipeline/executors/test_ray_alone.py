@@ -1,4 +1,6 @@
-"""Ray that a run starts for itself: it is gone with the run, however that ends, and the same command goes on without it."""
+"""Ray that a run starts for itself: it is gone with the run, however that ends, and the same
+command goes on without it.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,32 @@ import pytest
 import reliability_world
 
 pytest.importorskip("ray", reason="ray is not installed")
-COMMAND = "from nverbench.results import tracking; tracking.log = lambda *a: True; from nverbench.cli import main; main()"
+COMMAND = (
+    "from nverbench.results import tracking; tracking.log = lambda *a: True; from nverbench.cli"
+    " import main; main()"
+)
 
 
-def started(world: reliability_world.World, *words: str, patience: int = 30) -> subprocess.Popen[str]:
-    """The command line in a process group of its own; ``patience``: seconds that Ray's processes wait for a head that is gone."""
-    environment = {**os.environ, "NVERBENCH_HOME": str(world.root / "home"), "RAY_gcs_rpc_server_reconnect_timeout_s": str(patience)}
-    return subprocess.Popen([sys.executable, "-c", COMMAND, *reliability_world.WORDS, *words], cwd=world.root, env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+def started(
+    world: reliability_world.World, *words: str, patience: int = 30
+) -> subprocess.Popen[str]:
+    """The command line in a process group of its own; ``patience``: seconds that Ray's processes
+    wait for a head that is gone.
+    """
+    environment = {
+        **os.environ,
+        "NVERBENCH_HOME": str(world.root / "home"),
+        "RAY_gcs_rpc_server_reconnect_timeout_s": str(patience),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *reliability_world.WORDS, *words],
+        cwd=world.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def running(world: reliability_world.World) -> dict[int, str]:
@@ -30,15 +50,22 @@ def running(world: reliability_world.World) -> dict[int, str]:
     found = {}
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdecimal() and str(world.root / "home").encode() in (process / "environ").read_bytes():
-                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if (
+                process.name.isdecimal()
+                and str(world.root / "home").encode() in (process / "environ").read_bytes()
+            ):
+                found[int(process.name)] = (
+                    (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                )
         except OSError:  # it ended meanwhile
             continue
     return found
 
 
 def exposed(world: reliability_world.World) -> list[str]:
-    """Sockets of that world's processes that another machine could reach: their addresses, as the kernel writes them."""
+    """Sockets of that world's processes that another machine could reach: their addresses, as the
+    kernel writes them.
+    """
     listening = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -48,16 +75,32 @@ def exposed(world: reliability_world.World) -> list[str]:
     found = []
     for process in running(world):
         with suppress(OSError):  # it ended meanwhile
-            found += [listening[link] for file in Path(f"/proc/{process}/fd").iterdir() if (link := str(file.readlink())) in listening]
+            found += [
+                listening[link]
+                for file in Path(f"/proc/{process}/fd").iterdir()
+                if (link := str(file.readlink())) in listening
+            ]
     assert found  # Ray does listen
-    return [address for address in found if not address.endswith("0100007F") and address != "0" * 24 + "01000000"]
+    return [
+        address
+        for address in found
+        if not address.endswith("0100007F") and address != "0" * 24 + "01000000"
+    ]
 
 
 def test_nothing_of_ray_is_left_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    # Ray's processes wait long for each other, and cost nothing meanwhile: the three ends are tried beside each other.
+    # Ray's processes wait long for each other, and cost nothing meanwhile: the three ends are tried
+    # beside each other.
     with ThreadPoolExecutor() as pool:
-        ended = {how: pool.submit(ends, reliability_world.made(tmp_path / how), how) for how in ("driver killed", "ctrl-C", "cluster killed")}
-    wrong = {how: repr(error) for how, future in ended.items() if (error := future.exception()) is not None}
+        ended = {
+            how: pool.submit(ends, reliability_world.made(tmp_path / how), how)
+            for how in ("driver killed", "ctrl-C", "cluster killed")
+        }
+    wrong = {
+        how: repr(error)
+        for how, future in ended.items()
+        if (error := future.exception()) is not None
+    }
     assert wrong == {}
 
 
@@ -89,7 +132,10 @@ def ends(world: reliability_world.World, how: str) -> None:
         assert "interrupted: finished jobs and embeddings are kept" in err
     elif how == "cluster killed":
         assert process.returncode == 1
-        assert "the Ray cluster is gone: what was finished is on disk, and the same command goes on from there" in err
+        assert (
+            "the Ray cluster is gone: what was finished is on disk, and the same command goes on"
+            " from there" in err
+        )
         assert "the other jobs were not tried" in err
     else:
         (world.root / "plugin.py").write_text(plugin.replace("time.sleep(0.05)", "time.sleep(0.5)"))

@@ -1,4 +1,6 @@
-"""MLflow stores of a test's own, copied from one that was made once: making the tables takes seconds."""
+"""MLflow stores of a test's own, copied from one that was made once: making the tables takes
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ NOISE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """MLflow 3.17 and its SQLAlchemy models warn about their own deprecated calls; nothing of ours."""
+    """MLflow 3.17 and its SQLAlchemy models warn about their own deprecated calls; nothing of
+    ours.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             for noise in NOISE:

@@ -1,4 +1,6 @@
-"""A tracking server that is down, hangs or is broken costs one line, within half a minute, and no result."""
+"""A tracking server that is down, hangs or is broken costs one line, within half a minute, and no
+result.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ def test_a_server_in_trouble_costs_one_line_and_no_result(
     here = folder(tmp_path)
     before = {p: p.read_bytes() for p in here.root.iterdir()}
     began = time.monotonic()
-    line = rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push tells it later($|; it is left alone)"
+    line = (
+        rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push tells it later($|;"
+        r" it is left alone)"
+    )
     with pytest.raises(TrackingError, match=line) as caught:
         log(result(), here, uri)
     assert time.monotonic() - began < 15
@@ -73,16 +78,22 @@ def test_a_server_in_trouble_costs_one_line_and_no_result(
     assert {p: p.read_bytes() for p in here.root.iterdir() if p.name != ".telling"} == before
 
 
-def test_out_of_the_box_a_server_that_hangs_is_given_up_within_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_the_box_a_server_that_hangs_is_given_up_within_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     connect("http://127.0.0.1:9")
-    retries, timeout = (int(os.environ[f"MLFLOW_HTTP_REQUEST_{name}"]) for name in ("MAX_RETRIES", "TIMEOUT"))
+    retries, timeout = (
+        int(os.environ[f"MLFLOW_HTTP_REQUEST_{name}"]) for name in ("MAX_RETRIES", "TIMEOUT")
+    )
     assert (retries + 1) * timeout + 5 < 25  # MLflow waits 2 to 3 s before its first retry
 
 
 @pytest.mark.parametrize("fault", ["down", "broken"])
-def test_push_and_pull_stop_at_a_server_in_trouble(fault: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_push_and_pull_stop_at_a_server_in_trouble(
+    fault: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     uri = request.getfixturevalue(fault)
     here = folder(tmp_path)
     with pytest.raises(TrackingError, match="the same command goes on from here"):
@@ -98,4 +109,6 @@ def test_what_a_server_in_trouble_was_not_told_the_next_push_tells_once(
     here = folder(tmp_path)
     with pytest.raises(TrackingError):
         log(result(), here, request.getfixturevalue(fault))
-    assert [(done.told, done.known) for done in (push(here, uri, print), push(here, uri, print))] == [(1, 0), (0, 1)]
+    assert [
+        (done.told, done.known) for done in (push(here, uri, print), push(here, uri, print))
+    ] == [(1, 0), (0, 1)]

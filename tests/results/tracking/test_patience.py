@@ -1,4 +1,6 @@
-"""A server that crawls is given up and left alone for a while, whatever the number of jobs; push asks it all the same."""
+"""A server that crawls is given up and left alone for a while, whatever the number of jobs; push
+asks it all the same.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Crawling:
 
 @pytest.fixture
 def crawling(uri: str, monkeypatch: pytest.MonkeyPatch) -> Crawling:
-    """A server that takes 0.1 s for everything where 0.02 s is slow; half a second of it is borne."""
+    """A server that takes 0.1 s for everything where 0.02 s is slow; half a second of it is
+    borne.
+    """
     monkeypatch.setattr(backoff, "SLOW_AFTER", 0.5)
     monkeypatch.setattr(backoff, "SLOW", 0.02)
     monkeypatch.setattr(backoff, "TRIFLE", 0.1)
@@ -43,10 +47,15 @@ def crawling(uri: str, monkeypatch: pytest.MonkeyPatch) -> Crawling:
     return slow
 
 
-def test_a_server_that_crawls_is_given_up_in_one_line_and_left_alone_for_a_while(uri: str, tmp_path: Path, crawling: Crawling) -> None:
+def test_a_server_that_crawls_is_given_up_in_one_line_and_left_alone_for_a_while(
+    uri: str, tmp_path: Path, crawling: Crawling
+) -> None:
     results = [result(job) for job in IDS]
     here = folder(tmp_path, *results)
-    with pytest.raises(TrackingError, match=r"answers took .* s; the result is safe in .*; it is left alone for \d+ s") as caught:
+    with pytest.raises(
+        TrackingError,
+        match=r"answers took .* s; the result is safe in .*; it is left alone for \d+ s",
+    ) as caught:
         log(results[0], here, uri)
     assert "\n" not in str(caught.value)
     asked = crawling.asked
@@ -55,15 +64,21 @@ def test_a_server_that_crawls_is_given_up_in_one_line_and_left_alone_for_a_while
     assert crawling.asked == asked < 10
 
 
-def test_what_was_not_told_to_a_server_that_crawls_is_told_once_by_push(uri: str, tmp_path: Path, crawling: Crawling) -> None:
+def test_what_was_not_told_to_a_server_that_crawls_is_told_once_by_push(
+    uri: str, tmp_path: Path, crawling: Crawling
+) -> None:
     here = folder(tmp_path)
     with pytest.raises(TrackingError):
         log(result(), here, uri)
-    assert [(done.told, done.known) for done in (push(here, uri, print), push(here, uri, print))] == [(1, 0), (0, 1)]
+    assert [
+        (done.told, done.known) for done in (push(here, uri, print), push(here, uri, print))
+    ] == [(1, 0), (0, 1)]
     assert states(uri) == [("FINISHED", 2)]
 
 
-def test_once_the_pause_is_over_a_run_tells_again(uri: str, tmp_path: Path, crawling: Crawling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_once_the_pause_is_over_a_run_tells_again(
+    uri: str, tmp_path: Path, crawling: Crawling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = folder(tmp_path)
     with pytest.raises(TrackingError):
         log(result(), here, uri)
@@ -78,7 +93,10 @@ def test_many_quick_answers_are_not_slow(uri: str, tmp_path: Path, crawling: Cra
     assert log(result(), folder(tmp_path), uri) is True
 
 
-@pytest.mark.skipif(importlib.util.find_spec("psycopg2") is None, reason="psycopg2 is not installed (pip install psycopg2-binary)")
+@pytest.mark.skipif(
+    importlib.util.find_spec("psycopg2") is None,
+    reason="psycopg2 is not installed (pip install psycopg2-binary)",
+)
 def test_a_database_that_is_down_is_not_waited_for(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(TrackingError, match=r"nobody answers at 127.0.0.1"):

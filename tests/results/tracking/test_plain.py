@@ -18,9 +18,24 @@ from nverbench.results.tracking.fields import dataset, params, points, tags
 from support.tracking_results import entry, result
 
 HOSTILE = (
-    "<script>alert(1)</script>", "[x](javascript:alert(1))", "![x](http://evil.example/x.png)", "=cmd|' /C calc'!A0", "a|b|c", "`code`", "```",
-    "\u202egpj.exe", "a\nb\r\n# heading", "nul\x00byte", "../../etc/passwd", "..", "/", "", "http://evil.example", "*bold* _it_ ~~no~~", "&lt;b&gt;",
-)  # fmt: skip
+    "<script>alert(1)</script>",
+    "[x](javascript:alert(1))",
+    "![x](http://evil.example/x.png)",
+    "=cmd|' /C calc'!A0",
+    "a|b|c",
+    "`code`",
+    "```",
+    "\u202egpj.exe",
+    "a\nb\r\n# heading",
+    "nul\x00byte",
+    "../../etc/passwd",
+    "..",
+    "/",
+    "",
+    "http://evil.example",
+    "*bold* _it_ ~~no~~",
+    "&lt;b&gt;",
+)
 anything = st.text() | st.sampled_from(HOSTILE)
 
 
@@ -64,13 +79,19 @@ def test_no_text_ends_its_fence(text: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_result_is_text_in_its_description(name: str) -> None:
     r = result(
-        entry=entry(backbones=[name, "b"], fusion=name, dataset=name, paper=name), licence=name, standing_reasons=[name], heard_in_pretraining=[name]
+        entry=entry(backbones=[name, "b"], fusion=name, dataset=name, paper=name),
+        licence=name,
+        standing_reasons=[name],
+        heard_in_pretraining=[name],
     )
     outside = "".join(description(r).split("\n```")[::2])  # not the command
     said = outside.replace(NOT, "")
     assert "<" not in said
     assert "](" not in said
-    assert "javascript:alert(1)" not in said.replace("&#40;", "(").replace("[x]", "") or "&#91;x&#93;" in said
+    assert (
+        "javascript:alert(1)" not in said.replace("&#40;", "(").replace("[x]", "")
+        or "&#91;x&#93;" in said
+    )
     assert "\u202e" not in description(r)
     assert len(re.findall(r"^#", description(r), re.MULTILINE)) == 0
 
@@ -78,9 +99,12 @@ def test_a_hostile_result_is_text_in_its_description(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_result_has_names_and_values_that_mlflow_takes(name: str) -> None:
     r = result(
-        entry=entry(backbones=[name, "b"], fusion=name, dataset=name), per_class_recall={name: 0.5, name + "/": 0.25},
-        provenance=result().provenance.model_copy(update={"identity": {name: {"options": {name: [name, {name: None}]}}}}),
-    )  # fmt: skip
+        entry=entry(backbones=[name, "b"], fusion=name, dataset=name),
+        per_class_recall={name: 0.5, name + "/": 0.25},
+        provenance=result().provenance.model_copy(
+            update={"identity": {name: {"options": {name: [name, {name: None}]}}}}
+        ),
+    )
     for made in (*tags(r), *params(r), *(place for place, _, _ in points(r))):
         assert re.match(r"^[/\w.\- :]*$", made)
         assert made == posixpath.normpath(made)
@@ -92,14 +116,25 @@ def test_a_hostile_result_has_names_and_values_that_mlflow_takes(name: str) -> N
 
 def test_the_command_names_everything_that_a_row_depends_on() -> None:
     r = result(
-        entry=entry(backbones=["a:untrained", "b:layer=3"], dataset="d:exclude=x+y"), selection="test", protocol="quick", seeds=3,
+        entry=entry(backbones=["a:untrained", "b:layer=3"], dataset="d:exclude=x+y"),
+        selection="test",
+        protocol="quick",
+        seeds=3,
         provenance=result().provenance.model_copy(
-            update={"identity": {"device": "cpu", "dtype": "bfloat16", "skip_bad": True, "protocol": {"selection": "inner"}}}
+            update={
+                "identity": {
+                    "device": "cpu",
+                    "dtype": "bfloat16",
+                    "skip_bad": True,
+                    "protocol": {"selection": "inner"},
+                }
+            }
         ),
-    )  # fmt: skip
+    )
     assert shlex.split(" ".join(command(r))) == shlex.split(
-        "nverbench run --backbone a:untrained --backbone b:layer=3 --fusion reno --loss renyi --dataset d:exclude=x+y --folds speaker "
-        "--seeds 3 --protocol quick --selection test --dtype bfloat16 --device cpu --skip-bad"
+        "nverbench run --backbone a:untrained --backbone b:layer=3 --fusion reno --loss renyi"
+        " --dataset d:exclude=x+y --folds speaker --seeds 3 --protocol quick --selection test"
+        " --dtype bfloat16 --device cpu --skip-bad"
     )
 
 
@@ -110,4 +145,7 @@ def test_the_description_says_what_a_score_is_not() -> None:
 
 def test_a_control_and_an_optimistic_row_say_so_first() -> None:
     said = description(result(control=True, optimistic=True))
-    assert "This row is **control, not a result**; **optimistic: the stopping epoch was chosen on the test part**; provisional" in said
+    assert (
+        "This row is **control, not a result**; **optimistic: the stopping epoch was chosen on the"
+        " test part**; provisional" in said
+    )

@@ -1,4 +1,6 @@
-"""A tracking server as teams run it: MLflow with PostgreSQL behind it. Skipped where PostgreSQL or its driver is not installed."""
+"""A tracking server as teams run it: MLflow with PostgreSQL behind it. Skipped where PostgreSQL or
+its driver is not installed.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,24 @@ from nverbench.results.tracking.client import connect, tracking_errors
 from support.tracking_processes import free_port
 from support.tracking_results import IDS, entry, folder, predictions, result
 
-PROGRAMS = next((p for p in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True) if (p / "initdb").exists()), None)
+PROGRAMS = next(
+    (
+        p
+        for p in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        if (p / "initdb").exists()
+    ),
+    None,
+)
 if PROGRAMS is None and (found := shutil.which("initdb")):
     PROGRAMS = Path(found).parent
 pytestmark = [
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: apt install postgresql)"),
-    pytest.mark.skipif(importlib.util.find_spec("psycopg2") is None, reason="psycopg2 is not installed (pip install psycopg2-binary)"),
+    pytest.mark.skipif(
+        PROGRAMS is None, reason="PostgreSQL is not installed (Debian: apt install postgresql)"
+    ),
+    pytest.mark.skipif(
+        importlib.util.find_spec("psycopg2") is None,
+        reason="psycopg2 is not installed (pip install psycopg2-binary)",
+    ),
 ]
 
 
@@ -40,19 +54,59 @@ def unprivileged(*words: str) -> list[str]:
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database on a port of its own."""
-    place = Path(subprocess.run(unprivileged("mktemp", "-d", "/tmp/nverbench-pg-XXXXXX"), capture_output=True, text=True, check=True).stdout.strip())
+    place = Path(
+        subprocess.run(
+            unprivileged("mktemp", "-d", "/tmp/nverbench-pg-XXXXXX"),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    )
     port, data = free_port(), place / "data"
     try:
-        initdb = [f"{PROGRAMS}/initdb", "-D", str(data), "-A", "trust", "-U", "nverbench", "-E", "UTF8", "--no-sync", "--locale=C"]
+        initdb = [
+            f"{PROGRAMS}/initdb",
+            "-D",
+            str(data),
+            "-A",
+            "trust",
+            "-U",
+            "nverbench",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--locale=C",
+        ]
         subprocess.run(unprivileged(*initdb), check=True, capture_output=True, cwd=place)
         settings = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={place} -c fsync=off"
-        control = [f"{PROGRAMS}/pg_ctl", "-D", str(data), "-w", "-l", str(place / "log"), "-o", f"-p {port} {settings}"]
-        subprocess.run(unprivileged(*control, "start"), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=place)
+        control = [
+            f"{PROGRAMS}/pg_ctl",
+            "-D",
+            str(data),
+            "-w",
+            "-l",
+            str(place / "log"),
+            "-o",
+            f"-p {port} {settings}",
+        ]
+        subprocess.run(
+            unprivileged(*control, "start"),
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=place,
+        )
         try:
             yield f"postgresql+psycopg2://nverbench@127.0.0.1:{port}/postgres"
         finally:
             stop = [f"{PROGRAMS}/pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop"]
-            subprocess.run(unprivileged(*stop), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=place)
+            subprocess.run(
+                unprivileged(*stop),
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=place,
+            )
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -61,13 +115,35 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A tracking server that keeps the artifacts itself."""
     port, place = free_port(), tmp_path_factory.mktemp("server")
-    words = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--backend-store-uri", postgres]
+    words = [
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        postgres,
+    ]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (place / "log").open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *words, "--artifacts-destination", str(place / "artifacts")], cwd=place, env={**os.environ, **settings},
-            stdout=said, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "mlflow",
+                *words,
+                "--artifacts-destination",
+                str(place / "artifacts"),
+            ],
+            cwd=place,
+            env={**os.environ, **settings},
+            stdout=said,
+            stderr=said,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     try:
         deadline = time.monotonic() + 90
         while not healthy(port):
@@ -88,7 +164,11 @@ def healthy(port: int) -> bool:
 
 
 def test_a_job_goes_to_a_server_with_postgresql_and_comes_back(server: str, tmp_path: Path) -> None:
-    hostile = result(IDS[1], entry=entry(fusion="nul\x00<b>\u202e", dataset="d'; DROP TABLE runs;--\x00"), replicates=2)
+    hostile = result(
+        IDS[1],
+        entry=entry(fusion="nul\x00<b>\u202e", dataset="d'; DROP TABLE runs;--\x00"),
+        replicates=2,
+    )
     plain = result(IDS[0])
     here = folder(tmp_path / "a", plain, hostile)
     assert log(plain, here, server) is True
@@ -115,7 +195,10 @@ def test_a_run_whose_files_are_gone_costs_one_line(server: str, tmp_path: Path) 
     one = result(IDS[2])
     push(folder(tmp_path / "a", one), server, print)
     client = MlflowClient(tracking_uri=server)
-    (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], f"tags.`nverbench.id` = '{IDS[2]}' AND tags.fusion LIKE '%'")
+    (run,) = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()],
+        f"tags.`nverbench.id` = '{IDS[2]}' AND tags.fusion LIKE '%'",
+    )
     client.set_tag(run.info.run_id, "nverbench.id", "00000000000000aa")
     said: list[str] = []
     done = pull(ResultStore(tmp_path / "b"), server, said.append)

@@ -1,4 +1,6 @@
-"""Ranks after a run: of the fields it ran in and no others, and no server in trouble costs more than a line."""
+"""Ranks after a run: of the fields it ran in and no others, and no server in trouble costs more
+than a line.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of all predictions that were read."""
     ids: list[str] = []
     own = Predictions.read
-    monkeypatch.setattr(Predictions, "read", lambda path: (ids.append(path.name.partition(".")[0]), own(path))[1])
+    monkeypatch.setattr(
+        Predictions, "read", lambda path: (ids.append(path.name.partition(".")[0]), own(path))[1]
+    )
     return ids
 
 
@@ -41,10 +45,16 @@ def told(uri: str) -> dict[str, str]:
     """Id -> the rank that MLflow knows."""
     client = MlflowClient(tracking_uri=uri)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    return {run.data.tags["nverbench.id"]: run.data.tags["rank"] for run in runs if "rank" in run.data.tags}
+    return {
+        run.data.tags["nverbench.id"]: run.data.tags["rank"]
+        for run in runs
+        if "rank" in run.data.tags
+    }
 
 
-def test_a_run_tells_ranks_of_its_own_field_and_reads_no_predictions_of_others(uri: str, tmp_path: Path, read: list[str]) -> None:
+def test_a_run_tells_ranks_of_its_own_field_and_reads_no_predictions_of_others(
+    uri: str, tmp_path: Path, read: list[str]
+) -> None:
     f, results = three(tmp_path)
     for r in results:
         log(r, f, uri)
@@ -54,7 +64,9 @@ def test_a_run_tells_ranks_of_its_own_field_and_reads_no_predictions_of_others(u
     assert sorted(read) == sorted(IDS[:2])
 
 
-def test_a_server_that_was_not_told_of_a_result_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]) -> None:
+def test_a_server_that_was_not_told_of_a_result_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]
+) -> None:
     def connect(uri: str) -> Any:
         raise AssertionError("nobody should ask")
 
@@ -64,7 +76,9 @@ def test_a_server_that_was_not_told_of_a_result_is_not_asked_again(tmp_path: Pat
     assert read == []
 
 
-def test_trouble_is_one_line(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trouble_is_one_line(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def connect(uri: str) -> Any:
         raise TrackingError("mlflow x: it is gone")
 
@@ -77,7 +91,11 @@ def test_trouble_is_one_line(uri: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_field_of_very_many_rows_is_left_to_push(
-    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], read: list[str]
+    uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    read: list[str],
 ) -> None:
     monkeypatch.setattr(ranks, "MOST", 1)
     f, results = three(tmp_path)
@@ -90,7 +108,9 @@ def test_a_field_of_very_many_rows_is_left_to_push(
     assert "where 2 rows compete; nverbench leaderboard push tells them" in capsys.readouterr().err
 
 
-def test_files_of_other_folds_are_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_other_folds_are_not_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     f, results = three(tmp_path)
     parsed: list[str] = []
     real = compare.filed_at
@@ -100,7 +120,9 @@ def test_files_of_other_folds_are_not_parsed(tmp_path: Path, monkeypatch: pytest
     assert found[0].predictions().ids == predictions(2).ids
 
 
-def test_predictions_of_another_result_cost_push_their_own_rank_only(uri: str, tmp_path: Path) -> None:
+def test_predictions_of_another_result_cost_push_their_own_rank_only(
+    uri: str, tmp_path: Path
+) -> None:
     f, _ = three(tmp_path)
     assert serve.push(uri, tmp_path) == 0
     f.predictions_path(IDS[0]).write_bytes(predictions(groups=3, classes=5).to_bytes())

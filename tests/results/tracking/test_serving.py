@@ -1,4 +1,6 @@
-"""``leaderboard serve``: page and MLflow on the loopback interface, nothing of the disk beside the page, and no process left behind."""
+"""``leaderboard serve``: page and MLflow on the loopback interface, nothing of the disk beside the
+page, and no process left behind.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def port(built: Path) -> Iterator[int]:
         yield chosen
 
 
-def ask(port: int, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes, dict[str, str]]:
+def ask(
+    port: int, path: str, method: str = "GET", host: str | None = None
+) -> tuple[int, bytes, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.putrequest(method, path, skip_host=True)
@@ -56,7 +60,18 @@ def test_the_page_is_served_with_a_policy_that_keeps_it_to_itself(port: int) -> 
     assert ask(port, "/", "HEAD")[:2] == (200, b"")
 
 
-@pytest.mark.parametrize("path", ["/results/", "/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "/nothing", "//etc/passwd", "/..%2fsecret.txt"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/results/",
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/link.txt",
+        "/nothing",
+        "//etc/passwd",
+        "/..%2fsecret.txt",
+    ],
+)
 def test_nothing_else_is_served(port: int, path: str) -> None:
     status, body, _ = ask(port, path)
     assert status == 404
@@ -69,13 +84,22 @@ def test_nothing_can_be_changed(port: int, method: str) -> None:
     assert ask(port, "/", method)[0] == 501
 
 
-@pytest.mark.parametrize(("host", "status"), [("evil.example", 403), ("evil.example:80", 403), ("localhost:1", 200), ("127.0.0.1", 200)])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("evil.example", 403), ("evil.example:80", 403), ("localhost:1", 200), ("127.0.0.1", 200)],
+)
 def test_a_name_of_another_host_is_refused(port: int, host: str, status: int) -> None:
     assert ask(port, "/", host=host)[0] == status
 
 
 def test_only_the_loopback_interface_listens(port: int) -> None:
-    others = [i for i in {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} if not str(i).startswith("127.")]
+    others = [
+        i
+        for i in {
+            info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+        }
+        if not str(i).startswith("127.")
+    ]
     for address in others:
         with pytest.raises(OSError, match="refused"):
             socket.create_connection((str(address), port), timeout=2).close()
@@ -91,11 +115,16 @@ def test_a_port_that_is_taken_is_refused(built: Path) -> None:
 
 
 def test_a_folder_without_a_page_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nverbench leaderboard build makes one"), serving.page(tmp_path, free_port()):
+    with (
+        pytest.raises(UsageError, match="nverbench leaderboard build makes one"),
+        serving.page(tmp_path, free_port()),
+    ):
         pass
 
 
-def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
         main(["leaderboard", "serve", "--page", str(tmp_path)])
     assert left.value.code == 2
@@ -117,26 +146,39 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 
 def test_an_mlflow_that_does_not_start_says_why(stand_in: Callable[[str], None]) -> None:
     stand_in("echo starting; echo 'no such store' >&2; exit 3")
-    with pytest.raises(UsageError, match=r"mlflow did not start \(exit code 3\): no such store"), serving.mlflow_ui("x", Path("x"), free_port()):
+    with (
+        pytest.raises(UsageError, match=r"mlflow did not start \(exit code 3\): no such store"),
+        serving.mlflow_ui("x", Path("x"), free_port()),
+    ):
         pass
 
 
-def test_an_mlflow_that_never_answers_is_given_up_and_ended(stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mlflow_that_never_answers_is_given_up_and_ended(
+    stand_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "PATIENCE", 0.5)
     stand_in("trap '' TERM; sleep 31.4159 & sleep 31.4159")  # nor does it listen to a polite kill
-    with pytest.raises(UsageError, match=r"did not start within \d seconds"), serving.mlflow_ui("x", Path("x"), free_port()):
+    with (
+        pytest.raises(UsageError, match=r"did not start within \d seconds"),
+        serving.mlflow_ui("x", Path("x"), free_port()),
+    ):
         pass
     assert gone("31.4159")
 
 
 def test_the_address_of_a_store_is_no_argument(stand_in: Callable[[str], None]) -> None:
     stand_in('echo "$@ / $MLFLOW_BACKEND_STORE_URI"; exit 1')
-    with pytest.raises(UsageError) as caught, serving.mlflow_ui("postgresql://me:secret@h/d", Path("x"), free_port()):
+    with (
+        pytest.raises(UsageError) as caught,
+        serving.mlflow_ui("postgresql://me:secret@h/d", Path("x"), free_port()),
+    ):
         pass
     assert "secret" not in str(caught.value).partition(" / ")[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name
+)
 def test_a_polite_kill_and_a_closed_terminal_end_it_as_ctrl_c_does(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), serving.interruptible():
@@ -157,7 +199,16 @@ def test_a_signal_that_python_drops_is_still_known(monkeypatch: pytest.MonkeyPat
 
 def test_no_process_is_left_behind(built: Path, uri: str) -> None:
     mine, mlflows = free_port(), free_port()
-    words = ["--page", str(built), "--tracking-uri", uri, "--port", str(mine), "--mlflow-port", str(mlflows)]
+    words = [
+        "--page",
+        str(built),
+        "--tracking-uri",
+        uri,
+        "--port",
+        str(mine),
+        "--mlflow-port",
+        str(mlflows),
+    ]
     with running(sys.executable, "-m", "nverbench", "leaderboard", "serve", *words) as process:
         assert process.stdout is not None
         lines = [next(process.stdout) for _ in range(4)]
@@ -174,7 +225,9 @@ def test_no_process_is_left_behind(built: Path, uri: str) -> None:
 
 
 def gone(word: str, patience: float = 5) -> bool:
-    """No process has the word among its arguments, or soon none has: a killed one takes a moment."""
+    """No process has the word among its arguments, or soon none has: a killed one takes a
+    moment.
+    """
     deadline = time.monotonic() + patience
     while any(word in _arguments(p) for p in Path("/proc").iterdir() if p.name.isdigit()):
         if time.monotonic() > deadline:

@@ -1,4 +1,6 @@
-"""What a tracking server is told of a result: parents, folds, curves, datasets, ranks; once, whole, and nothing twice."""
+"""What a tracking server is told of a result: parents, folds, curves, datasets, ranks; once, whole,
+and nothing twice.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def test_a_job_has_its_folds_below_it_and_its_replicates_in_them(uri: str, tmp_p
     r = result(replicates=3)
     assert log(r, folder(tmp_path, r), uri) is True
     parent, *children = everything(uri)
-    assert [c.data.tags["nverbench.fold"] for c in sorted(children, key=lambda c: c.info.run_name)] == ["1", "2"]
+    assert [
+        c.data.tags["nverbench.fold"] for c in sorted(children, key=lambda c: c.info.run_name)
+    ] == ["1", "2"]
     first = next(c for c in children if c.data.tags["nverbench.fold"] == "1")
     assert first.data.metrics["accuracy"] == pytest.approx(0.7)  # the mean of 0.5, 0.7, 0.9
     history = client(uri).get_metric_history(first.info.run_id, "replicates/accuracy")
@@ -50,14 +54,19 @@ def test_parts_can_be_filtered_by(uri: str, tmp_path: Path) -> None:
     log(r, folder(tmp_path, r), uri)
     c = client(uri)
     wanted = (
-        "tags.`backbone.1` = 'a' AND tags.`backbone.2` = 'b' AND tags.pair = 'mixed' AND tags.fusion = 'reno' AND tags.loss = 'renyi' AND "
-        "tags.dataset = 'jnv' AND tags.folds = 'speaker' AND tags.standing = 'provisional' AND tags.control = 'false' AND tags.optimistic = 'false' "
-        "AND tags.paper = 'p' AND tags.grid = 'g' AND tags.licence = 'MIT (a)'"
+        "tags.`backbone.1` = 'a' AND tags.`backbone.2` = 'b' AND tags.pair = 'mixed' AND"
+        " tags.fusion = 'reno' AND tags.loss = 'renyi' AND tags.dataset = 'jnv' AND tags.folds ="
+        " 'speaker' AND tags.standing = 'provisional' AND tags.control = 'false' AND"
+        " tags.optimistic = 'false' AND tags.paper = 'p' AND tags.grid = 'g' AND tags.licence ="
+        " 'MIT (a)'"
     )
     assert len(c.search_runs([e.experiment_id for e in c.search_experiments()], wanted)) == 1
 
 
-@pytest.mark.parametrize(("families", "kind"), [(["mamba"], "single"), (["mamba", "mamba"], "same family"), (["mamba", "attention"], "mixed")])
+@pytest.mark.parametrize(
+    ("families", "kind"),
+    [(["mamba"], "single"), (["mamba", "mamba"], "same family"), (["mamba", "attention"], "mixed")],
+)
 def test_the_kind_of_a_pair_is_a_tag(families: list[str], kind: str) -> None:
     from nverbench.results.tracking.fields import tags
 
@@ -68,24 +77,35 @@ def test_a_job_begins_when_it_began_and_not_when_it_was_told(uri: str, tmp_path:
     r = result()
     log(r, folder(tmp_path, r), uri)
     parent = everything(uri)[0]
-    assert (parent.info.start_time, parent.info.end_time) == (1767225597000, 1767225600000)  # 1 s of embedding and 2 s of fit
+    assert (parent.info.start_time, parent.info.end_time) == (
+        1767225597000,
+        1767225600000,
+    )  # 1 s of embedding and 2 s of fit
 
 
-def test_the_dataset_is_an_input_with_its_classes_and_groups_and_no_path(uri: str, tmp_path: Path) -> None:
+def test_the_dataset_is_an_input_with_its_classes_and_groups_and_no_path(
+    uri: str, tmp_path: Path
+) -> None:
     r = result()
     log(r, folder(tmp_path, r), uri)
     (told,) = everything(uri)[0].inputs.dataset_inputs
     assert (told.dataset.name, told.dataset.digest) == ("jnv", "e" * 12)
     assert [(c["name"], c["type"]) for c in json.loads(told.dataset.schema)["mlflow_colspec"]] == [
-        ("anger", "6 clips"), ("joy", "6 clips"), ("(speaker)", "6 groups"),
-    ]  # fmt: skip
+        ("anger", "6 clips"),
+        ("joy", "6 clips"),
+        ("(speaker)", "6 groups"),
+    ]
     assert str(tmp_path) not in told.dataset.source + told.dataset.profile
 
 
 def test_mean_curves_end_where_the_first_fold_ended() -> None:
     points = mean(folds(epochs=3))  # the folds trained 3 and 4 epochs
-    assert [(name, step) for name, _, step in points if name == "curves/train_loss"] == [("curves/train_loss", e) for e in (1, 2, 3)]
-    assert next(v for name, v, step in points if (name, step) == ("curves/train_loss", 2)) == pytest.approx((1.5 + 2.5) / 2)
+    assert [(name, step) for name, _, step in points if name == "curves/train_loss"] == [
+        ("curves/train_loss", e) for e in (1, 2, 3)
+    ]
+    assert next(
+        v for name, v, step in points if (name, step) == ("curves/train_loss", 2)
+    ) == pytest.approx((1.5 + 2.5) / 2)
 
 
 def test_a_term_that_one_fold_lacks_at_an_epoch_has_no_mean_there() -> None:
@@ -102,13 +122,17 @@ def test_thousands_of_metrics_params_and_tags_arrive(uri: str) -> None:
     server = connect(uri)
     run = server.begin(server.experiment("many", ""), "many", {}, 0)
     points = [("loss", 1.0 / step, step) for step in range(1, 2502)]
-    server.write(run, points, {f"p{i}": "x" * 6000 for i in range(250)}, {f"t{i}": "y" for i in range(130)})
+    server.write(
+        run, points, {f"p{i}": "x" * 6000 for i in range(250)}, {f"t{i}": "y" for i in range(130)}
+    )
     told = client(uri).get_run(run).data
     assert (len(told.params), len(client(uri).get_metric_history(run, "loss"))) == (250, 2501)
     assert sum(tag.startswith("t") for tag in told.tags) == 130
 
 
-def test_what_a_dead_process_began_is_begun_again(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_dead_process_began_is_begun_again(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     r, f = result(), folder(tmp_path, result())
     with monkeypatch.context() as patched:
 
@@ -146,10 +170,20 @@ def test_an_experiment_opens_as_a_table_of_jobs(uri: str, tmp_path: Path) -> Non
     log(r, folder(tmp_path, r), uri)
     (made,) = [e for e in client(uri).search_experiments() if e.name == "nver-1 / jnv"]
     view = json.loads(made.tags["mlflow.sharedViewState.nverbench"])
-    assert f"](#/experiments/{made.experiment_id}/runs?viewStateShareKey=nverbench)" in made.tags["mlflow.note.content"]
+    assert (
+        f"](#/experiments/{made.experiment_id}/runs?viewStateShareKey=nverbench)"
+        in made.tags["mlflow.note.content"]
+    )
     parent, *children = everything(uri)
-    have = {f"metrics.`{n}`" for n in parent.data.metrics} | {f"params.`{n}`" for n in parent.data.params} | {f"tags.`{n}`" for n in parent.data.tags}
-    assert set(view["selectedColumns"]) - have <= {"tags.`rank`", "metrics.`uar`"}  # told later; this tiny result has no UAR
+    have = (
+        {f"metrics.`{n}`" for n in parent.data.metrics}
+        | {f"params.`{n}`" for n in parent.data.params}
+        | {f"tags.`{n}`" for n in parent.data.tags}
+    )
+    assert set(view["selectedColumns"]) - have <= {
+        "tags.`rank`",
+        "metrics.`uar`",
+    }  # told later; this tiny result has no UAR
     assert not any("fusion" in child.data.tags for child in children)
 
 
@@ -163,7 +197,9 @@ def test_ranks_are_told_after_a_run_and_only_when_they_changed(uri: str, tmp_pat
     told = [run for run in everything(uri) if "rank" in run.data.tags]
     assert [run.data.tags["rank"] for run in told] == ["1", "1"]
     assert sorted(run.data.metrics["rank/behind_best"] for run in told)[0] == 0.0
-    outside = SimpleNamespace(result=results[0], rank=None, unranked="not reproduced <b>", behind=None)
+    outside = SimpleNamespace(
+        result=results[0], rank=None, unranked="not reproduced <b>", behind=None
+    )
     assert log_ranks([outside], uri) == 1
     run = next(r for r in everything(uri) if r.data.tags.get("rank") == "none")
     assert run.data.tags["rank_note"] == "not reproduced <b>"
@@ -174,18 +210,34 @@ def test_a_speaker_gap_is_told_to_both_runs_once(uri: str, tmp_path: Path) -> No
     f = folder(tmp_path, result(IDS[0]), result(IDS[1]))
     push(f, uri, print)
     value = Difference(value=0.1, low=0.05, high=None, se=0.02)
-    names = {"system": "s", "dataset": "jnv", "protocol": "nver-1", "kind": "speaker", "unit": "speaker"}
+    names = {
+        "system": "s",
+        "dataset": "jnv",
+        "protocol": "nver-1",
+        "kind": "speaker",
+        "unit": "speaker",
+    }
     gap = Gap(random=IDS[0], disjoint=IDS[1], values={"macro_f1": value}, **names)
     log_gap(gap, f, uri)
     log_gap(gap, f, uri)
-    told = {run.data.tags["nverbench.id"]: run.data for run in everything(uri) if "speaker_gap_with" in run.data.tags}
-    assert {job: data.tags["speaker_gap_with"] for job, data in told.items()} == {IDS[0]: IDS[1], IDS[1]: IDS[0]}
+    told = {
+        run.data.tags["nverbench.id"]: run.data
+        for run in everything(uri)
+        if "speaker_gap_with" in run.data.tags
+    }
+    assert {job: data.tags["speaker_gap_with"] for job, data in told.items()} == {
+        IDS[0]: IDS[1],
+        IDS[1]: IDS[0],
+    }
     assert told[IDS[0]].metrics["speaker_gap/macro_f1"] == 0.1
     assert "speaker_gap/high_macro_f1" not in told[IDS[0]].metrics
 
 
 def test_a_password_is_neither_printed_nor_kept() -> None:
-    assert shown("postgresql://me:secret@host/db and http://u:p@h") == "postgresql://host/db and http://h"
+    assert (
+        shown("postgresql://me:secret@host/db and http://u:p@h")
+        == "postgresql://host/db and http://h"
+    )
     assert shown("sqlite:////a@b/c.db") == "sqlite:////a@b/c.db"
 
 
@@ -197,7 +249,10 @@ def test_a_password_is_neither_printed_nor_kept() -> None:
         ("postgresql://me:se:cret@host/db", "postgresql://host/db"),
         ("http://:cret@host", "http://host"),
         ("http://cret@host", "http://host"),
-        ("postgresql://host/db?user=me&password=secret&sslmode=require", "postgresql://host/db?user=me&password=...&sslmode=require"),
+        (
+            "postgresql://host/db?user=me&password=secret&sslmode=require",
+            "postgresql://host/db?user=me&password=...&sslmode=require",
+        ),
         ("https://host/?access_token=secret#x", "https://host/?access_token=...#x"),
         ("http://host:5000/path", "http://host:5000/path"),
     ],
@@ -208,19 +263,32 @@ def test_no_part_of_a_password_is_shown(given: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "postgresql", "postgres"])
-def test_an_address_of_postgresql_names_its_driver(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_of_postgresql_names_its_driver(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    assert address(f"{scheme}://me:secret@h:1/d") == address(address(f"{scheme}://me:secret@h:1/d")) == "postgresql+psycopg2://me:secret@h:1/d"
+    assert (
+        address(f"{scheme}://me:secret@h:1/d")
+        == address(address(f"{scheme}://me:secret@h:1/d"))
+        == "postgresql+psycopg2://me:secret@h:1/d"
+    )
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///x.db", "http://postgres:5000", "mysql+pymysql://h/d", "file:///x"])
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///x.db", "http://postgres:5000", "mysql+pymysql://h/d", "file:///x"]
+)
 def test_other_addresses_stay_as_they_are(uri: str) -> None:
     assert address(uri) == uri
 
 
-def test_a_driver_that_is_not_installed_is_one_line_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_is_not_installed_is_one_line_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(TrackingError, match=r"^mlflow postgresql://h/d: .* needs its driver: pip install psycopg2-binary"):
+    with pytest.raises(
+        TrackingError,
+        match=r"^mlflow postgresql://h/d: .* needs its driver: pip install psycopg2-binary",
+    ):
         push(folder(tmp_path, result()), "postgresql://me:secret@h/d", print)
 
 

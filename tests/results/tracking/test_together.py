@@ -1,4 +1,6 @@
-"""Several processes that tell one server of the same result from folders of their own: one finished run stays, and nobody takes a living one's."""
+"""Several processes that tell one server of the same result from folders of their own: one finished
+run stays, and nobody takes a living one's.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ log(result(), ResultStore(Path(sys.argv[1])), sys.argv[2])
 @pytest.fixture
 def somebody() -> Iterator[str]:
     """Another process of this machine that lives, as it signs a run."""
-    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
     yield f"{process.pid}.{tempfiles._start(process.pid)}-{MACHINE}"
     process.communicate()
 
@@ -48,13 +52,17 @@ def begun(uri: str, maker: str | None, age: float = 0.0) -> str:
     """A run of ``result()`` that somebody has begun, with a fold."""
     server, r = connect(uri), result()
     experiment = server.experiment(f"{r.protocol} / {r.entry.dataset}", "")
-    tags = {DIGEST: r.result_digest} | ({} if maker is None else {WRITER: f"{maker} {int(time.time() - age)}"})
+    tags = {DIGEST: r.result_digest} | (
+        {} if maker is None else {WRITER: f"{maker} {int(time.time() - age)}"}
+    )
     parent = server.begin(experiment, "begun", tags, 0)
     server.begin(experiment, "fold", {"mlflow.parentRunId": parent}, 0)
     return parent
 
 
-def test_a_run_that_a_living_process_tells_is_left_alone_and_one_stays_once_both_are_finished(uri: str, tmp_path: Path, somebody: str) -> None:
+def test_a_run_that_a_living_process_tells_is_left_alone_and_one_stays_once_both_are_finished(
+    uri: str, tmp_path: Path, somebody: str
+) -> None:
     theirs, here = begun(uri, somebody), folder(tmp_path)
     assert log(result(), here, uri) is True
     assert states(uri) == [("FINISHED", 2), ("RUNNING", 1)]
@@ -65,12 +73,27 @@ def test_a_run_that_a_living_process_tells_is_left_alone_and_one_stays_once_both
 
 @pytest.mark.parametrize(
     ("maker", "age", "gone"),
-    [(f"999999999.1-{MACHINE}", 0, True), ("1.1-elsewhere", 0, False), ("1.1-elsewhere", 2 * HOUR, True), ("1.1-elsewhere", -2 * HOUR, True),
-     (tempfiles.process_tag(), 0, True), (None, 0, True)],
-    ids=["dead", "of another machine", "of another machine, silent", "of another machine, in the future", "our own of before", "unsigned"],
-)  # fmt: skip
+    [
+        (f"999999999.1-{MACHINE}", 0, True),
+        ("1.1-elsewhere", 0, False),
+        ("1.1-elsewhere", 2 * HOUR, True),
+        ("1.1-elsewhere", -2 * HOUR, True),
+        (tempfiles.process_tag(), 0, True),
+        (None, 0, True),
+    ],
+    ids=[
+        "dead",
+        "of another machine",
+        "of another machine, silent",
+        "of another machine, in the future",
+        "our own of before",
+        "unsigned",
+    ],
+)
 @pytest.mark.parametrize("how", ["log", "push"])
-def test_a_run_that_nobody_will_finish_is_begun_again(uri: str, tmp_path: Path, how: str, maker: str | None, age: float, gone: bool) -> None:
+def test_a_run_that_nobody_will_finish_is_begun_again(
+    uri: str, tmp_path: Path, how: str, maker: str | None, age: float, gone: bool
+) -> None:
     begun(uri, maker, age)
     here = folder(tmp_path)
     log(result(), here, uri) if how == "log" else push(here, uri, print)
@@ -78,7 +101,9 @@ def test_a_run_that_nobody_will_finish_is_begun_again(uri: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("how", ["log", "push"])
-def test_what_was_left_of_a_result_that_is_known_is_removed(uri: str, tmp_path: Path, how: str) -> None:
+def test_what_was_left_of_a_result_that_is_known_is_removed(
+    uri: str, tmp_path: Path, how: str
+) -> None:
     log(result(), folder(tmp_path / "theirs"), uri)
     begun(uri, f"999999999.1-{MACHINE}")
     here = folder(tmp_path / "here")
@@ -93,15 +118,34 @@ def test_a_finished_run_does_not_say_who_told_it(uri: str, tmp_path: Path) -> No
     assert [r.tags for r in runs if WRITER in r.tags] == []
 
 
-@pytest.mark.parametrize("since", ["", "x", "9" * 400, "\u00b2"], ids=["none", "a word", "too long", "no digit"])
+@pytest.mark.parametrize(
+    "since", ["", "x", "9" * 400, "\u00b2"], ids=["none", "a word", "too long", "no digit"]
+)
 def test_a_signature_that_is_none_is_no_error(since: str) -> None:
-    assert abandoned(RemoteRun("run", "1", "RUNNING", "", {WRITER: f"1.1-elsewhere {since}"}, {})) is True
+    assert (
+        abandoned(RemoteRun("run", "1", "RUNNING", "", {WRITER: f"1.1-elsewhere {since}"}, {}))
+        is True
+    )
 
 
-def test_three_processes_that_tell_at_once_from_folders_of_their_own_leave_one_run(uri: str, tmp_path: Path) -> None:
+def test_three_processes_that_tell_at_once_from_folders_of_their_own_leave_one_run(
+    uri: str, tmp_path: Path
+) -> None:
     words = [[str(folder(tmp_path / str(n)).root.parent), uri] for n in range(3)]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    tellers = [subprocess.Popen([sys.executable, "-c", TELL, *own], env={**os.environ, "PYTHONPATH": str(ROOT / "tests")}, **pipes) for own in words]
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+    tellers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TELL, *own],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+            **pipes,
+        )
+        for own in words
+    ]
     for teller in tellers:
         assert teller.stdout is not None
         assert teller.stdout.readline() == "ready\n", teller.communicate()

@@ -1,4 +1,6 @@
-"""Every place that telling and pulling write to, refused one after the other: one line, no result touched, and push or pull later does it once."""
+"""Every place that telling and pulling write to, refused one after the other: one line, no result
+touched, and push or pull later does it once.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +18,43 @@ from support.disk_faults import disk
 from support.tracking_results import IDS, folder, result, states
 
 TOLD = {
-    "a/results/.telling open", "a/results/.writing-* open", "a/results/*.tracked rename", "store/.mlflow.db.lock open", "store/mlflow.db connect",
-    "tmp/nverbench-passing-* mkdir", "tmp/nverbench-passing-*/** mkdir", "tmp/nverbench-passing-*/** open", "tmp/nverbench-passing-*/** rename",
-    "store/mlruns mkdir", "store/mlruns/* mkdir", "store/mlruns/*/* mkdir", "store/mlruns/*/*/artifacts mkdir", "store/mlruns/*/*/artifacts/*.json open",
+    "a/results/.telling open",
+    "a/results/.writing-* open",
+    "a/results/*.tracked rename",
+    "store/.mlflow.db.lock open",
+    "store/mlflow.db connect",
+    "tmp/nverbench-passing-* mkdir",
+    "tmp/nverbench-passing-*/** mkdir",
+    "tmp/nverbench-passing-*/** open",
+    "tmp/nverbench-passing-*/** rename",
+    "store/mlruns mkdir",
+    "store/mlruns/* mkdir",
+    "store/mlruns/*/* mkdir",
+    "store/mlruns/*/*/artifacts mkdir",
+    "store/mlruns/*/*/artifacts/*.json open",
     "store/mlruns/*/*/artifacts/*.predictions.npz open",
-}  # fmt: skip
+}
 """What logging a result writes; the last ones are MLflow's own, of its artifacts."""
 PULLED = {
-    "b mkdir", "b/results mkdir", "b/results/.writing-* open", "b/results/*.json rename", "b/results/*.predictions.npz rename", "b/results/*.tracked rename",
-    "store/.mlflow.db.lock open", "store/mlflow.db connect", "tmp/nverbench-passing-* mkdir", "tmp/nverbench-passing-*/** mkdir",
+    "b mkdir",
+    "b/results mkdir",
+    "b/results/.writing-* open",
+    "b/results/*.json rename",
+    "b/results/*.predictions.npz rename",
+    "b/results/*.tracked rename",
+    "store/.mlflow.db.lock open",
+    "store/mlflow.db connect",
+    "tmp/nverbench-passing-* mkdir",
+    "tmp/nverbench-passing-*/** mkdir",
     "tmp/nverbench-passing-*/** open",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
 def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of its own for temporary files, a server that is connected to anew, and no pauses."""
+    """A folder of its own for temporary files, a server that is connected to anew, and no
+    pauses.
+    """
     (tmp_path / "tmp").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
@@ -53,7 +76,9 @@ def test_what_telling_writes_is_what_is_listed(uri: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "refused"])
 @pytest.mark.parametrize("site", sorted(TOLD))
-def test_a_result_that_cannot_be_told_is_safe_and_told_once_later(uri: str, tmp_path: Path, site: str, code: int) -> None:
+def test_a_result_that_cannot_be_told_is_safe_and_told_once_later(
+    uri: str, tmp_path: Path, site: str, code: int
+) -> None:
     here = folder(tmp_path / "a")
     before = {p: p.read_bytes() for p in here.root.iterdir()}
     with disk(site, code) as watched, pytest.raises(NverbenchError) as caught:
@@ -77,7 +102,9 @@ def test_what_pulling_writes_is_what_is_listed(uri: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("site", sorted(PULLED))
-def test_a_result_that_cannot_be_pulled_is_not_half_there_and_pulled_later(uri: str, tmp_path: Path, site: str) -> None:
+def test_a_result_that_cannot_be_pulled_is_not_half_there_and_pulled_later(
+    uri: str, tmp_path: Path, site: str
+) -> None:
     log(result(), folder(tmp_path / "a"), uri)
     _connected.cache_clear()
     said: list[str] = []

@@ -1,7 +1,9 @@
-"""Files of a run on machines that do not see them: used in place where they lie there with the right content, else fetched once per machine.
+"""Files of a run on machines that do not see them: used in place where they lie there with the
+right content, else fetched once per machine.
 
-The run's own machine hands out pieces of what belongs to the plan, and of nothing else: clips and weights by sha256, entries of the store by key.
-What came is kept under ``fetched`` in the machine's nverbench home (entries in its store), whole and verified; it may be deleted at will.
+The run's own machine hands out pieces of what belongs to the plan, and of nothing else: clips and
+weights by sha256, entries of the store by key. What came is kept under ``fetched`` in the machine's
+nverbench home (entries in its store), whole and verified; it may be deleted at will.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class Depot:
         self.folders: dict[str, list[tuple[str, str]]] = {}
 
     def offer(self, files: Mapping[str, str], folders: Mapping[str, list[tuple[str, str]]]) -> None:
-        """More files that belong to the plan: name -> path; and digests of folders of weights -> what is in them (file, its sha256)."""
+        """More files that belong to the plan: name -> path; and digests of folders of weights ->
+        what is in them (file, its sha256).
+        """
         self.offered.update(files)
         self.folders.update(folders)
 
@@ -55,21 +59,29 @@ class Depot:
             return None
 
 
-def offers(clips: Iterable[Clip], sha256: Mapping[str, str], weights: Weights) -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
+def offers(
+    clips: Iterable[Clip], sha256: Mapping[str, str], weights: Weights
+) -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
     """What an embedding's workers may ask for, as :meth:`Depot.offer` takes it."""
     files = {sha256[c.id]: str(c.path.absolute()) for c in clips}
     if weights.path is None:
         return files, {}
     if not weights.path.is_dir():
         return files | {weights.digest: str(weights.path.absolute())}, {}
-    inside = file_digests(p for p in weights.path.absolute().iterdir() if p.is_file() and not p.name.startswith("."))
+    inside = file_digests(
+        p for p in weights.path.absolute().iterdir() if p.is_file() and not p.name.startswith(".")
+    )
     listing = sorted((path.name, sha) for path, sha in inside.items())
     return files | {sha: str(path) for path, sha in inside.items()}, {weights.digest: listing}
 
 
 def offered_entries(spoken: TurnFrames) -> dict[str, str]:
     """The entries of the store that trainings on frames read, likewise."""
-    return {f"entry {key}": str(EmbeddingCache(s.root.absolute()).path(key)) for s in spoken.streams for key in s.keys}
+    return {
+        f"entry {key}": str(EmbeddingCache(s.root.absolute()).path(key))
+        for s in spoken.streams
+        for key in s.keys
+    }
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,14 @@ class Fetcher:
         Raises:
             DatasetError: the file is no longer the one that was planned.
         """
-        return replace(clip, path=self._file(clip.path, sha256, paths.home() / "fetched" / sha256[:2] / f"{sha256}{clip.path.suffix}"))
+        return replace(
+            clip,
+            path=self._file(
+                clip.path,
+                sha256,
+                paths.home() / "fetched" / sha256[:2] / f"{sha256}{clip.path.suffix}",
+            ),
+        )
 
     def weights(self, weights: Weights) -> Weights:
         """A checkpoint, or a folder of files, likewise."""
@@ -94,7 +113,9 @@ class Fetcher:
         inside = self.listing(weights.digest)
         kept = paths.home() / "fetched" / weights.digest[:2] / weights.digest
         if not inside:
-            return replace(weights, path=self._file(weights.path, weights.digest, kept / weights.path.name))
+            return replace(
+                weights, path=self._file(weights.path, weights.digest, kept / weights.path.name)
+            )
         if all(_is(weights.path / name, sha) for name, sha in inside):
             return weights
         for name, sha in inside:
@@ -102,11 +123,15 @@ class Fetcher:
         return replace(weights, path=kept)
 
     def spoken(self, spoken: TurnFrames) -> TurnFrames:
-        """Frames: where the store is seen, from there; else from this machine's own, which fetches what it lacks."""
+        """Frames: where the store is seen, from there; else from this machine's own, which fetches
+        what it lacks.
+        """
         return replace(spoken, streams=tuple(self._stream(s) for s in spoken.streams))
 
     def checkpoints(self, folder: Path | None) -> Path | None:
-        """Only where the folder that the run made is seen: elsewhere a training that is lost with its machine begins anew."""
+        """Only where the folder that the run made is seen: elsewhere a training that is lost with
+        its machine begins anew.
+        """
         return folder if folder is not None and folder.is_dir() else None
 
     def _stream(self, stream: FrameStream) -> FrameStream:
@@ -138,7 +163,10 @@ class Fetcher:
                     digest.update(piece)
                     file.write(piece)
                 if piece is None or (sha256 is not None and digest.hexdigest() != sha256):
-                    raise DatasetError(f"{path or name}: the file changed or went away since it was planned; run it again")
+                    raise DatasetError(
+                        f"{path or name}: the file changed or went away since it was planned; run"
+                        " it again"
+                    )
 
 
 def _is(path: Path, sha256: str) -> bool:

@@ -28,7 +28,10 @@ class Nodes:
         """Why nothing more can be done; empty: something can."""
         self._looked = self._served = time.monotonic()
         cpus, gpus = self.total("CPU"), self.total("GPU")
-        say(f"ray: {len(self.alive)} node{'s' if len(self.alive) > 1 else ''}, {cpus:g} CPUs, {gpus:g} GPUs")
+        say(
+            f"ray: {len(self.alive)} node{'s' if len(self.alive) > 1 else ''}, {cpus:g} CPUs,"
+            f" {gpus:g} GPUs"
+        )
 
     def total(self, kind: str) -> float:
         """Of all nodes: CPU or GPU."""
@@ -36,11 +39,23 @@ class Nodes:
 
     def fewest_cpus(self) -> int:
         """Processors of the smallest node that has any."""
-        return int(min((node["Resources"]["CPU"] for node in self.alive.values() if node["Resources"].get("CPU", 0) >= 1), default=1))
+        return int(
+            min(
+                (
+                    node["Resources"]["CPU"]
+                    for node in self.alive.values()
+                    if node["Resources"].get("CPU", 0) >= 1
+                ),
+                default=1,
+            )
+        )
 
     def slots(self, needs: Mapping[str, float]) -> int:
         """Tasks of these needs that can run at once."""
-        return sum(min(_fit(node["Resources"].get(kind, 0), need) for kind, need in needs.items()) for node in self.alive.values())
+        return sum(
+            min(_fit(node["Resources"].get(kind, 0), need) for kind, need in needs.items())
+            for node in self.alive.values()
+        )
 
     def name(self, node: str) -> str:
         """Its address."""
@@ -58,7 +73,8 @@ class Nodes:
         """Say which nodes came and went; every two seconds at most, or at once.
 
         Raises:
-            ClusterGone: the cluster does not answer any more, or nobody that could take tasks came back.
+            ClusterGone: the cluster does not answer any more, or nobody that could take tasks came
+                back.
         """
         now = time.monotonic()
         if not self.gone and (at_once or now - self._looked > LOOK):
@@ -72,7 +88,10 @@ class Nodes:
             return f"the Ray cluster is gone: {ON_DISK}"
         before, self.alive = self.alive, connection.alive(self.ray)
         for node in before.keys() - self.alive.keys():
-            self.say(f"ray: node {before[node]['NodeManagerAddress']} was lost; what it had in hand is done elsewhere")
+            self.say(
+                f"ray: node {before[node]['NodeManagerAddress']} was lost; what it had in hand is"
+                " done elsewhere"
+            )
         for node in self.alive.keys() - before.keys():
             self.say(f"ray: node {self.name(node)} joined")
         if self.own not in self.alive:  # Ray itself would wait for ever
@@ -80,7 +99,11 @@ class Nodes:
         if self.total("CPU") >= 1:
             self._served = now
         waited = now - self._served > PATIENCE
-        return f"no node of the Ray cluster had a processor for {PATIENCE / 60:.0f} minutes: {ON_DISK}" if waited else ""
+        return (
+            f"no node of the Ray cluster had a processor for {PATIENCE / 60:.0f} minutes: {ON_DISK}"
+            if waited
+            else ""
+        )
 
 
 def _fit(have: float, need: float) -> int:
