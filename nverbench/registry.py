@@ -185,6 +185,16 @@ class Registry:
             )
         return self.protocols[name]
 
+    def weights_source(self, name: str) -> Source | None:
+        """Where a backbone's weights come from, as pinned; None where the registry pins none."""
+        pin = self.weights.get(name)
+        return pin.as_source() if pin else None
+
+    def dataset_source(self, name: str) -> Source | None:
+        """Where a dataset comes from, as pinned; None where the registry pins none."""
+        pin = self.datasets.get(name)
+        return pin.as_source() if pin else None
+
     def pair_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The registered order of these backbones whatever the order given (RENO's divergence is
         not symmetric); as given if unregistered.

@@ -20,7 +20,7 @@ sys.path.insert(
 
 from iemocap_tree import write_tree
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from tests.e2e.test_run_killed import EPOCHS, begun, ended, epochs, result
 
 

@@ -98,9 +98,9 @@ def storing(clips: int, dim: int, *, again: bool) -> float:
     """
     import numpy as np
 
-    from nverbench.data.artifacts import PlannedBackbone, Weights
     from nverbench.embedding import keys, pooled
     from nverbench.embedding.cache import EmbeddingCache
+    from nverbench.embedding.weights import PlannedBackbone, Weights
     from nverbench.plugin.options import PartRef
     from nverbench.plugin.records import Backbone, Clip
 

@@ -29,9 +29,8 @@ def measure(text: str) -> dict[str, object]:
     began = time.perf_counter()
     from nverbench import registry
     from nverbench._io import paths
-    from nverbench.data import artifacts
     from nverbench.data import corpus as corpora
-    from nverbench.embedding import cache, devices, pooled
+    from nverbench.embedding import cache, devices, pooled, weights
     from nverbench.plugin.discovery import discover
     from nverbench.plugin.options import resolve, split
 
@@ -40,9 +39,9 @@ def measure(text: str) -> dict[str, object]:
     corpus = corpora.load(dataset, resolve(dataset, "emogator"), corpora.local_copy(dataset))
     part = parts.backbone(split(text)[0])
     pin = rules.weights.get(part.name)
-    weights = artifacts.find_weights(part, resolve(part, text), pin.as_source() if pin else None)
-    assert isinstance(weights, artifacts.Weights)
-    planned = artifacts.PlannedBackbone(part, resolve(part, text), weights)
+    weights = weights.find_weights(part, resolve(part, text), pin.as_source() if pin else None)
+    assert isinstance(weights, weights.Weights)
+    planned = weights.PlannedBackbone(part, resolve(part, text), weights)
     store = cache.EmbeddingCache(paths.embeddings_folder())
     found = pooled.embed(
         planned, corpus.clips, corpus.sha256, store, device=devices.resolve("auto")

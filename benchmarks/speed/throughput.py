@@ -23,10 +23,10 @@ import torch
 
 from nverbench import registry
 from nverbench.data import corpus as corpora
-from nverbench.data.artifacts import PlannedBackbone, find_weights
 from nverbench.data.folds.assign import Fold
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.pooled import embed
+from nverbench.embedding.weights import PlannedBackbone, find_weights
 from nverbench.pipeline.executors.ray import connection
 from nverbench.pipeline.executors.ray.executor import Cluster
 from nverbench.plugin import discovery

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nverbench._io.paths import cannot_write, home
+from nverbench._io.atomic import cannot_write
+from nverbench._io.paths import home
 
 ASKED = 500
 """Paths in one question to the memory: fewer than the 999 that every SQLite allows."""

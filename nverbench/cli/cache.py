@@ -19,8 +19,8 @@ from nverbench.cli.common import (
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from nverbench.data.artifacts import PlannedBackbone
     from nverbench.data.corpus import Corpus
+    from nverbench.embedding.weights import PlannedBackbone
     from nverbench.plugin.catalog import Catalog
     from nverbench.registry import Registry
 
@@ -51,7 +51,7 @@ def export(
     """
     import numpy as np
 
-    from nverbench._io import paths
+    from nverbench._io import atomic
     from nverbench.embedding import lookup
     from nverbench.plugin import licences
     from nverbench.results.publishing import keys, public_text
@@ -74,7 +74,7 @@ def export(
         own=planned.reference.weights is not None,
     )
     licence = licences.combined({name: own, data: corpus.dataset.licence})
-    with paths.atomic_open(output) as file:
+    with atomic.atomic_open(output) as file:
         np.savez(
             file,
             embeddings=matrix[order],

@@ -9,9 +9,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nverbench._io import paths
-from nverbench.data import artifacts
-from nverbench.embedding import cache, devices
+from nverbench._io import paths, state
+from nverbench.embedding import cache, devices, weights
 from nverbench.plugin.catalog import Catalog
 from nverbench.ssm import engines
 
@@ -35,7 +34,7 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
         "weights": {
             name: str(kept)
             for name, b in sorted(catalog.backbones.parts.items())
-            if (kept := artifacts.kept_weights(b)) is not None
+            if (kept := weights.kept_weights(b)) is not None
         },
         "plugins": {s.origin.handle: s.line for s in catalog.plugin_statuses()},
         "tracking": {
@@ -46,7 +45,7 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
 
 
 def _known_corpora() -> dict[str, str]:
-    return dict(paths.read_state("corpora").get("paths", {}))
+    return dict(state.read_state("corpora").get("paths", {}))
 
 
 def _device() -> dict[str, str]:

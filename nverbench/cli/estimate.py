@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nverbench.cli.common import echo, echo_err
 
 if TYPE_CHECKING:
-    from nverbench.data.artifacts import PlannedBackbone
+    from nverbench.embedding.weights import PlannedBackbone
     from nverbench.pipeline.job import Job, Plan
     from nverbench.plugin.records import Clip
 
@@ -91,10 +91,10 @@ def check_room(planned: Plan) -> None:
 
 def say_dry_run(planned: Plan) -> int:
     """Jobs, forward passes, disk and minutes, from what this machine measured before."""
-    from nverbench._io import paths
+    from nverbench._io import state
     from nverbench.training.processes import Workers
 
-    speeds = paths.read_state("speeds")
+    speeds = state.read_state("speeds")
     passes: dict[str, int] = {}
     disk, seconds, unknown = 0, 0.0, set()
     for job in planned.jobs:

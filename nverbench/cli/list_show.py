@@ -250,7 +250,6 @@ def _dataset_facts(part: Dataset, origin: object, rules: Registry) -> Row:
     """The datasheet of a dataset, between who brought it and its options."""
     from nverbench.data.datasheet import datasheet
 
-    pin = rules.datasets.get(part.name)
     options = {
         n: p.default if p.default is not p.empty else "required"
         for n, p in declared(function_of(part)).items()
@@ -263,7 +262,7 @@ def _dataset_facts(part: Dataset, origin: object, rules: Registry) -> Row:
     }
     return {
         **head,
-        **datasheet(part, pin.as_source() if pin else None),
+        **datasheet(part, rules.dataset_source(part.name)),
         "options": {**options, "exclude": "LABEL+LABEL", "test": "DATASET"},
     }
 

@@ -41,7 +41,7 @@ def weights_add(
 ) -> None:
     """Verify the checkpoint PATH, load it strictly once, and keep a copy."""
     backbone = load_catalog(no_plugin, plugin).backbone(name)
-    keep_weights(backbone, path, _pin(load_registry(registry), name), replace=replace)
+    keep_weights(backbone, path, load_registry(registry).weights_source(name), replace=replace)
 
 
 @weights.command("get")
@@ -52,7 +52,9 @@ def weights_get(
     plugin: PluginFiles = None,
 ) -> None:
     """Download a backbone's weights from their published source, verify and keep them."""
-    get_weights(load_catalog(no_plugin, plugin).backbone(name), _pin(load_registry(registry), name))
+    get_weights(
+        load_catalog(no_plugin, plugin).backbone(name), load_registry(registry).weights_source(name)
+    )
 
 
 @weights.command("check")
@@ -63,14 +65,15 @@ def weights_check(
     plugin: PluginFiles = None,
 ) -> None:
     """Verify the digest of kept weights and load them strictly."""
-    from nverbench.data import artifacts
+    from nverbench.data import missing
+    from nverbench.embedding import weights
     from nverbench.plugin.options import resolve, split
 
     backbone = load_catalog(no_plugin, plugin).backbone(split(name)[0])
-    found = artifacts.find_weights(
-        backbone, resolve(backbone, name), _pin(load_registry(registry), backbone.name)
+    found = weights.find_weights(
+        backbone, resolve(backbone, name), load_registry(registry).weights_source(backbone.name)
     )
-    if isinstance(found, artifacts.Missing):
+    if isinstance(found, missing.Missing):
         raise ArtifactError(str(found))
     _try_loading(backbone, found.path, found.digest)
     echo(
@@ -83,11 +86,11 @@ def keep_weights(
     backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False
 ) -> None:
     """Verify, load strictly once, keep, and print the digest."""
-    from nverbench.data import artifacts
+    from nverbench.embedding import weights
 
-    digest = artifacts.check_new_weights(backbone, path, pin, replace=replace)
+    digest = weights.check_new_weights(backbone, path, pin, replace=replace)
     _try_loading(backbone, path, digest)
-    kept = artifacts.store_weights(backbone, path, digest)
+    kept = weights.store_weights(backbone, path, digest)
     pinned = "the registered pin" if pin and pin.sha256 else "first seen here, enforced from now on"
     source = pin or backbone.weights
     assert source is not None  # check_new_weights refuses backbones without weights
@@ -108,7 +111,7 @@ def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
         kind, _, name = missing.what.partition(" ")
         if kind == "weights":
             try:
-                get_weights(catalog.backbone(name), _pin(rules, name))
+                get_weights(catalog.backbone(name), rules.weights_source(name))
             except ArtifactError as error:
                 echo_err(str(error))
 
@@ -140,10 +143,10 @@ def embed(
     """Features of your own audio, pooled as the benchmark does."""
     import numpy as np
 
-    from nverbench._io.paths import atomic_open
+    from nverbench._io.atomic import atomic_open
     from nverbench.cli.progress import watching
-    from nverbench.data import artifacts
-    from nverbench.embedding import devices
+    from nverbench.data import missing
+    from nverbench.embedding import devices, weights
     from nverbench.embedding.pooled import embed_files
     from nverbench.plugin.options import resolve, split
 
@@ -161,14 +164,12 @@ def embed(
             f"backbone {part.name} holds stored features and cannot listen; name one that can"
         )
     text = backbone + ((":" if not split(backbone)[1] else ",") + ",".join(words) if words else "")
-    found = artifacts.find_weights(
-        part, resolve(part, text), _pin(load_registry(registry), part.name)
-    )
-    if isinstance(found, artifacts.Missing):
-        raise ArtifactError(f"{found}, or say --weights PATH or --untrained")
+    source = load_registry(registry).weights_source(part.name)
+    planned = weights.plan_weights(part, resolve(part, text), source)
+    if isinstance(planned, missing.Missing):
+        raise ArtifactError(f"{planned}, or say --weights PATH or --untrained")
     if output.suffix != ".npz":
         raise UsageError(f"{output}: expected a name that ends in .npz")
-    planned = artifacts.PlannedBackbone(part, resolve(part, text), found)
     with watching() as watch:
         rows, bad = embed_files(
             planned,
@@ -201,19 +202,14 @@ def embed(
     return 2 if bad else 0
 
 
-def _pin(rules: Registry, name: str) -> Source | None:
-    pin = rules.weights.get(name)
-    return pin.as_source() if pin else None
-
-
 def _try_loading(backbone: Backbone, path: Path | None, digest: str) -> None:
     """Load weights once, strictly, on the CPU, and embed a second of noise: missing keys are the
     backbone's error, a wrong size is ours.
     """
     import torch
 
-    from nverbench.data.artifacts import PlannedBackbone, Weights
     from nverbench.embedding.extract import forward, load_encoder
+    from nverbench.embedding.weights import PlannedBackbone, Weights
     from nverbench.plugin.options import resolve
 
     encoder = load_encoder(

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nverbench._io import paths, tempfiles
+from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, file_digests
-from nverbench.data.artifacts import missing_corpus
+from nverbench.data.missing import missing_corpus
 from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
 from nverbench.plugin.options import PartRef, possible, resolve
 from nverbench.plugin.records import Clip, Dataset, Misfit
@@ -59,7 +59,7 @@ def local_copy(dataset: Dataset) -> Path | None:
         return None
     if dataset.make is not None:
         return _made(dataset)
-    known = paths.read_state("corpora").get("paths", {}).get(dataset.corpus)
+    known = state.read_state("corpora").get("paths", {}).get(dataset.corpus)
     if known and not possible(known):
         raise ArtifactError(
             f"corpus {dataset.corpus}: {paths.home() / 'corpora.json'} has it at"
@@ -100,7 +100,7 @@ def add(dataset: Dataset, folder: Path) -> Corpus:
             " folder; give its path"
         )
     corpus = load(dataset, PartRef(dataset.name), folder.resolve())
-    paths.write_state("corpora", "paths", dataset.corpus, str(folder.resolve()))
+    state.write_state("corpora", "paths", dataset.corpus, str(folder.resolve()))
     return corpus
 
 
@@ -310,5 +310,5 @@ def _made(dataset: Dataset) -> Path:
             making.rename(folder)
     except OSError as error:
         if not folder.is_dir():  # otherwise another process was first, with the same bytes
-            raise paths.cannot_write(folder, error) from error
+            raise atomic.cannot_write(folder, error) from error
     return folder

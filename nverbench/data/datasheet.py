@@ -7,7 +7,7 @@ unknown, never left out.
 
 from __future__ import annotations
 
-from nverbench.data.artifacts import is_downloadable, manual_steps
+from nverbench.data.missing import is_downloadable, manual_steps
 from nverbench.plugin.records import Dataset, Source
 
 PLAIN = "a label is a reported or posed expression, not a person's inner state"

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nverbench._io import archive as archives
-from nverbench._io import download, paths
+from nverbench._io import download, paths, state
 from nverbench._io.digests import digest_of
 from nverbench._io.download_lock import exclusive, file_name
 from nverbench.data import corpus as corpora
@@ -124,12 +124,12 @@ def _from_archive(
                 " is another version"
             )
         if trusted:
-            paths.write_state("lock", "archives", key, sha256)
+            state.write_state("lock", "archives", key, sha256)
         place = paths.corpus_folder(dataset.corpus)
         root.rename(place)
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
-    paths.write_state("corpora", "paths", dataset.corpus, str(place.resolve()))
+    state.write_state("corpora", "paths", dataset.corpus, str(place.resolve()))
     return corpus
 
 
@@ -156,7 +156,7 @@ def _about_archive(error: DatasetError, root: Path) -> DatasetError:
 
 
 def _check_first_seen(corpus: str, key: str, sha256: str, address: str) -> None:
-    first = paths.read_state("lock").get("archives", {}).get(key)
+    first = state.read_state("lock").get("archives", {}).get(key)
     if first is not None and first != sha256:
         raise ArtifactError(
             f"corpus {corpus}: expected sha256 {first} as this machine first saw, got {sha256} from"

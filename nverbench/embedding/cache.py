@@ -20,8 +20,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nverbench._io.atomic import atomic_open
 from nverbench._io.digests import digest_of
-from nverbench._io.paths import atomic_open
 
 if TYPE_CHECKING:
     import numpy as np

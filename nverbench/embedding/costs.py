@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from nverbench._io import paths
+from nverbench._io import state
 from nverbench._io.digests import digest_of
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding.extract import Extraction
 from nverbench.embedding.keys import embedding_identity
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import DiskError
 
 
@@ -29,7 +29,7 @@ def complete(
     """
     network = digest_of([embedding_identity(planned.reference), planned.weights.digest])
     speed = digest_of([network, corpus, device, dtype])
-    notes = paths.read_state("costs")
+    notes = state.read_state("costs")
     if found.forward_passes:
         found.per_clip = found.seconds / found.forward_passes
         found.real_time_factor = (
@@ -38,11 +38,11 @@ def complete(
         with suppress(
             DiskError
         ):  # the next run that finds everything in the cache does not know; what is computed stands
-            paths.write_state("costs", "parameters", network, found.parameters)
+            state.write_state("costs", "parameters", network, found.parameters)
             if found.forward_passes >= notes.get("speed", {}).get(speed, {}).get(
                 "passes", 0
             ):  # a handful of clips says little
-                paths.write_state(
+                state.write_state(
                     "costs",
                     "speed",
                     speed,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.data.artifacts import UNTRAINED_SEED, PlannedBackbone
 from nverbench.data.torchaudio_guard import import_torchaudio
 from nverbench.embedding.decode import Decoded, check_unmodified, decode_ahead, plan_batches
 from nverbench.embedding.devices import is_out_of_memory
+from nverbench.embedding.weights import UNTRAINED_SEED, PlannedBackbone
 from nverbench.errors import AudioError, PartError
 from nverbench.plugin.records import Backbone, Clip
 from nverbench.plugin.types import Encoder, LoadContext

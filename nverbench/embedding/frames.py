@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench._io.digests import digest_of
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache, shards
 from nverbench.embedding.extract import Extraction, Tick, no_tick
 from nverbench.embedding.keys import STORAGES, embedding_key, frames_key, layer_of
 from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip

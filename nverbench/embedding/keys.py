@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.data import audio
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import AudioError, UsageError
 from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Backbone, Clip

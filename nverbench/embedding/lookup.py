@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench._io import paths
-from nverbench.data import artifacts
-from nverbench.data.artifacts import PlannedBackbone
+from nverbench.data import missing
+from nverbench.embedding import weights
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.keys import embedding_key
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.plugin.options import resolve, split
 
@@ -45,11 +46,10 @@ def plan_backbone(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbo
             f"{reference}: the mixture of layers is trained with the head, and the cache has none;"
             " name one layer=N"
         )
-    pin = rules.weights.get(part.name)
-    found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-    if isinstance(found, artifacts.Missing):
+    found = weights.plan_weights(part, reference, rules.weights_source(part.name))
+    if isinstance(found, missing.Missing):
         raise ArtifactError(str(found))
-    return PlannedBackbone(part, reference, found)
+    return found
 
 
 def cached_matrix(

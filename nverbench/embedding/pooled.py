@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench._io.digests import digest_of
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache, shards
 from nverbench.embedding.extract import Extraction, Tick, compute, no_tick
 from nverbench.embedding.keys import embedding_key, pool
 from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import AudioError, PartError, UsageError
 from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip

@@ -12,9 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding.extract import ClipFrames, Extraction, compute, extract, load_encoder
 from nverbench.embedding.keys import check_storage, entry_of
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.plugin.records import Clip
 
 if TYPE_CHECKING:

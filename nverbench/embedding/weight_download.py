@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from nverbench._io import paths
 from nverbench._io.digests import digest_of, file_sha256
 from nverbench._io.download_lock import exclusive, file_name
-from nverbench.data.artifacts import how_to_get, is_downloadable, kept_weights
+from nverbench.data.missing import is_downloadable
+from nverbench.embedding.weights import how_to_get, kept_weights
 from nverbench.errors import ArtifactError
 from nverbench.plugin.records import Backbone, Source
 

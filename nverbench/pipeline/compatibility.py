@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.data.corpus import Corpus
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.plugin.records import Fusion, Loss
 from nverbench.training import early_stopping
 

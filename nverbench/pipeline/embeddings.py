@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from nverbench._io.digests import file_digests
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache, costs, extract, frames, keys, pooled
 from nverbench.embedding.extract import Extraction
 from nverbench.embedding.shards import EmbeddingBackend
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ClusterGone, DatasetError
 from nverbench.pipeline.job import Job
 from nverbench.training.folds import Crew as Trainers

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nverbench.data.artifacts import Missing, PlannedBackbone
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
+from nverbench.data.missing import Missing
 from nverbench.embedding.keys import embedding_key, frames_key, layer_of
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.pipeline.selection import Selection
 from nverbench.pipeline.standing import Standing
 from nverbench.plugin.options import PartRef

@@ -12,14 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nverbench._io import paths
+from nverbench._io import state
 from nverbench._io.digests import digest_of
-from nverbench.data import artifacts, audio, cross_corpus
+from nverbench.data import audio, cross_corpus, missing
 from nverbench.data import corpus as corpora
-from nverbench.data.artifacts import Missing, PlannedBackbone, Weights
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds import assign
 from nverbench.data.folds.protocol import check_conversations_whole, folds_of_protocol
+from nverbench.data.missing import Missing
+from nverbench.embedding.weights import PlannedBackbone, plan_weights
 from nverbench.errors import ArtifactError, CatalogError, DatasetError, FoldError, UsageError
 from nverbench.pipeline.compatibility import corpus_incompatibilities, incompatibilities
 from nverbench.pipeline.job import Job, Plan, Skip
@@ -76,7 +77,7 @@ class _Planner:
     notes: list[str] = field(default_factory=list)
     once: Memo = field(default_factory=Memo)
     """Corpora are keyed by ``id``: this memory keeps them all, so no two ever share one."""
-    lock: dict[str, Any] = field(default_factory=lambda: paths.read_state("lock"))
+    lock: dict[str, Any] = field(default_factory=lambda: state.read_state("lock"))
 
     def prepare(self, entry: Entry) -> tuple[Job, ...] | Skip:
         """The jobs of an entry (one per kind of folds), or why it cannot run. Wrong input that was
@@ -137,18 +138,16 @@ class _Planner:
         return self.once(("backbone", *key), lambda: self._looked_up(part, reference))
 
     def _looked_up(self, part: Backbone, reference: PartRef) -> PlannedBackbone | Missing:
-        pin = self.registry.weights.get(part.name)
-        found = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-        return PlannedBackbone(part, reference, found) if isinstance(found, Weights) else found
+        return plan_weights(part, reference, self.registry.weights_source(part.name))
 
     def _resolve(self, part: Part, text: str) -> PartRef:
         return self.once(("reference", type(part), text), lambda: resolve(part, text))
 
     def _corpus(self, text: str) -> Corpus | tuple[Missing, ...]:
         name = split(text)[0]
-        pin = self.registry.datasets.get(name)
-        if name not in self.catalog.datasets.parts and pin is not None:
-            return (artifacts.missing_corpus(name, None, pin.as_source()),)
+        source = self.registry.dataset_source(name)
+        if name not in self.catalog.datasets.parts and source is not None:
+            return (missing.missing_corpus(name, None, source),)
         dataset = self.catalog.dataset(name)
         return self._copy(dataset, self._resolve(dataset, text))
 
@@ -176,10 +175,8 @@ class _Planner:
     def _load(self, dataset: Dataset, reference: PartRef) -> Corpus | tuple[Missing, ...]:
         root = corpora.local_copy(dataset)
         if dataset.corpus is not None and root is None:
-            pin = self.registry.datasets.get(dataset.name)
-            return (
-                artifacts.missing_corpus(dataset.name, dataset, pin.as_source() if pin else None),
-            )
+            source = self.registry.dataset_source(dataset.name)
+            return (missing.missing_corpus(dataset.name, dataset, source),)
         corpus = corpora.load(dataset, reference, root)
         self.notes += [f"{reference}: {note}" for note in corpus.notes]
         self.notes += [

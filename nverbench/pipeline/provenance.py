@@ -9,7 +9,7 @@ import resource
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from nverbench.data.artifacts import PlannedBackbone
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.pipeline.embeddings import Embedded
 from nverbench.pipeline.job import Job
 from nverbench.plugin import licences

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nverbench._io import paths, tempfiles
+from nverbench._io import paths, state, tempfiles
 from nverbench.embedding import cache
 from nverbench.errors import (
     ClusterError,
@@ -237,10 +237,10 @@ def remember(job: Job) -> None:
     enforced from here on.
     """
     if job.standing.level == "provisional":
-        lock = paths.read_state("lock")
+        lock = state.read_state("lock")
         key = f"{job.corpus.dataset.name}/{job.cut.kind}"
         if key not in lock.get("folds", {}):
-            paths.write_state("lock", "folds", key, [job.corpus.digest, job.cut.digest])
+            state.write_state("lock", "folds", key, [job.corpus.digest, job.cut.digest])
 
 
 def note_speeds(job: Job, result: Result) -> None:
@@ -248,10 +248,10 @@ def note_speeds(job: Job, result: Result) -> None:
     for name, planned in zip(job.names, job.backbones, strict=True):
         seconds = result.timings.embed_per_clip[name]
         if seconds:
-            paths.write_state(
+            state.write_state(
                 "speeds", "embed", f"{planned.part.name}@{job.selection.device}", seconds
             )
-    paths.write_state(
+    state.write_state(
         "speeds",
         "fit",
         f"{job.fusion.name}@{job.selection.device}",

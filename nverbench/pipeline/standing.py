@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.data.corpus import Corpus
 from nverbench.data.cross_corpus import KIND as CROSS
 from nverbench.data.folds.assign import FoldSet
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Dataset
 from nverbench.plugin.single_file import FILE, is_file

@@ -74,21 +74,21 @@ def too_slow(handle: str, version: str, module: str | None, seconds: float) -> s
     said = f"its import took more than {seconds:g} s and was stopped"
     if module is None:
         return f"{said}; {VARIABLE}={6 * seconds:g} gives it longer"
-    from nverbench._io import paths
+    from nverbench._io import state
 
     with contextlib.suppress(
         ArtifactError, DiskError
     ):  # a home that cannot be written: the next command waits again
-        paths.write_state(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
+        state.write_state(NOTES, SECTION, handle, asdict(Hang(version, _stamp(module), seconds)))
     return f"{said}; it is not tried again before it changes; {_way_out(seconds)}"
 
 
 def forget() -> None:
     """Try every plugin again."""
-    from nverbench._io import paths
+    from nverbench._io import state
 
     for handle in _notes():
-        paths.write_state(NOTES, SECTION, handle, None)
+        state.write_state(NOTES, SECTION, handle, None)
 
 
 def _way_out(seconds: float) -> str:
@@ -98,14 +98,12 @@ def _way_out(seconds: float) -> str:
 
 
 def _notes() -> dict[str, Any]:
-    from nverbench._io import (
-        paths,
-    )  # locks and folders: where only the house's plugins are installed, nobody needs them
+    from nverbench._io import state
 
     try:
         return {
             handle: hang
-            for handle, hang in paths.read_state(NOTES).get(SECTION, {}).items()
+            for handle, hang in state.read_state(NOTES).get(SECTION, {}).items()
             if hang is not None
         }
     except (OSError, ArtifactError):  # a memory that cannot be read is none; it costs a wait

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from nverbench._io.paths import write_atomically
+from nverbench._io.atomic import write_atomically
 from nverbench.data.folds.assign import DISJOINT
 from nverbench.errors import ResultError
 from nverbench.metrics import jackknife, scores

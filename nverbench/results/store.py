@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nverbench._io.paths import cannot_write, write_atomically
+from nverbench._io.atomic import cannot_write, write_atomically
 from nverbench.errors import ResultError, abbreviated
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import SCHEMA, Result

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nverbench._io.paths import write_atomically
+from nverbench._io.atomic import write_atomically
 from nverbench.errors import DiskError
 
 if TYPE_CHECKING:

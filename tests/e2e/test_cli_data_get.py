@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from nverbench import Source
-from nverbench._io import download, paths
-from nverbench.data import artifacts
+from nverbench._io import download, paths, state
 from nverbench.data import download as corpus_downloads
+from nverbench.data import missing
 from support.http_server import Fault, Shelf, serving
 
 
@@ -166,9 +166,9 @@ def test_a_run_without_the_corpus_names_the_command_that_gets_it(world: Any, she
         world.datasets[0],
         sources=(Source(address="https://example.org/a.zip", how="sign the form"),),
     )
-    assert artifacts.missing_corpus("x", by_hand, None).command == "sign the form"
+    assert missing.missing_corpus("x", by_hand, None).command == "sign the form"
     assert (
-        artifacts.missing_corpus("x", by_hand, Source(address="https://example.org/b.zip")).command
+        missing.missing_corpus("x", by_hand, Source(address="https://example.org/b.zip")).command
         == "sign the form"
     )
 
@@ -208,7 +208,7 @@ def test_an_acceptance_is_remembered_with_its_text_and_date_until_the_text_chang
     declare(world, shelf, licence=NC)
     shelf.faults = [Fault(status=404)]
     assert world.run("data", "get", "tiny-bursts", "--accept-licence").code == 2
-    ((licence, date),) = paths.read_state("accepted")["tiny-bursts"].items()
+    ((licence, date),) = state.read_state("accepted")["tiny-bursts"].items()
     assert licence == NC
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
     declare(world, shelf, licence=NC + " and no derivatives")
@@ -299,7 +299,7 @@ def test_a_host_that_packs_anew_is_not_held_to_its_bytes(
     lose_corpus()
     shelf.files["/bursts.zip"] = packed(world.corpus, "bursts-1.1/")
     assert world.run("data", "get", "tiny-bursts").code == 0
-    assert "archives" not in paths.read_state("lock")
+    assert "archives" not in state.read_state("lock")
 
 
 # --- what goes wrong
@@ -333,7 +333,7 @@ def test_a_wrong_archive_is_one_line_and_nothing_is_remembered(
     assert words in ran.err
     assert ran.err.count("\n") == 1
     assert (place().exists(), left()) == (False, [])
-    assert (paths.read_state("corpora"), paths.read_state("lock")) == ({}, {})
+    assert (state.read_state("corpora"), state.read_state("lock")) == ({}, {})
     shelf.files["/bursts.zip"] = good
     assert world.run("data", "get", "tiny-bursts").code == 0
 
@@ -354,8 +354,8 @@ STEPS = {
     "while unpacking": ("nverbench._io.archive._copy", 5),
     "while loading": ("nverbench.data.corpus.load", 1),
     "before it is in its place": ("pathlib.Path.rename", 2),
-    "before the archive is remembered": ("nverbench._io.paths.write_state", 1),
-    "before the corpus is remembered": ("nverbench._io.paths.write_state", 2),
+    "before the archive is remembered": ("nverbench._io.state.write_state", 1),
+    "before the corpus is remembered": ("nverbench._io.state.write_state", 2),
 }
 
 
@@ -388,7 +388,7 @@ def test_cut_off_at_any_step_the_same_command_goes_on(
             130 if kill is KeyboardInterrupt else 1
         )
     assert calls == count
-    assert "corpora" not in paths.read_state("corpora").get("paths", {})
+    assert "corpora" not in state.read_state("corpora").get("paths", {})
     shelf.asked.clear()
     assert world.run("data", "get", "tiny-bursts").code == 0
     assert len(list(place().rglob("*.wav"))) == 48

@@ -179,7 +179,7 @@ def test_a_row_of_shuffled_half_precision_frames_is_planned_again(
     world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Options that only conversations have."""
-    from nverbench._io.paths import write_state
+    from nverbench._io.state import write_state
     from nverbench.plugin import discovery
     from nverbench.training import processes
     from support.iemocap_tree import write_tree

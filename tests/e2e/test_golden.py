@@ -27,7 +27,7 @@ import typer.testing
 
 import nverbench
 import nverbench.testing
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.cli import app
 from nverbench.plugin import discovery
 from nverbench.results.record import Result

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.plugin import discovery
 from nverbench.training import processes
 from support.iemocap_tree import write_tree

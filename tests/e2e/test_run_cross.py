@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.data.cross_corpus import load_local_pair
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import publish, rejoin

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from support.iemocap_tree import write_tree
 
 EPOCHS, PAUSE_AFTER = 60, 20

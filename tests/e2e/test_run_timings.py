@@ -45,7 +45,7 @@ def test_halvings_are_recorded_and_do_not_change_the_digest(
 
     monkeypatch.setattr(world, "encode", narrow)
     monkeypatch.setenv("NVERBENCH_HOME", str(world.root / "another"))
-    from nverbench._io.paths import write_state
+    from nverbench._io.state import write_state
 
     write_state("corpora", "paths", "tiny-bursts", str(world.corpus))
     halved = result_of(world, "--rerun")

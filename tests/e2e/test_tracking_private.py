@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from nverbench import Clip
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.results import tracking
 from nverbench.results.predictions import Predictions
 from nverbench.results.store import read_result

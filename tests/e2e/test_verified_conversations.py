@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.plugin import discovery
 from nverbench.results.record import Result
 from nverbench.training import processes

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from nverbench._io.paths import home, write_state
+from nverbench._io.paths import home
+from nverbench._io.state import write_state
 from nverbench.plugin.records import Source
 from support.disk_faults import disk
 

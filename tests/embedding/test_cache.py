@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as arrays
 
 from nverbench import Backbone, Clip
 from nverbench.data import audio
-from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.embedding import keys
 from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.errors import DiskError
 from nverbench.plugin.options import resolve
 

@@ -28,7 +28,7 @@ import sys, time
 from pathlib import Path
 from nverbench import Backbone, Clip
 from nverbench._io import digests
-from nverbench.data import artifacts
+from nverbench.embedding import weights
 from nverbench.embedding import cache
 from nverbench.embedding.frames import embed_frames
 from nverbench.embedding.pooled import embed
@@ -57,7 +57,7 @@ def load(ctx):
 
 part = Backbone(name="ear", family="features", sample_rate=8000, frame_dim=100, dim=100, load=load, batch=1)
 clips = [Clip(p.stem, p, "x") for p in sorted(root.glob("*.wav"))]
-planned = artifacts.PlannedBackbone(part, options.resolve(part, "ear"), artifacts.Weights(None, "w", pinned=False))
+planned = weights.PlannedBackbone(part, options.resolve(part, "ear"), weights.Weights(None, "w", pinned=False))
 print("ready", flush=True)
 sys.stdin.readline()
 got = {"pooled": embed, "frames": embed_frames}[sys.argv[3]](planned, clips, {c.id: digests.file_sha256(c.path) for c in clips}, store, device="cpu")

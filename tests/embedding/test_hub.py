@@ -30,7 +30,7 @@ FETCH = """
 import sys, huggingface_hub.constants
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 1000  # of files this small nothing would be written before they are whole
 from nverbench import Backbone, NverbenchError, Source
-from nverbench.data.artifacts import store_weights
+from nverbench.embedding.weights import store_weights
 from nverbench._io.digests import file_sha256
 from nverbench.embedding.weight_download import downloaded_weights
 source = Source(address="hf:somebody/tiny", revision=sys.argv[1], files=("config.json", "preprocessor_config.json", "pytorch_model.bin"))

@@ -17,10 +17,10 @@ import torch
 
 from nverbench import Clip, PartError
 from nverbench._io.digests import file_sha256
-from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.embedding.decode import plan_batches
 from nverbench.embedding.keys import embedding_key
 from nverbench.embedding.pooled import Embeddings, check_usable, embed, embed_files
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.errors import AudioError
 from nverbench.plugin.options import resolve
 from support.embedding import DIM, RATE, SHORTEST, Bench, bad_clips, made, write

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from nverbench import Backbone, Clip, PartError
-from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.keys import pool
 from nverbench.embedding.pooled import Embeddings, embed
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.plugin.options import PartRef
 
 CLIPS = [Clip(f"c{i}", Path(f"c{i}.wav"), "x") for i in range(8)]

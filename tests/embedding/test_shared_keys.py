@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nverbench.data.artifacts import PlannedBackbone, Weights
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.pipeline.embeddings import run_key
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve

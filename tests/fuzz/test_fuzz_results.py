@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench._io import paths
+from nverbench._io import paths, state
 from nverbench.leaderboard.submissions.entries import Checked, _from_record
 from nverbench.leaderboard.submissions.verify import Verdict
 from nverbench.results.predictions import Predictions
@@ -190,7 +190,7 @@ def test_predictions_that_unpack_to_more_than_they_should_are_refused(room: Path
 def test_notes_of_this_machine_are_read_or_refused(content: bytes) -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
     (paths.home() / "lock.json").write_bytes(content)
-    found = lawful("notes: lock, corpora, costs", lambda: paths.read_state("lock"), "lock.json")
+    found = lawful("notes: lock, corpora, costs", lambda: state.read_state("lock"), "lock.json")
     assert found is None or all(isinstance(section, dict) for section in found.values())
 
 
@@ -201,7 +201,7 @@ def test_notes_of_a_shape_that_hurts_are_refused(text: str) -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
     (paths.home() / "lock.json").write_text(text)
     assert (
-        lawful("notes: lock, corpora, costs", lambda: paths.read_state("lock"), "lock.json") is None
+        lawful("notes: lock, corpora, costs", lambda: state.read_state("lock"), "lock.json") is None
     )
 
 
@@ -215,8 +215,8 @@ def test_notes_of_a_shape_that_hurts_are_refused(text: str) -> None:
 @often(20)
 def test_notes_are_read_as_they_were_written(values: dict[str, Any]) -> None:
     for key, value in values.items():
-        paths.write_state("fuzz", "section", key, value)
-    kept = paths.read_state("fuzz").get("section", {})
+        state.write_state("fuzz", "section", key, value)
+    kept = state.read_state("fuzz").get("section", {})
     assert {k: kept[k] for k in values} == values
 
 

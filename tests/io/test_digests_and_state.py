@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nverbench._io import digests
+from nverbench._io import atomic, digests, state
 from nverbench._io import paths as home
 from nverbench._io.digests import digest_of, file_digests, path_digest
 from nverbench.errors import ArtifactError, DiskError
@@ -170,7 +170,7 @@ def test_a_file_name_that_is_not_utf_8_can_be_digested(tmp_path: Path):
 
 
 def test_a_damaged_memory_of_digests_is_made_again(tmp_path: Path):
-    home.write_atomically(home.home() / "file-digests.sqlite", b"garbage" * 100)
+    atomic.write_atomically(home.home() / "file-digests.sqlite", b"garbage" * 100)
     path = file(tmp_path)
     assert (
         file_digests([path]) == file_digests([path]) == {path: hashlib.sha256(b"one").hexdigest()}
@@ -232,7 +232,7 @@ def test_without_the_variable_the_home_is_in_the_users_cache(monkeypatch: pytest
 @given(content=st.binary())
 def test_what_is_written_is_what_is_read_and_nothing_lies_beside_it(tmp_path: Path, content: bytes):
     path = tmp_path / "new" / "folder" / "a"
-    home.write_atomically(path, content)
+    atomic.write_atomically(path, content)
     assert (path.read_bytes(), [p.name for p in path.parent.iterdir()]) == (content, ["a"])
 
 
@@ -255,7 +255,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     with monkeypatch.context() as broken:
         broken.setattr(Path, "replace", fail)
         with pytest.raises(raised):
-            home.write_atomically(path, b"two")
+            atomic.write_atomically(path, b"two")
     assert (path.read_bytes(), [p.name for p in tmp_path.iterdir()]) == (b"one", ["a"])
 
 
@@ -268,7 +268,7 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside
     path = file(tmp_path)
 
     def half() -> None:
-        with home.atomic_open(path, tmp_path / "there" if within else None) as written:
+        with atomic.atomic_open(path, tmp_path / "there" if within else None) as written:
             written.write(b"tw")
             raise OSError(28, "No space left on device")
 
@@ -282,20 +282,20 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_nothing_beside
 
 
 def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path):
-    home.write_atomically(tmp_path / "written", b"")
+    atomic.write_atomically(tmp_path / "written", b"")
     assert (tmp_path / "written").stat().st_mode == file(tmp_path, "plain").stat().st_mode
 
 
 def test_nothing_is_remembered_at_first():
-    assert home.read_state("corpora") == {}
+    assert state.read_state("corpora") == {}
 
 
 def test_notes_are_kept_by_section_and_key():
-    home.write_state("lock", "weights", "a", "1")
-    home.write_state("lock", "weights", "b", "2")
-    home.write_state("lock", "folds", "a", ["3"])
-    home.write_state("lock", "weights", "a", "4")
-    assert home.read_state("lock") == {"weights": {"a": "4", "b": "2"}, "folds": {"a": ["3"]}}
+    state.write_state("lock", "weights", "a", "1")
+    state.write_state("lock", "weights", "b", "2")
+    state.write_state("lock", "folds", "a", ["3"])
+    state.write_state("lock", "weights", "a", "4")
+    assert state.read_state("lock") == {"weights": {"a": "4", "b": "2"}, "folds": {"a": ["3"]}}
 
 
 @pytest.mark.parametrize(
@@ -312,28 +312,28 @@ def test_a_note_of_another_type_is_refused_in_one_line_that_names_it(
     home.home().mkdir(parents=True, exist_ok=True)
     (home.home() / f"{name}.json").write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match=words):
-        home.read_state(name)
+        state.read_state(name)
 
 
 def test_eight_threads_that_note_at_once_lose_nothing():
     with ThreadPoolExecutor(8) as pool:
         list(
             pool.map(
-                lambda i: home.write_state("lock", f"section {i % 3}", f"key {i}", i), range(64)
+                lambda i: state.write_state("lock", f"section {i % 3}", f"key {i}", i), range(64)
             )
         )
-    notes = home.read_state("lock")
+    notes = state.read_state("lock")
     assert sorted(v for section in notes.values() for v in section.values()) == list(range(64))
 
 
 def damaged(content: bytes) -> None:
-    home.write_atomically(home.home() / "corpora.json", content)
+    atomic.write_atomically(home.home() / "corpora.json", content)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{'a': 1}", b"\xff\xfe", b"\x00" * 50], ids=repr)
 @pytest.mark.parametrize(
     "use",
-    [lambda: home.read_state("corpora"), lambda: home.write_state("corpora", "paths", "a", "b")],
+    [lambda: state.read_state("corpora"), lambda: state.write_state("corpora", "paths", "a", "b")],
     ids=["read", "note"],
 )
 def test_damaged_notes_are_named_with_what_to_do_and_never_overwritten(content: bytes, use: Any):
@@ -350,4 +350,4 @@ def test_damaged_notes_are_named_with_what_to_do_and_never_overwritten(content: 
 def test_notes_of_another_shape_are_named_too(content: bytes):
     damaged(content)
     with pytest.raises(ArtifactError, match=r"corpora\.json"):
-        home.write_state("corpora", "paths", "a", "b")
+        state.write_state("corpora", "paths", "a", "b")

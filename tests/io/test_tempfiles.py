@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nverbench._io import tempfiles
-from nverbench._io.paths import write_atomically
+from nverbench._io.atomic import write_atomically
 from nverbench._io.tempfiles import DAY, FILE_PREFIX, FOLDER_PREFIX
 
 PROCESS, MACHINE = tempfiles.process_tag().split("-")
@@ -76,12 +76,13 @@ def test_a_process_that_only_waits_for_its_parent_to_notice_is_dead() -> None:
 def test_processes_that_write_and_sweep_at_once_never_take_each_others_files(
     tmp_path: Path,
 ) -> None:
-    write = (
-        "import sys, pathlib; from nverbench._io import paths as home, tempfiles as litter\nfor i"
-        " in range(300):\n    litter._cleared.clear()\n   "
-        " home.write_atomically(pathlib.Path(sys.argv[1]) / f'{sys.argv[2]}-{i % 7}',"
-        " bytes(4096))\n"
-    )
+    write = """
+import sys, pathlib
+from nverbench._io import atomic, tempfiles
+for i in range(300):
+    tempfiles._cleared.clear()
+    atomic.write_atomically(pathlib.Path(sys.argv[1]) / f"{sys.argv[2]}-{i % 7}", bytes(4096))
+"""
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", write, str(tmp_path), str(n)], stderr=subprocess.PIPE

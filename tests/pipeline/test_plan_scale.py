@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from nverbench._io import paths
+from nverbench._io import state
 from nverbench.cli.estimate import needs
-from nverbench.data import artifacts
 from nverbench.data.folds import assign
+from nverbench.embedding import weights
 from nverbench.errors import DatasetError, FoldError
 from nverbench.pipeline import plan, selection
 from nverbench.pipeline.memo import Memo
@@ -58,8 +58,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     for module, name in (
         (assign, "make_folds"),
         (assign, "default_kind"),
-        (artifacts, "find_weights"),
-        (paths, "read_state"),
+        (weights, "find_weights"),
+        (state, "read_state"),
         (plan, "resolve"),
         (selection, "resolve"),
     ):

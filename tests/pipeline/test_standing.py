@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from nverbench import Backbone, Clip, Dataset, LabelCard, UsageError
-from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.pipeline.standing import Standing, heard_in_pretraining, judge
 from nverbench.plugin.options import PartRef, resolve
 from nverbench.registry import DatasetPin, Entry, Registry, load

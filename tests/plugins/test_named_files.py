@@ -18,7 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nverbench import Clip, Dataset, DatasetError, Misfit
-from nverbench._io.paths import read_state
+from nverbench._io.state import read_state
 from nverbench.cli import main
 from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.data import corpus as corpora
 from nverbench.data.corpus import Corpus
 from nverbench.plugin import discovery

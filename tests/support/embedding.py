@@ -13,10 +13,10 @@ import torch
 
 from nverbench import Backbone, Clip, Frames
 from nverbench._io.digests import file_sha256
-from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.frames import FrameEmbeddings, embed_frames
 from nverbench.embedding.pooled import Embeddings, embed
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.plugin.options import resolve
 
 RATE, FRAME, DIM, SHORTEST = 8000, 100, 4, 400

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, Source, hookimpl, registry
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.embedding.pooled import Embeddings
 from nverbench.leaderboard.submissions import Verdict, Verifier
 from nverbench.leaderboard.submissions.bundle import write
@@ -177,7 +177,7 @@ class Desk:
         write_state("corpora", "paths", "few", str(write_corpus(self.root / "few", 3)))
         bee = self.root / "bee.pth"
         bee.write_text("weights")
-        self.patch.setattr("nverbench.data.artifacts.kept_weights", lambda backbone: bee)
+        self.patch.setattr("nverbench.embedding.weights.kept_weights", lambda backbone: bee)
         self.rules = self._registry("a" * 64, "a" * 64, "a" * 64)
         job = self.job(backbones=("ant",))
         from nverbench._io.digests import file_sha256

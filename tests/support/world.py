@@ -32,7 +32,7 @@ from nverbench import (
     Output,
     hookimpl,
 )
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.cli import main
 from nverbench.plugin import discovery
 from nverbench.results import tracking

@@ -52,8 +52,8 @@ def audit(
     from nverbench.cli.progress import watching
     from nverbench.data import audit as auditor
     from nverbench.data import corpus as corpora
-    from nverbench.data.artifacts import missing_corpus
     from nverbench.data.audit.report import text
+    from nverbench.data.missing import missing_corpus
     from nverbench.plugin.options import resolve, split
 
     catalog = load_catalog(no_plugin, plugin)
@@ -92,7 +92,7 @@ def _write(
     found: AuditResult, dataset: Dataset, folder: Path, report: str, record: str
 ) -> list[str]:
     """The files of an audit; their names."""
-    from nverbench._io.paths import write_atomically
+    from nverbench._io.atomic import write_atomically
     from nverbench.data.audit.plots import draw
 
     try:

@@ -55,10 +55,10 @@ def data_get(
     if known is not None and known.is_dir():
         echo(f"corpus {dataset.corpus} is already here: {known}")
         return
-    rules = load_registry(registry).datasets
-    own = rules.get(dataset.name)
-    pin = own or rules.get(dataset.corpus)
-    source = _fetchable(dataset, pin.as_source() if pin else None)
+    rules = load_registry(registry)
+    own = rules.datasets.get(dataset.name)
+    pin = rules.dataset_source(dataset.name) or rules.dataset_source(dataset.corpus)
+    source = _fetchable(dataset, pin)
     _print_terms(dataset, source)
     _accept(dataset, source, accepted=accept_licence)
     corpus = get_corpus(
@@ -73,7 +73,7 @@ def data_get(
 
 def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
     """Where a program can fetch the corpus, or an ArtifactError that says what a person can do."""
-    from nverbench.data.artifacts import is_downloadable, manual_steps
+    from nverbench.data.missing import is_downloadable, manual_steps
 
     source = pin or (dataset.sources[0] if dataset.sources else None)
     how = manual_steps(dataset, source) if source else ""
@@ -98,14 +98,14 @@ def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
     Raises:
         UsageError: it is not.
     """
-    from nverbench._io import paths
+    from nverbench._io import state
     from nverbench.plugin.licences import non_commercial
 
     licence = _licence(dataset, source)
     corpus = str(dataset.corpus)
     if not any(
         map(non_commercial, (source.licence, dataset.licence))
-    ) or licence in paths.read_state("accepted").get(corpus, {}):
+    ) or licence in state.read_state("accepted").get(corpus, {}):
         return
     if not accepted and sys.stdin.isatty():
         accepted = typer.confirm("Its licence forbids commercial use. Do you accept it?", err=True)
@@ -114,7 +114,7 @@ def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
             f"corpus {corpus}: nothing was fetched: its licence ({licence}) forbids commercial use;"
             " say --accept-licence to accept it"
         )
-    paths.write_state(
+    state.write_state(
         "accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat()
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nverbench.data import corpus as corpora
 from nverbench.data.audit import balance, confounds, findings, leakage, pool
 from nverbench.data.audit import duplicates as copies
-from nverbench.data.audit.measure import Measurement, Place, measure
+from nverbench.data.audit.measurements import Measurement, Place, measure
 from nverbench.data.audit.records import Measured, Report
 
 if TYPE_CHECKING:

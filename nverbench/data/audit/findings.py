@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nverbench.data.audio import SLOWEST
-from nverbench.data.audit.measure import FASTEST
+from nverbench.data.audit.measurements import FASTEST
 from nverbench.data.audit.records import (
     IDS,
     Balance,

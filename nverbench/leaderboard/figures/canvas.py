@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from nverbench._io.paths import atomic_open
+from nverbench._io.atomic import atomic_open
 from nverbench._io.text import escape_control_characters
 from nverbench.errors import UsageError
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench._io import paths
-from nverbench._io.paths import write_atomically
+from nverbench._io.atomic import write_atomically
 from nverbench.errors import UsageError
 from nverbench.leaderboard.page.content import content, public
 from nverbench.leaderboard.page.detail import charts, words

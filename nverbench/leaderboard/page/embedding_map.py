@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.data import artifacts
 from nverbench.data import corpus as corpora
-from nverbench.data.artifacts import PlannedBackbone, Weights
 from nverbench.data.corpus import Corpus
+from nverbench.data.missing import Missing
 from nverbench.embedding.cache import EmbeddingCache, cache_key
 from nverbench.embedding.keys import embedding_key as embedding_key
 from nverbench.embedding.pooled import Embeddings
+from nverbench.embedding.weights import plan_weights
 from nverbench.errors import NverbenchError, ResultError
 from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import resolve, split
@@ -152,16 +152,12 @@ def _matrix(
     """What the fusion was trained on, (n, d), from the store."""
     part = shelves.catalog.backbone(split(name)[0])
     reference = resolve(part, name.partition("#")[0])
-    pin = shelves.registry.weights.get(part.name)
-    weights = artifacts.find_weights(part, reference, pin.as_source() if pin else None)
-    if part.lookup is not None or not isinstance(weights, Weights):
+    planned = plan_weights(part, reference, shelves.registry.weights_source(part.name))
+    if part.lookup is not None or isinstance(planned, Missing):
         raise ResultError("its weights are not on this machine")
-    if weights.digest != result.provenance.weights_digests.get(name):
+    if planned.weights.digest != result.provenance.weights_digests.get(name):
         raise ResultError("the weights on this machine are others")
-    planned, dtype = (
-        PlannedBackbone(part, reference, weights),
-        str(result.provenance.identity.get("dtype", "float32")),
-    )
+    dtype = str(result.provenance.identity.get("dtype", "float32"))
     rows = []
     for clip in corpus.clips:
         stored = shelves.store.get(

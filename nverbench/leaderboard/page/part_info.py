@@ -61,9 +61,8 @@ def installed_info(catalog: Catalog, registry: Registry) -> PartInfo:
         )
         for name, part in parts.items()
     }
-    pins = registry.datasets
     sheets = {
-        name: datasheet(part, pins[name].as_source() if name in pins else None)
+        name: datasheet(part, registry.dataset_source(name))
         for name, part in catalog.datasets.parts.items()
     }
     return PartInfo(citations, sheets)

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nverbench._io.paths import write_atomically
+from nverbench._io.atomic import write_atomically
 from nverbench.errors import ResultError
 from nverbench.leaderboard.submissions.read import ATTESTATIONS, Bundle, attestation_files, parsed
 from nverbench.leaderboard.submissions.records import (

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nverbench._io import paths, tempfiles
-from nverbench._io.paths import write_atomically
+from nverbench._io import atomic, tempfiles
+from nverbench._io.atomic import write_atomically
 from nverbench.errors import ResultError, UsageError
 from nverbench.leaderboard.submissions.records import MACHINE, Submitter, environment, folds_file
 from nverbench.results.predictions import Predictions
@@ -70,7 +70,7 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
             write(passing / "bundle", result, public, submitter)
             (passing / "bundle").rename(target)
     except OSError as error:
-        raise paths.cannot_write(target, error) from error
+        raise atomic.cannot_write(target, error) from error
     return target
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from nverbench import registry
-from nverbench._io import paths
+from nverbench._io import atomic, paths, state
 from nverbench._io.digests import digest_of, file_digests
 from nverbench.errors import DiskError, ResultError
 from nverbench.leaderboard.rows import Field, Level, StoredResult, field_of
@@ -120,7 +120,7 @@ def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
     if fresh:
         kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
         with suppress(DiskError):  # a memory: what cannot be remembered is checked again
-            paths.write_atomically(
+            atomic.write_atomically(
                 _memory(), json.dumps({"context": context, "checked": kept}).encode()
             )
     return found
@@ -184,7 +184,7 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
             [asdict(e) for e in rules.entries],
             origins,
             verifier.lock,
-            paths.read_state("corpora"),
+            state.read_state("corpora"),
         ]
     )
     try:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nverbench.data import artifacts, cross_corpus
-from nverbench.data.artifacts import PlannedBackbone, Weights
+from nverbench.data import cross_corpus
+from nverbench.embedding import weights
+from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.errors import NverbenchError
 from nverbench.leaderboard.submissions.records import Identity, quoted
 from nverbench.plugin.catalog import Catalog, PartIndex
@@ -142,8 +143,7 @@ def _pinned(part: Backbone, reference: PartRef, digest: str, registry: Registry)
 
 def pinned_digest(part: Backbone, registry: Registry) -> str | None:
     """The digest that a backbone's published weights must have, where it is known."""
-    pin = registry.weights.get(part.name)
-    source = pin.as_source() if pin else part.weights
+    source = registry.weights_source(part.name) or part.weights
     return source.sha256 if source else None
 
 
@@ -198,7 +198,7 @@ def seeded_digest(
         result.provenance.libraries.get(name) != version(name) for name in ("torch", "transformers")
     ):
         return None
-    found = artifacts.find_weights(backbone.part, backbone.reference, None)
+    found = weights.find_weights(backbone.part, backbone.reference, None)
     return found.digest if isinstance(found, Weights) else None
 
 

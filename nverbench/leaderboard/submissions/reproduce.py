@@ -13,10 +13,10 @@ import numpy as np
 
 from nverbench._io import paths
 from nverbench._io.tempfiles import temporary_folder
-from nverbench.data.artifacts import PlannedBackbone
 from nverbench.embedding import cache
 from nverbench.embedding.frames import FrameEmbeddings
 from nverbench.embedding.pooled import Embeddings
+from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import UsageError
 from nverbench.leaderboard.submissions.attest import Attestation, From, outcome
 from nverbench.leaderboard.submissions.checks import identity_of

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nverbench._io import paths
+from nverbench._io import state
 from nverbench.data.corpus import Corpus
 from nverbench.errors import NverbenchError, ResultError
 from nverbench.leaderboard.submissions import checks, local_copies, recompute
@@ -60,7 +60,7 @@ class Verifier:
 
     registry: Registry
     catalog: Catalog
-    lock: dict[str, Any] = field(default_factory=lambda: paths.read_state("lock"))
+    lock: dict[str, Any] = field(default_factory=lambda: state.read_state("lock"))
     copies: local_copies.LocalCopies = field(init=False)
 
     def __post_init__(self) -> None:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nverbench.data.artifacts import Weights
 from nverbench.embedding import shards
 from nverbench.embedding.extract import Extraction, load_encoder
 from nverbench.embedding.keys import embedding_identity
+from nverbench.embedding.weights import Weights
 from nverbench.errors import NverbenchError, PartError
 from nverbench.pipeline.executors import versions
 from nverbench.plugin import single_file

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from nverbench._io.paths import write_atomically
+from nverbench._io.atomic import write_atomically
 from nverbench.results.store import ResultStore
 from nverbench.results.tracking.addresses import shown
 

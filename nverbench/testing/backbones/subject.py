@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.data import audio
-from nverbench.data.artifacts import UNTRAINED_SEED, Missing, PlannedBackbone, find_weights
+from nverbench.data.missing import Missing
 from nverbench.data.torchaudio_guard import import_torchaudio
 from nverbench.embedding import decode, extract
+from nverbench.embedding.weights import UNTRAINED_SEED, PlannedBackbone, find_weights
 from nverbench.plugin import process_state
 from nverbench.plugin.options import resolve
 from nverbench.plugin.records import Backbone

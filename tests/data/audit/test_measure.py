@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nverbench.data import audio
 from nverbench.data.audit import Measured, Place, measure, pool
-from nverbench.data.audit.measure import clipped_runs
+from nverbench.data.audit.measurements import clipped_runs
 from nverbench.data.corpus import load
 from nverbench.errors import AudioError
 from nverbench.plugin import discovery
@@ -84,7 +84,7 @@ def test_a_long_clip_is_measured_in_blocks_as_in_one(
 ):
     path = written(tmp_path / "a.wav", np.stack([burst(1), burst(2)], 1))
     whole = measured(path)
-    monkeypatch.setattr("nverbench.data.audit.measure.BLOCK", 999)
+    monkeypatch.setattr("nverbench.data.audit.measurements.BLOCK", 999)
     parts = measured(path)
     assert parts.rms_db == pytest.approx(whole.rms_db, abs=1e-9)
     assert (parts.peak, parts.seconds, parts.active) == (whole.peak, whole.seconds, whole.active)
@@ -93,7 +93,7 @@ def test_a_long_clip_is_measured_in_blocks_as_in_one(
 def test_what_is_longer_than_an_audit_listens_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("nverbench.data.audit.measure.LONGEST", RATE // 2)
+    monkeypatch.setattr("nverbench.data.audit.measurements.LONGEST", RATE // 2)
     found = measured(written(tmp_path / "a.wav", burst(1)))
     assert (found.seconds, found.unheard) == (0.5, pytest.approx(0.3))
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from nverbench import Backbone, Clip, Dataset, LabelCard
-from nverbench.data.artifacts import PlannedBackbone, find_weights
 from nverbench.data.corpus import Corpus, load_local
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.keys import embedding_key
 from nverbench.embedding.pooled import Embeddings
+from nverbench.embedding.weights import PlannedBackbone, find_weights
 from nverbench.leaderboard.page.embedding_map import EmbeddingSources, from_store, points
 from nverbench.plugin.catalog import Catalog, Origin
 from nverbench.plugin.options import resolve

@@ -150,7 +150,8 @@ def test_a_second_look_checks_nothing_again(desk: Desk, monkeypatch: pytest.Monk
     ],
 )
 def test_a_change_is_checked_again(desk: Desk, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nverbench._io.paths import home, write_state
+    from nverbench._io.paths import home
+    from nverbench._io.state import write_state
 
     folder = desk.submit()
     load_entries(desk.root / "entries", verifier(desk))

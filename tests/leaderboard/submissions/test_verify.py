@@ -287,7 +287,7 @@ def test_another_copy_of_the_corpus_says_how_many_clips_it_lacks(desk: Desk) -> 
 
 
 def test_weights_first_seen_here_are_held_against_others(desk: Desk) -> None:
-    from nverbench._io.paths import write_state
+    from nverbench._io.state import write_state
 
     object.__setattr__(desk.rules, "weights", {})
     folder = desk.submit()

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from nverbench._io.digests import file_sha256, path_digest
-from nverbench.data.artifacts import Weights
 from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.weights import Weights
 from nverbench.errors import DatasetError, FitError, UsageError
 from nverbench.pipeline.executors import tasks, versions
 from nverbench.pipeline.executors.ray import connection, files

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nverbench._io.paths import write_state
+from nverbench._io.state import write_state
 from nverbench.pipeline.executors import tasks, versions
 from nverbench.pipeline.executors.ray import executor
 from nverbench.pipeline.executors.ray.executor import Cluster

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from nverbench._io import paths
+from nverbench._io import atomic, paths
 from nverbench._io.digests import digest_of, file_digests
-from nverbench.data.artifacts import Weights
 from nverbench.embedding.cache import EmbeddingCache
+from nverbench.embedding.weights import Weights
 from nverbench.errors import DatasetError
 from nverbench.plugin.records import Clip
 from nverbench.training.sequences import FrameStream, TurnFrames
@@ -158,7 +158,7 @@ class Fetcher:
             if to.exists() and (sha256 is None or _is(to, sha256)):
                 return
             digest = hashlib.sha256()
-            with paths.atomic_open(to) as file:
+            with atomic.atomic_open(to) as file:
                 while piece := self.piece(name, file.tell()):
                     digest.update(piece)
                     file.write(piece)
@@ -191,5 +191,5 @@ def offer_folder(checkpoints: Path | None) -> Path | None:
     try:
         made.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise paths.cannot_write(made, error) from error
+        raise atomic.cannot_write(made, error) from error
     return made

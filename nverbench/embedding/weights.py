@@ -1,5 +1,4 @@
-"""Files that a job needs and this machine may lack: weights are found, verified against their pin,
-added; what is missing is named.
+"""Weights of backbones: found on this machine, verified against their pin, added.
 
 A pin that nobody could record yet is filled in by its first user: the digest goes into a lock file
 and is enforced from there on.
@@ -8,38 +7,19 @@ and is enforced from there on.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nverbench._io import paths, tempfiles
+from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, path_digest
+from nverbench.data.missing import Missing
 from nverbench.errors import ArtifactError
 from nverbench.plugin.options import PartRef
-from nverbench.plugin.records import Backbone, Dataset, Source
+from nverbench.plugin.records import Backbone, Source
 
 UNTRAINED_SEED = 0
-ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost)[:/])\S+")
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Something a job needs that is not here."""
-
-    what: str
-    source: str
-    licence: str
-    command: str
-    size: int | None = None
-
-    def __str__(self) -> str:
-        size = f", {self.size / 1e6:.1f} MB" if self.size else ", size unknown"
-        return (
-            f"{self.what} is missing: source {self.source}{size}, licence {self.licence};"
-            f" {self.command}"
-        )
 
 
 @dataclass(frozen=True)
@@ -102,6 +82,14 @@ def find_weights(backbone: Backbone, reference: PartRef, pin: Source | None) -> 
     digest = path_digest(kept)
     _verify(backbone.name, kept, digest, source.sha256)
     return Weights(kept, digest, pinned=source.sha256 is not None)
+
+
+def plan_weights(
+    backbone: Backbone, reference: PartRef, pin: Source | None
+) -> PlannedBackbone | Missing:
+    """A backbone with its verified weights; arguments and errors as :func:`find_weights`."""
+    found = find_weights(backbone, reference, pin)
+    return found if isinstance(found, Missing) else PlannedBackbone(backbone, reference, found)
 
 
 def kept_weights(backbone: Backbone) -> Path | None:
@@ -169,8 +157,8 @@ def store_weights(backbone: Backbone, path: Path, digest: str) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             staging.rename(folder)
     except OSError as error:
-        raise paths.cannot_write(folder, error) from error
-    paths.write_state("lock", "weights", backbone.name, digest)
+        raise atomic.cannot_write(folder, error) from error
+    state.write_state("lock", "weights", backbone.name, digest)
     return folder
 
 
@@ -182,41 +170,6 @@ def how_to_get(backbone: Backbone) -> str:
     if source is not None and source.address.startswith(("hf:", "https:")):
         return f"nverbench weights get {backbone.name} (or run with --download)"
     return f"nverbench weights add {backbone.name} PATH"
-
-
-def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Missing:
-    """What to say of a dataset whose corpus (or whose plugin) is not on this machine."""
-    source = pin or (
-        dataset.sources[0] if dataset and dataset.sources else Source(address="unknown")
-    )
-    if dataset is None:
-        command = (
-            f"its loader comes with a later version or a plugin; then: nverbench data add {name}"
-            " PATH"
-        )
-        return Missing(f"dataset {name}", source.address, source.licence, command, source.size)
-    command = (
-        f"nverbench data get {name}"
-        if is_downloadable(source)
-        else f"nverbench data add {name} PATH"
-    )
-    return Missing(
-        f"corpus {dataset.corpus}",
-        source.address,
-        source.licence,
-        manual_steps(dataset, source) or command,
-        source.size,
-    )
-
-
-def is_downloadable(source: Source) -> bool:
-    """Whether a program can fetch it from where it says: over https, or from this very machine."""
-    return ADDRESS.fullmatch(source.address) is not None
-
-
-def manual_steps(dataset: Dataset, source: Source) -> str:
-    """What a person has to do to get a corpus, where its source or its author says so."""
-    return source.how or (dataset.sources[0].how if dataset.sources else "")
 
 
 def _seeded_digest(backbone: Backbone, reference: PartRef) -> str:
@@ -240,7 +193,7 @@ def _version(name: str) -> str:
 
 
 def _verify(name: str, path: Path, digest: str, pinned: str | None) -> None:
-    first_seen = paths.read_state("lock").get("weights", {}).get(name)
+    first_seen = state.read_state("lock").get("weights", {}).get(name)
     expected, why = (
         (pinned, "the registry pins") if pinned else (first_seen, "this machine first saw")
     )

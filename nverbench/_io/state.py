@@ -1,0 +1,78 @@
+"""Notes that this machine keeps between runs, as JSON: local copies, first digests, speeds, costs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from filelock import FileLock
+
+from nverbench._io.atomic import cannot_write, write_atomically
+from nverbench._io.paths import home
+from nverbench.errors import ArtifactError, abbreviated
+
+STATE_SCHEMA: dict[str, dict[str, Any]] = {
+    "corpora": {"paths": str},
+    "lock": {"weights": str, "archives": str, "folds": list},
+    "speeds": {"embed": int | float, "fit": int | float},
+    "costs": {"parameters": int | None, "speed": dict},
+}
+"""What the notes that others rely on hold, by section: a file that somebody mended by hand may hold
+anything.
+"""
+
+
+def read_state(name: str) -> dict[str, Any]:
+    """What is remembered under ``name`` (``corpora``: local copies; ``lock``: digests first seen
+    here).
+    """
+    path = home() / f"{name}.json"
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: cannot be read ({error.strerror}); mend its permission, or move the home with"
+            " NVERBENCH_HOME"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path}: expected JSON, but it cannot be read ({error}); repair or delete it, then add"
+            " what it held again"
+        ) from error
+    if not isinstance(notes, dict) or not all(
+        isinstance(section, dict) for section in notes.values()
+    ):
+        raise ArtifactError(
+            f"{path}: expected a JSON object of objects; repair or delete it, then add what it held"
+            " again"
+        )
+    for section, kept in notes.items():
+        kind = STATE_SCHEMA.get(name, {}).get(section, object)
+        for key, value in kept.items():
+            if not isinstance(value, kind) or (
+                kind is list and not all(isinstance(word, str) for word in value)
+            ):
+                raise ArtifactError(
+                    f"{path}: {section}, {key}: got {abbreviated(value)}; delete this line, then"
+                    " add what it held again"
+                )
+    return notes
+
+
+def write_state(name: str, section: str, key: str, value: Any) -> None:
+    """Remember ``value`` under ``section`` and ``key``; safe when several processes do so at once.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    path = home() / f"{name}.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), timeout=60):
+            notes = read_state(name)
+            notes.setdefault(section, {})[key] = value
+            write_atomically(path, json.dumps(notes, indent=1, sort_keys=True).encode())
+    except OSError as error:  # of the folder or the lock
+        raise cannot_write(path, error) from error
