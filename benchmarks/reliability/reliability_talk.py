@@ -14,13 +14,10 @@ from pathlib import Path
 import reliability_left
 from reliability_cases import PATIENCE, Outcome, shot
 
-sys.path.insert(
-    0, str(Path(__file__).parents[1] / "tests" / "plugins")
-)  # where that test finds its corpus
-
-from iemocap_tree import write_tree
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # the corpus of a test
 
 from nverbench._io.state import write_state
+from support.iemocap_tree import write_tree
 from tests.e2e.test_run_killed import EPOCHS, begun, ended, epochs, result
 
 

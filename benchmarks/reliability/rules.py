@@ -12,19 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "testing"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-import broken_backbones
-import broken_datasets
-import broken_fusions
-import broken_losses
 import soundfile
 import torch
-from tiny_backbone import tiny_backbone
-from tiny_parts import Case, builds, tiny_dataset, tiny_fusion, tiny_loss
 
 from nverbench.testing import Check, ConformanceError, Trial, rules_of, subject_of
 from nverbench.testing.fusions.subject import FusionSubject
+from support import broken_backbones, broken_datasets, broken_fusions, broken_losses
+from support.tiny_backbone import tiny_backbone
+from support.tiny_parts import Case, builds, tiny_dataset, tiny_fusion, tiny_loss
 
 Caught = tuple[str, str]
 """(what its author did, what the rule says)."""

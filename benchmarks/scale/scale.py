@@ -132,10 +132,9 @@ def pretend(made: Plan, out: Path) -> None:
     """Results on disk for every job of a plan: one result, of the size of a real one, under every
     id.
     """
-    sys.path.insert(0, str(HERE.parent / "tests"))
-    from finishing import finished, predictions
-
+    sys.path.insert(0, str(HERE.parents[1] / "tests"))
     from nverbench.results.store import ResultStore
+    from support.results import finished, predictions
 
     folder, arrays = ResultStore(out), predictions()
     curves = [{"train": 1.0 / (1 + n), "validation": 1.1 / (1 + n)} for n in range(50)]

@@ -11,20 +11,23 @@ from __future__ import annotations
 import contextlib
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tests.finishing import finished
-from tests.tracking.processes import free_port
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # helpers of the tests
 
 from nverbench.leaderboard import serve
 from nverbench.results import tracking
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import FoldScore, Result
 from nverbench.results.store import ResultStore
+from support.results import finished
+from support.tracking_processes import free_port
 
 JOBS, CLIPS, LABELS, EPOCHS = 12, 1229, 10, 20
 TERMS = (

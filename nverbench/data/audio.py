@@ -166,7 +166,7 @@ class FilterBank:
 
     Resampling runs in threads beside the network, so it must not start threads of its own: torch's
     convolution on a busy machine waits tens of milliseconds for its second thread
-    (benchmarks/science/resampling.py). Every product has the same shape, so a sample does not
+    (benchmarks/speed/resampling.py). Every product has the same shape, so a sample does not
     depend on what surrounds it.
     """
 
