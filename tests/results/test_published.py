@@ -199,7 +199,7 @@ ROW = "reno,I,audio-mamba-tiny,fcn,asvp-esd,66.51,58.71"
         (
             "reno",
             swap("fcn", "fnc"),
-            "line 2: no fusion 'fnc' of 'reno' in papers.csv; add it there or mend the row",
+            "line 2: no fusion 'fnc' of 'reno' in papers.csv; add it there or correct the row",
         ),
         ("reno", swap("reno,I,", "parrot,I,"), "line 2: no fusion 'fcn' of 'parrot' in papers.csv"),
         (

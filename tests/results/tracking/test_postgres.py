@@ -203,4 +203,4 @@ def test_a_run_whose_files_are_gone_costs_one_line(server: str, tmp_path: Path) 
     said: list[str] = []
     done = pull(ResultStore(tmp_path / "b"), server, said.append)
     assert (done.damaged, len(said)) == (1, 1)
-    assert "00000000000000aa.json cannot be had" in said[0]
+    assert "00000000000000aa.json cannot be read" in said[0]

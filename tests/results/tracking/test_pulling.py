@@ -180,8 +180,11 @@ DAMAGE: dict[str, tuple[Callable[[str, RemoteRun, Path], object], str]] = {
         ),
         "Extra",
     ),
-    "no json": (lambda u, t, p: (p / f"{IDS[0]}.json").unlink(), "cannot be had"),
-    "no predictions": (lambda u, t, p: (p / f"{IDS[0]}.predictions.npz").unlink(), "cannot be had"),
+    "no json": (lambda u, t, p: (p / f"{IDS[0]}.json").unlink(), "cannot be read"),
+    "no predictions": (
+        lambda u, t, p: (p / f"{IDS[0]}.predictions.npz").unlink(),
+        "cannot be read",
+    ),
     "predictions are no archive": (
         lambda u, t, p: (p / f"{IDS[0]}.predictions.npz").write_bytes(b"x"),
         "no .npz",

@@ -132,4 +132,4 @@ def test_predictions_of_another_result_cost_push_their_own_rank_only(
 
 def test_a_digest_that_is_none_never_gets_into_a_filter() -> None:
     hostile: Any = result(folds=OTHER.model_copy(update={"digest": "' OR 1=1"}))
-    assert ranking._wanted([type("Row", (), {"result": hostile})()]) == [ranking.FINISHED]
+    assert ranking._queries([type("Row", (), {"result": hostile})()]) == [ranking.FINISHED]

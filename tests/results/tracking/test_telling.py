@@ -18,7 +18,7 @@ from nverbench.results.store import ResultStore
 from nverbench.results.tracking import log, log_gap, log_ranks, push
 from nverbench.results.tracking.addresses import address, shown
 from nverbench.results.tracking.client import FINISHED, Server, connect
-from nverbench.results.tracking.curves import mean, of_fold
+from nverbench.results.tracking.fields import fold_points, mean_curves
 from support.tracking_results import IDS, entry, folder, folds, predictions, result
 
 
@@ -99,7 +99,7 @@ def test_the_dataset_is_an_input_with_its_classes_and_groups_and_no_path(
 
 
 def test_mean_curves_end_where_the_first_fold_ended() -> None:
-    points = mean(folds(epochs=3))  # the folds trained 3 and 4 epochs
+    points = mean_curves(folds(epochs=3))  # the folds trained 3 and 4 epochs
     assert [(name, step) for name, _, step in points if name == "curves/train_loss"] == [
         ("curves/train_loss", e) for e in (1, 2, 3)
     ]
@@ -111,11 +111,11 @@ def test_mean_curves_end_where_the_first_fold_ended() -> None:
 def test_a_term_that_one_fold_lacks_at_an_epoch_has_no_mean_there() -> None:
     one, two = folds()
     del two.curves[0]["train_loss"]
-    assert [step for name, _, step in mean([one, two]) if name == "curves/train_loss"] == [2]
+    assert [step for name, _, step in mean_curves([one, two]) if name == "curves/train_loss"] == [2]
 
 
 def test_a_single_replicate_is_not_told_twice() -> None:
-    assert not [name for name, _, _ in of_fold(folds()[:1]) if name.startswith("replicate")]
+    assert not [name for name, _, _ in fold_points(folds()[:1]) if name.startswith("replicate")]
 
 
 def test_thousands_of_metrics_params_and_tags_arrive(uri: str) -> None:

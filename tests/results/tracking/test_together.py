@@ -16,7 +16,8 @@ import pytest
 
 from nverbench._io import tempfiles
 from nverbench.results.tracking import log, push
-from nverbench.results.tracking.client import DIGEST, RemoteRun, connect, tracking_errors
+from nverbench.results.tracking.client import RemoteRun, connect, tracking_errors
+from nverbench.results.tracking.fields import DIGEST
 from nverbench.results.tracking.log_results import HOUR, WRITER, abandoned
 from support.paths import ROOT
 from support.tracking_results import folder, result, states
