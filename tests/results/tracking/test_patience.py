@@ -89,13 +89,17 @@ def test_once_the_pause_is_over_a_run_uploads_again(
     with pytest.raises(TrackingError):
         log(result(), here, uri)
     slow.seconds = 0.0
+    monkeypatch.setattr(backoff, "SLOW_AFTER", 20.0)
     monkeypatch.setitem(backoff._paused, uri, 0.0)
     assert log(result(), here, uri) is True
     assert states(uri) == [("FINISHED", 2)]
 
 
-def test_many_quick_answers_are_not_slow(uri: str, tmp_path: Path, slow: Slow) -> None:
-    slow.seconds = 0.0
+def test_many_quick_answers_are_not_slow(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "SLOW_AFTER", 0.01)
+    monkeypatch.setattr(backoff, "SLOW", 5.0)
     assert log(result(), folder(tmp_path), uri) is True
 
 
