@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from nverbench.errors import ResultError
 from nverbench.results.published_files import FOLDER as FOLDER
 from nverbench.results.published_files import ConversationRow, Paper, ReferenceRow, papers, read
-from nverbench.results.record import Result
+from nverbench.results.record import Combination, Result
 
 TERMS = "published under its own folds and selection"
 """The note next to every published number."""
@@ -34,26 +34,6 @@ COMPARED = ("accuracy", "macro_f1", "weighted_f1")
 """The metrics that papers print."""
 
 R = TypeVar("R", ReferenceRow, ConversationRow)
-
-
-class Combined(Protocol):
-    """A combination in canonical text: options where they differ from the defaults."""
-
-    @property
-    def backbones(self) -> Sequence[str]:
-        """In their order."""
-
-    @property
-    def fusion(self) -> str:
-        """The fusion."""
-
-    @property
-    def loss(self) -> str:
-        """The loss."""
-
-    @property
-    def dataset(self) -> str:
-        """The dataset."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +110,7 @@ def cells(source: str, folder: Path = FOLDER) -> list[PublishedScore]:
     ]
 
 
-def published(entry: Combined, folder: Path = FOLDER) -> Published | None:
+def published(entry: Combination, folder: Path = FOLDER) -> Published | None:
     """Return the published score of a combination (same backbones in the same order, fusion, loss
     and dataset, every option at its default), or None.
 
@@ -152,7 +132,7 @@ def reported(result: Result, folder: Path = FOLDER) -> Published | None:
     return _conversations(folder).get(key) or published(result.entry, folder)
 
 
-def _key(entry: Combined) -> tuple[str, ...]:
+def _key(entry: Combination) -> tuple[str, ...]:
     return "+".join(entry.backbones), entry.fusion, entry.loss, entry.dataset
 
 

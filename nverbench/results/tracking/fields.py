@@ -67,15 +67,9 @@ def tags(result: Result) -> dict[str, str]:
         "nverbench.id": result.id,
         DIGEST: result.result_digest,
         "nverbench.fold_digest": result.folds.digest,
-        **{f"backbone.{number}": name for number, name in enumerate(e.backbones[:20], 1)},
+        **_settings(result, e.backbones[:20]),
         "family": " + ".join(e.families),
         "pair": _pair(e.families),
-        "fusion": e.fusion,
-        "loss": e.loss,
-        "dataset": e.dataset,
-        "folds": result.folds.kind,
-        "protocol": result.protocol,
-        "selection": result.selection,
         "standing": result.standing,
         "control": str(result.control).lower(),
         "optimistic": str(result.optimistic).lower(),
@@ -85,6 +79,19 @@ def tags(result: Result) -> dict[str, str]:
         "licence": result.licence,
     }
     return {name: escaped(value) for name, value in facts.items()}
+
+
+def _settings(result: Result, backbones: Sequence[str]) -> dict[str, str]:
+    """Return what is both a tag and a param."""
+    return {
+        **{f"backbone.{number}": name for number, name in enumerate(backbones, 1)},
+        "fusion": result.entry.fusion,
+        "loss": result.entry.loss,
+        "dataset": result.entry.dataset,
+        "folds": result.folds.kind,
+        "protocol": result.protocol,
+        "selection": result.selection,
+    }
 
 
 def _pair(families: list[str]) -> str:
@@ -98,19 +105,11 @@ def params(result: Result) -> dict[str, str]:
     """Return every option of every part, defaults included, and the constants of the protocol, for
     MLflow's compare view.
     """
-    e, identity = result.entry, result.provenance.identity
+    backbones, identity = result.entry.backbones, result.provenance.identity
     other = ("folds", "selection", "seeds")  # given below
     options = dict(_flat({name: identity[name] for name in identity if name not in other}))
-    facts = {f"backbone.{number}": name for number, name in enumerate(e.backbones, 1)} | {
-        "backbones": " + ".join(e.backbones),
-        "fusion": e.fusion,
-        "loss": e.loss,
-        "dataset": e.dataset,
-        "folds": result.folds.kind,
-        "protocol": result.protocol,
-        "selection": result.selection,
-        "seeds": str(result.seeds),
-    }
+    facts = {**_settings(result, backbones), "backbones": " + ".join(backbones)}
+    facts["seeds"] = str(result.seeds)
     return {name: escaped(value) for name, value in (options | facts).items()}
 
 

@@ -16,7 +16,7 @@ from nverbench._io.tempfiles import temporary_folder
 from nverbench._io.text import escape_control_characters as escaped
 from nverbench.errors import ResultError, TrackingError
 from nverbench.results.predictions import Predictions
-from nverbench.results.publishing import KEY, publish
+from nverbench.results.publishing import publish
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
 from nverbench.results.tracking.addresses import shown
@@ -125,21 +125,24 @@ def _read(downloads: ResultStore, job: str) -> tuple[Result, Predictions]:
     """
     try:
         result = read_result(downloads.path(job))
-        predictions_path = downloads.predictions_path(job)
-        if _unpacked_size(predictions_path) > LARGEST_ARRAYS:
+        if _unpacked_size(downloads.predictions_path(job)) > LARGEST_ARRAYS:
             raise ResultError(f"its predictions unpack to more than {LARGEST_ARRAYS >> 20} MiB")
-        predictions = Predictions.read(predictions_path)
+        if result.id != job:
+            raise ResultError(f"its tags say {job}, its result {_name(result.id)}")
+        if result.names is not None:
+            raise ResultError("its result is not the published form: it holds private names")
+        predictions = downloads.predictions(result)
+        if len(predictions.ids) != result.counts.clips:
+            number = len(predictions.ids)
+            raise ResultError(
+                f"its predictions are of {number} clips, expected {result.counts.clips}"
+            )
+        return publish(result, predictions)
     except ResultError as error:
         reason = str(error).replace(f"{downloads.root}/", "")
         for advice in ("; delete it and run the job again", "; run the job with --rerun"):
             reason = reason.replace(advice, "")
         raise ResultError(escaped(reason)) from error
-    if result.id != job:
-        raise ResultError(f"its tags say {job}, its result {_name(result.id)}")
-    if result.names is not None:
-        raise ResultError("its result is not the published form: it holds private names")
-    _check_shapes(result, predictions)
-    return publish(result, predictions)
 
 
 def _unpacked_size(path: Path) -> int:
@@ -148,22 +151,6 @@ def _unpacked_size(path: Path) -> int:
             return sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise ResultError(f"its predictions are no .npz ({escaped(str(error))[:80]})") from error
-
-
-def _check_shapes(result: Result, p: Predictions) -> None:
-    """Raise where predictions do not have the replicates, clips and classes of the result, or hold
-    no pseudonyms for clips.
-    """
-    n, got = len(p.ids), p.probabilities.shape
-    expected = (result.seeds, n, len(result.labels))
-    lengths = {len(p.groups), len(p.folds), len(p.keys)}
-    if got != expected or lengths != {n} or p.target.shape not in ((n,), (0,)):
-        raise ResultError(f"its predictions have shape {got}, expected {expected}")
-    if n != result.counts.clips or not all(map(KEY.fullmatch, p.keys)):
-        raise ResultError(
-            f"its predictions are of {n} clips, expected {result.counts.clips}, each under a key of"
-            " 32 hexadecimal digits"
-        )
 
 
 def _name(text: str) -> str:

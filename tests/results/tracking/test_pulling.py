@@ -195,15 +195,15 @@ DAMAGE: dict[str, tuple[Callable[[str, RemoteRun, Path], object], str]] = {
     ),
     "fewer clips": (
         lambda u, t, p: edit(p, probabilities=np.zeros((1, 3, 2), np.float32)),
-        "shape",
+        "probabilities",
     ),
     "other replicates": (
         lambda u, t, p: edit(p, probabilities=np.zeros((2, 2 * GROUPS, 2), np.float32)),
-        "shape",
+        "probabilities",
     ),
     "clip ids": (
         lambda u, t, p: edit(p, keys=np.array([f"clip {i}" for i in range(2 * GROUPS)])),
-        "hexadecimal",
+        "a key per clip",
     ),
     "another id within": (lambda u, t, p: rewrite(p, lambda c: c.update(id=IDS[2])), "its result"),
     "private names": (lambda u, t, p: rewrite(p, lambda c: c.update(names=PRIVATE)), "private"),
