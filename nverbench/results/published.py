@@ -95,7 +95,7 @@ def cells(source: str, folder: Path = FOLDER) -> list[PublishedScore]:
     """
     if source == "erc":
         return [
-            PublishedScore((), r.model, "", r.dataset, {"accuracy": r.weighted_accuracy / 100})
+            PublishedScore((), r.fusion, "", r.dataset, {"accuracy": r.weighted_accuracy / 100})
             for _, r in read(folder / "erc.csv", ConversationRow)
         ]
     return [
@@ -170,9 +170,11 @@ def _conversations(folder: Path) -> dict[tuple[str, ...], Published]:
             cut = CUTS.get(row.protocol)
             if cut is None:
                 expected = f"expected one of {', '.join(CUTS)}"
-                raise ResultError(f"{where}: {row.model} has protocol {row.protocol!r}; {expected}")
+                raise ResultError(
+                    f"{where}: {row.fusion} has protocol {row.protocol!r}; {expected}"
+                )
             if cut in own:
-                raise ResultError(f"{where}: {row.model} is given twice; keep one")
+                raise ResultError(f"{where}: {row.fusion} is given twice; keep one")
             accuracy = row.weighted_accuracy / 100
             weighted = row.weighted_f1 / 100 if row.weighted_f1 != "" else None
             own[cut] = Published(paper.paper, row.table, accuracy, None, weighted, row.protocol)
@@ -187,10 +189,10 @@ def _rows(folder: Path, source: str, file: str, kind: type[R]) -> Iterator[tuple
     """Yield file and line of each row of a paper, the row, and its system as registered here."""
     path, known = folder / f"{file}.csv", papers(folder)
     for line, row in read(path, kind):
-        where, paper = f"{path}, line {line}", known.get((row.source, row.system))
+        where, paper = f"{path}, line {line}", known.get((row.source, row.fusion))
         if row.source != source or paper is None:
             raise ResultError(
-                f"{where}: no fusion {row.system!r} of {row.source!r} in papers.csv; add it there"
+                f"{where}: no fusion {row.fusion!r} of {row.source!r} in papers.csv; add it there"
                 " or correct the row"
             )
         yield where, row, paper

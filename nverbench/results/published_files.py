@@ -46,11 +46,6 @@ class ReferenceRow(_Columns):
     accuracy: Percent
     macro_f1: Percent
 
-    @property
-    def system(self) -> str:
-        """Its name in papers.csv."""
-        return self.fusion
-
 
 class ConversationRow(_Columns):
     """One published row over conversations (``erc.csv``), scores in percent; weighted accuracy is
@@ -59,16 +54,12 @@ class ConversationRow(_Columns):
 
     source: Name
     table: str
-    model: Name
+    fusion: Name = Field(alias="model")
+    """The whole system; papers.csv lists it as a fusion."""
     protocol: Name
     dataset: Name
     weighted_accuracy: Percent
     weighted_f1: Percent | Literal[""]
-
-    @property
-    def system(self) -> str:
-        """Its name in papers.csv."""
-        return self.model
 
 
 def papers(folder: Path) -> dict[tuple[str, str], Paper]:
