@@ -1,4 +1,4 @@
-"""Names of anybody's parts and labels stay text, in MLflow's names and in its Markdown."""
+"""Names of third-party parts and labels stay text, in MLflow's names and in its Markdown."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def test_a_hostile_result_is_text_in_its_description(name: str) -> None:
         heard_in_pretraining=[name],
     )
     outside = "".join(description(r).split("\n```")[::2])  # not the command
-    said = outside.replace(NOT, "")
-    assert "<" not in said
-    assert "](" not in said
+    shown = outside.replace(NOT, "")
+    assert "<" not in shown
+    assert "](" not in shown
     assert (
-        "javascript:alert(1)" not in said.replace("&#40;", "(").replace("[x]", "")
-        or "&#91;x&#93;" in said
+        "javascript:alert(1)" not in shown.replace("&#40;", "(").replace("[x]", "")
+        or "&#91;x&#93;" in shown
     )
     assert "\u202e" not in description(r)
     assert len(re.findall(r"^#", description(r), re.MULTILINE)) == 0
@@ -147,8 +147,8 @@ def test_the_description_says_what_a_score_is_not() -> None:
 
 
 def test_a_control_and_an_optimistic_row_say_so_first() -> None:
-    said = description(result(control=True, optimistic=True))
+    shown = description(result(control=True, optimistic=True))
     assert (
         "This row is **control, not a result**; **optimistic: the stopping epoch was chosen on the"
-        " test part**; provisional" in said
+        " test part**; provisional" in shown
     )
