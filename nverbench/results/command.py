@@ -1,6 +1,4 @@
-"""The ``nverbench run`` command that reproduces a result, built from what the result records.
-MLflow and the page both print it.
-"""
+"""The ``nverbench run`` command that reproduces a result; MLflow and the page both print it."""
 
 from __future__ import annotations
 
@@ -23,30 +21,22 @@ def command(result: Result, *, shuffle: str | None = None) -> list[str]:
         shuffle: the order of training turns; None: the result's own.
     """
     e, identity = result.entry, result.provenance.identity
-    options = [("--backbone", backbone) for backbone in e.backbones]
-    options += [
-        ("--fusion", e.fusion),
-        ("--loss", e.loss),
-        ("--dataset", e.dataset),
-        ("--folds", result.folds.kind),
-        ("--seeds", str(result.seeds)),
+    order, protocol = shuffle or result.shuffle, result.protocol
+    # each option with its default, which is not printed; "": always printed
+    options = [
+        *(("--backbone", backbone, "") for backbone in e.backbones),
+        ("--fusion", e.fusion, ""),
+        ("--loss", e.loss, ""),
+        ("--dataset", e.dataset, ""),
+        ("--folds", result.folds.kind, ""),
+        ("--seeds", str(result.seeds), ""),
+        ("--protocol", protocol, DEFAULT_PROTOCOL),
+        ("--selection", result.selection, ""),
+        ("--train", f"shuffle={order}", "shuffle=none"),
+        ("--storage", str(identity.get("storage", "float32")), "float32"),
+        ("--dtype", str(identity.get("dtype", "float32")), "float32"),
+        ("--device", str(identity.get("device", "auto")), ""),
     ]
-    options += [("--protocol", result.protocol)] if result.protocol != DEFAULT_PROTOCOL else []
-    options += [
-        ("--selection", result.selection)
-    ]  # written even where it is the protocol's default, which changes nothing
-    order = shuffle or result.shuffle
-    options += [("--train", f"shuffle={order}")] if order != "none" else []
-    options += (
-        [("--storage", str(identity["storage"]))]
-        if identity.get("storage", "float32") != "float32"
-        else []
-    )
-    options += (
-        [("--dtype", str(identity["dtype"]))]
-        if identity.get("dtype", "float32") != "float32"
-        else []
-    )
-    options += [("--device", str(identity.get("device", "auto")))]
     flags = ["--skip-bad"] if identity.get("skip_bad") else []
-    return ["nverbench run", *(shlex.join(pair) for pair in options), *flags]
+    printed = (shlex.join([name, value]) for name, value, default in options if value != default)
+    return ["nverbench run", *printed, *flags]

@@ -1,5 +1,5 @@
-"""What of a result names files, clips or people of this machine, and what stands there when it is
-published.
+"""Private names in a result (files, clips and people of this machine) and the pseudonyms that
+replace them when it is published.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Names(BaseModel):
-    """Private names -> published ones. A result carries them here, where it was made, so that its
-    digest is that of the published form.
+    """Private names -> published ones. The local result carries them, so that its digest can be
+    that of the published form.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     texts: dict[str, str]
-    """Anywhere in the result: references that hold a file's name, ``holdout=GROUP``, reasons that
-    quote a path.
+    """Replaced anywhere in the result: references that hold a file's name, ``holdout=GROUP``,
+    reasons that quote a path.
     """
     clips: dict[str, str]
     """Clips that were left out."""
@@ -29,28 +29,16 @@ class Names(BaseModel):
     """Empty where folds are numbered."""
 
     def apply(self, content: dict[str, Any]) -> dict[str, Any]:
-        """The JSON content of a result without private names. Lists and keys that followed the
-        order of names follow the published ones.
+        """Return the JSON content of a result without private names. Lists and keys that were in
+        the order of private names are in the order of the published ones.
 
         Raises:
             ValueError: the result holds a group or a clip that these names do not cover.
         """
-        left_out = content["counts"]["left_out"]
-        hidden = {
-            **content,
-            "counts": {
-                **content["counts"],
-                "left_out": dict(
-                    sorted((_known(self.clips, clip), why) for clip, why in left_out.items())
-                ),
-            },
-            "per_group_accuracy": dict(
-                sorted(
-                    (_known(self.groups, group), value)
-                    for group, value in content["per_group_accuracy"].items()
-                )
-            ),
-        }
+        counts = content["counts"]
+        left_out = _renamed(self.clips, counts["left_out"])
+        groups = _renamed(self.groups, content["per_group_accuracy"])
+        hidden = content | {"counts": counts | {"left_out": left_out}, "per_group_accuracy": groups}
         if self.folds:
             scores = [
                 {**fold, "fold": _known(self.folds, fold["fold"])} for fold in content["per_fold"]
@@ -58,15 +46,14 @@ class Names(BaseModel):
             hidden["per_fold"] = sorted(scores, key=lambda fold: (fold["replicate"], fold["fold"]))
         if not self.texts:
             return hidden
-        words = re.compile(
-            "|".join(re.escape(text) for text in sorted(self.texts, key=len, reverse=True))
-        )
+        longest_first = sorted(self.texts, key=len, reverse=True)
+        words = re.compile("|".join(map(re.escape, longest_first)))
         return dict(_replaced(hidden, words, self.texts))
 
 
 def numbered(word: str, items: Iterable[str]) -> dict[str, str]:
-    """Item -> ``word 01``, ``word 02``, ... in the order given; zero-padded, so that sorting keeps
-    it.
+    """Map each item to ``word 01``, ``word 02``, ... in the order given; zeros at the front keep
+    that order when the names are sorted.
     """
     unique = list(dict.fromkeys(items))
     width = max(2, len(str(len(unique))))
@@ -79,8 +66,13 @@ def _known(names: dict[str, str], name: str) -> str:
     return names[name]
 
 
+def _renamed(names: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values under published names, sorted by them."""
+    return dict(sorted((_known(names, name), value) for name, value in values.items()))
+
+
 def _replaced(thing: Any, words: re.Pattern[str], texts: dict[str, str]) -> Any:
-    """Every text, and every key of a dict, with private words replaced."""
+    """Return nested JSON with private words replaced in every text and every key."""
     if isinstance(thing, str):
         return words.sub(lambda found: texts[found[0]], thing)
     if isinstance(thing, dict):

@@ -1,58 +1,39 @@
-"""What papers report for a combination: leaderboard/published/*.csv, strictly read.
+"""Scores that papers report for a combination, read from leaderboard/published/*.csv.
 
-``papers.csv`` says how each paper's fusions are registered here and with which loss the paper
-trained them; ``SOURCE.csv`` holds a paper's rows in percent. A published number is the paper's own:
-its folds, its selection, its text as far as it goes. The difference to ours is a difference of two
-numbers, never a test. Rows over conversations (``erc.csv``) say how the corpus was cut and are
-matched on it, and on how training was shuffled.
+``papers.csv`` maps each paper's fusions to those registered here, with the loss that the paper
+trained them with; ``SOURCE.csv`` holds a paper's rows in percent. A published number has the
+paper's own folds and selection, as far as its text describes them, so that the difference to ours
+is never a test. Rows over conversations (``erc.csv``) name the cut of the corpus, and match results
+by cut and by the shuffling of training turns.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
 from nverbench.errors import ResultError
 from nverbench.results.published_files import FOLDER as FOLDER
-from nverbench.results.published_files import ConversationRow, ReferenceRow, papers, read
-from nverbench.results.record import Result
+from nverbench.results.published_files import ConversationRow, Paper, ReferenceRow, papers, read
+from nverbench.results.record import Combination, Result
 
 TERMS = "published under its own folds and selection"
-"""What must stand beside every published number."""
-SPOKEN = {"ricoh": "erc"}
+"""The note next to every published number."""
+CONVERSATIONS = {"ricoh": "erc"}
 """Papers whose rows are over conversations, and the file of each."""
 CUTS = {
     "leave-one-session-out": "leave-one-group-out",
     "train sessions 1-4 test session 5": "holdout=Ses05",
 }
-"""The protocols of such rows, and the kind of folds that each is here."""
-
+"""The protocol of such a row -> the kind of folds here."""
 COMPARED = ("accuracy", "macro_f1", "weighted_f1")
 """The metrics that papers print."""
 
-
-class Combined(Protocol):
-    """What a published row is found by; a result's combination has it, in canonical text."""
-
-    @property
-    def backbones(self) -> Sequence[str]:
-        """In their order."""
-
-    @property
-    def fusion(self) -> str:
-        """With options where they differ from the defaults."""
-
-    @property
-    def loss(self) -> str:
-        """Likewise."""
-
-    @property
-    def dataset(self) -> str:
-        """Likewise."""
+R = TypeVar("R", ReferenceRow, ConversationRow)
 
 
 @dataclass(frozen=True)
@@ -65,10 +46,10 @@ class Published:
     """Empty where the reference names none."""
     accuracy: float
     macro_f1: float | None
-    """None, as is the next, where the paper does not print it."""
+    """None where the paper does not print it; the next too."""
     weighted_f1: float | None = None
     protocol: str = ""
-    """How the paper cut the corpus, in its words; empty where its rows do not say."""
+    """The cut of the corpus in the paper's words; empty where its rows do not name it."""
     others: tuple[Published, ...] = ()
     """The same system in other tables of the paper, under other protocols."""
 
@@ -79,14 +60,11 @@ class Published:
 
     def __str__(self) -> str:
         own = f"{self.source}, Table {self.table}" if self.table else self.source
-        return (
-            own
-            + (f" ({self.protocol})" if self.protocol else "")
-            + "".join(f"; {self._against(other)}" for other in self.others)
-        )
+        own += f" ({self.protocol})" if self.protocol else ""
+        return "; ".join([own, *map(self._compared, self.others)])
 
-    def _against(self, other: Published) -> str:
-        """What another table prints, and what that does to the reading of this one."""
+    def _compared(self, other: Published) -> str:
+        """Return the score of another table, and what it means for this one."""
         value = f"{100 * other.accuracy:.1f}"
         if other.accuracy == self.accuracy:
             return (
@@ -98,8 +76,8 @@ class Published:
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """One published score, by what the paper's fusion is registered as here; its own name where
-    there is no counterpart.
+    """One published score, under the name of the registered fusion, or the paper's own name where
+    none is registered.
     """
 
     backbones: tuple[str, ...]
@@ -112,123 +90,109 @@ class PublishedScore:
 
 
 def cells(source: str, folder: Path = FOLDER) -> list[PublishedScore]:
-    """Every row of a paper that is at hand: ``reno``, ``parrot``, ``mata`` or ``erc``; ResultError
-    as for :func:`published`.
+    """Return every row of a paper: ``reno``, ``parrot``, ``mata`` or ``erc``; ResultError as for
+    :func:`published`.
     """
     if source == "erc":
-        turns = [row for _, row in read(folder / "erc.csv", ConversationRow)]
         return [
-            PublishedScore(
-                (), row.model, "", row.dataset, {"accuracy": row.weighted_accuracy / 100}
-            )
-            for row in turns
+            PublishedScore((), r.fusion, "", r.dataset, {"accuracy": r.weighted_accuracy / 100})
+            for _, r in read(folder / "erc.csv", ConversationRow)
         ]
-    known = papers(folder)
-    found = []
-    for line, row in read(folder / f"{source}.csv", ReferenceRow):
-        said = known.get((row.source, row.fusion))
-        if said is None:
-            raise ResultError(
-                f"{folder / source}.csv, line {line}: no fusion {row.fusion!r} of {row.source!r} in"
-                " papers.csv; add it there"
-            )
-        scores = {"accuracy": row.accuracy / 100, "macro_f1": row.macro_f1 / 100}
-        found.append(
-            PublishedScore(
-                tuple(row.backbones.split("+")),
-                said.registered or row.fusion,
-                said.loss,
-                row.dataset,
-                scores,
-            )
+    return [
+        PublishedScore(
+            tuple(row.backbones.split("+")),
+            paper.registered or row.fusion,
+            paper.loss,
+            row.dataset,
+            {"accuracy": row.accuracy / 100, "macro_f1": row.macro_f1 / 100},
         )
-    return found
+        for _, row, paper in _rows(folder, source, source, ReferenceRow)
+    ]
 
 
-def published(entry: Combined, folder: Path = FOLDER) -> Published | None:
-    """The published score of a combination: same backbones in the same order, fusion, loss and
-    dataset, every option at its default; None if none.
+def published(entry: Combination, folder: Path = FOLDER) -> Published | None:
+    """Return the published score of a combination (same backbones in the same order, fusion, loss
+    and dataset, every option at its default), or None.
 
     Raises:
         ResultError: a reference file cannot be read, does not follow its columns, or holds a row
             twice.
     """
-    return _known(folder).get(("+".join(entry.backbones), entry.fusion, entry.loss, entry.dataset))
+    return _utterances(folder).get(_key(entry))
 
 
 def reported(result: Result, folder: Path = FOLDER) -> Published | None:
-    """The published score of what a result combined; one over conversations only where it was cut,
-    and its training shuffled, as the result's was.
+    """Return the published score of a result's combination; one over conversations only where folds
+    and shuffling of training turns are the result's.
 
     Raises:
         ResultError: as for :func:`published`.
     """
-    e = result.entry
-    return _spoken(folder).get(
-        ("+".join(e.backbones), e.fusion, e.loss, e.dataset, result.shuffle, result.folds.kind)
-    ) or published(e, folder)
+    key = (*_key(result.entry), result.shuffle, result.folds.kind)
+    return _conversations(folder).get(key) or published(result.entry, folder)
+
+
+def _key(entry: Combination) -> tuple[str, ...]:
+    return "+".join(entry.backbones), entry.fusion, entry.loss, entry.dataset
 
 
 @functools.cache
-def _spoken(folder: Path) -> dict[tuple[str, ...], Published]:
-    """Backbones, fusion, loss, dataset, shuffle and kind of folds -> the score over
+def _utterances(folder: Path) -> dict[tuple[str, ...], Published]:
+    """Map backbones, fusion, loss and dataset to the score over single utterances."""
+    found: dict[tuple[str, ...], Published] = {}
+    for source in dict.fromkeys(source for source, _ in papers(folder)):
+        if source in CONVERSATIONS:
+            continue
+        for where, row, paper in _rows(folder, source, source, ReferenceRow):
+            key = (row.backbones, paper.registered, paper.loss, row.dataset)
+            if key in found and paper.registered:
+                raise ResultError(
+                    f"{where}: {row.backbones} / {row.fusion} / {row.dataset} is given twice; keep"
+                    " one"
+                )
+            if paper.registered:
+                accuracy, macro_f1 = row.accuracy / 100, row.macro_f1 / 100
+                found[key] = Published(paper.paper, row.table, accuracy, macro_f1)
+    return found
+
+
+@functools.cache
+def _conversations(folder: Path) -> dict[tuple[str, ...], Published]:
+    """Map backbones, fusion, loss, dataset, shuffle and kind of folds to the score over
     conversations.
     """
-    known, systems = papers(folder), defaultdict[tuple[str, ...], dict[str, Published]](dict)
-    for source, file in SPOKEN.items():
-        path = folder / f"{file}.csv"
-        for line, row in read(path, ConversationRow):
-            said = known.get((row.source, row.model))
-            if row.source != source or said is None:
-                raise ResultError(
-                    f"{path}, line {line}: no fusion {row.model!r} of {row.source!r} in papers.csv;"
-                    " add it there or mend the row"
-                )
-            if not said.registered:
+    systems = defaultdict[tuple[str, ...], dict[str, Published]](dict)
+    for source, file in CONVERSATIONS.items():
+        for where, row, paper in _rows(folder, source, file, ConversationRow):
+            if not paper.registered:
                 continue
-            own = systems[said.backbones, said.registered, said.loss, row.dataset, said.shuffle]
+            own = systems[paper.backbones, paper.registered, paper.loss, row.dataset, paper.shuffle]
             cut = CUTS.get(row.protocol)
-            if cut is None or cut in own:
-                why = (
-                    "is given twice; keep one"
-                    if cut
-                    else f"has protocol {row.protocol!r}; expected one of {', '.join(CUTS)}"
+            if cut is None:
+                expected = f"expected one of {', '.join(CUTS)}"
+                raise ResultError(
+                    f"{where}: {row.fusion} has protocol {row.protocol!r}; {expected}"
                 )
-                raise ResultError(f"{path}, line {line}: {row.model} {why}")
+            if cut in own:
+                raise ResultError(f"{where}: {row.fusion} is given twice; keep one")
+            accuracy = row.weighted_accuracy / 100
             weighted = row.weighted_f1 / 100 if row.weighted_f1 != "" else None
-            own[cut] = Published(
-                said.paper, row.table, row.weighted_accuracy / 100, None, weighted, row.protocol
-            )
+            own[cut] = Published(paper.paper, row.table, accuracy, None, weighted, row.protocol)
     return {
-        (*system, cut): replace(
-            one, others=tuple(other for kind, other in own.items() if kind != cut)
-        )
+        (*system, cut): replace(one, others=tuple(own[kind] for kind in own if kind != cut))
         for system, own in systems.items()
         for cut, one in own.items()
     }
 
 
-@functools.cache
-def _known(folder: Path) -> dict[tuple[str, str, str, str], Published]:
-    known = papers(folder)
-    found: dict[tuple[str, str, str, str], Published] = {}
-    for source in dict.fromkeys(source for source, _ in known if source not in SPOKEN):
-        path = folder / f"{source}.csv"
-        for line, row in read(path, ReferenceRow):
-            said = known.get((row.source, row.fusion))
-            if row.source != source or said is None:
-                raise ResultError(
-                    f"{path}, line {line}: no fusion {row.fusion!r} of {row.source!r} in"
-                    " papers.csv; add it there or mend the row"
-                )
-            key = (row.backbones, said.registered, said.loss, row.dataset)
-            if key in found and said.registered:
-                raise ResultError(
-                    f"{path}, line {line}: {row.backbones} / {row.fusion} / {row.dataset} is given"
-                    " twice; keep one"
-                )
-            if said.registered:
-                found[key] = Published(
-                    said.paper, row.table, row.accuracy / 100, row.macro_f1 / 100
-                )
-    return found
+def _rows(folder: Path, source: str, file: str, kind: type[R]) -> Iterator[tuple[str, R, Paper]]:
+    """Yield file and line of each row of a paper, the row, and its system as registered here."""
+    path, known = folder / f"{file}.csv", papers(folder)
+    for line, row in read(path, kind):
+        where, paper = f"{path}, line {line}", known.get((row.source, row.fusion))
+        if row.source != source or paper is None:
+            raise ResultError(
+                f"{where}: no fusion {row.fusion!r} of {row.source!r} in papers.csv; add it there"
+                " or correct the row"
+            )
+        yield where, row, paper

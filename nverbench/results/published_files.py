@@ -1,6 +1,4 @@
-"""The files of leaderboard/published, strictly read: what a row may hold, and which line is wrong
-where one is.
-"""
+"""The files of leaderboard/published: what a row may hold; an error names the wrong line."""
 
 from __future__ import annotations
 
@@ -24,8 +22,8 @@ class _Columns(BaseModel):
 
 
 class Paper(_Columns):
-    """One fusion of a paper and what it is here; ``registered`` is empty where there is no
-    counterpart, the last two where its rows say them.
+    """One fusion of a paper and its counterpart here; ``registered`` is empty where there is none,
+    ``backbones`` and ``shuffle`` where the rows of the paper hold them.
     """
 
     source: Name
@@ -56,7 +54,8 @@ class ConversationRow(_Columns):
 
     source: Name
     table: str
-    model: Name
+    fusion: Name = Field(alias="model")
+    """The whole system; papers.csv lists it as a fusion."""
     protocol: Name
     dataset: Name
     weighted_accuracy: Percent
@@ -64,17 +63,15 @@ class ConversationRow(_Columns):
 
 
 def papers(folder: Path) -> dict[tuple[str, str], Paper]:
-    """Source and the paper's name of a fusion -> what it is here; ResultError when one is given
-    twice, and as for :func:`read`.
+    """Map a source and the paper's name of a fusion to its counterpart; ResultError where one is
+    given twice, and as for :func:`read`.
     """
-    found: dict[tuple[str, str], Paper] = {}
-    for line, paper in read(folder / "papers.csv", Paper):
-        if (paper.source, paper.fusion) in found:
-            raise ResultError(
-                f"{folder / 'papers.csv'}, line {line}: {paper.source} / {paper.fusion} is given"
-                " twice; keep one"
-            )
-        found[paper.source, paper.fusion] = paper
+    path, found = folder / "papers.csv", dict[tuple[str, str], Paper]()
+    for line, paper in read(path, Paper):
+        key = (paper.source, paper.fusion)
+        if key in found:
+            raise ResultError(f"{path}, line {line}: {' / '.join(key)} is given twice; keep one")
+        found[key] = paper
     return found
 
 
@@ -82,21 +79,19 @@ R = TypeVar("R", bound=_Columns)
 
 
 def read(path: Path, kind: type[R]) -> list[tuple[int, R]]:
-    """Line numbers and rows of a file; a ResultError names the file, the line and what does not
-    fit.
+    """Return line numbers and rows of a file; a ResultError names the file, the line and what is
+    wrong.
     """
-    rows = []
-    line = 1
+    rows, line = [], 1
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file, strict=True)
+            columns = reader.fieldnames or ()
             for cells in reader:
                 line = reader.line_num
                 if None in cells or None in cells.values():
-                    raise ResultError(
-                        f"{path}, line {line}: expected {len(reader.fieldnames or ())} cells"
-                        f" ({', '.join(reader.fieldnames or ())})"
-                    )
+                    expected = f"{len(columns)} cells ({', '.join(columns)})"
+                    raise ResultError(f"{path}, line {line}: expected {expected}")
                 rows.append((line, kind.model_validate(cells)))
     except ValidationError as error:
         problem = error.errors()[0]
@@ -106,9 +101,9 @@ def read(path: Path, kind: type[R]) -> list[tuple[int, R]]:
             f"{path}, line {line}: column {column}: {problem['msg'].lower()}{got}"
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = " ".join(str(error).split())[:160]
         raise ResultError(
-            f"{path}: not a readable table of published scores"
-            f" ({' '.join(str(error).split())[:160]}); restore the file"
+            f"{path}: not a readable table of published scores ({reason}); restore the file"
         ) from error
     if not rows:
         raise ResultError(f"{path}: holds no row; restore the file")

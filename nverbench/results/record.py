@@ -1,8 +1,8 @@
-"""One finished run = one row: what was combined, how it was cut, every score with its interval, and
-where it all came from.
+"""The record of a finished job, one row of the leaderboard: combination, folds, every score with
+its interval, and provenance.
 
-``result_digest`` leaves out timings, host, dates and memory: "identical" means equal digests. It is
-taken over the published form, so that a result and what was published of it carry the same one.
+``result_digest`` does not cover timings, host, dates and memory: "identical" means equal digests.
+It covers the published form, so that a local result and its published form have the same digest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Score(ResultModel):
 
 
 class FoldScore(ResultModel):
-    """One fold of one replicate."""
+    """The scores of one fold of one replicate."""
 
     fold: str
     replicate: int
@@ -54,14 +54,14 @@ class FoldScore(ResultModel):
     uar: float
     weighted_f1: float
     absent: list[str]
-    """Classes without a clip in this test fold: macro averages run over the others."""
+    """Classes without a clip in this test fold; macro averages are over the others."""
     best_epoch: int
     epochs: int
     curves: list[dict[str, float]]
 
 
 class Combination(ResultModel):
-    """What was combined, in canonical text."""
+    """The parts of a job, in canonical text."""
 
     backbones: list[str]
     families: list[str]
@@ -74,7 +74,7 @@ class Combination(ResultModel):
 
 
 class Folds(ResultModel):
-    """How the clips were cut."""
+    """How the clips were divided."""
 
     kind: str
     digest: str
@@ -85,7 +85,7 @@ class Folds(ResultModel):
 
 
 class Counts(ResultModel):
-    """Clips, and what happened to some."""
+    """Numbers of clips, and what was done to some of them."""
 
     clips: int
     groups: int
@@ -95,7 +95,7 @@ class Counts(ResultModel):
     padded: dict[str, int]
     forward_passes: dict[str, int]
     halvings: dict[str, int] = {}
-    """How often a batch did not fit the memory of the device and was halved."""
+    """How often a batch did not fit the device's memory and was halved."""
 
 
 class Timings(ResultModel):
@@ -103,28 +103,28 @@ class Timings(ResultModel):
 
     embed: dict[str, float]
     fit: float
-    """Of every training, summed; several may have run beside each other."""
+    """Summed over trainings; several may have run at the same time."""
     embed_per_clip: dict[str, float | None]
-    """Of the run that computed the embeddings on this machine, this one or an earlier one; None:
-    not known. The next one too.
+    """In the run that computed the embeddings on this machine, this one or an earlier one; None:
+    not known. The same holds for the next field.
     """
     real_time_factor: dict[str, float | None]
-    """Seconds of computing per second of audio."""
+    """Seconds of computation per second of audio."""
     peak_memory: int
     clips_per_second: dict[str, float | None] = {}
-    """Through the network, loading it not counted; this and the next are None when everything came
+    """Through the network, without loading it; this and the next are None where all embeddings came
     from the cache.
     """
     busy: dict[str, float | None] = {}
-    """Seconds inside the network as a part of the extraction loop's: what is left was waiting for
-    audio, pooling and storing.
+    """Time in the network as a fraction of the extraction loop's; the rest is waiting for audio,
+    pooling and storing.
     """
     decoding: dict[str, float] = {}
-    """Seconds that threads decoded and resampled, beside the network."""
+    """Seconds that threads decoded and resampled, in parallel to the network."""
 
 
 class Provenance(ResultModel):
-    """Everything needed to say whether two rows are the same experiment."""
+    """Everything that decides whether two rows are the same experiment."""
 
     identity: dict[str, Any]
     dataset_digest: str
@@ -150,24 +150,24 @@ class Result(ResultModel):
     control: bool
     optimistic: bool
     heard_in_pretraining: list[str] = []
-    """Backbones whose published weights were trained on this very corpus."""
+    """Backbones whose published weights were trained on this corpus."""
     protocol: str
     selection: str
     seeds: int
     folds: Folds
     labels: list[str]
     display: dict[str, str] = {}
-    """Label -> how it is shown, where its own name would mislead."""
+    """Label -> the shown text, where the label itself would mislead."""
     share: str
-    """What of the dataset may be published: open, labels-only or none."""
+    """The part of the dataset that may be published: open, labels-only or none."""
     licence: str
-    """The most restrictive licence of data and weights, and whose it is."""
+    """The most restrictive licence of data and weights, and the part that has it."""
     counts: Counts
     scores: dict[str, Score]
     unit: str
-    """What intervals are taken over: the dataset's group, or clips."""
+    """The unit of resampling for intervals: the dataset's group, or clips."""
     per_group_accuracy: dict[str, float]
-    """Given where there are fewer than five groups."""
+    """Filled where there are fewer than five groups."""
     per_class_recall: dict[str, float]
     confusion: list[list[int]]
     """Pooled over folds and replicates: row = true class."""
@@ -176,15 +176,13 @@ class Result(ResultModel):
     timings: Timings
     machine: dict[str, str]
     names: Names | None
-    """Names of files, clips and people that stay on this machine; None: this is the published form,
-    which holds none.
-    """
+    """Names of files, clips and people that are not published; None: this is the published form."""
     result_digest: str = ""
 
     @field_validator("scores")
     @classmethod
     def _headlines(cls, scores: dict[str, Score]) -> dict[str, Score]:
-        """What every table sorts by and shows must be there."""
+        """Require the scores that every table shows or sorts by."""
         missing = [name for name in NAMES if name not in scores]
         if missing:
             raise ValueError(f"no {' and no '.join(missing)} among its scores")
@@ -192,41 +190,38 @@ class Result(ResultModel):
 
     @property
     def shuffle(self) -> str:
-        """How turns of training conversations were put out of order; ``none`` where they were
-        not.
-        """
+        """How turns of training conversations were shuffled; ``none`` where they were not."""
         train = self.provenance.identity.get("train")
         return str(train.get("shuffle", "none")) if isinstance(train, dict) else "none"
 
     def sealed(self) -> Result:
-        """The same result with its digest filled in."""
+        """Return the result with its digest filled in."""
         return self.model_copy(update={"result_digest": self.digest()})
 
     def without_curves(self) -> Result:
-        """The result as tables need it: a plan of thousands of jobs keeps them all in memory, and
-        learning curves are most of what they hold.
+        """Return the result without learning curves, which are most of its memory: a plan of
+        thousands of jobs keeps all results.
         """
-        return self.model_copy(
-            update={"per_fold": [fold.model_copy(update={"curves": []}) for fold in self.per_fold]}
-        )
+        folds = [fold.model_copy(update={"curves": []}) for fold in self.per_fold]
+        return self.model_copy(update={"per_fold": folds})
 
     def published(self) -> Result:
-        """The result without names of files, clips and people; its digest is the same."""
-        content = self.model_dump(mode="json", exclude={"names"})
-        return Result.model_validate(
-            {**(self.names.apply(content) if self.names else content), "names": None}
-        )
+        """Return the result without names of files, clips and people; its digest is the same."""
+        return Result.model_validate({**self._public({"names"}), "names": None})
 
     def digest(self) -> str:
-        """Digest of everything but timings, host, dates and memory, in the published form."""
-        content = self.model_dump(mode="json", exclude={*VOLATILE, "names", "result_digest"})
-        content = self.names.apply(content) if self.names else content
-        for name in (
-            "forward_passes",
-            "halvings",
-        ):  # 0 on a rerun: what the cache did is not a result
+        """Return the digest of everything but timings, host, dates and memory, in the published
+        form.
+        """
+        content = self._public({*VOLATILE, "names", "result_digest"})
+        # these depend on the cache: 0 on a rerun, and unknown where no backbone was loaded
+        for name in ("forward_passes", "halvings"):
             content["counts"].pop(name)
-        if not self.heard_in_pretraining:  # results from before this was recorded keep their digest
+        content["provenance"].pop("parameters_frozen")
+        if not self.heard_in_pretraining:  # older results, without this field, keep their digest
             content.pop("heard_in_pretraining")
-        content["provenance"].pop("parameters_frozen")  # unknown when no backbone had to be loaded
         return digest_of(content)
+
+    def _public(self, without: set[str]) -> dict[str, Any]:
+        content = self.model_dump(mode="json", exclude=without)
+        return self.names.apply(content) if self.names else content

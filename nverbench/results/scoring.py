@@ -1,8 +1,8 @@
-"""Predictions -> the numbers of a result: pooled scores with intervals and spreads, scores of a
-fold, confusion, recalls.
+"""The numbers of a result, computed from predictions: pooled scores with intervals and spreads,
+scores of a fold, confusion, recalls.
 
-One place for the executor that makes a result and for whoever checks one, so that both compute the
-same. Imports no torch.
+The pipeline makes results with these functions, and the verifier checks them with the same ones.
+Imports no torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def summarise(
     pooled: jackknife.Decisions, per_fold: Sequence[FoldScore], seed: int
 ) -> dict[str, Score]:
-    """Every headline metric with its intervals and spreads."""
+    """Return every headline metric with its intervals and spreads."""
     intervals = jackknife.jackknife(pooled)
     boot = jackknife.bootstrap(pooled, seed=seed)
     replicates = [
@@ -31,13 +31,9 @@ def summarise(
     ]
     summary = {}
     for name in scores.NAMES:
-        mean, sd = jackknife.mean_sd([getattr(f, name) for f in per_fold])
         i = intervals[name]
-        seed_sd = (
-            jackknife.mean_sd([float(r[name]) for r in replicates])[1]
-            if len(replicates) > 1
-            else None
-        )
+        mean, sd = jackknife.mean_sd([getattr(f, name) for f in per_fold])
+        spread = jackknife.mean_sd([float(r[name]) for r in replicates])[1]
         summary[name] = Score(
             value=i.value,
             low=i.low,
@@ -46,7 +42,7 @@ def summarise(
             bootstrap=boot[name],
             fold_mean=mean,
             fold_sd=sd,
-            seed_sd=seed_sd,
+            seed_sd=spread if len(replicates) > 1 else None,
         )
     return summary
 
@@ -54,38 +50,38 @@ def summarise(
 def of_fold(
     predictions: Predictions, fold: str, replicate: int, labels: Sequence[str]
 ) -> tuple[dict[str, float], list[str]]:
-    """The metrics of one fold of one replicate over the classes present in it, and the classes that
-    are not.
+    """Return the metrics of one fold of one replicate over the classes present in it, and the
+    absent classes.
     """
     rows = np.array([i for i, name in enumerate(predictions.folds) if name == fold])
-    counts = scores.confusion(
-        predictions.target[rows], predictions.probabilities[replicate][rows].argmax(-1), len(labels)
-    )
+    predicted = predictions.probabilities[replicate][rows].argmax(-1)
+    counts = scores.confusion(predictions.target[rows], predicted, len(labels))
     absent = [label for label, n in zip(labels, counts.sum(1), strict=True) if n == 0]
     return {name: float(v) for name, v in scores.scores(counts, present_only=True).items()}, absent
 
 
 def confusion(pooled: jackknife.Decisions) -> NDArray[np.int64]:
-    """Counts (k, k) pooled over folds and replicates: row = true class."""
-    total: NDArray[np.int64] = np.sum(
-        [scores.confusion(pooled.target, p, pooled.classes) for p in pooled.predicted], axis=0
-    )
+    """Return counts (k, k) pooled over folds and replicates: row = true class."""
+    each = [scores.confusion(pooled.target, p, pooled.classes) for p in pooled.predicted]
+    total: NDArray[np.int64] = np.sum(each, axis=0)
     return total
 
 
 def recalls(counts: NDArray[np.int64], labels: Sequence[str]) -> dict[str, float]:
-    """Label -> recall."""
+    """Return the recall of each label."""
     return dict(zip(labels, scores.recalls(counts).tolist(), strict=True))
 
 
 def per_group(pooled: jackknife.Decisions, groups: int) -> dict[str, float]:
-    """Accuracy of every group, where there are too few groups for an interval; else nothing."""
+    """Return the accuracy of each group where there are too few groups for an interval, else
+    nothing.
+    """
     return jackknife.per_group(pooled) if 1 < groups < jackknife.MIN_GROUPS else {}
 
 
 def score_text(score: Score) -> str:
-    """A score in percent with its interval: ``46.4 [42.1, 50.7]``; without one where no claim can
-    be made.
+    """Return a score in percent with its interval: ``46.4 [42.1, 50.7]``, or ``46.4 [no
+    interval]``.
     """
     value = f"{100 * score.value:.1f}"
     if score.low is None or score.high is None:

@@ -1,14 +1,15 @@
-"""The speaker gap: what folds that share speakers report above folds that do not, for one system on
-one corpus.
+"""The speaker gap: how much higher a system scores on folds that share speakers than on folds that
+do not, on one corpus.
 
-A paired difference over groups (delete-one-group jackknife; protocol nver-1, "Intervals and
-differences"), kept as a record of its own beside the two results it is the difference of:
-``<out>/gaps/<id of the disjoint row>.json``.
+It is a paired difference over groups (delete-one-group jackknife; ``docs/protocol.md``, Scores and
+intervals), stored next to the two results that it compares: ``<out>/gaps/<id of the disjoint
+row>.json``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from nverbench._io.atomic import write_atomically
@@ -30,7 +31,7 @@ class Difference(ResultModel):
 
 
 class Gap(ResultModel):
-    """One system under two cuts of the same clips."""
+    """The scores of one system on two kinds of folds of the same clips."""
 
     system: str
     dataset: str
@@ -40,7 +41,9 @@ class Gap(ResultModel):
     disjoint: str
     """Id of the result on folds that keep groups apart."""
     kind: str
-    """Their kind: speaker, or leave-one-group-out where there are too few groups for it."""
+    """Kind of the disjoint folds: speaker, or leave-one-group-out where there are too few groups
+    for it.
+    """
     unit: str
     values: dict[str, Difference]
 
@@ -48,23 +51,21 @@ class Gap(ResultModel):
 def speaker_gaps(
     results: Iterable[Result], read: Callable[[Result], Predictions], say: Callable[[str], None]
 ) -> list[Gap]:
-    """The gap of every system among the results that was run on random and on disjoint folds, in
-    the order of the results.
-
-    Damaged predictions are said, and cost their gap only.
+    """Return the gap of every system that has results on random and on disjoint folds, in the order
+    of the results.
 
     Args:
-        read: gives a result's predictions; raises ResultError where they are gone or damaged.
+        read: returns a result's predictions; raises ResultError where they are missing or damaged,
+            which is printed and costs this gap only.
+        say: prints one line.
     """
     results = list(results)
     shared = {_system(r): r for r in results if r.folds.kind == "random"}
-    pairs = [
-        (shared[_system(r)], r)
-        for r in results
-        if r.folds.kind.partition("=")[0] in DISJOINT and _system(r) in shared
-    ]
     found = []
-    for random, disjoint in pairs:
+    for disjoint in results:
+        random = shared.get(_system(disjoint))
+        if random is None or disjoint.folds.kind.partition("=")[0] not in DISJOINT:
+            continue
         try:
             gap = speaker_gap(random, disjoint, read)
         except ResultError as error:
@@ -77,16 +78,16 @@ def speaker_gaps(
 def speaker_gap(
     random: Result, disjoint: Result, read: Callable[[Result], Predictions]
 ) -> Gap | None:
-    """The gap between two results of one system; None where their predictions are not of the same
-    clips (``--skip-bad``, holdout).
+    """Return the gap between two results of one system; None where their predictions are not of the
+    same clips (``--skip-bad``, holdout).
 
     Raises:
-        ResultError: the predictions of one are gone or damaged.
+        ResultError: the predictions of one are missing or damaged.
     """
     a, b = (read(r).decisions(len(r.labels)) for r in (random, disjoint))
     if a.groups != b.groups or len(a.target) != len(b.target):
         return None
-    values = jackknife.difference(a, b)
+    differences = jackknife.difference(a, b)
     e = disjoint.entry
     return Gap(
         system=f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss}",
@@ -96,32 +97,25 @@ def speaker_gap(
         disjoint=disjoint.id,
         kind=disjoint.folds.kind,
         unit=disjoint.unit,
-        values={
-            n: Difference(value=i.value, low=i.low, high=i.high, se=i.se)
-            for n, i in values.items()
-            if n in scores.NAMES
-        },
+        values={name: Difference(**asdict(differences[name])) for name in scores.NAMES},
     )
 
 
 def write(gap: Gap, folder: ResultStore) -> Path:
-    """Write the record; it can always be made again from the two results."""
+    """Write the record and return its path."""
     path = folder.root.parent / "gaps" / f"{gap.disjoint}.json"
     write_atomically(path, (gap.model_dump_json(indent=1) + "\n").encode())
     return path
 
 
 def text(gap: Gap) -> str:
-    """One line: what random folds add over disjoint ones."""
+    """Return one line: what random folds add to the scores on disjoint ones."""
     parts = []
     for name, heading in scores.SHOWN:
         i = gap.values[name]
-        interval = (
-            f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]"
-            if i.low is not None and i.high is not None
-            else ""
-        )
-        parts.append(f"{heading} {100 * i.value:+.1f}{interval}")
+        parts.append(f"{heading} {100 * i.value:+.1f}")
+        if i.low is not None and i.high is not None:
+            parts[-1] += f" [{100 * i.low:+.1f}, {100 * i.high:+.1f}]"
     return (
         f"speaker gap (random minus {gap.kind} folds, points) {gap.system} on {gap.dataset}:"
         f" {', '.join(parts)}"
@@ -129,13 +123,7 @@ def text(gap: Gap) -> str:
 
 
 def _system(r: Result) -> tuple[str, ...]:
-    """What must be the same for two rows to be one system on one corpus."""
-    same = (
-        r.entry.model_dump_json(),
-        r.protocol,
-        r.selection,
-        r.shuffle,
-        str(r.seeds),
-        r.provenance.dataset_digest,
-    )
-    return (*same, str(sorted(r.provenance.weights_digests.items())))
+    """Return what two results of one system on one corpus have in common."""
+    weights = str(sorted(r.provenance.weights_digests.items()))
+    how = (r.protocol, r.selection, r.shuffle, str(r.seeds))
+    return (r.entry.model_dump_json(), *how, r.provenance.dataset_digest, weights)

@@ -1,5 +1,5 @@
-"""MLflow: one parent run per job, one child per fold, told once; a server that is away costs
-nothing but a sentence.
+"""MLflow: one parent run per job, one child per fold, uploaded once; an unreachable server costs one
+line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nverbench.errors import TrackingError
 from nverbench.results import tracking
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
-from nverbench.results.tracking import log_results as telling
+from nverbench.results.tracking import log_results
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 
@@ -45,12 +45,12 @@ def finished(world: Any) -> tuple[Result, ResultStore]:
 
 @pytest.fixture
 def runs(finished: tuple[Result, ResultStore], tmp_path: Path) -> list[Any]:
-    """Every run in the database after the job was told; the artifacts lie beside it."""
+    """Every run in the database after the upload of a job; the artifacts lie next to it."""
     from mlflow.tracking import MlflowClient
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     assert log(*finished, uri) is True
-    assert log(*finished, uri) is False  # told once
+    assert log(*finished, uri) is False  # uploaded once
     client = MlflowClient(tracking_uri=uri)
     return [client, *client.search_runs([e.experiment_id for e in client.search_experiments()])]
 
@@ -62,20 +62,20 @@ def test_a_job_is_one_parent_run_with_a_child_per_fold(
     result = finished[0]
     (parent,) = [r for r in all_runs if "mlflow.parentRunId" not in r.data.tags]
     children = [r for r in all_runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert len(all_runs) == 1 + len(children) == 5  # 4 folds; the second telling added none
+    assert len(all_runs) == 1 + len(children) == 5  # 4 folds; the second upload added none
     assert all(r.info.status == "FINISHED" for r in all_runs)
     # the parent
     assert parent.data.metrics["macro_f1"] == pytest.approx(
         result.scores["macro_f1"].value, abs=1e-5
     )
-    told = {
+    logged = {
         "interval/low_accuracy",
         "interval/high_uar",
         "over_folds/mean_weighted_f1",
         "over_seeds/sd_macro_f1",
         "recall/high",
     }
-    assert told | {"resources/fit_seconds"} <= set(parent.data.metrics)
+    assert logged | {"resources/fit_seconds"} <= set(parent.data.metrics)
     assert parent.data.params["backbones"] == "tiny-spectrum"
     assert parent.data.tags["nverbench.id"] == result.id
     assert parent.data.tags["nverbench.result_digest"] == result.result_digest
@@ -98,13 +98,13 @@ def test_a_job_is_one_parent_run_with_a_child_per_fold(
     assert client.get_experiment(parent.info.experiment_id).name == "quick / tiny-bursts"
 
 
-def test_what_was_told_is_remembered_beside_the_result(
+def test_an_upload_is_recorded_next_to_the_result(
     finished: tuple[Result, ResultStore], tmp_path: Path
 ) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     log(*finished, uri)
-    told = json.loads((finished[1].root / f"{finished[0].id}.tracked").read_text())
-    assert told[uri] == finished[0].result_digest
+    logged = json.loads((finished[1].root / f"{finished[0].id}.tracked").read_text())
+    assert logged[uri] == finished[0].result_digest
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_what_was_told_is_remembered_beside_the_result(
     ["nowhere://server", "sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"],
     ids=["scheme", "folder", "server"],
 )
-def test_a_server_that_is_away_is_one_sentence_and_the_result_is_safe(
+def test_an_unreachable_server_is_one_line_and_the_result_is_safe(
     finished: tuple[Result, ResultStore], uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(
@@ -123,7 +123,7 @@ def test_a_server_that_is_away_is_one_sentence_and_the_result_is_safe(
     with pytest.raises(
         TrackingError,
         match=(
-            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push tells it later"
+            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push uploads it later"
         ),
     ) as caught:
         log(*finished, uri)
@@ -132,7 +132,7 @@ def test_a_server_that_is_away_is_one_sentence_and_the_result_is_safe(
     assert not path.with_suffix(".tracked").exists()
 
 
-def test_a_database_that_is_none_is_one_sentence(
+def test_a_file_that_is_no_database_is_one_line(
     finished: tuple[Result, ResultStore], tmp_path: Path
 ) -> None:
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to be looked at as one")
@@ -149,7 +149,7 @@ def test_a_run_goes_on_when_tracking_fails(world: Any, monkeypatch: pytest.Monke
     assert len(world.results) == 1
 
 
-def test_a_job_that_was_never_told_is_told_by_its_next_run(
+def test_a_job_that_was_not_uploaded_is_uploaded_by_its_next_run(
     world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tracking, "log", log)
@@ -161,7 +161,7 @@ def test_a_job_that_was_never_told_is_told_by_its_next_run(
     database.close()
 
 
-def tell(path: str, root: str, uri: str, ready: Any) -> None:
+def upload(path: str, root: str, uri: str, ready: Any) -> None:
     """A process that logs one result as soon as the other is ready too."""
     ready.wait(timeout=120)
     log(read_result(Path(path)), ResultStore(Path(root)), uri)
@@ -175,7 +175,7 @@ def test_two_processes_that_make_one_database_at_once_both_succeed(
     ready = spawn.Barrier(2)
     uri = f"sqlite:///{tmp_path}/shared.db"
     processes = [
-        spawn.Process(target=tell, args=(str(p), str(world.root / "nverbench-runs"), uri, ready))
+        spawn.Process(target=upload, args=(str(p), str(world.root / "nverbench-runs"), uri, ready))
         for p in world.results
     ]
     for process in processes:
@@ -191,11 +191,11 @@ def test_two_processes_that_make_one_database_at_once_both_succeed(
     database.close()
 
 
-HOUSE = Path(nverbench.__file__).parent
+PACKAGE = Path(nverbench.__file__).parent
 
 
 @pytest.mark.parametrize(
-    "path", sorted(HOUSE.rglob("*.py")), ids=lambda p: str(p.relative_to(HOUSE))
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
 )
 def test_only_tracking_imports_mlflow(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
@@ -203,30 +203,30 @@ def test_only_tracking_imports_mlflow(path: Path) -> None:
     imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     assert (
         not any(n.partition(".")[0] == "mlflow" for n in imported)
-        or path == HOUSE / "tracking" / "client.py"
+        or path == PACKAGE / "results" / "tracking" / "client.py"
     )
 
 
-def test_a_server_that_is_away_is_given_up_soon(
+def test_an_unreachable_server_is_given_up_soon(
     finished: tuple[Result, ResultStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 
     monkeypatch.setattr(
-        telling, "upload", lambda *a: ("run", True)
-    )  # nothing is sent: only what the client was told counts
+        log_results, "upload", lambda *a: ("run", True)
+    )  # nothing is sent: only the settings of the client count
     log(*finished, "http://127.0.0.1:9")
     assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() <= 2
 
 
-def test_a_run_tells_the_ranks_of_what_it_finished_after_its_table(
+def test_a_run_logs_the_ranks_of_what_it_finished_after_its_table(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[str]] = []
+    requests: list[list[str]] = []
     monkeypatch.setattr(
-        ranks, "tell_ranks", lambda results, out, uri: asked.append([r.id for r in results])
+        ranks, "tell_ranks", lambda results, out, uri: requests.append([r.id for r in results])
     )
     world.job()
     world.job()
-    assert asked == [[world.results[0].stem], []]  # what was finished before is not ranked again
+    assert requests == [[world.results[0].stem], []]  # what was finished before is not ranked again

@@ -1,5 +1,5 @@
-"""What MLflow is told: every byte of its store is searched for names of clips, files and people,
-and for labels per clip.
+"""Uploads to MLflow: every byte of its store is searched for names of clips, files and people, and
+for labels per clip.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nverbench._io.state import write_state
 from nverbench.results import tracking
 from nverbench.results.predictions import Predictions
 from nverbench.results.store import read_result
-from nverbench.results.tracking import log_results as telling
+from nverbench.results.tracking import log_results
 
 log = tracking.log  # the real one: the tiny world puts a stand-in in its place
 
@@ -72,7 +72,7 @@ def uri(world: Any) -> tuple[str, str]:
 
 
 def job(world: Any, *words: str) -> Any:
-    """The registered entry of the tiny world, told to that store."""
+    """The registered entry of the tiny world, uploaded to that store."""
     return world.job(*uri(world), *words)
 
 
@@ -110,7 +110,7 @@ def leaks(world: Any) -> list[tuple[str, str]]:
     use.
     """
     files = store(world)
-    said = [
+    encoded = [
         (needle, needle.encode(code))
         for needle in needles(world)
         for code in ("utf-8", "utf-16-le", "utf-32-le")
@@ -118,13 +118,13 @@ def leaks(world: Any) -> list[tuple[str, str]]:
     return [
         (name, needle)
         for name, content in files.items()
-        for needle, coded in said
+        for needle, coded in encoded
         if coded in content or coded in name.encode()
     ]
 
 
 @pytest.mark.parametrize("share", ["open", "labels-only", "none"])
-def test_no_name_of_a_clip_a_file_or_a_person_is_told(private: Any, share: str) -> None:
+def test_no_name_of_a_clip_a_file_or_a_person_is_uploaded(private: Any, share: str) -> None:
     private.datasets = [replace(d, share=share) for d in private.datasets]
     ran = job(
         private,
@@ -144,37 +144,37 @@ def test_no_name_of_a_clip_a_file_or_a_person_is_told(private: Any, share: str) 
 
 
 @pytest.mark.parametrize("share", ["open", "labels-only", "none"])
-def test_labels_of_clips_are_told_of_an_open_dataset_only(private: Any, share: str) -> None:
+def test_labels_of_clips_are_uploaded_of_an_open_dataset_only(private: Any, share: str) -> None:
     private.datasets = [replace(d, share=share) for d in private.datasets]
     job(private, "--skip-bad", "--folds", "random")
     (path,) = (private.root / "mlruns").rglob("*.npz")
-    told, here = (
+    uploaded, here = (
         Predictions.read(path),
         Predictions.read(next((private.root / "nverbench-runs").rglob("*.npz"))),
     )
     if share == "open":
         label = dict(zip(here.keys, here.target.tolist(), strict=True))
-        assert told.target.tolist() == [label[key] for key in told.keys]
+        assert uploaded.target.tolist() == [label[key] for key in uploaded.keys]
     else:
         with np.load(path) as arrays:
             whole = {name: arrays[name] for name in arrays.files}
         assert whole.pop("target").size == 0
-        assert {name: a.dtype.kind for name, a in whole.items() if len(a) == len(told.ids)} == {
+        assert {name: a.dtype.kind for name, a in whole.items() if len(a) == len(uploaded.ids)} == {
             "ids": "U",
             "groups": "U",
             "folds": "U",
         }
-        assert set(told.groups) == {""}
+        assert set(uploaded.groups) == {""}
 
 
 @pytest.mark.parametrize("share", ["open", "none"])
-def test_what_was_told_verifies_and_has_the_digest_of_the_local_result(
+def test_an_uploaded_result_verifies_and_has_the_digest_of_the_local_result(
     private: Any, share: str
 ) -> None:
     private.datasets = [replace(d, share=share) for d in private.datasets]
     job(private, "--skip-bad")
-    (told,) = (private.root / "mlruns").rglob("*.json")
-    local, public = read_result(private.results[0]), read_result(told)
+    (uploaded,) = (private.root / "mlruns").rglob("*.json")
+    local, public = read_result(private.results[0]), read_result(uploaded)
     assert public.result_digest == local.result_digest
     assert public == local.published() != local
     assert list(public.per_group_accuracy) == ["group 01", "group 02", "group 03", "group 04"]
@@ -214,7 +214,7 @@ def test_tables_and_features_of_ones_own_are_not_named(private: Any) -> None:
 
 
 def test_the_search_finds_what_is_there(private: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "publish", lambda result, predictions: (result, predictions))
+    monkeypatch.setattr(log_results, "publish", lambda result, predictions: (result, predictions))
     job(private, "--skip-bad")
     found = leaks(private)
     assert {needle for _, needle in found} >= {

@@ -225,12 +225,12 @@ CHECK = asdict(Checked(Verdict("f", "i", "rejected", ("why",)), ("ann",)))
 
 @given(spoilt(json.loads(json.dumps(CHECK))))
 @often(40)
-def test_a_check_that_is_remembered_wrongly_is_done_again(record: Any) -> None:
+def test_a_damaged_record_of_a_check_is_not_used(record: Any) -> None:
     found = lawful("submissions: remembered checks", lambda: _from_record(record))
     assert found is None or isinstance(found.verdict.reasons, tuple)
 
 
-def test_a_check_is_remembered_as_it_was() -> None:
+def test_a_recorded_check_is_read_as_it_was_written() -> None:
     assert (
         asdict(_from_record(json.loads(json.dumps(CHECK))) or Checked(Verdict("", "", "rejected")))
         == CHECK
@@ -244,11 +244,9 @@ def test_a_check_is_remembered_as_it_was() -> None:
     )
 )
 @often(40)
-def test_the_memory_of_what_a_server_was_told_costs_nothing_when_it_is_damaged(
-    room: Path, content: bytes
-) -> None:
+def test_a_damaged_record_of_uploads_counts_as_none(room: Path, content: bytes) -> None:
     (room / "results").mkdir(exist_ok=True)
     (room / "results" / "x.tracked").write_bytes(content)
     memory = UploadState(ResultStore(room), "x", "http://a")
-    found = lawful("tracking: what was told", lambda: memory.get("result"))
+    found = lawful("tracking: record of uploads", lambda: memory.get("result"))
     assert found is None or isinstance(found, str)

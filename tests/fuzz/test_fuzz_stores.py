@@ -101,8 +101,8 @@ def looked_up(store: cache.EmbeddingCache, key: str) -> tuple[Any, Any]:
 def test_a_damaged_entry_of_the_cache_counts_as_absent(
     room: Path, good: bytes, data: st.DataObject
 ) -> None:
-    said: list[str] = []
-    store, key = cache.EmbeddingCache(room / "store", say=said.append), "cd" * 32
+    printed: list[str] = []
+    store, key = cache.EmbeddingCache(room / "store", say=printed.append), "cd" * 32
     store.path(key).parent.mkdir(parents=True, exist_ok=True)
     sealed = st.builds(
         entry,
@@ -113,7 +113,7 @@ def test_a_damaged_entry_of_the_cache_counts_as_absent(
     content = data.draw(st.one_of(spoilt_bytes(good), sealed))
     store.path(key).write_bytes(content)
     read, _ = looked_up(store, key)
-    assert all(len(line.splitlines()) == 1 and len(line) < 2000 for line in said), said
+    assert all(len(line.splitlines()) == 1 and len(line) < 2000 for line in printed), printed
     if read is not None and content != good:
         assert hashlib.sha256(content[32:]).digest() == content[:32]  # only what was sealed so
 

@@ -199,7 +199,7 @@ ROW = "reno,I,audio-mamba-tiny,fcn,asvp-esd,66.51,58.71"
         (
             "reno",
             swap("fcn", "fnc"),
-            "line 2: no fusion 'fnc' of 'reno' in papers.csv; add it there or mend the row",
+            "line 2: no fusion 'fnc' of 'reno' in papers.csv; add it there or correct the row",
         ),
         ("reno", swap("reno,I,", "parrot,I,"), "line 2: no fusion 'fcn' of 'parrot' in papers.csv"),
         (
@@ -345,13 +345,13 @@ def test_both_readings_stand_in_the_table_the_record_and_the_words():
         ),
         "-11.5",
     )
-    said = (
+    note = (
         "its Table 2 prints the same 61.5 for leave-one-session-out: one of the two is mislabelled,"
         " or it is a coincidence"
     )
-    assert said in str(reported(held))
-    assert any(said in line for line in describe(held))
-    assert any(said in note for note in footnotes([held]))
+    assert note in str(reported(held))
+    assert any(note in line for line in describe(held))
+    assert any(note in line for line in footnotes([held]))
     content: Any = record(held)["published"]
     assert (content["protocol"], content["others"][0]["table"], content["difference"]) == (
         "train sessions 1-4 test session 5",
@@ -371,8 +371,10 @@ def test_the_table_shows_each_reading_on_a_line_of_its_own(width: int | None):
         "61.5 (Table 3: train sessions 1-4 test session 5)",
         "-11.5 / wF1 -11.2",
     )
-    wanted = whole if width is None else ("(Table 2:", "(Table 3:", "61.5 / wF1 61.2", "wF1 -11.2")
-    assert [words for words in wanted if words not in printed] == []
+    expected = (
+        whole if width is None else ("(Table 2:", "(Table 3:", "61.5 / wF1 61.2", "wF1 -11.2")
+    )
+    assert [words for words in expected if words not in printed] == []
 
 
 @pytest.mark.parametrize(

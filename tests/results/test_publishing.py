@@ -37,7 +37,7 @@ from support.results import finished
 SHARES = ("open", "labels-only", "none")
 KINDS = ("speaker", "random", "leave-one-group-out", "official", "holdout=spkXqz1")
 PRIVATE = re.compile(r"spkXqz|clipWvk|folderZpj|patientsJqy|partTkb")
-"""What every private name of these tests holds."""
+"""The text in every private name of these tests."""
 
 
 def corpus_of(clips: list[Clip], share: str) -> Corpus:
@@ -104,7 +104,7 @@ def made(
 
 
 def local(corpus: Corpus, kind: str, predictions: Predictions) -> Result:
-    """The result that goes with predictions: every place that can hold a name holds one."""
+    """The result of predictions: every place that can hold a name holds one."""
     here, base = finished(), finished().per_fold[0]
     left_out = {
         "spkXqz7/clipWvk99.wav": "like spkXqz0/clipWvk0.wav in /folderZpj/a b/clipWvk0.wav",
@@ -159,7 +159,7 @@ def rows(p: Predictions) -> list[tuple[Any, ...]]:
 
 
 def every_text(result: Result, predictions: Predictions) -> str:
-    """All that the two published files say."""
+    """The text of both published files."""
     with np.load(io.BytesIO(predictions.to_bytes())) as arrays:
         return result.model_dump_json() + str({name: arrays[name].tolist() for name in arrays})
 
@@ -199,7 +199,7 @@ def test_the_local_and_the_published_result_carry_one_digest(
 
 @given(**CASES)
 @FEW
-def test_who_holds_the_audio_gets_everything_back(
+def test_a_holder_of_the_audio_gets_everything_back(
     share: str, kind: str, clips: int, speakers: int, seed: int
 ) -> None:
     result, predictions, corpus = made(share, kind, clips=clips, speakers=speakers, seed=seed)
@@ -239,7 +239,7 @@ def test_the_order_of_clips_is_not_published(
 
 @given(**CASES)
 @FEW
-def test_what_groups_are_called_is_not_published(
+def test_names_of_groups_are_not_published(
     share: str, kind: str, clips: int, speakers: int, seed: int
 ) -> None:
     """The same rows under other names of groups, in another alphabetical order, are published as
@@ -282,7 +282,7 @@ def test_what_groups_are_called_is_not_published(
 
 @given(**CASES)
 @FEW
-def test_labels_and_who_goes_with_whom_are_published_only_of_an_open_dataset(
+def test_labels_and_groups_of_clips_are_published_only_of_an_open_dataset(
     share: str, kind: str, clips: int, speakers: int, seed: int
 ) -> None:
     result, predictions, _ = made(share, kind, clips=clips, speakers=speakers, seed=seed)
@@ -401,7 +401,7 @@ def test_both_forms_are_read_from_disk_and_verify(tmp_path: Path) -> None:
         )
 
 
-def test_another_copy_says_how_many_clips_it_does_not_have() -> None:
+def test_another_copy_is_named_with_the_number_of_missing_clips() -> None:
     result, predictions, corpus = made()
     other = replace(corpus, digest="0" * 64)
     with pytest.raises(

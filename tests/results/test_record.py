@@ -58,7 +58,7 @@ def test_all_results_come_sorted_by_file_name(tmp_path: Path):
     assert [r.id for r in folder.all()] == ["a", "b", "c"]
 
 
-def test_a_result_lies_beside_its_predictions_and_nothing_else(written: Path):
+def test_a_result_lies_next_to_its_predictions_and_nothing_else(written: Path):
     assert sorted(p.name for p in written.parent.iterdir()) == [
         f"{JOB}.json",
         f"{JOB}.predictions.npz",
@@ -100,7 +100,7 @@ def test_every_fraction_comes_back_to_the_bit(tmp_path: Path, value: float, low:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_without_a_headline_score_is_none(written: Path, name: str):
-    """What ranks, sorts and prints rows need not ask."""
+    """Code that ranks, sorts and prints rows relies on these scores."""
     damage(written, lambda content: content["scores"].pop(name))
     with pytest.raises(ResultError, match=f"not a readable result.*no {name} among its scores"):
         read_result(written)
@@ -152,7 +152,7 @@ def test_anything_changed_by_hand_is_caught_by_the_digest(
         read_result(damage(written, change))
 
 
-def test_a_result_from_before_newer_facts_were_recorded_is_still_itself(written: Path):
+def test_an_older_result_without_newer_fields_keeps_its_digest(written: Path):
     def older(content: dict[str, Any]) -> None:
         content.pop("heard_in_pretraining")
         content["counts"].pop("halvings")
@@ -162,7 +162,7 @@ def test_a_result_from_before_newer_facts_were_recorded_is_still_itself(written:
     assert read_result(damage(written, older)).result_digest == finished().result_digest
 
 
-def test_that_a_backbone_heard_the_corpus_before_is_part_of_the_digest():
+def test_pretraining_on_the_corpus_is_part_of_the_digest():
     assert finished(heard_in_pretraining=["a"]).result_digest != finished().result_digest
 
 
@@ -343,7 +343,7 @@ def trouble(path: Path) -> str:
 
 @pytest.mark.filterwarnings(
     "ignore:unclosed file:ResourceWarning"
-)  # goes with the bug: numpy leaves a damaged archive open
+)  # part of the bug: numpy leaves a damaged archive open
 @pytest.mark.parametrize("kept", [0, 10, 500, -1])
 def test_predictions_cut_short_are_named(tmp_path: Path, kept: int):
     (tmp_path / "a.npz").write_bytes(predictions().to_bytes()[:kept])

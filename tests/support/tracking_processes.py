@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody has now."""
+    """A free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 

@@ -12,7 +12,8 @@ import numpy as np
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Combination, Counts, FoldScore, Result
 from nverbench.results.store import ResultStore
-from nverbench.results.tracking.client import DIGEST, connect, tracking_errors
+from nverbench.results.tracking.client import connect, tracking_errors
+from nverbench.results.tracking.fields import DIGEST
 from support.results import finished
 
 IDS = ("0123456789abcdef", "fedcba9876543210", "00aa11bb22cc33dd")

@@ -1,8 +1,8 @@
-"""Finished results, told to MLflow and read back from it. Results are safe on disk before anything
-here runs.
+"""Uploads finished results to MLflow and downloads them again. Results are safe on disk before any
+of this runs.
 
-``log`` tells one result, ``push`` all that a server does not know, ``pull`` rebuilds the files;
-gaps and ranks follow once they are known. Only ``client`` imports MLflow.
+``log`` uploads one result, ``push`` all that a server lacks, ``pull`` rebuilds the files; gaps and
+ranks follow once they are known. Only ``client`` imports MLflow.
 """
 
 from nverbench.results.tracking.addresses import DEFAULT_URI, address, database_of, shown

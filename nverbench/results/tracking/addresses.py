@@ -1,5 +1,5 @@
-"""Addresses of tracking servers and databases: as users write them, as MLflow takes them, and as
-they may be printed.
+"""Addresses of tracking servers and databases: as users write them, as MLflow accepts them, and
+without secrets.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ SECRET = re.compile(r"([?&][a-z_.-]*(?:password|passwd|secret|token|key)=)[^&\s#
 
 
 def database_of(uri: str) -> Path | None:
-    """The file of a SQLite address; None for a server."""
+    """Return the file of a SQLite address; None for a server."""
     return Path(uri.removeprefix("sqlite:///")).absolute() if uri.startswith("sqlite:///") else None
 
 
 def address(uri: str) -> str:
-    """An address as MLflow takes it: one of PostgreSQL names its driver, which SQLAlchemy would
-    choose by its own version.
+    """Return an address as MLflow accepts it. One of PostgreSQL gets its driver: SQLAlchemy's
+    default depends on its version.
 
     Raises:
         TrackingError: the driver is not installed.
@@ -40,10 +40,10 @@ def address(uri: str) -> str:
 
 
 def shown(text: str) -> str:
-    """An address, or a sentence that holds one, without user, password and tokens: it is printed
-    and kept beside results.
+    """Return an address, or a sentence that holds one, without user, password and tokens, to be
+    printed and kept next to results.
 
-    A password may hold ``@``, ``/`` and ``:`` (SQLAlchemy takes it so): what stands before the last
-    ``@`` of a word that begins ``//USER:`` goes.
+    A password may hold ``@``, ``/`` and ``:`` (SQLAlchemy accepts it): everything up to the last
+    ``@`` of a word that begins with ``//USER:`` is removed.
     """
     return SECRET.sub(r"\1...", USER.sub("", text))

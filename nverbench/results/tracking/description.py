@@ -1,5 +1,5 @@
-"""The description of a run: the row as a table, the command that makes it again, what it is worth,
-and what a score is not.
+"""The description of a run in Markdown: scores, status, licence, the command that reproduces them,
+and what a score does not mean.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from nverbench.metrics.scores import SHOWN
 from nverbench.results.command import command
 from nverbench.results.published import TERMS, reported
 from nverbench.results.record import Result
+from nverbench.results.status import status_notes
 from nverbench.results.tracking.escaping import fenced, markdown
 
 NOT = (
@@ -18,7 +19,7 @@ NOT = (
 
 
 def description(result: Result) -> str:
-    """Markdown; every name in it is somebody's, and stands there as text."""
+    """Return the description; all text of the result in it is escaped."""
     e, c = result.entry, result.counts
     what = (
         f"**{markdown(' + '.join(e.backbones))}** with **{markdown(e.fusion)}**, loss"
@@ -29,10 +30,13 @@ def description(result: Result) -> str:
         f"{result.folds.number} {markdown(result.folds.kind)} folds, {result.seeds} replicates,"
         f" protocol {markdown(result.protocol)}"
     )
+    reasons = "; ".join(result.standing_reasons)
+    standing = markdown(result.standing) + (f" ({markdown(reasons)})" if reasons else "")
+    notes = [f"**{note}**" for note in map(markdown, status_notes(result))]
     parts = [
         f"{what}: {c.clips} clips, {people}, {cut}, selection {markdown(result.selection)}.",
         _table(result),
-        _worth(result),
+        f"This row is {'; '.join([*notes, standing])}.",
         f"Licence: {markdown(result.licence)}.",
         "Run it again:\n\n" + fenced(" ".join(command(result))),
         NOT,
@@ -46,69 +50,30 @@ def description(result: Result) -> str:
 
 
 def _table(result: Result) -> str:
-    """Percent, with what a paper published beside ours."""
+    """Return the scores in percent, next to those that a paper published."""
     theirs = reported(result)
-    headings = [
-        "metric",
-        "ours %",
-        "95% interval",
-        "mean of folds (sd)",
-        "sd over seeds",
-        *(["published %", "ours - published"] if theirs else []),
-    ]
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    headings = ["metric", "ours %", "95% interval", "mean of folds (sd)", "sd over seeds"]
+    headings += ["published %", "ours - published"] if theirs else []
+    rows = [headings]
     for name, heading in SHOWN:
         s = result.scores.get(name)
         if s is None:
             continue
-        sure = (
+        interval = (
             f"{100 * s.low:.1f} to {100 * s.high:.1f}"
             if s.low is not None and s.high is not None
             else "none: too few groups"
         )
+        folds = f"{100 * s.fold_mean:.1f} ({100 * s.fold_sd:.1f})"
         seeds = f"{100 * s.seed_sd:.1f}" if s.seed_sd is not None else "one replicate"
-        cells = [
-            heading,
-            f"**{100 * s.value:.1f}**",
-            sure,
-            f"{100 * s.fold_mean:.1f} ({100 * s.fold_sd:.1f})",
-            seeds,
-        ]
-        other = getattr(theirs, name, None)
-        cells += (
-            [f"{100 * other:.1f}", f"{100 * (s.value - other):+.1f}"]
-            if other is not None
-            else ["-", "-"]
-            if theirs
-            else []
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    note = (
-        f"\n\nPublished: {markdown(str(theirs))}; {TERMS}, so that the difference is no test."
-        if theirs
-        else ""
-    )
-    return "\n".join(lines) + note
-
-
-def _worth(result: Result) -> str:
-    """Standing and reasons, first what a reader must not overlook."""
-    warnings = [
-        "**control, not a result**" if result.control else "",
-        (
-            "**optimistic: the stopping epoch was chosen on the test part**"
-            if result.optimistic
-            else ""
-        ),
-        (
-            f"**heard in pretraining: {markdown(', '.join(result.heard_in_pretraining))}**"
-            if result.heard_in_pretraining
-            else ""
-        ),
-    ]
-    reasons = (
-        f" ({markdown('; '.join(result.standing_reasons))})" if result.standing_reasons else ""
-    )
-    return (
-        f"This row is {'; '.join([*filter(None, warnings), markdown(result.standing) + reasons])}."
-    )
+        row = [heading, f"**{100 * s.value:.1f}**", interval, folds, seeds]
+        other = theirs.scores.get(name) if theirs else None
+        if other is not None:
+            row += [f"{100 * other:.1f}", f"{100 * (s.value - other):+.1f}"]
+        rows.append(row + ["-"] * (len(headings) - len(row)))
+    head, *lines = [f"| {' | '.join(row)} |" for row in rows]
+    table = "\n".join([head, "|---" * len(headings) + "|", *lines])
+    if theirs:
+        source = f"{markdown(str(theirs))}; {TERMS}, so that the difference is no test"
+        table += f"\n\nPublished: {source}."
+    return table

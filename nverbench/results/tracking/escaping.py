@@ -1,46 +1,38 @@
-"""Text of a result, which may come from anybody, as text in MLflow: in its names, its tags and its
-Markdown.
+"""Escapes text of a result, which may come from a third party, for MLflow: in its names and in its
+Markdown. Plain text is escaped by ``_io.text``.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 
+from nverbench._io.text import escape_control_characters
+
 HARMLESS = frozenset(" -.,=+%;:")
-"""ASCII punctuation that stands for itself in the middle of a line of Markdown."""
-
-
-def plain(text: str) -> str:
-    """The text with characters that cannot be seen (control, direction, surrogates) written out:
-    ``\\u202e``.
-    """
-    return "".join(
-        f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else c
-        for c in text
-    )
+"""ASCII punctuation that has no meaning within a line of Markdown."""
 
 
 def markdown(text: str) -> str:
-    """The text as text in Markdown, also within a table: punctuation as character references, which
-    are never markup.
+    """Escape text for Markdown, also within a table: punctuation becomes character references,
+    which are never markup.
     """
     return "".join(
-        c if c.isalnum() or c in HARMLESS or ord(c) > 127 else f"&#{ord(c)};" for c in plain(text)
+        c if c.isalnum() or c in HARMLESS or ord(c) > 127 else f"&#{ord(c)};"
+        for c in escape_control_characters(text)
     )
 
 
 def fenced(text: str) -> str:
-    """The text as a block of code, whatever it holds."""
+    """Return the text as a Markdown code block with a fence that the text does not contain."""
     fence = "```"
     while fence in text:
         fence += "`"
-    return f"{fence}\n{plain(text)}\n{fence}"
+    return f"{fence}\n{escape_control_characters(text)}\n{fence}"
 
 
 def key(text: str) -> str:
-    """One step of a metric's or param's name: MLflow takes neither most punctuation, nor a slash
-    where it is no separator.
+    """Return the text as one component of a metric's or param's name: MLflow refuses most
+    punctuation, and reads a slash as a separator.
     """
     kept = "".join(
         c if c.isalnum() or c in "_- " or (c == "." and i) else "_" for i, c in enumerate(text[:80])
@@ -49,12 +41,12 @@ def key(text: str) -> str:
 
 
 def keys(texts: Iterable[str]) -> dict[str, str]:
-    """Text -> its key; two that would share one are numbered."""
+    """Map each text to its key; texts whose keys would be equal get numbers."""
     found: dict[str, str] = {}
     for text in texts:
-        wanted, number = key(text), 1
-        while wanted in found.values():
+        unique, number = key(text), 1
+        while unique in found.values():
             number += 1
-            wanted = f"{key(text)} {number}"
-        found[text] = wanted
+            unique = f"{key(text)} {number}"
+        found[text] = unique
     return found

@@ -1,5 +1,5 @@
-"""What each tracking server knows of a result, in ``<id>.tracked`` beside it: a memory that spares
-a question, never the truth about a server.
+"""The record of what each tracking server knows of a result, in ``<id>.tracked`` next to it: it
+saves requests for finished jobs, and is never evidence of what a server holds.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from filelock import FileLock
 
@@ -17,19 +16,19 @@ from nverbench.results.tracking.addresses import shown
 
 
 class UploadState:
-    """The memory of one result and one server."""
+    """What one server knows of one result."""
 
     def __init__(self, folder: ResultStore, job_id: str, uri: str) -> None:
         self.path, self._uri = folder.root / f"{job_id}.tracked", shown(uri)
 
     def get(self, what: str) -> str | None:
-        """The digest of the ``result`` that was told, the ``run`` it is there, or the digest of the
-        ``gap``; None when never told.
+        """Return the digest of the uploaded ``result``, the id of its ``run``, or the digest of its
+        ``gap``; None where there was no upload.
         """
         return self._content().get(self._name(what))
 
     def note(self, **facts: str) -> None:
-        """Remember."""
+        """Record an upload."""
         content = {**self._content(), **{self._name(what): value for what, value in facts.items()}}
         write_atomically(self.path, json.dumps(content, sort_keys=True).encode())
 
@@ -37,24 +36,20 @@ class UploadState:
         return self._uri if what == "result" else f"{what} {self._uri}"
 
     def _content(self) -> dict[str, str]:
-        """A damaged file counts as never told."""
+        """Return the facts in the file; none where it is damaged."""
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return (
-            {k: v for k, v in content.items() if isinstance(v, str)}
-            if isinstance(content, dict)
-            else {}
-        )
+        items = content.items() if isinstance(content, dict) else ()
+        return {k: v for k, v in items if isinstance(v, str)}
 
 
 @contextmanager
 def upload_lock(folder: ResultStore) -> Iterator[None]:
-    """One process at a time tells of a folder's results, so that none is told twice; a dead process
-    holds no lock.
+    """Let one process at a time upload the results of a folder, so that none is uploaded twice; the
+    lock of a dead process is free.
     """
-    path: Path = folder.root / ".telling"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path, timeout=120):
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.root / ".telling", timeout=120):
         yield

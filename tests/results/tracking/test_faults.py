@@ -59,7 +59,7 @@ def down() -> str:
 
 
 @pytest.mark.parametrize("fault", ["down", "broken", "hanging"])
-def test_a_server_in_trouble_costs_one_line_and_no_result(
+def test_a_failing_server_costs_one_line_and_no_result(
     fault: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
@@ -68,8 +68,8 @@ def test_a_server_in_trouble_costs_one_line_and_no_result(
     before = {p: p.read_bytes() for p in here.root.iterdir()}
     began = time.monotonic()
     line = (
-        rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push tells it later($|;"
-        r" it is left alone)"
+        rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push uploads it later($|;"
+        r" the server is not used)"
     )
     with pytest.raises(TrackingError, match=line) as caught:
         log(result(), here, uri)
@@ -91,7 +91,7 @@ def test_out_of_the_box_a_server_that_hangs_is_given_up_within_half_a_minute(
 
 
 @pytest.mark.parametrize("fault", ["down", "broken"])
-def test_push_and_pull_stop_at_a_server_in_trouble(
+def test_push_and_pull_stop_at_a_failing_server(
     fault: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     uri = request.getfixturevalue(fault)
@@ -103,7 +103,7 @@ def test_push_and_pull_stop_at_a_server_in_trouble(
 
 
 @pytest.mark.parametrize("fault", ["down", "broken"])
-def test_what_a_server_in_trouble_was_not_told_the_next_push_tells_once(
+def test_the_next_push_uploads_once_what_a_failing_server_did_not_get(
     fault: str, request: pytest.FixtureRequest, uri: str, tmp_path: Path
 ) -> None:
     here = folder(tmp_path)

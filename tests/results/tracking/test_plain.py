@@ -1,4 +1,4 @@
-"""Names of anybody's parts and labels stay text, in MLflow's names and in its Markdown."""
+"""Names of third-party parts and labels stay text, in MLflow's names and in its Markdown."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nverbench._io.text import escape_control_characters
 from nverbench.results.command import command
 from nverbench.results.tracking.description import NOT, description
-from nverbench.results.tracking.escaping import fenced, key, keys, markdown, plain
+from nverbench.results.tracking.escaping import fenced, key, keys, markdown
 from nverbench.results.tracking.fields import dataset, params, points, tags
 from support.tracking_results import entry, result
 
@@ -55,14 +56,16 @@ def test_no_two_texts_share_a_key(texts: list[str]) -> None:
 
 @given(anything)
 def test_plain_text_holds_no_character_that_cannot_be_seen(text: str) -> None:
-    assert not re.search(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", plain(text))
-    assert "\n" not in plain(text)
+    assert not re.search(
+        r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", escape_control_characters(text)
+    )
+    assert "\n" not in escape_control_characters(text)
 
 
 @given(anything)
 def test_markdown_gives_the_text_back_and_holds_no_markup(text: str) -> None:
     made = markdown(text)
-    assert html.unescape(made) == plain(text)
+    assert html.unescape(made) == escape_control_characters(text)
     assert not set("<>[]()*_`|!\\~/\"'$@{}") & set(made)
     assert not set(re.sub(r"&#\d+;", "", made)) & set("#&")
 
@@ -85,12 +88,12 @@ def test_a_hostile_result_is_text_in_its_description(name: str) -> None:
         heard_in_pretraining=[name],
     )
     outside = "".join(description(r).split("\n```")[::2])  # not the command
-    said = outside.replace(NOT, "")
-    assert "<" not in said
-    assert "](" not in said
+    shown = outside.replace(NOT, "")
+    assert "<" not in shown
+    assert "](" not in shown
     assert (
-        "javascript:alert(1)" not in said.replace("&#40;", "(").replace("[x]", "")
-        or "&#91;x&#93;" in said
+        "javascript:alert(1)" not in shown.replace("&#40;", "(").replace("[x]", "")
+        or "&#91;x&#93;" in shown
     )
     assert "\u202e" not in description(r)
     assert len(re.findall(r"^#", description(r), re.MULTILINE)) == 0
@@ -144,8 +147,8 @@ def test_the_description_says_what_a_score_is_not() -> None:
 
 
 def test_a_control_and_an_optimistic_row_say_so_first() -> None:
-    said = description(result(control=True, optimistic=True))
+    shown = description(result(control=True, optimistic=True))
     assert (
         "This row is **control, not a result**; **optimistic: the stopping epoch was chosen on the"
-        " test part**; provisional" in said
+        " test part**; provisional" in shown
     )

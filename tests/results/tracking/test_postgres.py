@@ -127,7 +127,7 @@ def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         postgres,
     ]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (place / "log").open("w") as said:
+    with (place / "log").open("w") as printed:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -139,8 +139,8 @@ def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             ],
             cwd=place,
             env={**os.environ, **settings},
-            stdout=said,
-            stderr=said,
+            stdout=printed,
+            stderr=printed,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -173,9 +173,9 @@ def test_a_job_goes_to_a_server_with_postgresql_and_comes_back(server: str, tmp_
     here = folder(tmp_path / "a", plain, hostile)
     assert log(plain, here, server) is True
     assert (push(here, server, print).told, push(here, server, print).told) == (1, 0)
-    there, said = ResultStore(tmp_path / "b"), []
-    done = pull(there, server, said.append)
-    assert (done.written, done.damaged, said) == (2, 0, [])
+    there, printed = ResultStore(tmp_path / "b"), []
+    done = pull(there, server, printed.append)
+    assert (done.written, done.damaged, printed) == (2, 0, [])
     assert [read_result(there.path(job)) for job in IDS[:2]] == [plain, hostile]
     assert there.predictions_path(IDS[1]).read_bytes() == here.predictions_path(IDS[1]).read_bytes()
     filed = [StoredResult(plain, lambda: predictions(0))]
@@ -200,7 +200,7 @@ def test_a_run_whose_files_are_gone_costs_one_line(server: str, tmp_path: Path) 
         f"tags.`nverbench.id` = '{IDS[2]}' AND tags.fusion LIKE '%'",
     )
     client.set_tag(run.info.run_id, "nverbench.id", "00000000000000aa")
-    said: list[str] = []
-    done = pull(ResultStore(tmp_path / "b"), server, said.append)
-    assert (done.damaged, len(said)) == (1, 1)
-    assert "00000000000000aa.json cannot be had" in said[0]
+    printed: list[str] = []
+    done = pull(ResultStore(tmp_path / "b"), server, printed.append)
+    assert (done.damaged, len(printed)) == (1, 1)
+    assert "00000000000000aa.json cannot be read" in printed[0]

@@ -1,6 +1,4 @@
-"""``push`` and ``pull``: results survive the way to a server and back; nothing that a server says
-is believed.
-"""
+"""``push`` and ``pull``: results come back from a server unchanged; the server is not trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ from support.tracking_results import GROUPS, IDS, folder, predictions, result
 
 
 def mine() -> Result:
-    """A result as it is where it was made, with private names."""
+    """A local result, with private names."""
     names = Names(
         texts={"secretfile": "0123"},
         clips={},
@@ -36,7 +34,7 @@ def mine() -> Result:
 
 
 def filed(root: Path) -> ResultStore:
-    """A folder with a result of one's own (clip ids, names of people) and a published one."""
+    """A folder with a local result (clip ids, names of people) and a published one."""
     made = folder(root, result(IDS[1]))
     p = predictions()
     groups = [f"spk{int(g[-2:]) - 1}" for g in p.groups]
@@ -55,7 +53,7 @@ def filed(root: Path) -> ResultStore:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Everything below a folder but the memory of servers."""
+    """Everything in a folder but records of uploads."""
     return {
         str(p.relative_to(root)): p.read_bytes()
         for p in root.rglob("*")
@@ -66,9 +64,9 @@ def files(root: Path) -> dict[str, bytes]:
 def test_what_was_pushed_is_pulled_in_its_published_form(uri: str, tmp_path: Path) -> None:
     here, there = filed(tmp_path / "a"), ResultStore(tmp_path / "b")
     push(here, uri, print)
-    said: list[str] = []
-    done = pull(there, uri, said.append)
-    assert (done.written, done.here, done.damaged, said) == (2, 0, 0, [])
+    printed: list[str] = []
+    done = pull(there, uri, printed.append)
+    assert (done.written, done.here, done.damaged, printed) == (2, 0, 0, [])
     for job in IDS[:2]:
         assert read_result(there.path(job)) == read_result(here.path(job)).published()
         assert (
@@ -121,9 +119,9 @@ def test_a_damaged_result_costs_a_push_one_line(uri: str, tmp_path: Path) -> Non
     here.path(IDS[1]).write_text("{")
     here.write(result(IDS[2]), predictions())
     here.predictions_path(IDS[2]).write_bytes(b"PK")
-    said: list[str] = []
-    done = push(here, uri, said.append)
-    assert (done.told, done.damaged, len(said)) == (1, 2, 2)
+    printed: list[str] = []
+    done = push(here, uri, printed.append)
+    assert (done.told, done.damaged, len(printed)) == (1, 2, 2)
 
 
 def test_a_result_that_is_here_is_never_touched(uri: str, tmp_path: Path) -> None:
@@ -131,21 +129,21 @@ def test_a_result_that_is_here_is_never_touched(uri: str, tmp_path: Path) -> Non
     other = result(licence="another")
     there = folder(tmp_path / "b", other)
     before = files(tmp_path / "b")
-    said: list[str] = []
-    assert pull(there, uri, said.append).here == 1
+    printed: list[str] = []
+    assert pull(there, uri, printed.append).here == 1
     assert files(tmp_path / "b") == before
-    assert "the one here is kept" in said[0]
+    assert "the one here is kept" in printed[0]
 
 
 def artifacts(uri: str) -> tuple[RemoteRun, Path]:
     """The only job of a local store, and where its files lie."""
     server = connect(uri)
-    (told,) = server.runs(FINISHED, server.experiments())
-    return told, Path(told.artifacts.removeprefix("file://"))
+    (run,) = server.runs(FINISHED, server.experiments())
+    return run, Path(run.artifacts.removeprefix("file://"))
 
 
-def retag(uri: str, told: RemoteRun, key: str, value: str) -> None:
-    connect(uri).write(told.run, tags={key: value})
+def retag(uri: str, run: RemoteRun, key: str, value: str) -> None:
+    connect(uri).write(run.run, tags={key: value})
 
 
 def rewrite(place: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -180,8 +178,11 @@ DAMAGE: dict[str, tuple[Callable[[str, RemoteRun, Path], object], str]] = {
         ),
         "Extra",
     ),
-    "no json": (lambda u, t, p: (p / f"{IDS[0]}.json").unlink(), "cannot be had"),
-    "no predictions": (lambda u, t, p: (p / f"{IDS[0]}.predictions.npz").unlink(), "cannot be had"),
+    "no json": (lambda u, t, p: (p / f"{IDS[0]}.json").unlink(), "cannot be read"),
+    "no predictions": (
+        lambda u, t, p: (p / f"{IDS[0]}.predictions.npz").unlink(),
+        "cannot be read",
+    ),
     "predictions are no archive": (
         lambda u, t, p: (p / f"{IDS[0]}.predictions.npz").write_bytes(b"x"),
         "no .npz",
@@ -192,15 +193,15 @@ DAMAGE: dict[str, tuple[Callable[[str, RemoteRun, Path], object], str]] = {
     ),
     "fewer clips": (
         lambda u, t, p: edit(p, probabilities=np.zeros((1, 3, 2), np.float32)),
-        "shape",
+        "probabilities",
     ),
     "other replicates": (
         lambda u, t, p: edit(p, probabilities=np.zeros((2, 2 * GROUPS, 2), np.float32)),
-        "shape",
+        "probabilities",
     ),
     "clip ids": (
         lambda u, t, p: edit(p, keys=np.array([f"clip {i}" for i in range(2 * GROUPS)])),
-        "hexadecimal",
+        "a key per clip",
     ),
     "another id within": (lambda u, t, p: rewrite(p, lambda c: c.update(id=IDS[2])), "its result"),
     "private names": (lambda u, t, p: rewrite(p, lambda c: c.update(names=PRIVATE)), "private"),
@@ -223,11 +224,11 @@ def test_a_damaged_run_costs_one_line_and_writes_nothing(
     push(folder(tmp_path / "a"), uri, print)
     damage, reason = DAMAGE[name]
     damage(uri, *artifacts(uri))
-    said: list[str] = []
-    done = pull(ResultStore(tmp_path / "b"), uri, said.append)
-    assert (done.written, done.damaged, len(said)) == (0, 1, 1)
-    assert reason in said[0]
-    assert "\n" not in said[0]
+    printed: list[str] = []
+    done = pull(ResultStore(tmp_path / "b"), uri, printed.append)
+    assert (done.written, done.damaged, len(printed)) == (0, 1, 1)
+    assert reason in printed[0]
+    assert "\n" not in printed[0]
     assert files(tmp_path / "b") == {}
 
 
@@ -236,9 +237,9 @@ def test_an_archive_that_unpacks_to_too_much_is_not_read(
 ) -> None:
     push(folder(tmp_path / "a"), uri, print)
     monkeypatch.setattr("nverbench.results.tracking.pull_results.LARGEST_ARRAYS", 2000)
-    said: list[str] = []
-    assert pull(ResultStore(tmp_path / "b"), uri, said.append).damaged == 1
-    assert "unpack to more than" in said[0] or "at most" in said[0]
+    printed: list[str] = []
+    assert pull(ResultStore(tmp_path / "b"), uri, printed.append).damaged == 1
+    assert "unpack to more than" in printed[0] or "at most" in printed[0]
 
 
 def test_a_server_cannot_name_a_folder_of_this_machine(tmp_path: Path) -> None:

@@ -1,6 +1,4 @@
-"""Ranks after a run: of the fields it ran in and no others, and no server in trouble costs more
-than a line.
-"""
+"""Ranks after a run: of its own fields only; a server that fails costs one line."""
 
 from __future__ import annotations
 
@@ -41,8 +39,8 @@ def three(tmp_path: Path) -> tuple[ResultStore, list[Result]]:
     return folder(tmp_path, *results), results
 
 
-def told(uri: str) -> dict[str, str]:
-    """Id -> the rank that MLflow knows."""
+def ranks_at(uri: str) -> dict[str, str]:
+    """Id -> the rank in MLflow."""
     client = MlflowClient(tracking_uri=uri)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     return {
@@ -52,7 +50,7 @@ def told(uri: str) -> dict[str, str]:
     }
 
 
-def test_a_run_tells_ranks_of_its_own_field_and_reads_no_predictions_of_others(
+def test_a_run_logs_ranks_of_its_own_field_and_reads_no_predictions_of_others(
     uri: str, tmp_path: Path, read: list[str]
 ) -> None:
     f, results = three(tmp_path)
@@ -60,15 +58,15 @@ def test_a_run_tells_ranks_of_its_own_field_and_reads_no_predictions_of_others(
         log(r, f, uri)
     read.clear()
     ranks.tell_ranks(results[:1], tmp_path, uri)
-    assert told(uri) == {IDS[0]: "1", IDS[1]: "1"}  # who competes with it moves too
+    assert ranks_at(uri) == {IDS[0]: "1", IDS[1]: "1"}  # who competes with it moves too
     assert sorted(read) == sorted(IDS[:2])
 
 
-def test_a_server_that_was_not_told_of_a_result_is_not_asked_again(
+def test_a_server_without_the_result_gets_no_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]
 ) -> None:
     def connect(uri: str) -> Any:
-        raise AssertionError("nobody should ask")
+        raise AssertionError("no request is expected")
 
     monkeypatch.setattr(ranking, "connect", connect)
     _, results = three(tmp_path)
@@ -76,7 +74,7 @@ def test_a_server_that_was_not_told_of_a_result_is_not_asked_again(
     assert read == []
 
 
-def test_trouble_is_one_line(
+def test_a_failure_is_one_line(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def connect(uri: str) -> Any:
@@ -103,7 +101,7 @@ def test_a_field_of_very_many_rows_is_left_to_push(
         log(r, f, uri)
     read.clear()
     ranks.tell_ranks([results[0], results[2]], tmp_path, uri)
-    assert told(uri).keys() == {IDS[2]}
+    assert ranks_at(uri).keys() == {IDS[2]}
     assert read == [IDS[2]]
     assert "where 2 rows compete; nverbench leaderboard push tells them" in capsys.readouterr().err
 
@@ -127,9 +125,9 @@ def test_predictions_of_another_result_cost_push_their_own_rank_only(
     assert serve.push(uri, tmp_path) == 0
     f.predictions_path(IDS[0]).write_bytes(predictions(groups=3, classes=5).to_bytes())
     assert serve.push(uri, tmp_path) == 0
-    assert told(uri) == {IDS[0]: "none", IDS[1]: "1", IDS[2]: "1"}
+    assert ranks_at(uri) == {IDS[0]: "none", IDS[1]: "1", IDS[2]: "1"}
 
 
 def test_a_digest_that_is_none_never_gets_into_a_filter() -> None:
     hostile: Any = result(folds=OTHER.model_copy(update={"digest": "' OR 1=1"}))
-    assert ranking._wanted([type("Row", (), {"result": hostile})()]) == [ranking.FINISHED]
+    assert ranking._queries([type("Row", (), {"result": hostile})()]) == [ranking.FINISHED]

@@ -1,4 +1,4 @@
-"""``leaderboard serve``: page and MLflow on the loopback interface, nothing of the disk beside the
+"""``leaderboard serve``: page and MLflow on the loopback interface, nothing of the disk next to the
 page, and no process left behind.
 """
 
@@ -24,7 +24,7 @@ from support.tracking_processes import free_port, running
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    """A page, a folder in it, a secret beside it and a link to that."""
+    """A page, a folder in it, a secret next to it and a link to that."""
     (tmp_path / "page" / "results").mkdir(parents=True)
     (tmp_path / "page" / "index.html").write_text("<p>the page")
     (tmp_path / "secret.txt").write_text("secret")

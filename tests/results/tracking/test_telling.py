@@ -1,6 +1,4 @@
-"""What a tracking server is told of a result: parents, folds, curves, datasets, ranks; once, whole,
-and nothing twice.
-"""
+"""Uploads to a tracking server: parents, folds, curves, datasets, ranks; complete, and nothing twice."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from nverbench.results.store import ResultStore
 from nverbench.results.tracking import log, log_gap, log_ranks, push
 from nverbench.results.tracking.addresses import address, shown
 from nverbench.results.tracking.client import FINISHED, Server, connect
-from nverbench.results.tracking.curves import mean, of_fold
+from nverbench.results.tracking.fields import fold_points, mean_curves
 from support.tracking_results import IDS, entry, folder, folds, predictions, result
 
 
@@ -53,14 +51,14 @@ def test_parts_can_be_filtered_by(uri: str, tmp_path: Path) -> None:
     r = result()
     log(r, folder(tmp_path, r), uri)
     c = client(uri)
-    wanted = (
+    query = (
         "tags.`backbone.1` = 'a' AND tags.`backbone.2` = 'b' AND tags.pair = 'mixed' AND"
         " tags.fusion = 'reno' AND tags.loss = 'renyi' AND tags.dataset = 'jnv' AND tags.folds ="
         " 'speaker' AND tags.standing = 'provisional' AND tags.control = 'false' AND"
         " tags.optimistic = 'false' AND tags.paper = 'p' AND tags.grid = 'g' AND tags.licence ="
         " 'MIT (a)'"
     )
-    assert len(c.search_runs([e.experiment_id for e in c.search_experiments()], wanted)) == 1
+    assert len(c.search_runs([e.experiment_id for e in c.search_experiments()], query)) == 1
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,7 @@ def test_the_kind_of_a_pair_is_a_tag(families: list[str], kind: str) -> None:
     assert tags(result(entry=entry(families=families)))["pair"] == kind
 
 
-def test_a_job_begins_when_it_began_and_not_when_it_was_told(uri: str, tmp_path: Path) -> None:
+def test_a_run_has_the_times_of_the_job_and_not_of_the_upload(uri: str, tmp_path: Path) -> None:
     r = result()
     log(r, folder(tmp_path, r), uri)
     parent = everything(uri)[0]
@@ -88,18 +86,16 @@ def test_the_dataset_is_an_input_with_its_classes_and_groups_and_no_path(
 ) -> None:
     r = result()
     log(r, folder(tmp_path, r), uri)
-    (told,) = everything(uri)[0].inputs.dataset_inputs
-    assert (told.dataset.name, told.dataset.digest) == ("jnv", "e" * 12)
-    assert [(c["name"], c["type"]) for c in json.loads(told.dataset.schema)["mlflow_colspec"]] == [
-        ("anger", "6 clips"),
-        ("joy", "6 clips"),
-        ("(speaker)", "6 groups"),
-    ]
-    assert str(tmp_path) not in told.dataset.source + told.dataset.profile
+    (logged,) = everything(uri)[0].inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("jnv", "e" * 12)
+    assert [
+        (c["name"], c["type"]) for c in json.loads(logged.dataset.schema)["mlflow_colspec"]
+    ] == [("anger", "6 clips"), ("joy", "6 clips"), ("(speaker)", "6 groups")]
+    assert str(tmp_path) not in logged.dataset.source + logged.dataset.profile
 
 
 def test_mean_curves_end_where_the_first_fold_ended() -> None:
-    points = mean(folds(epochs=3))  # the folds trained 3 and 4 epochs
+    points = mean_curves(folds(epochs=3))  # the folds trained 3 and 4 epochs
     assert [(name, step) for name, _, step in points if name == "curves/train_loss"] == [
         ("curves/train_loss", e) for e in (1, 2, 3)
     ]
@@ -111,11 +107,11 @@ def test_mean_curves_end_where_the_first_fold_ended() -> None:
 def test_a_term_that_one_fold_lacks_at_an_epoch_has_no_mean_there() -> None:
     one, two = folds()
     del two.curves[0]["train_loss"]
-    assert [step for name, _, step in mean([one, two]) if name == "curves/train_loss"] == [2]
+    assert [step for name, _, step in mean_curves([one, two]) if name == "curves/train_loss"] == [2]
 
 
-def test_a_single_replicate_is_not_told_twice() -> None:
-    assert not [name for name, _, _ in of_fold(folds()[:1]) if name.startswith("replicate")]
+def test_a_single_replicate_is_not_logged_twice() -> None:
+    assert not [name for name, _, _ in fold_points(folds()[:1]) if name.startswith("replicate")]
 
 
 def test_thousands_of_metrics_params_and_tags_arrive(uri: str) -> None:
@@ -125,12 +121,12 @@ def test_thousands_of_metrics_params_and_tags_arrive(uri: str) -> None:
     server.write(
         run, points, {f"p{i}": "x" * 6000 for i in range(250)}, {f"t{i}": "y" for i in range(130)}
     )
-    told = client(uri).get_run(run).data
-    assert (len(told.params), len(client(uri).get_metric_history(run, "loss"))) == (250, 2501)
-    assert sum(tag.startswith("t") for tag in told.tags) == 130
+    logged = client(uri).get_run(run).data
+    assert (len(logged.params), len(client(uri).get_metric_history(run, "loss"))) == (250, 2501)
+    assert sum(tag.startswith("t") for tag in logged.tags) == 130
 
 
-def test_what_a_dead_process_began_is_begun_again(
+def test_the_upload_of_a_dead_process_starts_again(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     r, f = result(), folder(tmp_path, result())
@@ -147,7 +143,7 @@ def test_what_a_dead_process_began_is_begun_again(
     assert sorted(run.info.status for run in everything(uri)) == ["FINISHED"] * 3
 
 
-def test_a_lost_memory_tells_nothing_twice(uri: str, tmp_path: Path) -> None:
+def test_without_the_record_of_uploads_nothing_is_uploaded_twice(uri: str, tmp_path: Path) -> None:
     r, f = result(), folder(tmp_path, result())
     log(r, f, uri)
     (f.root / f"{r.id}.tracked").unlink()
@@ -157,12 +153,12 @@ def test_a_lost_memory_tells_nothing_twice(uri: str, tmp_path: Path) -> None:
 
 def test_experiments_are_looked_up_once(uri: str, tmp_path: Path) -> None:
     server = connect(uri)
-    asked: list[str] = []
+    requests: list[str] = []
     real = server._client.get_experiment_by_name
-    server._client.get_experiment_by_name = lambda name: asked.append(name) or real(name)
+    server._client.get_experiment_by_name = lambda name: requests.append(name) or real(name)
     results = [result(job) for job in IDS]
     push(folder(tmp_path, *results), uri, print)
-    assert asked == ["nver-1 / jnv"]
+    assert requests == ["nver-1 / jnv"]
 
 
 def test_an_experiment_opens_as_a_table_of_jobs(uri: str, tmp_path: Path) -> None:
@@ -183,20 +179,20 @@ def test_an_experiment_opens_as_a_table_of_jobs(uri: str, tmp_path: Path) -> Non
     assert set(view["selectedColumns"]) - have <= {
         "tags.`rank`",
         "metrics.`uar`",
-    }  # told later; this tiny result has no UAR
+    }  # logged later; this tiny result has no UAR
     assert not any("fusion" in child.data.tags for child in children)
 
 
-def test_ranks_are_told_after_a_run_and_only_when_they_changed(uri: str, tmp_path: Path) -> None:
+def test_ranks_are_logged_after_a_run_and_only_when_they_changed(uri: str, tmp_path: Path) -> None:
     results = [result(job) for job in IDS[:2]]
     f = folder(tmp_path, *results)
     push(f, uri, print)
     filed = [StoredResult(r, lambda r=r: predictions(IDS.index(r.id))) for r in results]  # type: ignore[misc]
     assert log_ranks(rows(filed), uri) == 2
     assert log_ranks(rows(filed), uri) == 0
-    told = [run for run in everything(uri) if "rank" in run.data.tags]
-    assert [run.data.tags["rank"] for run in told] == ["1", "1"]
-    assert sorted(run.data.metrics["rank/behind_best"] for run in told)[0] == 0.0
+    logged = [run for run in everything(uri) if "rank" in run.data.tags]
+    assert [run.data.tags["rank"] for run in logged] == ["1", "1"]
+    assert sorted(run.data.metrics["rank/behind_best"] for run in logged)[0] == 0.0
     outside = SimpleNamespace(
         result=results[0], rank=None, unranked="not reproduced <b>", behind=None
     )
@@ -206,7 +202,7 @@ def test_ranks_are_told_after_a_run_and_only_when_they_changed(uri: str, tmp_pat
     assert run.data.metrics["rank/group"] == 0.0
 
 
-def test_a_speaker_gap_is_told_to_both_runs_once(uri: str, tmp_path: Path) -> None:
+def test_a_speaker_gap_is_logged_once_in_both_runs(uri: str, tmp_path: Path) -> None:
     f = folder(tmp_path, result(IDS[0]), result(IDS[1]))
     push(f, uri, print)
     value = Difference(value=0.1, low=0.05, high=None, se=0.02)
@@ -220,20 +216,20 @@ def test_a_speaker_gap_is_told_to_both_runs_once(uri: str, tmp_path: Path) -> No
     gap = Gap(random=IDS[0], disjoint=IDS[1], values={"macro_f1": value}, **names)
     log_gap(gap, f, uri)
     log_gap(gap, f, uri)
-    told = {
+    logged = {
         run.data.tags["nverbench.id"]: run.data
         for run in everything(uri)
         if "speaker_gap_with" in run.data.tags
     }
-    assert {job: data.tags["speaker_gap_with"] for job, data in told.items()} == {
+    assert {job: data.tags["speaker_gap_with"] for job, data in logged.items()} == {
         IDS[0]: IDS[1],
         IDS[1]: IDS[0],
     }
-    assert told[IDS[0]].metrics["speaker_gap/macro_f1"] == 0.1
-    assert "speaker_gap/high_macro_f1" not in told[IDS[0]].metrics
+    assert logged[IDS[0]].metrics["speaker_gap/macro_f1"] == 0.1
+    assert "speaker_gap/high_macro_f1" not in logged[IDS[0]].metrics
 
 
-def test_a_password_is_neither_printed_nor_kept() -> None:
+def test_a_password_is_neither_printed_nor_stored() -> None:
     assert (
         shown("postgresql://me:secret@host/db and http://u:p@h")
         == "postgresql://host/db and http://h"
@@ -242,7 +238,7 @@ def test_a_password_is_neither_printed_nor_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "printed"),
     [
         ("postgresql://me:se@cret@host/db", "postgresql://host/db"),
         ("postgresql://me:se/cret@host/db", "postgresql://host/db"),
@@ -257,8 +253,8 @@ def test_a_password_is_neither_printed_nor_kept() -> None:
         ("http://host:5000/path", "http://host:5000/path"),
     ],
 )
-def test_no_part_of_a_password_is_shown(given: str, said: str) -> None:
-    assert shown(given) == said
+def test_no_part_of_a_password_is_shown(given: str, printed: str) -> None:
+    assert shown(given) == printed
     assert "cret" not in shown(given)
 
 
@@ -292,11 +288,11 @@ def test_a_driver_that_is_not_installed_is_one_line_without_the_password(
         push(folder(tmp_path, result()), "postgresql://me:secret@h/d", print)
 
 
-def test_runs_of_others_are_left_alone(uri: str, tmp_path: Path) -> None:
+def test_runs_of_other_projects_are_not_changed(uri: str, tmp_path: Path) -> None:
     c = client(uri)
-    stranger = c.create_run("0").info.run_id
+    other = c.create_run("0").info.run_id
     push(folder(tmp_path), uri, print)
     server = connect(uri)
-    assert stranger not in {run.run for run in server.runs(FINISHED, server.experiments())}
-    assert c.get_run(stranger).info.status == "RUNNING"
+    assert other not in {run.run for run in server.runs(FINISHED, server.experiments())}
+    assert c.get_run(other).info.status == "RUNNING"
     assert isinstance(ResultStore(tmp_path).finished(IDS[0]), object)

@@ -1,5 +1,5 @@
-"""Several processes that tell one server of the same result from folders of their own: one finished
-run stays, and nobody takes a living one's.
+"""Several processes that upload the same result to one server from their own folders: one finished
+run remains, and no process deletes the run of a living one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import pytest
 
 from nverbench._io import tempfiles
 from nverbench.results.tracking import log, push
-from nverbench.results.tracking.client import DIGEST, RemoteRun, connect, tracking_errors
+from nverbench.results.tracking.client import RemoteRun, connect, tracking_errors
+from nverbench.results.tracking.fields import DIGEST
 from nverbench.results.tracking.log_results import HOUR, WRITER, abandoned
 from support.paths import ROOT
 from support.tracking_results import folder, result, states
 
 MACHINE = tempfiles.process_tag().partition("-")[2]
-TELL = """
+UPLOAD = """
 import sys
 from pathlib import Path
 from nverbench.results.store import ResultStore
@@ -39,8 +40,8 @@ log(result(), ResultStore(Path(sys.argv[1])), sys.argv[2])
 
 
 @pytest.fixture
-def somebody() -> Iterator[str]:
-    """Another process of this machine that lives, as it signs a run."""
+def living() -> Iterator[str]:
+    """The writer tag of another process of this machine, which is alive."""
     process = subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
     )
@@ -49,7 +50,7 @@ def somebody() -> Iterator[str]:
 
 
 def begun(uri: str, maker: str | None, age: float = 0.0) -> str:
-    """A run of ``result()`` that somebody has begun, with a fold."""
+    """An unfinished run of ``result()``, with a fold."""
     server, r = connect(uri), result()
     experiment = server.experiment(f"{r.protocol} / {r.entry.dataset}", "")
     tags = {DIGEST: r.result_digest} | (
@@ -60,10 +61,10 @@ def begun(uri: str, maker: str | None, age: float = 0.0) -> str:
     return parent
 
 
-def test_a_run_that_a_living_process_tells_is_left_alone_and_one_stays_once_both_are_finished(
-    uri: str, tmp_path: Path, somebody: str
+def test_the_run_of_a_living_process_stays_and_one_run_remains_once_both_are_finished(
+    uri: str, tmp_path: Path, living: str
 ) -> None:
-    theirs, here = begun(uri, somebody), folder(tmp_path)
+    theirs, here = begun(uri, living), folder(tmp_path)
     assert log(result(), here, uri) is True
     assert states(uri) == [("FINISHED", 2), ("RUNNING", 1)]
     connect(uri).end(theirs, 1, without=WRITER)
@@ -91,7 +92,7 @@ def test_a_run_that_a_living_process_tells_is_left_alone_and_one_stays_once_both
     ],
 )
 @pytest.mark.parametrize("how", ["log", "push"])
-def test_a_run_that_nobody_will_finish_is_begun_again(
+def test_the_upload_of_an_abandoned_run_starts_again(
     uri: str, tmp_path: Path, how: str, maker: str | None, age: float, gone: bool
 ) -> None:
     begun(uri, maker, age)
@@ -101,7 +102,7 @@ def test_a_run_that_nobody_will_finish_is_begun_again(
 
 
 @pytest.mark.parametrize("how", ["log", "push"])
-def test_what_was_left_of_a_result_that_is_known_is_removed(
+def test_an_abandoned_run_of_an_uploaded_result_is_deleted(
     uri: str, tmp_path: Path, how: str
 ) -> None:
     log(result(), folder(tmp_path / "theirs"), uri)
@@ -111,7 +112,7 @@ def test_what_was_left_of_a_result_that_is_known_is_removed(
     assert states(uri) == [("FINISHED", 2)]
 
 
-def test_a_finished_run_does_not_say_who_told_it(uri: str, tmp_path: Path) -> None:
+def test_a_finished_run_does_not_name_its_writer(uri: str, tmp_path: Path) -> None:
     log(result(), folder(tmp_path), uri)
     with tracking_errors("", ""):
         runs = list(connect(uri).runs("", connect(uri).experiments()))
@@ -121,14 +122,14 @@ def test_a_finished_run_does_not_say_who_told_it(uri: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "since", ["", "x", "9" * 400, "\u00b2"], ids=["none", "a word", "too long", "no digit"]
 )
-def test_a_signature_that_is_none_is_no_error(since: str) -> None:
+def test_a_malformed_writer_tag_is_no_error(since: str) -> None:
     assert (
         abandoned(RemoteRun("run", "1", "RUNNING", "", {WRITER: f"1.1-elsewhere {since}"}, {}))
         is True
     )
 
 
-def test_three_processes_that_tell_at_once_from_folders_of_their_own_leave_one_run(
+def test_three_processes_that_upload_at_once_from_their_own_folders_leave_one_run(
     uri: str, tmp_path: Path
 ) -> None:
     words = [[str(folder(tmp_path / str(n)).root.parent), uri] for n in range(3)]
@@ -138,21 +139,21 @@ def test_three_processes_that_tell_at_once_from_folders_of_their_own_leave_one_r
         "stderr": subprocess.PIPE,
         "text": True,
     }
-    tellers = [
+    processes = [
         subprocess.Popen(
-            [sys.executable, "-c", TELL, *own],
+            [sys.executable, "-c", UPLOAD, *own],
             env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
             **pipes,
         )
         for own in words
     ]
-    for teller in tellers:
-        assert teller.stdout is not None
-        assert teller.stdout.readline() == "ready\n", teller.communicate()
-    for teller in tellers:
-        assert teller.stdin is not None
-        teller.stdin.write("\n")
-        teller.stdin.flush()
-    said = [teller.communicate(timeout=120) for teller in tellers]
-    assert [teller.returncode for teller in tellers] == [0, 0, 0], said
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    printed = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], printed
     assert states(uri) == [("FINISHED", 2)]

@@ -1,5 +1,5 @@
-"""Every place that telling and pulling write to, refused one after the other: one line, no result
-touched, and push or pull later does it once.
+"""Each place that uploads and pulls write to fails in turn: one line, no result changed, and a later
+push or pull does it once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nverbench.results.tracking.client import _connected
 from support.disk_faults import disk
 from support.tracking_results import IDS, folder, result, states
 
-TOLD = {
+UPLOADED = {
     "a/results/.telling open",
     "a/results/.writing-* open",
     "a/results/*.tracked rename",
@@ -34,7 +34,7 @@ TOLD = {
     "store/mlruns/*/*/artifacts/*.json open",
     "store/mlruns/*/*/artifacts/*.predictions.npz open",
 }
-"""What logging a result writes; the last ones are MLflow's own, of its artifacts."""
+"""The writes of an upload; the last ones are MLflow's own, of its artifacts."""
 PULLED = {
     "b mkdir",
     "b/results mkdir",
@@ -66,17 +66,17 @@ def left(root: Path) -> list[Path]:
     return [*(root / "tmp").iterdir(), *root.rglob(".writing-*")]
 
 
-def test_what_telling_writes_is_what_is_listed(uri: str, tmp_path: Path) -> None:
+def test_an_upload_writes_what_is_listed(uri: str, tmp_path: Path) -> None:
     here = folder(tmp_path / "a")
     with disk() as watched:
         log(result(), here, uri)
-    assert set(watched.seen) == TOLD
+    assert set(watched.seen) == UPLOADED
     assert left(tmp_path) == []
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "refused"])
-@pytest.mark.parametrize("site", sorted(TOLD))
-def test_a_result_that_cannot_be_told_is_safe_and_told_once_later(
+@pytest.mark.parametrize("site", sorted(UPLOADED))
+def test_a_result_that_cannot_be_uploaded_is_safe_and_uploaded_once_later(
     uri: str, tmp_path: Path, site: str, code: int
 ) -> None:
     here = folder(tmp_path / "a")
@@ -92,7 +92,7 @@ def test_a_result_that_cannot_be_told_is_safe_and_told_once_later(
     assert states(uri) == [("FINISHED", 2)]
 
 
-def test_what_pulling_writes_is_what_is_listed(uri: str, tmp_path: Path) -> None:
+def test_a_pull_writes_what_is_listed(uri: str, tmp_path: Path) -> None:
     log(result(), folder(tmp_path / "a"), uri)
     _connected.cache_clear()
     with disk() as watched:
@@ -107,16 +107,16 @@ def test_a_result_that_cannot_be_pulled_is_not_half_there_and_pulled_later(
 ) -> None:
     log(result(), folder(tmp_path / "a"), uri)
     _connected.cache_clear()
-    said: list[str] = []
+    printed: list[str] = []
     there = ResultStore(tmp_path / "b")
     with disk(site, errno.ENOSPC) as watched:
         try:
-            pull(there, uri, said.append)
+            pull(there, uri, printed.append)
         except NverbenchError as error:
-            said.append(str(error))
+            printed.append(str(error))
     assert watched.seen[site] > 0
-    assert len(said) == 1
-    assert "No space left on device" in said[0] or "unable to open database file" in said[0]
+    assert len(printed) == 1
+    assert "No space left on device" in printed[0] or "unable to open database file" in printed[0]
     assert left(tmp_path) == []
-    pull(there, uri, said.append)
+    pull(there, uri, printed.append)
     assert read_result(there.path(IDS[0])) == result()
