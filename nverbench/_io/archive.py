@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from nverbench._io.archive_formats import Member, members
-from nverbench._io.download import RESERVE, DiskError, check_room
-from nverbench.errors import ArtifactError
+from nverbench._io.download import RESERVE, check_room
+from nverbench.errors import ArtifactError, DiskError
 
 LONGEST_NAME, LONGEST_PATH, DEEPEST = 255, 4096, 64
 """Bytes of one component, characters of a path, components: what common file systems take, and far

@@ -1,4 +1,5 @@
-"""Notes that this machine keeps between runs, as JSON: local copies, first digests, speeds, costs."""
+"""Notes that this machine keeps between runs, as JSON: local copies, first digests, speeds and costs.
+"""
 
 from __future__ import annotations
 

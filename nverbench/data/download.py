@@ -71,8 +71,6 @@ def get_corpus(
                 if place.exists()
                 else _from_archive(dataset, source, archive, digest, say)
             )
-        except download.DiskError:
-            raise
         except (
             ArtifactError,
             DatasetError,

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from nverbench import ArtifactError
 from nverbench._io import archive as archives
 from nverbench._io.archive import unpack
-from nverbench._io.download import DiskError
+from nverbench.errors import DiskError
 
 FILES = {
     "corpus/a.wav": b"RIFF" * 500,

@@ -99,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def plain(self, status: int, *headers: tuple[str, str]) -> None:
         self.send_response(status)
+        self.send_header("Connection", "close")
         for name, value in (*headers, ("Content-Length", "4")):
             self.send_header(name, value)
         self.end_headers()
@@ -117,6 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         sent = content[first : first + len(content) - (said or 0)]
         body = bytes(255 - b for b in sent) if fault.garble else sent
         self.send_response(200 if said is None else 206)
+        self.send_header("Connection", "close")
         if said is not None:
             self.send_header("Content-Range", f"bytes {said}-{len(content) - 1}/{len(content)}")
         if shelf.tags:
