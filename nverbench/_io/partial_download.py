@@ -105,7 +105,11 @@ class PartialDownload:
             return False
         length, tag = str(last - first + 1), _tag(headers)
         # RFC 9110, 15.3.7: a server repeats its ETag; a pinned digest shows a change anyway
-        unchanged = tag == self.tag if tag and self.tag else self.sha256 or self.tag[:1] != '"'
+        unchanged = (
+            tag == self.tag
+            if tag and self.tag
+            else self.sha256 or not str(self.tag).startswith('"')
+        )
         in_range = first == have <= last < self.total
         return in_range and headers.get("Content-Length", length) == length and bool(unchanged)
 

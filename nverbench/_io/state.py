@@ -1,5 +1,4 @@
-"""Notes that this machine keeps between runs, as JSON: local copies, first digests, speeds and costs.
-"""
+"""State of this machine between runs, as JSON: local copies, first digests, speeds, costs."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from nverbench import ArtifactError
-from nverbench._io import archive as archives
 from nverbench._io.archive import unpack
 from nverbench.errors import DiskError
 
@@ -361,14 +360,14 @@ def test_folders_count_too(tmp_path: Path, pack: Any) -> None:
 @pytest.mark.parametrize("name", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
 def test_a_bomb_does_not_go_off(tmp_path: Path, name: str) -> None:
     bomb = PACKERS[name]({"zeros": bytes(30_000_000)})
-    assert "unpacks to more than 200 times its packed size" in refused(bomb, tmp_path)
+    assert "unpacks to more than 200 times the archive's size" in refused(bomb, tmp_path)
 
 
 def test_a_bomb_behind_honest_bytes_does_not_go_off(tmp_path: Path) -> None:
     import random
 
-    noise = random.Random(0).randbytes(1_000_000)
-    bomb = gzip.compress(tarred({"noise": noise, "zeros": bytes(80_000_000)}), 9)
+    noise = random.Random(0).randbytes(100_000)
+    bomb = gzip.compress(tarred({"noise": noise, "zeros": bytes(40_000_000)}), 9)
     assert "'zeros' unpacks to more than 200 times" in refused(bomb, tmp_path, most_bytes=10**9)
 
 
@@ -391,7 +390,6 @@ def test_a_tar_header_as_long_as_it_likes_is_not_read(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = iter([10**12])  # it is filled while we write
-    monkeypatch.setattr(archives, "RESERVE", 0)
     monkeypatch.setattr(
         "nverbench._io.download.shutil.disk_usage",
         lambda path: shutil._ntuple_diskusage(9, 9, next(room, 9)),
