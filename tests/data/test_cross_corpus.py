@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, UsageError
 from nverbench.data.corpus import Corpus, load
 from nverbench.data.cross_corpus import KIND, cross_corpora, kinds_of, load_local_pair
-from nverbench.data.folds.assign import FoldSet, Inner, make_folds
+from nverbench.data.folds.assign import FoldSet, make_folds
+from nverbench.data.folds.validation import Inner
 from nverbench.errors import FoldError
 from nverbench.plugin.options import PartRef, resolve
 from nverbench.training.folds import fit_fold

@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nverbench import Clip
-from nverbench.data.folds.assign import Fold, FoldSet, Inner, default_kind, make_folds
+from nverbench.data.folds.assign import Fold, FoldSet, default_kind, make_folds
+from nverbench.data.folds.validation import Inner
 from nverbench.errors import FoldError
 
 SEED = 20250602
