@@ -418,6 +418,6 @@ def test_a_text_means_one_dataset_or_two(tmp_path: Path) -> None:
 def test_where_one_dataset_is_wanted_two_are_refused(tmp_path: Path) -> None:
     datasets = shelf(tmp_path)
     with pytest.raises(
-        UsageError, match="a:test=b names two datasets, and one is wanted here; leave test=b out"
+        UsageError, match="a:test=b names two datasets, and only one is possible here; leave test=b out"
     ):
         load(datasets["a"], resolve(datasets["a"], "a:test=b"), None)
