@@ -23,16 +23,10 @@ KIND = "cross"
 
 
 def load_local_pair(lookup: Callable[[str], Dataset], text: str) -> Corpus:
-    """The corpus on this machine that a reference stands for, one dataset or two.
+    """The corpus on this machine that a reference stands for: one dataset (``jnv``) or two
+    (``asvp-esd:test=vivae``). ``lookup`` maps a name to its dataset.
 
-    Args:
-        lookup: a dataset's name -> the dataset; UsageError with the nearest ones where there is
-            none.
-        text: a reference such as ``jnv`` or ``asvp-esd:test=vivae``.
-
-    Raises:
-        UsageError, ArtifactError, DatasetError: as ``corpus.load_local`` and
-            :func:`cross_corpora`.
+    Errors are those of ``corpus.load_local`` and :func:`cross_corpora`.
     """
     dataset = lookup(split(text)[0])
     reference = resolve(dataset, text)
@@ -52,10 +46,8 @@ def training_side(reference: PartRef) -> PartRef:
 
 
 def kinds_of(corpus: Corpus, requested: Iterable[str | None]) -> tuple[str, ...]:
-    """The only kind of folds of a cross-corpus pair.
-
-    Raises:
-        FoldError: another kind was requested, which would train on clips of the test dataset.
+    """The only kind of folds of a cross-corpus pair. Raises a FoldError where another kind is
+    requested, which would train on clips of the test dataset.
     """
     wrong = [kind for kind in requested if kind not in (None, KIND)]
     if wrong:
@@ -72,10 +64,6 @@ def cross_corpora(a: Corpus, b: Corpus, reference: PartRef) -> Corpus:
 
     A recording of ``a`` that is byte for byte one of ``b`` is left out and counted. The digest
     depends on the digests of both corpora, on the shared labels and on their names in each.
-
-    Args:
-        a, b: complete datasets of single clips, of two different corpora.
-        reference: ``A:test=B``; its ``exclude`` names common labels.
 
     Raises:
         UsageError: both are the same corpus, or one is made of conversations.

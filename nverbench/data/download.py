@@ -42,11 +42,8 @@ def get_corpus(
 ) -> Corpus:
     """Downloads a dataset's corpus into this machine's store and registers it there.
 
-    Args:
-        source: an address that a program can fetch (``missing.is_downloadable``); its ``sha256``
-            and ``size`` are those of the archive.
-        digest: the digest of the corpus, where the registry pins it.
-        keep_archive: keep the archive after the corpus is unpacked.
+    ``source`` is downloadable (``missing.is_downloadable``); its sha256 and size are those of the
+    archive, ``digest`` is that of the corpus.
 
     Raises:
         ArtifactError: the archive could not be fetched, or is not the pinned or first seen one, or

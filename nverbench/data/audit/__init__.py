@@ -50,20 +50,12 @@ def audit(
     watch: Watch = lambda stage, total: lambda steps: None,
     processes: int | None = None,
 ) -> AuditResult:
-    """The audit of a dataset's local copy; a fault of a file is reported, never raised.
+    """The audit of a dataset's local copy ``root``; a fault of a file is reported, never raised.
 
-    Args:
-        root: the local copy; None where the dataset needs none.
-        kind: kind of folds; None: the dataset's default.
-        k, seed: constants of the protocol.
-        shortest: name of each backbone and the seconds that it embeds without padding.
-        shuffles: how often labels are shuffled to estimate chance, at least 2.
-        watch: reports progress.
-        processes: number of decoding processes; None: one per core.
-
-    Raises:
-        DatasetError: the copy is not the corpus.
-        FoldError: the clips cannot be cut as ``kind`` demands.
+    ``kind``, ``k`` and ``seed`` choose the folds (``kind`` None: the dataset's default);
+    ``shortest`` has the seconds that each backbone embeds without padding; labels are shuffled
+    ``shuffles`` times (at least 2) to estimate chance. Raises a DatasetError where the copy is not
+    the corpus, a FoldError where it cannot be cut by ``kind``.
     """
     corpus = whole = corpora.load(dataset, reference, root)
     if corpus.left_out:  # known defects are measured too, so that the audit confirms them
@@ -71,14 +63,12 @@ def audit(
     made, found = leakage.cut(corpus.clips, dataset, kind, k=k, seed=seed)
     place = leakage.places(corpus.clips, made)
     with duplicates.signal_store() as store:
-        measured, fingerprints = _measured(whole.clips, store, watch, processes)
-        copies = duplicates.copies(
-            whole, fingerprints, store, place.get, processes, _ticker(watch, "compare")
-        )
+        measured, prints = _measured(whole.clips, store, watch, processes)
+        tick = _ticker(watch, "compare")
+        copies = duplicates.copies(whole, prints, store, place.get, processes, tick)
+    chance = {"k": k, "seed": seed, "shuffles": shuffles}
     tick = _ticker(watch, "confounds")
-    trees = confounds.confounds(
-        corpus.clips, measured, made, k=k, seed=seed, shuffles=shuffles, tick=tick
-    )
+    trees = confounds.confounds(corpus.clips, measured, made, **chance, tick=tick)
     if made is not None:
         found = leakage.crossing(corpus.clips, corpus.labels, made, place, copies)
     report = Report(

@@ -50,12 +50,8 @@ def confounds(
     shuffles: int = SHUFFLES,
     tick: Callable[[int, int], None] = lambda done, of: None,
 ) -> Confounds:
-    """Prediction of the label from each fact on the dataset's folds, and of the speaker on random
-    folds.
-
-    Args:
-        clips: the clips of the folds, sorted by id; those without a measured duration are excluded.
-        cut: the dataset's folds; None: the result holds a reason instead of rows.
+    """Prediction of the label from each fact on the dataset's folds ``cut``, and of the speaker on
+    random folds; clips without a measured duration are excluded.
     """
     if cut is None:
         return Confounds(reason="the clips cannot be cut into folds")

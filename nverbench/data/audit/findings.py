@@ -96,19 +96,13 @@ def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Finding]:
     """Copies: a leak across folds, a wrong label across labels or speakers, otherwise clips that
     count twice.
     """
+    leak = f"in another fold ({found.kind}): test clips are trained on"
+    twice = "of the same speaker, label and fold: they count twice"
     tests: tuple[tuple[int, str, Callable[[Relation], bool]], ...] = (
-        (
-            3,
-            f"in another fold ({found.kind}): test clips are trained on",
-            lambda r: r.folds == "across",
-        ),
+        (3, leak, lambda r: r.folds == "across"),
         (3, "under another label: at least one label is wrong", lambda r: r.labels == "across"),
         (3, "of another speaker", lambda r: r.speakers == "across"),
-        (
-            2,
-            "of the same speaker, label and fold: they count twice",
-            lambda r: "across" not in (r.speakers, r.labels, r.folds),
-        ),
+        (2, twice, lambda r: "across" not in (r.speakers, r.labels, r.folds)),
     )
     identical = [(g.clips, g.relation) for g in copies.identical]
     near = [((p.first, p.second), p.relation) for p in copies.near]

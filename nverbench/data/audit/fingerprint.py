@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 8000
-"""Hz at which clips are compared; frequencies above 3.6 kHz, where codecs and resamplers differ, are
-removed.
+"""Hz at which clips are compared. Frequencies above 3.6 kHz are removed: codecs and resamplers
+differ there.
 """
 KEPT = 16.0
 """Seconds from the first active frame that are compared."""

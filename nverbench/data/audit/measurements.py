@@ -126,16 +126,16 @@ def _sums(file: soundfile.SoundFile, place: Place) -> tuple[_Sums, int]:
     last = min(file.frames, end)
     if 0 < first < file.frames:
         file.seek(first)
-    wanted = max(0, last - first)
-    done, most, sums = 0, min(wanted, LONGEST // file.channels), _Sums()
+    length = max(0, last - first)
+    done, most, sums = 0, min(length, LONGEST // file.channels), _Sums()
     while done < most:
         size = min(most - done, max(1, BLOCK // file.channels))
         block = file.read(size, dtype="float32", always_2d=True)
         if not len(block):
-            raise ValueError(f"{done} of {wanted} samples, then nothing")
+            raise ValueError(f"{done} of {length} samples, then nothing")
         sums.add(block)
         done += len(block)
-    return sums, wanted - done
+    return sums, length - done
 
 
 def _described(found: Measured, sums: _Sums) -> Measurement:

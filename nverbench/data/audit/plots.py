@@ -193,9 +193,9 @@ def _bars(axes: Any, rows: Sequence[Confound]) -> None:
     )
     line = {"color": ORANGE, "linestyle": "--", "linewidth": 1.5}
     axes.axvline(rows[0].majority, label="largest class always guessed", **line)
-    beside = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+    right = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
     for y, c in zip(places, rows, strict=True):
-        axes.annotate(f"{c.accuracy:.3f}", (max(c.accuracy, c.null_max or 0), y), **beside)
+        axes.annotate(f"{c.accuracy:.3f}", (max(c.accuracy, c.null_max or 0), y), **right)
     axes.set_yticks(places, [c.feature for c in rows], fontsize=9)
     axes.set_xlim(0, 1.25 * max(max(c.accuracy, c.majority, c.null_max or 0) for c in rows))
     axes.set_xlabel("accuracy (fraction)")

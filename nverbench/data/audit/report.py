@@ -174,7 +174,7 @@ def _folds(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
 def _rest(report: Report) -> Iterator[str]:
     if not (report.defects or report.notes or report.misfits):
         return
-    yield "beside the clips"
+    yield "other remarks"
     defects = list(report.defects.items())[:ROWS]
     yield from (f"  known defect {clip}: {why}" for clip, why in defects)
     yield from (f"  {note}" for note in report.notes)

@@ -36,14 +36,8 @@ def _split_conversations(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[s
 def folds_of_protocol(
     clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None
 ) -> FoldSet:
-    """The folds of scored clips under a protocol.
-
-    Args:
-        kind: speaker, random, leave-one-group-out, official, holdout=GROUP or cross.
-        selection: inner, test or last, in place of the protocol's own.
-
-    Raises:
-        FoldError: the clips cannot be cut by this kind; the message names kinds that can.
+    """The folds of scored clips under a protocol; ``selection`` (inner, test or last) overrides the
+    protocol's own. Errors are those of :func:`make_folds`.
     """
     inner = None
     if (selection or protocol.selection) == "inner":
