@@ -46,7 +46,9 @@ LOCAL = ("127.0.0.1", "localhost")
 class _Retry(Exception):
     """A failure that may be temporary; ``pause`` is the server's Retry-After in seconds."""
 
-    pause = 0.0
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
 
 
 TEMPORARY = (
@@ -217,10 +219,9 @@ def _check_answer(answer: requests.Response, part: PartialDownload, have: int) -
         part.drop()
         raise _Retry("the server has no such range; starting again")
     if status in RETRIED:
-        later, failure = answer.headers.get("Retry-After", ""), _Retry()
-        failure.args = (f"the server answered {status} {answer.reason}",)
-        failure.pause = float(later) if re.fullmatch(r"\d{1,6}", later) else 0.0
-        raise failure
+        later = answer.headers.get("Retry-After", "")
+        pause = float(later) if re.fullmatch(r"\d{1,6}", later) else 0.0
+        raise _Retry(f"the server answered {status} {answer.reason}", pause)
     if status == 206 and not have:
         raise _Retry("the server sent a part of the file that was not requested")
     if status not in (200, 206):
