@@ -35,7 +35,7 @@ CHUNK = 1 << 18
 
 @dataclass
 class _Tree:
-    """What is unpacked so far, and how much more may be."""
+    """The unpacked tree so far, and its limits."""
 
     archive: Path
     root: Path

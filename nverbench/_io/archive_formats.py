@@ -44,7 +44,7 @@ class Member:
     content: IO[bytes] | None
     """None: a folder."""
     refused: str = ""
-    """What it is, where it is neither a plain file nor a folder."""
+    """The kind of a member that is neither a plain file nor a folder."""
 
 
 class UnknownFormat(Exception):
