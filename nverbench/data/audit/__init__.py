@@ -52,10 +52,9 @@ def audit(
 ) -> AuditResult:
     """The audit of a dataset's local copy ``root``; a fault of a file is reported, never raised.
 
-    ``kind``, ``k`` and ``seed`` choose the folds (``kind`` None: the dataset's default);
-    ``shortest`` has the seconds that each backbone embeds without padding; labels are shuffled
-    ``shuffles`` times (at least 2) to estimate chance. Raises a DatasetError where the copy is not
-    the corpus, a FoldError where it cannot be cut by ``kind``.
+    ``kind``, ``k`` and ``seed`` choose the folds (``kind`` None: the default one); ``shortest`` has
+    the seconds that each backbone embeds without padding; chance comes from ``shuffles`` (>= 2)
+    shuffled labels. A DatasetError: not the corpus; a FoldError: it cannot be cut by ``kind``.
     """
     corpus = whole = corpora.load(dataset, reference, root)
     if corpus.left_out:  # known defects are measured too, so that the audit confirms them
