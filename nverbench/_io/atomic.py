@@ -1,4 +1,4 @@
-"""Files that other processes see whole under their name, or not at all."""
+"""Atomic writes: other processes see a file complete under its name, or not at all."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from nverbench.errors import DiskError
 
 @contextmanager
 def atomic_open(path: Path, within: Path | None = None) -> Iterator[BinaryIO]:
-    """A file to write, which other processes see under its name once it is whole, or never; it
-    takes no lock.
+    """A file to write; it gets its name when the block ends without an error. It takes no lock.
 
     Args:
-        within: the folder that it lies in until then, where not its own: what dead processes left
-            is looked for in one folder of a large store.
+        within: the folder of the temporary file, where not that of ``path``: stale temporary files
+            of a large store are then searched for in one folder only.
 
     Raises:
-        DiskError: it cannot be written; nothing of it is left.
+        DiskError: it cannot be written; no part of it is left.
     """
     folder = within or path.parent
     writing = folder / tempfiles.temporary_name()
@@ -40,23 +39,21 @@ def atomic_open(path: Path, within: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def cannot_write(path: Path, error: Exception) -> DiskError:
-    """What to say of a file that the system does not let us write."""
+    """The error for a file that the system does not allow to be written."""
     reason = getattr(error, "strerror", None) or error
     return DiskError(
-        f"{path}: cannot be written ({reason}); make room or mend the permission, then the same"
+        f"{path}: cannot be written ({reason}); make room or correct the permission, then the same"
         " command goes on from here"
     )
 
 
 def _discard(writing: Path) -> None:
-    """What is not whole goes; where it cannot (the folder is gone, or is no folder), the error that
-    led here says more.
-    """
+    """Removes an incomplete file; where that fails, the error that led here says more."""
     with suppress(OSError):
         writing.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that other processes see whole or not at all; errors as :func:`whole`."""
+    """Writes a file atomically; errors as in :func:`atomic_open`."""
     with atomic_open(path) as file:
         file.write(content)

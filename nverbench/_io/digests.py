@@ -1,6 +1,4 @@
-"""Digests: of files, remembered by path, size and modification time, and of anything that JSON can
-hold.
-"""
+"""Digests of JSON values, and of files, cached by path, size and modification time."""
 
 from __future__ import annotations
 
@@ -17,8 +15,8 @@ from typing import Any
 from nverbench._io.atomic import cannot_write
 from nverbench._io.paths import home
 
-ASKED = 500
-"""Paths in one question to the memory: fewer than the 999 that every SQLite allows."""
+BATCH = 500
+"""Paths in one query: fewer than the 999 variables that every SQLite allows."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -26,11 +24,8 @@ def digest_of(thing: Any) -> str:
     """The sha256 of canonical JSON (sorted keys, no spaces): the same on every machine and
     Python.
     """
-    return hashlib.sha256(
-        json.dumps(
-            thing, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-        ).encode()
-    ).hexdigest()
+    text = json.dumps(thing, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
@@ -40,72 +35,63 @@ def file_sha256(path: Path) -> str:
 
 
 def file_digests(paths: Iterable[Path]) -> dict[Path, str]:
-    """The sha256 of each file; a file whose path, size and modification time are known is not read
+    """The sha256 of each file; a file whose path, size and modification time are cached is not read
     again.
     """
-    wanted = sorted(set(paths))
+    # keys are bytes: not every file name is UTF-8
+    keys = {path: os.fsencode(path.absolute()) for path in sorted(set(paths))}
     place = home() / "file-digests.sqlite"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        memory, known = _memory(place, [os.fsencode(path.absolute()) for path in wanted])
+        cache, known = _cache(place, list(keys.values()))
     except (OSError, sqlite3.OperationalError) as error:
         raise cannot_write(place, error) from error
     try:
         found, fresh = {}, []
-        for path in wanted:
+        for path, key in keys.items():
             stat = path.stat()
-            size, mtime, sha = known.get(os.fsencode(path.absolute()), (-1, -1, ""))
+            size, mtime, sha = known.get(key, (-1, -1, ""))
             if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
                 sha = file_sha256(path)
-                fresh.append((os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns, sha))
+                fresh.append((key, stat.st_size, stat.st_mtime_ns, sha))
             found[path] = sha
-        with suppress(sqlite3.DatabaseError), memory:  # a full disk: they are read again next time
-            memory.executemany(
-                "INSERT OR REPLACE INTO digest_of_bytes (path, size, mtime, sha256) VALUES (?, ?,"
-                " ?, ?)",
-                fresh,
-            )
+        with suppress(sqlite3.DatabaseError), cache:  # a full disk: they are read again next time
+            cache.executemany("INSERT OR REPLACE INTO digest_of_bytes VALUES (?, ?, ?, ?)", fresh)
     finally:
-        memory.close()
+        cache.close()
     return found
 
 
-def _memory(
-    path: Path, wanted: list[bytes]
+def _cache(
+    path: Path, keys: list[bytes]
 ) -> tuple[sqlite3.Connection, dict[bytes, tuple[int, int, str]]]:
-    """The remembered digests; a damaged file is no loss and is begun again. Paths are bytes: not
-    every file name is UTF-8.
-    """
-    memory = sqlite3.connect(path, timeout=60)
+    """The database and its rows for ``keys``; a damaged file is removed and created again."""
+    cache = sqlite3.connect(path, timeout=60)
     try:
-        memory.execute(
+        cache.execute(
             "CREATE TABLE IF NOT EXISTS digest_of_bytes (path BLOB PRIMARY KEY, size INTEGER, mtime"
             " INTEGER, sha256 TEXT)"
         )
-        return memory, dict(_known(memory, wanted))
+        return cache, dict(_cached(cache, keys))
     except sqlite3.DatabaseError as error:
-        memory.close()
-        if (
-            isinstance(error, sqlite3.OperationalError)
-            and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
-        ):  # locked, or a full disk: not damage
-            raise
+        cache.close()
+        operational = isinstance(error, sqlite3.OperationalError)
+        if operational and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise  # locked, or a full disk: not damage
         path.unlink()
-        return _memory(path, wanted)
+        return _cache(path, keys)
 
 
-def _known(
-    memory: sqlite3.Connection, wanted: list[bytes]
+def _cached(
+    cache: sqlite3.Connection, keys: list[bytes]
 ) -> Iterator[tuple[bytes, tuple[int, int, str]]]:
-    """Size, time and digest of those paths that are remembered: asked for by name, because the
-    memory may hold millions of others.
+    """Path, and its size, time and digest, for the cached ones of ``keys``: the database may hold
+    millions of others.
     """
-    for i in range(0, len(wanted), ASKED):
-        some = wanted[i : i + ASKED]
-        marks = ", ".join("?" * len(some))
-        for path, size, mtime, sha in memory.execute(
-            f"SELECT path, size, mtime, sha256 FROM digest_of_bytes WHERE path IN ({marks})", some
-        ):
+    for i in range(0, len(keys), BATCH):
+        some = keys[i : i + BATCH]
+        query = f"SELECT * FROM digest_of_bytes WHERE path IN ({', '.join('?' * len(some))})"
+        for path, size, mtime, sha in cache.execute(query, some):
             if isinstance(sha, str) and SHA256.fullmatch(sha):
                 yield path, (size, mtime, sha)
 

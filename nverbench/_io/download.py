@@ -1,16 +1,14 @@
-"""One file over https, resumed where an earlier try was cut off; it lies at its target only when it
-is whole and, where pinned, the right one.
+"""Download of one file over https. A later try resumes an earlier one; the file gets its target's
+name only when it is complete and, where its digest is pinned, has that digest.
 
-Own code, because neither client at hand does this: pooch begins from zero after every failure, and
-``http_get`` of huggingface_hub appends whatever comes, whether or not the server began where it was
-asked to and whether or not the file there is still the same.
+The HTTP clients at hand do not do this: pooch does not resume, and ``http_get`` of huggingface_hub
+appends an answer without a check of Content-Range, ETag or the scheme of a redirect.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,49 +20,52 @@ import requests
 from tqdm import tqdm
 
 from nverbench._io.digests import file_sha256
-from nverbench._io.partial_download import Partial
-from nverbench.errors import ArtifactError
+from nverbench._io.partial_download import PartialDownload
+from nverbench._io.text import escape_control_characters
+from nverbench.errors import ArtifactError, DiskError
 
 TRIES = 5
-"""Failures in a row, without a megabyte gained, until we give up."""
+"""Failures in a row, without a gain of ``GAIN`` bytes, until the download is given up."""
 GAIN = 1_000_000
 PAUSE = 1.0
 """Seconds before the second try; each further pause is twice as long."""
 LONGEST_PAUSE = 60.0
 TIMEOUT = 30.0
-"""Seconds without a byte that count as a stall."""
+"""Seconds without a byte after which a connection counts as stalled."""
 REDIRECTS = 10
 CHUNK = 1 << 14
 RESERVE = 64_000_000
-"""Bytes of the disk that are left free."""
+"""Bytes of the disk that stay free."""
 SLOW = 15.0
 """Seconds between lines of progress where no terminal shows a bar."""
-AGAIN = (408, 425, 429, 500, 502, 503, 504)
-"""Statuses by which a server says: later."""
+RETRIED = (408, 425, 429, 500, 502, 503, 504)
+"""HTTP statuses of temporary failures."""
 LOCAL = ("127.0.0.1", "localhost")
 
 
-class DiskError(ArtifactError):
-    """The disk is full, or cannot be written; nothing is wrong with the file, and what came of it
-    is kept.
-    """
-
-
-class _Again(Exception):
-    """This try failed and another may not; ``pause`` is what the server asks for."""
+class _Retry(Exception):
+    """A failure that may be temporary; ``pause`` is the server's Retry-After in seconds."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
         self.pause = pause
 
 
+TEMPORARY = (
+    _Retry,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
+
+
 @dataclass(frozen=True)
-class _Way:
-    """How a fetch talks: to the server, to the user, and how patiently."""
+class _Client:
+    """The HTTP session, its timeout in seconds, and the function that gets lines of progress."""
 
     session: requests.Session
-    say: Callable[[str], None]
     timeout: float
+    say: Callable[[str], None]
 
 
 def fetch(
@@ -78,31 +79,31 @@ def fetch(
     timeout: float = TIMEOUT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Downloads ``address`` to the file ``target`` and gives its sha256. Two processes must not do
-    so at once: the caller holds a lock.
-
-    What a failed try got is kept beside the target (``.part``), with what the server said of the
-    file (``.part.json``).
+    """Downloads ``address`` to the file ``target`` and returns its sha256. The caller holds a lock:
+    two processes must not download to one target.
 
     Args:
-        sha256, size: what the file must be, where known; size in bytes.
-        say: gets a line for every try that failed, and for progress where there is no terminal.
+        sha256, size: the expected digest and size in bytes, where known.
+        say: gets a line for every failed try, and for progress where there is no terminal.
         timeout: seconds to wait for an answer, and for each further byte.
         sleep: waits between tries.
 
     Raises:
-        ArtifactError: the server has no such file, or another one than pinned, or it failed too
-            often, or the disk is full.
+        ArtifactError: the server does not have the file or has another one than pinned, or too many
+            tries failed; the bytes received so far are kept in ``.part``.
+        DiskError: the disk is full or cannot be written.
     """
-    part = Partial(target, address, pinned=sha256, size=size)
     try:
+        part = PartialDownload(target, address, sha256, size)
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             with requests.Session() as session:
-                _repeat(part, _Way(session, say, timeout), tries, sleep)
+                _download(part, _Client(session, timeout, say), tries, sleep)
         return _verified(part)
-    except (requests.RequestException, ValueError) as error:  # an address that is none
-        raise ArtifactError(f"{address} could not be fetched ({_root(error, timeout)})") from error
+    except (requests.RequestException, ValueError) as error:  # not a valid address
+        raise ArtifactError(
+            f"{address} could not be fetched ({_reason(error, timeout)})"
+        ) from error
     except OSError as error:
         raise DiskError(
             f"{address} could not be fetched ({target.parent} cannot be written:"
@@ -114,19 +115,18 @@ def check_room(folder: Path, need: int, what: str) -> None:
     """Raises a DiskError where ``folder`` has no room for ``need`` more bytes."""
     free = shutil.disk_usage(folder).free
     if free < need + RESERVE:
-        wanted = f"{need / 1e6:.1f} MB and {RESERVE / 1e6:.0f} MB to spare"
         raise DiskError(
-            f"{what}: expected room for {wanted} in {folder}, got {free / 1e6:.1f} MB; make room"
-            " (NVERBENCH_HOME moves the folder)"
+            f"{what}: expected room for {need / 1e6:.1f} MB and {RESERVE / 1e6:.0f} MB to spare in"
+            f" {folder}, got {free / 1e6:.1f} MB; make room (NVERBENCH_HOME moves the folder)"
         )
 
 
 def next_address(address: str, location: str | None) -> str:
-    """Where a redirect leads.
+    """The address that a redirect leads to.
 
     Raises:
-        ArtifactError: nowhere, or from https to http, or to anything else than https (http on this
-            machine is allowed).
+        ArtifactError: it has no location, or leads from https to http, or to anything else than
+            https (http on this machine is allowed).
     """
     if not location:
         raise ArtifactError("the server redirects to nowhere")
@@ -139,71 +139,69 @@ def next_address(address: str, location: str | None) -> str:
     return onward
 
 
-def _repeat(part: Partial, way: _Way, tries: int, sleep: Callable[[float], None]) -> None:
-    """Tries until the file is whole."""
+def _download(
+    part: PartialDownload, client: _Client, tries: int, sleep: Callable[[float], None]
+) -> None:
+    """Tries until the file is complete, with a growing pause after each failure."""
     failures, furthest = 0, part.length
-    while not part.whole:
+    while not part.complete:
         try:
-            _try_once(part, way)
-        except ArtifactError as error:
-            raise type(error)(
-                f"{part.address} could not be fetched ({_printable(str(error))})"
-            ) from error
-        except (
-            _Again,
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-        ) as error:
-            if part.length >= furthest + GAIN:  # slow, but it goes on
+            _try_once(part, client)
+        except (ArtifactError, DiskError) as error:
+            reason = escape_control_characters(str(error))
+            raise type(error)(f"{part.address} could not be fetched ({reason})") from error
+        except TEMPORARY as error:
+            if part.length >= furthest + GAIN:  # slow, but not stuck
                 failures, furthest = 0, part.length
             failures += 1
-            reason = _printable(
-                str(error) if isinstance(error, _Again) else _root(error, way.timeout)
-            )
+            reason = _reason(error, client.timeout)
             if failures >= tries:
-                kept = (
-                    f"{part.length / 1e6:.1f} MB are kept, the same command goes on from there"
-                    if part.length
-                    else "nothing came"
-                )
+                kept = f"{part.length / 1e6:.1f} MB are kept, the same command goes on from there"
                 raise ArtifactError(
-                    f"{part.address} could not be fetched ({reason}; tried {tries} times; {kept})"
+                    f"{part.address} could not be fetched ({reason}; tried {tries} times;"
+                    f" {kept if part.length else 'nothing came'})"
                 ) from error
-            way.say(f"{part.address}: {reason}; trying again")
-            sleep(
-                min(max(PAUSE * 2 ** (failures - 1), getattr(error, "pause", 0.0)), LONGEST_PAUSE)
-            )
+            client.say(f"{part.address}: {reason}; trying again")
+            pause = max(PAUSE * 2 ** (failures - 1), getattr(error, "pause", 0.0))
+            sleep(min(pause, LONGEST_PAUSE))
 
 
-def _try_once(part: Partial, way: _Way) -> None:
-    """One request, for what is missing."""
+def _try_once(part: PartialDownload, client: _Client) -> None:
+    """Requests the missing bytes once."""
     have = part.resumable()
-    asked = {"Accept-Encoding": "identity", "User-Agent": "nverbench"}
+    headers = {"Accept-Encoding": "identity", "User-Agent": "nverbench"}
     if have:
-        asked["Range"] = f"bytes={have}-"
-        asked |= {"If-Range": part.tag} if part.tag else {}
-    with _answer(part.address, asked, way) as answer:
+        headers["Range"] = f"bytes={have}-"
+        headers |= {"If-Range": part.tag} if part.tag else {}
+    with _answer(part.address, headers, client) as answer:
         _check_answer(answer, part, have)
-        if answer.status_code == 206:
-            if not part.continues(answer.headers, have):
-                part.drop()
-                raise _Again("the server did not go on where it was asked to, so it begins anew")
-        else:
+        if answer.status_code == 200:
             part.begin(answer.headers)
-        _write(answer, part, way)
-    if not part.whole:
-        raise _Again(f"the transfer ended after {part.length} of {part.total} bytes")
+        elif not part.continues(answer.headers, have):
+            part.drop()
+            raise _Retry("the server did not continue at the requested byte; starting again")
+        _append(answer, part, client)
+    length = part.length
+    part.total = length if part.total is None else part.total
+    if length > part.total:
+        expected = part.total
+        part.drop()
+        raise ArtifactError(
+            f"expected {expected} bytes, got more; they were removed; the file there changed, or it"
+            " is another one"
+        )
+    if length < part.total:
+        raise _Retry(f"the transfer ended after {length} of {part.total} bytes")
 
 
-def _answer(address: str, asked: dict[str, str], way: _Way) -> requests.Response:
-    """The answer at the end of all redirects; every try goes from the first address, since signed
-    ones further on expire.
+def _answer(address: str, headers: dict[str, str], client: _Client) -> requests.Response:
+    """The answer at the end of all redirects; every try starts at the first address, because signed
+    addresses further on expire.
     """
     _check_scheme(address)
     for _ in range(REDIRECTS + 1):
-        answer = way.session.get(
-            address, headers=asked, stream=True, timeout=way.timeout, allow_redirects=False
+        answer = client.session.get(
+            address, headers=headers, stream=True, timeout=client.timeout, allow_redirects=False
         )
         if answer.status_code not in (301, 302, 303, 307, 308):
             return answer
@@ -214,86 +212,69 @@ def _answer(address: str, asked: dict[str, str], way: _Way) -> requests.Response
     )
 
 
-def _check_answer(answer: requests.Response, part: Partial, have: int) -> None:
+def _check_answer(answer: requests.Response, part: PartialDownload, have: int) -> None:
+    """Raises where an answer holds neither the file nor the requested range."""
     status = answer.status_code
     if status == 416 and have:
         part.drop()
-        raise _Again("the server has no such range, so it begins anew")
-    if status in AGAIN:
-        asked = answer.headers.get("Retry-After", "")
-        raise _Again(
-            f"the server answered {status} {answer.reason}",
-            float(asked) if re.fullmatch(r"\d{1,6}", asked) else 0.0,
-        )
+        raise _Retry("the server has no such range; starting again")
+    if status in RETRIED:
+        later = answer.headers.get("Retry-After", "")
+        pause = float(later) if re.fullmatch(r"\d{1,6}", later) else 0.0
+        raise _Retry(f"the server answered {status} {answer.reason}", pause)
     if status == 206 and not have:
-        raise _Again("the server sent a part of the file, unasked")
+        raise _Retry("the server sent a part of the file that was not requested")
     if status not in (200, 206):
         raise ArtifactError(
             f"expected the file, the server answered {status} {answer.reason}; it moved, or the"
             " address is wrong, or needs a login"
         )
-    if answer.headers.get("Content-Encoding", "identity") not in ("", "identity"):
+    encoding = answer.headers.get("Content-Encoding") or "identity"
+    if encoding != "identity":
         raise ArtifactError(
-            "expected the bytes of the file, the server sends them as"
-            f" {answer.headers['Content-Encoding']}; they were not taken"
+            f"expected the bytes of the file, the server sends them as {encoding}; nothing was"
+            " downloaded"
         )
 
 
-def _write(answer: requests.Response, part: Partial, way: _Way) -> None:
-    """Appends what comes; never more than was announced."""
-    total, length = part.total, part.length
-    check_room(part.path.parent, (total or length) - length, part.target.name)
-    said, unchecked = time.monotonic(), 0
+def _append(answer: requests.Response, part: PartialDownload, client: _Client) -> None:
+    """Appends the body to the part, and stops where it is longer than announced."""
+    total, length, name = part.total, part.length, part.target.name
+    check_room(part.path.parent, (total or length) - length, name)
+    printed = time.monotonic()
+    of_total = f" of {total / 1e6:.1f} MB" if total else ""
     bar = tqdm(
-        total=total,
-        initial=length,
-        desc=part.target.name,
-        unit="B",
-        unit_scale=True,
-        disable=None,
-        leave=False,
-        file=sys.stderr,
+        total=total, initial=length, desc=name, unit="B", unit_scale=True, disable=None, leave=False
     )
     with part.path.open("ab") as file, bar:
         for chunk in answer.iter_content(CHUNK):
-            length, unchecked = length + len(chunk), unchecked + len(chunk)
-            if total is not None and length > total:
-                file.close()
-                part.drop()
-                raise ArtifactError(
-                    f"expected {total} bytes, got more; they were removed; the file there changed,"
-                    " or it is another"
-                )
             file.write(chunk)
+            length += len(chunk)
+            if total is not None and length > total:
+                return
             bar.update(len(chunk))
-            if unchecked > RESERVE // 4:  # a length may be unknown, and the disk is not ours alone
-                check_room(part.path.parent, 0, part.target.name)
-                unchecked = 0
-            if bar.disable and time.monotonic() - said > SLOW:
-                said = time.monotonic()
-                way.say(
-                    f"  {part.target.name}: {length / 1e6:.1f}"
-                    f" MB{f' of {total / 1e6:.1f} MB' if total else ''}"
-                )
-    part.ended()
+            check_room(part.path.parent, 0, name)  # other programs write to the disk too
+            if bar.disable and time.monotonic() - printed > SLOW:
+                printed = time.monotonic()
+                client.say(f"  {name}: {length / 1e6:.1f} MB{of_total}")
 
 
-def _verified(part: Partial) -> str:
-    """The digest of the whole file, read from the disk as it lies there, before it gets its
-    name.
-    """
+def _verified(part: PartialDownload) -> str:
+    """The digest of the complete file, read from the disk before the file gets its name."""
     file = part.target if part.target.exists() else part.path
     size, digest = file.stat().st_size, file_sha256(file)
-    if (part.pinned or digest) != digest or (part.size or size) != size:
+    if (part.sha256 or digest) != digest or (part.size or size) != size:
         part.drop()
         part.target.unlink(missing_ok=True)
-        wanted = f"sha256 {part.pinned}" if part.pinned else f"{part.size} bytes"
+        expected = f"sha256 {part.sha256}" if part.sha256 else f"{part.size} bytes"
         raise ArtifactError(
-            f"{part.address} could not be fetched (expected {wanted}, got sha256 {digest} in {size}"
-            " bytes; it was removed; the file there is another version, or something on the way"
-            " changed it)"
+            f"{part.address} could not be fetched (expected {expected}, got sha256 {digest} in"
+            f" {size} bytes; it was removed; the file there is another version, or something on the"
+            " way changed it)"
         )
-    part.keep()
+    if part.path.exists():
+        part.path.replace(part.target)
+    part.note.unlink(missing_ok=True)
     return digest
 
 
@@ -303,17 +284,12 @@ def _check_scheme(address: str) -> None:
         raise ArtifactError(f"expected an https address, got {address}; nothing was fetched")
 
 
-def _root(error: BaseException, timeout: float) -> str:
-    """What a client's nested error comes down to, in a few words."""
+def _reason(error: BaseException, timeout: float) -> str:
+    """The innermost cause of an HTTP client's nested error, in a few words."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     if isinstance(error, TimeoutError):
         return f"nothing came for {timeout:g} s"
     if isinstance(error, IncompleteRead):
         return "the connection ended before the file did"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _printable(text: str) -> str:
-    """What a stranger's server says, harmless to a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:500]
+    return escape_control_characters(" ".join(str(error).split())) or type(error).__name__

@@ -1,6 +1,4 @@
-"""One download at a time: a lock that other processes wait for, and the name of the file that an
-address gives.
-"""
+"""The lock of a download, and the file name of an address."""
 
 from __future__ import annotations
 
@@ -14,17 +12,15 @@ from filelock import FileLock, Timeout
 
 
 def file_name(address: str) -> str:
-    """A plain name for what lies at an address, the one it has there where that is plain."""
-    return (
-        re.sub(r"[^\w.-]", "_", urlsplit(address).path.rsplit("/", 1)[-1])[-100:].lstrip(".")
-        or "download"
-    )
+    """A plain file name for an address: the last step of its path, where that is plain."""
+    last = urlsplit(address).path.rsplit("/", 1)[-1]
+    return re.sub(r"[^\w.-]", "_", last)[-100:].lstrip(".") or "download"
 
 
 @contextmanager
 def exclusive(path: Path, sentence: str, say: Callable[[str], None]) -> Iterator[bool]:
-    """No other process downloads the same; gives whether one did until now (``sentence`` is then
-    said).
+    """Holds a lock that other processes wait for. Yields whether this process had to wait; then
+    ``say`` got the sentence.
     """
     lock = FileLock(path)
     try:

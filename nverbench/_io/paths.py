@@ -1,8 +1,6 @@
-"""Where things live on this machine: caches, corpora, weights, and the lock of digests first seen
-here.
+"""The folders of nverbench on this machine: caches, corpora, weights and state.
 
-Everything sits under the user's cache directory; the environment variable ``NVERBENCH_HOME`` moves
-it.
+All are in the user's cache directory, or in that of the environment variable ``NVERBENCH_HOME``.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def packaged(name: str) -> Path:
-    """A file or folder that ships with nverbench: inside the installed package, or at the top of a
+    """A file or folder that ships with nverbench: in the installed package or at the top of a
     checkout.
     """
     inside = PACKAGE / "_files" / name
@@ -24,7 +22,7 @@ def packaged(name: str) -> Path:
 
 
 def home() -> Path:
-    """The folder that holds everything this machine keeps between runs."""
+    """The folder of everything that this machine keeps between runs."""
     moved = os.environ.get("NVERBENCH_HOME")
     return (
         Path(moved).expanduser().resolve()
@@ -44,10 +42,10 @@ def weights_folder(name: str) -> Path:
 
 
 def engines_folder() -> Path:
-    """What was compiled on this machine for this machine."""
+    """The folder of libraries that were compiled on this machine."""
     return home() / "engines"
 
 
 def corpus_folder(name: str) -> Path:
-    """Where a procedural corpus is made."""
+    """The folder of a corpus that was made or downloaded."""
     return home() / "corpora" / name

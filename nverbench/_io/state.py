@@ -1,4 +1,4 @@
-"""Notes that this machine keeps between runs, as JSON: local copies, first digests, speeds, costs."""
+"""State of this machine between runs, as JSON: local copies, first digests, speeds, costs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,11 @@ STATE_SCHEMA: dict[str, dict[str, Any]] = {
     "speeds": {"embed": int | float, "fit": int | float},
     "costs": {"parameters": int | None, "speed": dict},
 }
-"""What the notes that others rely on hold, by section: a file that somebody mended by hand may hold
-anything.
-"""
+"""The types of keys and values by section: a file that was edited by hand may hold anything."""
 
 
 def read_state(name: str) -> dict[str, Any]:
-    """What is remembered under ``name`` (``corpora``: local copies; ``lock``: digests first seen
-    here).
-    """
+    """The state ``name`` (``corpora``: local copies; ``lock``: digests first seen here)."""
     path = home() / f"{name}.json"
     try:
         notes = json.loads(path.read_text(encoding="utf-8"))
@@ -33,27 +29,24 @@ def read_state(name: str) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ArtifactError(
-            f"{path}: cannot be read ({error.strerror}); mend its permission, or move the home with"
-            " NVERBENCH_HOME"
+            f"{path}: cannot be read ({error.strerror}); correct its permission, or move the home"
+            " with NVERBENCH_HOME"
         ) from error
     except (ValueError, RecursionError) as error:
         raise ArtifactError(
             f"{path}: expected JSON, but it cannot be read ({error}); repair or delete it, then add"
             " what it held again"
         ) from error
-    if not isinstance(notes, dict) or not all(
-        isinstance(section, dict) for section in notes.values()
-    ):
+    if not isinstance(notes, dict) or any(not isinstance(n, dict) for n in notes.values()):
         raise ArtifactError(
             f"{path}: expected a JSON object of objects; repair or delete it, then add what it held"
             " again"
         )
-    for section, kept in notes.items():
+    for section, values in notes.items():
         kind = STATE_SCHEMA.get(name, {}).get(section, object)
-        for key, value in kept.items():
-            if not isinstance(value, kind) or (
-                kind is list and not all(isinstance(word, str) for word in value)
-            ):
+        for key, value in values.items():
+            words = value if kind is list and isinstance(value, list) else []
+            if not isinstance(value, kind) or not all(isinstance(word, str) for word in words):
                 raise ArtifactError(
                     f"{path}: {section}, {key}: got {abbreviated(value)}; delete this line, then"
                     " add what it held again"
@@ -62,7 +55,7 @@ def read_state(name: str) -> dict[str, Any]:
 
 
 def write_state(name: str, section: str, key: str, value: Any) -> None:
-    """Remember ``value`` under ``section`` and ``key``; safe when several processes do so at once.
+    """Stores ``value`` under ``section`` and ``key``, under a lock against other processes.
 
     Raises:
         DiskError: it cannot be written.

@@ -1,5 +1,5 @@
-"""YAML as a stranger may write it: no tags that build objects, no key given twice, nothing merged,
-and no file of a size that only harms.
+"""Third-party YAML: no tags that build objects, no duplicate keys, no merge keys, and a bounded
+size.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from typing import Any
 import yaml
 
 MOST = 1_000_000
-"""Bytes of a file: fifty registries. PyYAML reads about a hundred thousand in a second."""
+"""Bytes of a file. PyYAML reads about a hundred thousand in a second."""
 LONGEST = 100
-"""Letters of a number."""
+"""Characters of a number."""
 
 
 def load_yaml(path: Path) -> Any:
-    """What a YAML file holds. Aliases are shared, not copied: whoever walks or prints it must not
-    unfold them.
+    """The content of a YAML file. Aliases are shared, not copied: code that walks or prints it must
+    not expand them.
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: why it is no such YAML, in one line.
+        ValueError: it is not valid; the message is one line.
     """
     with path.open("rb") as file:
         text = file.read(MOST + 1)
     if len(text) > MOST:
         raise ValueError(f"more than {MOST:,} bytes")
     try:
-        # a SafeLoader that also refuses a key given twice
+        # a SafeLoader that also refuses duplicate keys
         return yaml.load(text.decode("utf-8"), Loader=_UniqueKeys)  # noqa: S506
     # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError,
     # RecursionError through
@@ -39,7 +39,7 @@ def load_yaml(path: Path) -> Any:
 class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
-        for key, _ in node.value:  # also refuses <<, whose merges of merges grow without end
+        for key, _ in node.value:  # also refuses <<: nested merges grow without a bound
             name = self.construct_object(key, deep=True)
             if name in seen:
                 raise yaml.constructor.ConstructorError(
@@ -49,14 +49,13 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        if len(node.value) > LONGEST:  # base 60 (1:30:00) takes the square of its length
+        if len(node.value) > LONGEST:  # base 60 (1:30:00) takes quadratic time
             raise yaml.constructor.ConstructorError(
                 None, None, f"a number of {len(node.value):,} letters", node.start_mark
             )
         whole = node.tag == "tag:yaml.org,2002:int"
-        number: int | float = (
-            self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
-        )
+        construct = self.construct_yaml_int if whole else self.construct_yaml_float
+        number: int | float = construct(node)
         return number
 
 

@@ -1,9 +1,8 @@
-"""What a process that is killed leaves behind: files that are not whole yet, and how the next
-process knows them.
+"""Temporary files and folders, and the removal of those that dead processes left.
 
-A name holds the process that writes and its machine. On the same machine the end of that process is
-certain, so that its litter goes at once; what another machine left in a shared folder goes after a
-day. A living writer's file is never taken, except by a machine whose clock is a day off.
+A name holds the process that writes and its machine. On the same machine it is known whether that
+process still runs, and a stale file is removed at once; another machine's file in a shared folder
+is removed after a day. A running writer's file is kept, unless a machine's clock is a day off.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FILE_PREFIX = ".writing-"
-"""Begins the name of a file that is not whole yet; its writer follows."""
+"""Begins the name of an incomplete file; the tag of its process follows."""
 FOLDER_PREFIX = "nverbench-passing-"
-"""Begins the name of a temporary folder; its maker follows."""
+"""Begins the name of a temporary folder; the tag of its process follows."""
 DAY = 86_400
 DEAD = "dead"
 
@@ -33,21 +32,21 @@ _cleared: set[tuple[int, str, str]] = set()
 
 
 def process_tag() -> str:
-    """This process as others may know it: ``ID.START-MACHINE``; START tells it from a later one
-    that is given the same id.
+    """The tag of this process: ``ID.START-MACHINE``; START differs for a later process with the
+    same id.
     """
     return _process_tag(os.getpid())
 
 
 def temporary_name() -> str:
-    """A new name for a file that is not whole yet: ``.writing-ID.START-MACHINE-RANDOM``."""
+    """A new name for an incomplete file: ``.writing-ID.START-MACHINE-RANDOM``."""
     return f"{FILE_PREFIX}{process_tag()}-{secrets.token_hex(8)}"
 
 
 @contextmanager
 def temporary_folder(within: Path | None = None, begins: str = FOLDER_PREFIX) -> Iterator[Path]:
-    """A temporary folder (the system's, or ``within`` another), removed at the end; a killed
-    process's goes with the next one made there.
+    """A temporary folder (in the system's, or in ``within``), removed at the end of the block. That
+    of a killed process is removed when the next one is made.
     """
     root = within or Path(tempfile.gettempdir())
     remove_stale(root, begins)
@@ -58,26 +57,25 @@ def temporary_folder(within: Path | None = None, begins: str = FOLDER_PREFIX) ->
 
 
 def remove_stale(folder: Path, begins: str = FILE_PREFIX) -> None:
-    """Clear a folder, once in a process, of what dead processes left; what cannot be removed
-    (somebody else's) stays.
+    """Removes what dead processes left in a folder, once per process; a file that may not be
+    removed stays.
     """
-    asked = os.getpid(), str(folder), begins
-    if asked in _cleared:
+    key = os.getpid(), str(folder), begins
+    if key in _cleared:
         return
-    _cleared.add(asked)
+    _cleared.add(key)
     with suppress(OSError), os.scandir(folder) as entries:
-        left = [entry.name for entry in entries if entry.name.startswith(begins)]
-        for name in left:
-            with suppress(OSError):  # gone: its writer finished, or another process cleared it
-                if abandoned(
-                    name.removeprefix(begins), time.time() - (folder / name).lstat().st_mtime
-                ):
-                    _remove(folder / name)
+        found = [folder / entry.name for entry in entries if entry.name.startswith(begins)]
+        for path in found:
+            with suppress(OSError):  # gone: its writer finished, or another process removed it
+                age = time.time() - path.lstat().st_mtime
+                if abandoned(path.name.removeprefix(begins), age):
+                    _remove(path)
 
 
 def abandoned(maker: str, age: float, *, patience: float = DAY) -> bool:
-    """Whether what a ``writer()`` began ``age`` seconds ago will never be finished: it died on this
-    machine, or is elsewhere and silent too long.
+    """Whether a file that is ``age`` seconds old will never be finished: the process with the tag
+    ``maker`` died on this machine, or is on another one and the age exceeds ``patience``.
     """
     process, _, rest = maker.partition("-")
     if rest.partition("-")[0] == _machine():
@@ -86,9 +84,7 @@ def abandoned(maker: str, age: float, *, patience: float = DAY) -> bool:
 
 
 def is_running(process: str) -> bool:
-    """Whether the process ``ID`` or ``ID.START`` runs on this machine; a name that is no id belongs
-    to nobody.
-    """
+    """Whether the process ``ID`` or ``ID.START`` runs on this machine; False for any other name."""
     number, _, start = process.partition(".")
     if not number.isdecimal():
         return False
@@ -96,15 +92,15 @@ def is_running(process: str) -> bool:
         os.kill(int(number), 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # it runs, as somebody else
+    except OSError:  # it runs, as another user
         return True
     now = _start(int(number))
     return now is None or now == start or (start in ("", "0") and now != DEAD)
 
 
 def _start(process: int) -> str | None:
-    """When a process began, in ticks since the boot; ``DEAD`` where it only waits for its parent to
-    notice; None: not known here.
+    """The start of a process in ticks since the boot; ``DEAD`` for a zombie; None: unknown on this
+    system.
     """
     try:
         words = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
@@ -127,13 +123,12 @@ def _process_tag(process: int) -> str:
 
 @functools.cache
 def _machine() -> str:
-    """This boot of this kernel, and this numbering of processes (a container has its own)."""
+    """A digest of this boot of the kernel and of the process namespace (that of a container)."""
     if sys.platform == "linux":
         try:
-            known = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii") + str(
-                Path("/proc/self/ns/pid").readlink()
-            )
-        except OSError:  # who shares our numbering cannot be told: nobody's end is certain
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+            known = f"{boot}{Path('/proc/self/ns/pid').readlink()}"
+        except OSError:  # unknown which processes share our ids: no process counts as dead
             known = secrets.token_hex(16)
     else:
         known = f"{uuid.getnode():x}"

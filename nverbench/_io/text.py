@@ -1,5 +1,5 @@
-"""Text of somebody else on a terminal: names, labels and notes of results and parts may hold signs
-that a terminal obeys.
+"""Third-party text on a terminal: names, labels and notes of results and parts may hold control
+sequences.
 """
 
 from __future__ import annotations
@@ -7,15 +7,13 @@ from __future__ import annotations
 import unicodedata
 
 HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
-"""Unicode categories that a reader cannot see, or that turn the text around them: control, format,
-unassigned, private, surrogates, separators.
+"""Unicode categories of characters that are invisible or reorder text: control, format, unassigned,
+private, surrogates, separators.
 """
 
 
 def escape_control_characters(text: str) -> str:
-    """The text with every sign that cannot be seen, or turns the text around it, as an escape:
-    ``\\u202e``. A line break too: a line stays one.
+    """The text with every invisible or reordering character as an escape such as ``\\u202e``. Line
+    breaks too: a line stays one line.
     """
-    return "".join(
-        f"\\u{ord(sign):04x}" if unicodedata.category(sign) in HIDDEN else sign for sign in text
-    )
+    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in HIDDEN else c for c in text)

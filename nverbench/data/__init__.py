@@ -1,3 +1,3 @@
-"""From files to labelled clips and folds: decoding, corpora, cross-validation splits, downloads,
+"""Labelled clips and folds from files: decoding, corpora, cross-validation splits, downloads,
 audits.
 """

@@ -1,7 +1,7 @@
-"""A recording becomes a mono float32 wave at a backbone's rate (protocol nver-1, "Audio"); a bad
-one is named, never replaced.
+"""Decoding of a recording as a mono float32 wave at a backbone's sampling rate (protocol nver-1,
+"Audio"); one that cannot be used raises, and is never replaced.
 
-Mono is the mean of the channels; resampled once; no trimming, no loudness normalisation.
+Mono is the mean of the channels; the wave is resampled once, not trimmed and not normalised.
 """
 
 from __future__ import annotations
@@ -22,34 +22,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REVISION = "2"
-"""Part of every embedding's cache key; bumped whenever decoding could give other numbers."""
+"""Part of every embedding's cache key; changes whenever decoding could give other numbers."""
 FILTER = 10_000_000
 SILENCE = 1e-3
 """A peak below this (-60 dBFS) is silence."""
 SLOWEST = 1000
-"""Hz: nothing that was recorded of a voice is sampled slower; a lying header would ask for
-gigabytes.
-"""
+"""Hz: no recording of a voice has a lower rate; a wrong header would make a filter of gigabytes."""
 KAISER = {
     "resampling_method": "sinc_interp_kaiser",
     "lowpass_filter_width": 64,
     "rolloff": 0.9475937167399596,
     "beta": 14.769656459379492,
 }
-"""kaiser_best of resampy and librosa: aliases at -145 dB where torchaudio's default filter gives
--11 dB (facts/dependencies).
+"""kaiser_best of resampy and librosa: it suppresses aliases to -145 dB, torchaudio's default filter
+to -11 dB (benchmarks/science/resampling.py).
 """
 
 COLUMNS = 64
-"""Filters of one matrix: enough for a product to be one, few enough that most of the matrix is
-filter.
+"""Filters of one matrix: enough for a fast matrix product, few enough that most of the matrix is
+not zero.
 """
 SMALL = 250_000
 """Multiplications of one product below which BLAS libraries start no threads (OpenBLAS,
 interface/gemm.c: 4 x 65,536).
 """
 CHUNK = 1024
-"""Products whose windows are laid out in memory at once."""
+"""Products whose windows are in memory at once."""
 NOTHING = 1e-12
 """Taps below this lie outside the window: torchaudio's kernel holds them as sin(64 pi) in
 float64.
@@ -79,16 +77,16 @@ def read(
     """The clip as a mono wave at ``rate``.
 
     Args:
-        path: any file libsndfile decodes (wav, flac, ogg, mp3, opus).
-        rate: samples per second wanted.
+        path: a file that libsndfile decodes (wav, flac, ogg, mp3, opus).
+        rate: sampling rate of the result, in Hz.
         start, end: seconds of a segment; None: from the first, to the last sample.
 
     Returns:
-        (s,) float32, in [-1, 1] where the file is.
+        (s,) float32, in [-1, 1] where the file's samples are.
 
     Raises:
         AudioError: the clip cannot be decoded, is empty, silent (peak < 1e-3) or holds non-finite
-            samples; the message holds the reason alone.
+            samples; the message is the reason without the clip.
     """
     import numpy as np
     import soundfile
@@ -100,17 +98,13 @@ def read(
             last = file.frames if end is None else min(file.frames, round(end * file.samplerate))
             if 0 < first < file.frames:
                 file.seek(first)
-            samples = file.read(
-                max(0, last - first), dtype="float32", always_2d=True
-            )  # (s, channels)
-            native = file.samplerate
-            if len(samples) < last - first:
-                raise ValueError(f"{len(samples)} of {last - first} samples, then nothing")
+            length, native = max(0, last - first), file.samplerate
+            samples = file.read(length, dtype="float32", always_2d=True)  # (s, channels)
+            if len(samples) < length:
+                raise ValueError(f"{len(samples)} of {length} samples, then nothing")
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({_reason(error)})") from error
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # of infinities, and of numbers near them: what comes of them is looked at
+    with np.errstate(invalid="ignore", over="ignore"):  # the result is checked below
         wave = resample(check(samples.mean(axis=1)), native, rate)
     if not np.isfinite(wave).all():
         raise AudioError("holds numbers too large to be resampled")
@@ -118,17 +112,13 @@ def read(
 
 
 def _check_segment(start: float | None, end: float | None) -> None:
-    """Raise where a segment is no time of a recording: not a number, or longer than thirty
-    years.
-    """
+    """Raises where a bound is not a number, or more than thirty years."""
     if any(time is not None and not abs(time) < 1e9 for time in (start, end)):
         raise AudioError(f"has no segment from {start} to {end} seconds")
 
 
 def check(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same wave, once it is known to be neither empty, non-finite nor silent; else an
-    AudioError that holds the reason.
-    """
+    """The same wave; an AudioError where it is empty, non-finite or silent."""
     import numpy as np
 
     if wave.size == 0:
@@ -142,13 +132,13 @@ def check(wave: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def resample(wave: NDArray[np.float32], native: int, rate: int) -> NDArray[np.float32]:
-    """The wave (s,) at another sampling rate, by torchaudio's Kaiser-windowed sinc."""
+    """The wave (s,) at another sampling rate, by torchaudio's Kaiser-windowed sinc filter."""
     if native == rate:
         return wave
     if native < SLOWEST:
         raise AudioError(
-            f"has a sampling rate of {native} Hz; expected at least {SLOWEST}: its header lies, or"
-            " it is no recording of a voice"
+            f"has a sampling rate of {native} Hz; expected at least {SLOWEST}: its header is wrong,"
+            " or it is no recording of a voice"
         )
     shared = math.gcd(native, rate)
     if (native // shared) * (rate // shared) > FILTER:
@@ -164,62 +154,55 @@ class FilterBank:
     """A polyphase filter bank as block Toeplitz matrices: the same numbers as a convolution with
     stride ``down``, in single-threaded products.
 
-    Resampling runs in threads beside the network, so it must not start threads of its own: torch's
-    convolution on a busy machine waits tens of milliseconds for its second thread
+    Resampling runs in threads next to the network, so it must not start threads of its own:
+    torch's convolution on a busy machine waits tens of milliseconds for its second thread
     (benchmarks/speed/resampling.py). Every product has the same shape, so a sample does not
-    depend on what surrounds it.
+    depend on the length of the wave.
     """
 
     matrices: tuple[tuple[int, NDArray[np.float32]], ...]
-    """(first, (l, c)): c filters, and how many samples into a row their common support of l samples
-    begins.
+    """(first, (l, c)): c filters, and the sample of a row at which their common support of l
+    samples begins.
     """
     up: int
     down: int
     blocks: int
-    """A row of results is ``blocks * up`` samples, made from what follows ``blocks * down`` samples
-    after the row before.
+    """A row of results is ``blocks * up`` samples; its input begins ``blocks * down`` samples after
+    that of the row before.
     """
     left: int
     """Zeros before the first sample."""
 
     def __call__(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The wave (s,) at ``up / down`` times its rate, of torchaudio's length: the next whole
-        number in float32, at most whole blocks.
+        """The wave (s,) at ``up / down`` times its rate, of torchaudio's length: rounded up in
+        float32, at most complete blocks.
         """
         import numpy as np
 
-        wanted = min(
-            math.ceil(np.float32(self.up * len(wave) / self.down)),
-            (len(wave) // self.down + 1) * self.up,
-        )
+        exact = math.ceil(np.float32(self.up * len(wave) / self.down))
+        length = min(exact, (len(wave) // self.down + 1) * self.up)
         height = max(1, SMALL // max(m.size for _, m in self.matrices))  # rows of one product
-        products = -(-wanted // (self.blocks * self.up * height))
+        products = -(-length // (self.blocks * self.up * height))
         step, reach = self.blocks * self.down, max(first + len(m) for first, m in self.matrices)
-        padded = np.zeros(
-            max((products * height - 1) * step + reach, self.left + len(wave)), np.float32
-        )
+        needed = max((products * height - 1) * step + reach, self.left + len(wave))
+        padded = np.zeros(needed, np.float32)
         padded[self.left : self.left + len(wave)] = wave
         found = np.empty((products, height, self.blocks * self.up), np.float32)
         done = 0
         for first, matrix in self.matrices:
-            windows = np.lib.stride_tricks.sliding_window_view(padded[first:], len(matrix))[
-                ::step
-            ]  # (rows, l)
-            windows = windows[: products * height].reshape(products, height, len(matrix))
+            windows = np.lib.stride_tricks.sliding_window_view(padded[first:], len(matrix))
+            windows = windows[::step][: products * height]  # (rows, l)
+            windows = windows.reshape(products, height, len(matrix))
             columns = slice(done, done := done + matrix.shape[1])
-            for i in range(
-                0, products, CHUNK
-            ):  # windows overlap: as a matrix they are several times the wave
-                found[i : i + CHUNK, :, columns] = np.matmul(
-                    np.ascontiguousarray(windows[i : i + CHUNK]), matrix
-                )
-        return found.reshape(-1)[:wanted]
+            for i in range(0, products, CHUNK):  # windows overlap: copied, they exceed the wave
+                chunk = np.ascontiguousarray(windows[i : i + CHUNK])
+                found[i : i + CHUNK, :, columns] = np.matmul(chunk, matrix)
+        return found.reshape(-1)[:length]
 
 
 @functools.lru_cache(maxsize=16)
 def resampler(native: int, rate: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """The filter for a pair of rates, made once: making it costs as much as using it on a
+    """The filter for a pair of rates, cached: its construction takes as long as its use on a
     two-second clip.
     """
     import numpy as np
@@ -230,27 +213,21 @@ def resampler(native: int, rate: int) -> Callable[[NDArray[np.float32]], NDArray
     try:
         bank = filter_bank(transform.kernel, transform.width, rate // shared, native // shared)
         same = np.allclose(bank(noise), convolved(transform, noise), rtol=0, atol=1e-6)
-    except (
-        AttributeError,
-        IndexError,
-        TypeError,
-        ValueError,
-    ):  # kernel and width are no promise of torchaudio's
+    except (AttributeError, IndexError, TypeError, ValueError):  # both attributes are private
         same = False
     return bank if same else functools.partial(convolved, transform)
 
 
 def filter_bank(kernel: torch.Tensor, width: int, up: int, down: int) -> FilterBank:
-    """The bank of torchaudio's ``kernel`` (up, 1, taps), which starts ``width`` samples before the
-    first.
+    """The bank of torchaudio's ``kernel`` (up, 1, taps), which begins ``width`` samples before the
+    first one.
     """
     import numpy as np
 
     filters = kernel.numpy()[:, 0].T  # (taps, up)
     blocks = max(1, round(COLUMNS / up))
-    whole = np.zeros(
-        ((blocks - 1) * down + len(filters), blocks * up), np.float32
-    )  # column j up + p: phase p, j down rows further down
+    # column j * up + p: phase p, shifted down by j * down rows
+    whole = np.zeros(((blocks - 1) * down + len(filters), blocks * up), np.float32)
     for j in range(blocks):
         whole[j * down : j * down + len(filters), j * up : (j + 1) * up] = filters
     matrices = []

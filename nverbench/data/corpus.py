@@ -1,5 +1,5 @@
-"""A dataset's clips as this machine has them: loaded, checked, digested. And where the local copy
-of each corpus is.
+"""A dataset's clips on this machine: loaded, checked and digested; and the local copy of each
+corpus.
 """
 
 from __future__ import annotations
@@ -28,32 +28,28 @@ class Corpus:
     """Scored clips sorted by id, without known defects."""
     labels: tuple[str, ...]
     sha256: Mapping[str, str]
-    """Clip id -> digest of its file, heard-only turns too."""
+    """Clip id -> digest of its file, unscored turns too."""
     digest: str
-    """Of ids, labels, groups, segments and audio: the same files in another folder or order give
-    the same.
-    """
+    """Digest of ids, labels, groups, segments and audio; it does not depend on folders or order."""
     left_out: Mapping[str, str]
     """Known defects: clip id -> reason."""
     misfits: tuple[Misfit, ...]
     notes: tuple[str, ...]
     partial: bool
-    """True when the copy is not the published corpus: clips missing, or more than there should
-    be.
-    """
+    """True when the copy is not the published corpus: clips are missing or added."""
     sides: tuple[Corpus, ...] = ()
-    """What a crossed corpus was made of, whole: the one that trains and the one that is tested
-    (``crossing.py``).
+    """The training corpus and the test corpus of a cross-corpus pair, complete
+    (``cross_corpus.py``).
     """
     heard: tuple[Clip, ...] = ()
-    """Every turn of its conversations, scored or not, in order of conversation and turn; empty
-    where clips stand alone.
+    """Every turn of its conversations, scored or not, in order of conversation and turn; empty for
+    single clips.
     """
 
 
 def local_copy(dataset: Dataset) -> Path | None:
-    """The folder of a dataset's corpus on this machine; procedural corpora are made on first use.
-    None: nobody added it yet.
+    """The folder of a dataset's corpus on this machine; a procedural corpus is made on first use.
+    None: no copy was added yet.
     """
     if dataset.corpus is None:
         return None
@@ -69,28 +65,27 @@ def local_copy(dataset: Dataset) -> Path | None:
 
 
 def load_local(dataset: Dataset, reference: str | PartRef) -> Corpus:
-    """The clips that a reference (its text, or what it was resolved to) means on this machine.
+    """The corpus on this machine that a reference, as text or resolved, stands for.
 
     Raises:
         UsageError: the reference has an option that the dataset does not have, or names two
             datasets.
-        ArtifactError: nobody added or fetched the corpus yet.
+        ArtifactError: the corpus was not added or downloaded yet.
         DatasetError: as :func:`load`.
     """
     root = local_copy(dataset)
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
-    return load(
-        dataset, resolve(dataset, reference) if isinstance(reference, str) else reference, root
-    )
+    if isinstance(reference, str):
+        reference = resolve(dataset, reference)
+    return load(dataset, reference, root)
 
 
 def add(dataset: Dataset, folder: Path) -> Corpus:
-    """Remember ``folder`` as the local copy of the dataset's corpus, once it has been seen to be
-    one.
+    """Registers ``folder`` as the local copy of the dataset's corpus, after a check.
 
     Raises:
-        DatasetError: the folder is not that corpus; nothing is remembered.
+        DatasetError: the folder is not that corpus; nothing is registered.
     """
     if dataset.corpus is None or dataset.make is not None:
         raise DatasetError(f"dataset {dataset.name} needs no local copy; just run it")
@@ -108,95 +103,98 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
     """The clips of a dataset, checked against what it declares.
 
     Raises:
-        UsageError: the reference names two datasets (``test=NAME``): only ``crossing.here`` loads
-            those.
+        UsageError: the reference names two datasets (``test=NAME``): only
+            ``cross_corpus.load_local_pair`` loads those.
         DatasetError: the folder is not the corpus, an id or a label is given twice or unknown, or a
             pinned file has other bytes.
     """
     if reference.test is not None:
         raise UsageError(
-            f"{reference} names two datasets, and one is wanted here; leave"
+            f"{reference} names two datasets, and only one is possible here; leave"
             f" test={reference.test} out"
         )
     clips, misfits = _listed(dataset, reference, root)
-    clips = _without(clips, reference.exclude, heard=dataset.task == "conversation")
+    in_conversations = dataset.task == "conversation"
+    clips = _without(clips, reference.exclude, keep_turns=in_conversations)
     labelled = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
     scored = [c for c in labelled if c.id not in dataset.defects]
-    left_out = {c.id: dataset.defects[c.id] for c in labelled if c.id in dataset.defects}
     if not scored:
         raise DatasetError(
             f"dataset {reference}: no labelled clip was found in {root or 'it'}; expected at"
             " least one"
         )
-    labels = tuple(
-        x
-        for x in dataset.labels or sorted({str(c.label) for c in scored})
-        if x not in reference.exclude
+    labels = _labels(dataset, reference, scored)
+    usable = [c for c in clips if c.id not in dataset.defects]
+    turns = _turns(reference, usable) if in_conversations else []
+    embedded = sorted(turns, key=lambda c: c.id) or scored
+    sha256 = _digests(reference, embedded)
+    notes = _differences(dataset, labelled, sha256, reference.exclude)
+    return Corpus(
+        dataset=dataset,
+        reference=reference,
+        clips=tuple(scored),
+        labels=labels,
+        sha256=sha256,
+        digest=digest_of([_row(c, sha256[c.id]) for c in embedded]),
+        left_out={c.id: dataset.defects[c.id] for c in labelled if c.id in dataset.defects},
+        misfits=tuple(misfits),
+        notes=tuple(notes),
+        partial=bool(notes),
+        heard=tuple(turns),
     )
+
+
+def _labels(dataset: Dataset, reference: PartRef, scored: list[Clip]) -> tuple[str, ...]:
+    """The classes: those that the dataset declares, else those of its clips."""
+    known = dataset.labels or sorted({str(c.label) for c in scored})
+    labels = tuple(label for label in known if label not in reference.exclude)
     if len(labels) < 2:
         raise DatasetError(
             f"dataset {reference}: expected at least two classes, found {', '.join(labels)}; give"
             " clips of another class"
         )
-    heard = (
-        _conversations(reference, [c for c in clips if c.id not in dataset.defects])
-        if dataset.task == "conversation"
-        else []
-    )
-    spoken = sorted(heard, key=lambda c: c.id) or scored
+    return labels
+
+
+def _digests(reference: PartRef, clips: list[Clip]) -> dict[str, str]:
+    """Clip id -> sha256 of its file."""
     try:
-        by_path = file_digests(c.path for c in spoken)
+        by_path = file_digests(c.path for c in clips)
     except OSError as error:
         raise DatasetError(
-            f"dataset {reference}: {error.filename} cannot be read ({error.strerror}); mend its"
+            f"dataset {reference}: {error.filename} cannot be read ({error.strerror}); correct its"
             " permissions or its link"
         ) from error
-    sha256 = {c.id: by_path[c.path] for c in spoken}
-    notes, partial = _differences(dataset, labelled, sha256, reference.exclude)
-    rows = [_row(c, sha256[c.id]) for c in spoken]
-    return Corpus(
-        dataset,
-        reference,
-        tuple(scored),
-        labels,
-        sha256,
-        digest_of(rows),
-        left_out,
-        tuple(misfits),
-        tuple(notes),
-        partial,
-        heard=tuple(heard),
-    )
+    return {c.id: by_path[c.path] for c in clips}
 
 
-def _conversations(reference: PartRef, clips: list[Clip]) -> list[Clip]:
-    """All turns in order of conversation and turn, without known defects, which nobody can hear."""
+def _turns(reference: PartRef, clips: list[Clip]) -> list[Clip]:
+    """All turns in order of conversation and turn."""
     for clip in clips:
         if clip.conversation is None or clip.turn is None:
             raise DatasetError(
                 f"dataset {reference}: clip {clip.id} says no conversation and turn; its author"
                 " must give both"
             )
-    heard = sorted(clips, key=lambda c: (str(c.conversation), c.turn, c.id))
-    for one, next_one in itertools.pairwise(heard):
-        if (one.conversation, one.turn) == (next_one.conversation, next_one.turn):
+    turns = sorted(clips, key=lambda c: (str(c.conversation), c.turn, c.id))
+    for one, other in itertools.pairwise(turns):
+        if (one.conversation, one.turn) == (other.conversation, other.turn):
             raise DatasetError(
-                f"dataset {reference}: {one.id} and {next_one.id} are both turn {one.turn} of"
+                f"dataset {reference}: {one.id} and {other.id} are both turn {one.turn} of"
                 f" {one.conversation}"
             )
-    return heard
+    return turns
 
 
-def _without(clips: list[Clip], labels: tuple[str, ...], *, heard: bool) -> list[Clip]:
-    """The clips whose label is not one of those; a turn of a conversation is still heard, but not
-    scored.
-    """
-    kept = [replace(c, label=None) if heard and c.label in labels else c for c in clips]
-    return [c for c in kept if c.label not in labels]
+def _without(clips: list[Clip], labels: tuple[str, ...], *, keep_turns: bool) -> list[Clip]:
+    """The clips without the excluded labels; a turn of a conversation stays, unscored."""
+    if keep_turns:
+        clips = [replace(c, label=None) if c.label in labels else c for c in clips]
+    return [c for c in clips if c.label not in labels]
 
 
 def _row(clip: Clip, sha256: str) -> list[object]:
-    """What of a clip the digest depends on."""
+    """The values of a clip that the corpus digest depends on."""
     row: list[object] = [clip.id, clip.label, clip.unit, clip.start, clip.end, sha256]
     return row if clip.conversation is None else [*row, clip.conversation, clip.turn, clip.speaker]
 
@@ -204,6 +202,7 @@ def _row(clip: Clip, sha256: str) -> list[object]:
 def _listed(
     dataset: Dataset, reference: PartRef, root: Path | None
 ) -> tuple[list[Clip], list[Misfit]]:
+    """The clips and misfits that the dataset's loader yields."""
     clips: list[Clip] = []
     misfits: list[Misfit] = []
     for item in dataset.load(root, **reference.full):
@@ -216,20 +215,15 @@ def _listed(
                 f"dataset {dataset.name}: load gave a {type(item).__name__}; its author must yield"
                 " Clip or Misfit records"
             )
-    twice = [i for i, n in Counter(c.id for c in clips).items() if n > 1]
-    if twice:
+    for name, times in Counter(c.id for c in clips).items():
+        if times > 1:
+            raise DatasetError(
+                f"dataset {reference}: clip id {name!r} is given {times} times; ids must be unique"
+            )
+    unknown = sorted({str(c.label) for c in clips if c.label is not None} - set(dataset.labels))
+    if dataset.labels and unknown:
         raise DatasetError(
-            f"dataset {reference}: clip id {twice[0]!r} is given"
-            f" {Counter(c.id for c in clips)[twice[0]]} times; ids must be unique"
-        )
-    strange = (
-        sorted({str(c.label) for c in clips if c.label is not None} - set(dataset.labels))
-        if dataset.labels
-        else []
-    )
-    if strange:
-        raise DatasetError(
-            f"dataset {reference}: label {strange[0]!r} is not one of {', '.join(dataset.labels)};"
+            f"dataset {reference}: label {unknown[0]!r} is not one of {', '.join(dataset.labels)};"
             " its author must declare it"
         )
     return clips, misfits
@@ -237,74 +231,59 @@ def _listed(
 
 def _differences(
     dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, str], excluded: tuple[str, ...]
-) -> tuple[list[str], bool]:
-    """Sentences for how this copy differs from the published corpus, and whether it is partial."""
+) -> list[str]:
+    """A sentence for each way in which this copy differs from the published corpus."""
     notes: list[str] = []
     if dataset.manifest is not None:
         pinned = dict(dataset.manifest())
         changed = sorted(i for i in sha256 if i in pinned and sha256[i] != pinned[i])
         if changed:
+            first = changed[0]
+            source = dataset.sources[0].address if dataset.sources else "its source"
             raise DatasetError(
                 f"dataset {dataset.name}: {len(changed)} files are not the pinned ones, first"
-                f" {changed[0]}: expected sha256 {pinned[changed[0]][:12]}, got"
-                f" {sha256[changed[0]][:12]}; fetch the corpus again from {_address(dataset)}"
+                f" {first}: expected sha256 {pinned[first][:12]}, got {sha256[first][:12]}; fetch"
+                f" the corpus again from {source}"
             )
         missing = sorted(set(pinned) - {c.id for c in labelled})
-        if (
-            missing and not excluded
-        ):  # a manifest does not say labels: with some excluded, counts tell what is missing
+        # a manifest has no labels: where some are excluded, counts show what is missing
+        if missing and not excluded:
             notes.append(
                 f"{len(missing)} of {len(pinned)} pinned clips are missing, first {missing[0]}"
             )
-    have = Counter(
-        str(c.label) for c in labelled
-    )  # defects included: they are part of the published counts
-    by_group = Counter(str(c.unit) for c in labelled)
-    notes += _partial(
-        {k: n for k, n in dataset.counts.items() if k not in excluded},
-        have,
-        len(labelled),
-        "classes",
-    )
-    notes += (
-        []
-        if excluded or (dataset.counts and notes)
-        else _partial(dataset.group_counts, by_group, len(labelled), f"{dataset.group}s")
-    )
-    return notes, bool(notes)
+    counts = {label: n for label, n in dataset.counts.items() if label not in excluded}
+    by_label = Counter(str(c.label) for c in labelled)  # published counts include known defects
+    notes += _partial(counts, by_label, "classes")
+    if not excluded and not (dataset.counts and notes):
+        by_group = Counter(str(c.unit) for c in labelled)
+        notes += _partial(dataset.group_counts, by_group, f"{dataset.group}s")
+    return notes
 
 
-def _partial(
-    published: Mapping[str, int], have: Mapping[str, int], clips: int, what: str
-) -> list[str]:
-    """A sentence where the clips per class (or group) are not those that were published."""
+def _partial(published: Mapping[str, int], found: Mapping[str, int], what: str) -> list[str]:
+    """A sentence where the clips per class (or group) are not the published ones."""
     gaps = [
-        f"{name} {have.get(name, 0)} of {n}"
+        f"{name} {found.get(name, 0)} of {n}"
         for name, n in published.items()
-        if have.get(name, 0) != n
+        if found.get(name, 0) != n
     ]
     if not gaps:
         return []
     more = f" and {len(gaps) - 4} more {what}" if len(gaps) > 4 else ""
-    return [
-        f"partial copy: {clips} of {sum(published.values())} clips; {', '.join(gaps[:4])}{more}"
-    ]
-
-
-def _address(dataset: Dataset) -> str:
-    return dataset.sources[0].address if dataset.sources else "its source"
+    clips, total = sum(found.values()), sum(published.values())
+    return [f"partial copy: {clips} of {total} clips; {', '.join(gaps[:4])}{more}"]
 
 
 def _made(dataset: Dataset) -> Path:
-    """The folder of a procedural corpus, made once per revision; a half-made one is never used."""
+    """The folder of a procedural corpus, made once per revision, complete or not at all."""
     assert dataset.make is not None  # only called for procedural corpora
     folder = paths.corpus_folder(f"{dataset.corpus}-{dataset.revision}")
     if folder.is_dir():
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfiles.temporary_folder(folder.parent, ".making-") as passing:
-            making = passing / "corpus"
+        with tempfiles.temporary_folder(folder.parent, ".making-") as temporary:
+            making = temporary / "corpus"
             making.mkdir()
             dataset.make(making)
             making.rename(folder)

@@ -1,8 +1,7 @@
-"""A corpus in a dozen lines: what its labels are, who judged, who speaks, its licence and limits
-(the questions of Gebru et al., 2021).
+"""The datasheet of a corpus: its labels, raters, speakers, licence and limits (the questions of
+Gebru et al., 2021).
 
-``nverbench show NAME`` prints it and the page shows it. What nobody published is said to be
-unknown, never left out.
+``nverbench show NAME`` and the page show it. An unpublished answer is shown as unknown.
 """
 
 from __future__ import annotations
@@ -19,11 +18,16 @@ SHARED = {
 
 
 def datasheet(dataset: Dataset, pin: Source | None = None) -> dict[str, str]:
-    """Headings and texts of one dataset; ``pin`` is what the registry says of its source."""
-    card, source = (
-        dataset.label_card,
-        pin or (dataset.sources[0] if dataset.sources else Source(address="unknown")),
-    )
+    """Headings and texts of one dataset; ``pin`` is its source in the registry."""
+    card = dataset.label_card
+    source = pin or (dataset.sources[0] if dataset.sources else Source(address="unknown"))
+    revision = f"revision {source.revision}" if source.revision else ""
+    size = f"{source.size / 1e6:,.1f} MB" if source.size else "size unknown"
+    command = f"nverbench data get {dataset.name}" if is_downloadable(source) else ""
+    others = f" (or {', '.join(dataset.folds[1:])})" if dataset.folds[1:] else ""
+    defects = "; ".join(f"{clip} {why}" for clip, why in dataset.defects.items())
+    differs = source.licence not in ("unknown", dataset.licence)
+    registered = f" (the registry says {source.licence})" if differs else ""
     return {
         "what a label is": f"{card.kind}; {PLAIN}",
         "labels": _labels(dataset),
@@ -31,64 +35,30 @@ def datasheet(dataset: Dataset, pin: Source | None = None) -> dict[str, str]:
         "judged by": card.raters,
         "who speaks": f"languages: {card.languages}; ages: {card.ages}; {_groups(dataset)}",
         "consent": card.consent,
-        "folds": (
-            f"{dataset.folds[0]} by default{_or(dataset.folds[1:])}; kept together: {dataset.group}"
-        ),
-        "known defects": (
-            "; ".join(f"{clip} {why}" for clip, why in dataset.defects.items()) or "none known"
-        ),
-        "licence": f"{dataset.licence}{_differs(dataset.licence, source.licence)}",
+        "folds": f"{dataset.folds[0]} by default{others}; kept together: {dataset.group}",
+        "known defects": defects or "none known",
+        "licence": f"{dataset.licence}{registered}",
         "results may publish": SHARED[dataset.share],
-        "source": " ".join(
-            filter(
-                None,
-                (
-                    source.address,
-                    f"revision {source.revision}" if source.revision else "",
-                    _size(source),
-                ),
-            )
-        ),
-        "how to get it": (
-            manual_steps(dataset, source)
-            or (f"nverbench data get {dataset.name}" if is_downloadable(source) else "")
-        ),
+        "source": " ".join(filter(None, (source.address, revision, size))),
+        "how to get it": manual_steps(dataset, source) or command,
         "cite": " ".join(dataset.citation.split()),
     }
 
 
 def _labels(dataset: Dataset) -> str:
-    """Every label with its published number of clips, and how it is displayed where its own name
-    would mislead.
-    """
+    """Every label with its published number of clips, and its display name where it has one."""
     if not dataset.labels:
         return "as the clips have them"
     words = []
     for label in dataset.labels:
         count = f" {dataset.counts[label]:,}" if label in dataset.counts else ""
-        words.append(
-            f"{label}{count}"
-            + (f" (shown as: {dataset.display[label]})" if label in dataset.display else "")
-        )
+        shown = f" (shown as: {dataset.display[label]})" if label in dataset.display else ""
+        words.append(f"{label}{count}{shown}")
     total = sum(dataset.counts.values()) or sum(dataset.group_counts.values())
     return ", ".join(words) + (f"; {total:,} clips published" if total else "")
 
 
 def _groups(dataset: Dataset) -> str:
-    return (
-        f"{len(dataset.group_counts)} {dataset.group}s"
-        if dataset.group_counts
-        else f"number of {dataset.group}s: see nverbench data check"
-    )
-
-
-def _or(kinds: tuple[str, ...]) -> str:
-    return f" (or {', '.join(kinds)})" if kinds else ""
-
-
-def _differs(own: str, registered: str) -> str:
-    return f" (the registry says {registered})" if registered not in ("unknown", own) else ""
-
-
-def _size(source: Source) -> str:
-    return f"{source.size / 1e6:,.1f} MB" if source.size else "size unknown"
+    if dataset.group_counts:
+        return f"{len(dataset.group_counts)} {dataset.group}s"
+    return f"number of {dataset.group}s: see nverbench data check"

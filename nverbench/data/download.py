@@ -1,8 +1,8 @@
-"""Corpora from the network: fetched, verified, unpacked, seen to be that corpus, and only then in
-their place.
+"""Download of corpora: the archive is fetched, verified, unpacked and loaded, and only then moved
+to the corpus's place.
 
-Every step may be cut off, and the same command goes on: the archive is resumed, and what was half
-unpacked is begun anew.
+Every step may be interrupted, and the same command continues: the archive is resumed, and a partly
+unpacked tree is removed and unpacked again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Dataset, Source
 
 MOST_BYTES = 64_000_000_000
-"""Of an unpacked corpus; the largest known here is below 20 GB."""
+"""Bytes of an unpacked corpus; the largest known one is below 20 GB."""
 MOST_FILES = 500_000
 DRIFTING = ("codeload.github.com",)
-"""Hosts that pack an archive anew when they like: GitHub says that its bytes may change. The
-revision in the address and the digest of the corpus stand for it.
+"""Hosts that may pack an archive again with other bytes, as GitHub states. The revision in the
+address and the digest of the corpus identify it.
 """
 
 
@@ -40,18 +40,16 @@ def get_corpus(
     keep_archive: bool = False,
     say: Callable[[str], None] = print,
 ) -> Corpus:
-    """Fetches a dataset's corpus into this machine's store and remembers it there.
+    """Downloads a dataset's corpus into this machine's store and registers it there.
 
-    Args:
-        source: an address that a program can fetch (``artifacts.has_address``); its ``sha256`` and
-            ``size`` are those of the archive.
-        digest: of the corpus, where the registry pins it.
-        keep_archive: leave the archive where it was fetched to.
+    ``source`` is downloadable (``missing.is_downloadable``); its sha256 and size are those of the
+    archive, ``digest`` is that of the corpus.
 
     Raises:
-        ArtifactError: it could not be fetched, or is not what was pinned or first seen here, or is
-            no archive that can be unpacked safely.
-        DatasetError: it holds another corpus; nothing is remembered.
+        ArtifactError: the archive could not be fetched, or is not the pinned or first seen one, or
+            cannot be unpacked safely.
+        DatasetError: it holds another corpus; nothing is registered.
+        DiskError: the disk is full or cannot be written; the archive is kept.
     """
     assert dataset.corpus is not None  # the caller asked
     which = digest_of([source.address, source.revision, source.sha256])[:12]
@@ -62,7 +60,7 @@ def get_corpus(
     with exclusive(folder.with_name(f"{dataset.corpus}.lock"), waiting, say):
         _clean(folder, dataset.corpus)
         known = corpora.local_copy(dataset)
-        if known is not None and known.is_dir():  # somebody else fetched it meanwhile
+        if known is not None and known.is_dir():  # another process fetched it meanwhile
             return corpora.load(dataset, PartRef(dataset.name), known)
         archive = folder / file_name(source.address)
         try:
@@ -71,13 +69,8 @@ def get_corpus(
                 if place.exists()
                 else _from_archive(dataset, source, archive, digest, say)
             )
-        except download.DiskError:
-            raise
-        except (
-            ArtifactError,
-            DatasetError,
-        ):  # a pinned archive is the right one whatever else is wrong; any other would come again
-            if archive.exists() and source.sha256 is None:
+        except (ArtifactError, DatasetError):
+            if archive.exists() and source.sha256 is None:  # a pinned archive has the right bytes
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         if keep_archive and archive.exists():
@@ -88,7 +81,7 @@ def get_corpus(
 
 
 def _adopted(dataset: Dataset, place: Path) -> Corpus:
-    """The corpus that is in its place but not remembered: whoever fetched it died in between."""
+    """The corpus that is in its place but not registered: the process that fetched it died."""
     try:
         return corpora.add(dataset, place)
     except DatasetError as error:
@@ -100,16 +93,14 @@ def _adopted(dataset: Dataset, place: Path) -> Corpus:
 def _from_archive(
     dataset: Dataset, source: Source, archive: Path, digest: str | None, say: Callable[[str], None]
 ) -> Corpus:
-    """Fetch, verify, unpack beside the corpus' place, load from there, move, remember: in this
-    order.
+    """Fetches, verifies, unpacks next to the corpus's place, loads from there, moves and registers
+    the corpus, in this order.
     """
     assert dataset.corpus is not None
     sha256 = download.fetch(
         source.address, archive, sha256=source.sha256, size=source.size, say=say
     )
-    key = (
-        archive.parent.name
-    )  # of corpus, address and revision: another release of the corpus is another first use
+    key = archive.parent.name  # corpus, address and revision: another release has another key
     trusted = source.sha256 is None and urlsplit(source.address).hostname not in DRIFTING
     if trusted:
         _check_first_seen(dataset.corpus, key, sha256, source.address)
@@ -134,25 +125,17 @@ def _from_archive(
 
 
 def _loaded(dataset: Dataset, tree: Path) -> tuple[Path, Corpus]:
-    """The corpus in ``tree``, or in the one folder that everything in it was packed in, and where
-    it begins.
-    """
+    """The root of the corpus and the corpus: in ``tree``, or in the only folder in it."""
     inside = list(tree.iterdir())
-    wrapped = inside[0] if len(inside) == 1 and inside[0].is_dir() else None
-    try:
-        return tree, corpora.load(dataset, PartRef(dataset.name), tree)
-    except DatasetError as error:
-        if wrapped is None:
-            raise _about_archive(error, tree) from error
-    try:
-        return wrapped, corpora.load(dataset, PartRef(dataset.name), wrapped)
-    except DatasetError as error:
-        raise _about_archive(error, wrapped) from error
-
-
-def _about_archive(error: DatasetError, root: Path) -> DatasetError:
-    """The loader's error without the path of a folder that is about to go."""
-    return DatasetError(f"{str(error).replace(str(root), 'the archive')}; nothing was added")
+    roots = [tree, *inside] if len(inside) == 1 and inside[0].is_dir() else [tree]
+    for root in roots:
+        try:
+            return root, corpora.load(dataset, PartRef(dataset.name), root)
+        except DatasetError as error:
+            if root is roots[-1]:  # its message must not name a folder that will be removed
+                reason = str(error).replace(str(root), "the archive")
+                raise DatasetError(f"{reason}; nothing was added") from error
+    raise AssertionError("unreachable: the last root returns or raises")
 
 
 def _check_first_seen(corpus: str, key: str, sha256: str, address: str) -> None:
@@ -166,8 +149,8 @@ def _check_first_seen(corpus: str, key: str, sha256: str, address: str) -> None:
 
 
 def _clean(folder: Path, corpus: str) -> None:
-    """Removes what dead processes left of this corpus: half-unpacked trees, and archives of other
-    addresses. Under the lock.
+    """Removes partly unpacked trees and archives of other addresses that dead processes left. The
+    caller holds the lock.
     """
     shutil.rmtree(_unpacking(corpus), ignore_errors=True)
     for other in folder.parent.iterdir():

@@ -1,4 +1,4 @@
-"""What a job needs and this machine lacks: its source, size, licence, and the command that gets it."""
+"""Files that a job needs and this machine lacks: source, size, licence, and how to get them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost)[:/])\S+")
 
 @dataclass(frozen=True)
 class Missing:
-    """Something a job needs that is not here."""
+    """A missing corpus or dataset, as a message."""
 
     what: str
     source: str
@@ -29,35 +29,24 @@ class Missing:
 
 
 def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Missing:
-    """What to say of a dataset whose corpus (or whose plugin) is not on this machine."""
-    source = pin or (
-        dataset.sources[0] if dataset and dataset.sources else Source(address="unknown")
-    )
+    """The message about a dataset whose corpus (or whose plugin) is not on this machine."""
+    published = dataset.sources if dataset else ()
+    source = pin or (published[0] if published else Source(address="unknown"))
+    what, command = f"dataset {name}", f"nverbench data add {name} PATH"
     if dataset is None:
-        command = (
-            f"its loader comes with a later version or a plugin; then: nverbench data add {name}"
-            " PATH"
-        )
-        return Missing(f"dataset {name}", source.address, source.licence, command, source.size)
-    command = (
-        f"nverbench data get {name}"
-        if is_downloadable(source)
-        else f"nverbench data add {name} PATH"
-    )
-    return Missing(
-        f"corpus {dataset.corpus}",
-        source.address,
-        source.licence,
-        manual_steps(dataset, source) or command,
-        source.size,
-    )
+        command = f"its loader comes with a later version or a plugin; then: {command}"
+    else:
+        what = f"corpus {dataset.corpus}"
+        command = f"nverbench data get {name}" if is_downloadable(source) else command
+        command = manual_steps(dataset, source) or command
+    return Missing(what, source.address, source.licence, command, source.size)
 
 
 def is_downloadable(source: Source) -> bool:
-    """Whether a program can fetch it from where it says: over https, or from this very machine."""
+    """Whether a program can download a source: over https, or from this machine."""
     return ADDRESS.fullmatch(source.address) is not None
 
 
 def manual_steps(dataset: Dataset, source: Source) -> str:
-    """What a person has to do to get a corpus, where its source or its author says so."""
+    """The steps that a person takes to get a corpus, where its source or its author gives some."""
     return source.how or (dataset.sources[0].how if dataset.sources else "")

@@ -1,9 +1,9 @@
-"""Import torchaudio where its compiled extension cannot load.
+"""Import of torchaudio where its compiled extension cannot load.
 
-torchaudio 2.11.0 is its last release; its package-index wheel links CUDA libraries, so that beside
-a CPU-only torch ``import torchaudio`` raises OSError, and then ``from transformers import
-WavLMModel`` fails too. The parts used here (``functional.resample``, ``transforms.MelSpectrogram``)
-are pure Python: a stub in place of ``torchaudio._extension`` that says "unavailable" is enough.
+torchaudio 2.11.0 is its last release. Its package-index wheel links CUDA libraries: with a CPU-only
+torch ``import torchaudio`` raises OSError, and ``from transformers import WavLMModel`` fails too.
+The parts used here (``functional.resample``, ``transforms.MelSpectrogram``) are pure Python: a stub
+for ``torchaudio._extension`` that reports it as unavailable is enough.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 
 def import_torchaudio() -> types.ModuleType:
-    """The torchaudio module, with its compiled extension where that loads and without it elsewhere.
-    Call before importing transformers.
+    """The torchaudio module, with its compiled extension where that loads. Call this before an
+    import of transformers.
     """
     try:
         return importlib.import_module("torchaudio")
@@ -28,15 +28,16 @@ def import_torchaudio() -> types.ModuleType:
 
 
 def _stub() -> types.ModuleType:
-    stub = types.ModuleType("torchaudio._extension")
+    """A module with what torchaudio imports from its extension, all of it unavailable."""
 
-    def no_alignment(function: Any) -> Any:
+    def fail_if_no_align(function: Any) -> Any:
         return function
 
+    stub = types.ModuleType("torchaudio._extension")
     stub.__dict__.update(
         _IS_TORCHAUDIO_EXT_AVAILABLE=False,
         _IS_ALIGN_AVAILABLE=False,
         _check_cuda_version=lambda: None,
-        fail_if_no_align=no_alignment,
+        fail_if_no_align=fail_if_no_align,
     )
     return stub

@@ -1,4 +1,4 @@
-"""A recording becomes the wave it holds, at the rate asked for; a bad one is named and never
+"""A recording becomes its wave at the requested rate; a bad one is named and never
 replaced.
 """
 
@@ -52,7 +52,7 @@ def strongest(wave: Wave, rate: int) -> float:
     return float(np.argmax(spectrum) * rate / len(wave))
 
 
-# what is heard
+# the wave
 
 
 @pytest.mark.parametrize("extension", FORMATS)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, UsageError
 from nverbench.data.corpus import Corpus, load
 from nverbench.data.cross_corpus import KIND, cross_corpora, kinds_of, load_local_pair
-from nverbench.data.folds.assign import FoldSet, Inner, make_folds
+from nverbench.data.folds.assign import FoldSet, make_folds
+from nverbench.data.folds.validation import Inner
 from nverbench.errors import FoldError
 from nverbench.plugin.options import PartRef, resolve
 from nverbench.training.folds import fit_fold
@@ -28,10 +29,10 @@ WORDS = {"ang": "anger", "joy": "happiness", "calm": "neutral"}
 
 
 def clips(
-    speakers: int = 8, labels: str = "ang joy calm odd", takes: int = 2, *, heard: str = ""
+    speakers: int = 8, labels: str = "ang joy calm odd", takes: int = 2, *, prefix: str = ""
 ) -> tuple[Clip, ...]:
     return tuple(
-        Clip(f"s{s}/{x}{i}", Path(f"{heard}s{s}-{x}{i}"), x, f"s{s}")
+        Clip(f"s{s}/{x}{i}", Path(f"{prefix}s{s}-{x}{i}"), x, f"s{s}")
         for s in range(speakers)
         for x in labels.split()
         for i in range(takes)
@@ -40,7 +41,7 @@ def clips(
 
 def corpus(name: str, given: tuple[Clip, ...] | None = None, **facts: Any) -> Corpus:
     """A dataset that was loaded, its files' digests made from their names."""
-    scored = tuple(sorted(clips(heard=name) if given is None else given, key=lambda c: c.id))
+    scored = tuple(sorted(clips(prefix=name) if given is None else given, key=lambda c: c.id))
     labels = tuple(dict.fromkeys(str(c.label) for c in scored))
     record: dict[str, Any] = {
         "label_card": ACTED,
@@ -131,13 +132,13 @@ def test_people_of_one_name_in_both_are_two_groups() -> None:
 
 
 def test_a_group_that_is_not_the_speaker_is_kept_apart_too() -> None:
-    grouped = tuple(replace(c, group=f"g{c.speaker}") for c in clips(heard="a"))
+    grouped = tuple(replace(c, group=f"g{c.speaker}") for c in clips(prefix="a"))
     crossed = cross_corpora(corpus("a", grouped), corpus("b"), PartRef("a", test="b"))
     assert {c.unit for c in crossed.clips if c.split == "train"} == {f"a/gs{i}" for i in range(8)}
 
 
 def test_a_corpus_that_names_nobody_trains_with_a_stratified_validation_part() -> None:
-    nameless = tuple(replace(c, speaker=None) for c in clips(heard="a"))
+    nameless = tuple(replace(c, speaker=None) for c in clips(prefix="a"))
     (fold,) = cut_of(
         cross_corpora(corpus("a", nameless), corpus("b"), PartRef("a", test="b"))
     ).folds
@@ -156,7 +157,7 @@ def test_the_shared_labels_are_the_same_whichever_trains(
     x: dict[str, str], y: dict[str, str]
 ) -> None:
     a, b = (
-        corpus(n, clips(2, " ".join(common), 1, heard=n), common=common)
+        corpus(n, clips(2, " ".join(common), 1, prefix=n), common=common)
         for n, common in (("a", x), ("b", y))
     )
     shared = sorted(set(x.values()) & set(y.values()))
@@ -187,7 +188,7 @@ def test_every_clip_keeps_its_file_and_goes_by_its_common_label() -> None:
 
 def test_the_order_of_clips_and_of_labels_does_not_matter() -> None:
     turned = {
-        "given": clips(heard="a")[::-1],
+        "given": clips(prefix="a")[::-1],
         "labels": ("odd", "calm", "joy", "ang"),
         "common": dict(reversed(WORDS.items())),
     }
@@ -252,7 +253,7 @@ def test_a_recording_of_both_trains_nothing_and_is_counted() -> None:
     )
 
 
-# --- what is said of the pair
+# --- the record of the pair
 
 
 def test_what_is_odd_about_either_copy_is_odd_about_the_pair() -> None:
@@ -346,17 +347,17 @@ def test_fewer_than_two_shared_labels_are_refused_with_what_each_has() -> None:
 def test_a_copy_without_a_clip_of_the_shared_labels_is_said() -> None:
     only_odd = corpus(
         "a",
-        clips(2, "odd", heard="a"),
+        clips(2, "odd", prefix="a"),
         labels=("ang", "joy", "odd"),
         common={"ang": "anger", "joy": "happiness"},
     )
-    said = (
+    message = (
         r"this copy of a has no clip to {} on with a label of both \(anger, happiness\); complete"
         r" it: nverbench data check a"
     )
-    with pytest.raises(DatasetError, match=said.format("train")):
+    with pytest.raises(DatasetError, match=message.format("train")):
         cross_corpora(only_odd, corpus("b"), PartRef("a", test="b"))
-    with pytest.raises(DatasetError, match=said.format("test")):
+    with pytest.raises(DatasetError, match=message.format("test")):
         cross_corpora(corpus("b"), only_odd, PartRef("b", test="a"))
 
 
@@ -393,7 +394,7 @@ def test_one_dataset_alone_cannot_be_cut_crosswise() -> None:
 def shelf(tmp_path: Path) -> dict[str, Dataset]:
     made = {}
     for name in ("a", "b"):
-        for clip in (given := clips(3, "ang joy", 1, heard=f"{tmp_path}/{name}-")):
+        for clip in (given := clips(3, "ang joy", 1, prefix=f"{tmp_path}/{name}-")):
             clip.path.write_text(str(clip.path))
         made[name] = Dataset(
             name=name,
@@ -417,6 +418,7 @@ def test_a_text_means_one_dataset_or_two(tmp_path: Path) -> None:
 def test_where_one_dataset_is_wanted_two_are_refused(tmp_path: Path) -> None:
     datasets = shelf(tmp_path)
     with pytest.raises(
-        UsageError, match="a:test=b names two datasets, and one is wanted here; leave test=b out"
+        UsageError,
+        match="a:test=b names two datasets, and only one is possible here; leave test=b out",
     ):
         load(datasets["a"], resolve(datasets["a"], "a:test=b"), None)

@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nverbench import Clip
-from nverbench.data.folds.assign import Fold, FoldSet, Inner, default_kind, make_folds
+from nverbench.data.folds.assign import Fold, FoldSet, default_kind, make_folds
+from nverbench.data.folds.validation import Inner
 from nverbench.errors import FoldError
 
 SEED = 20250602
@@ -61,7 +62,7 @@ def units(clips: list[Clip], rows: tuple[int, ...]) -> set[str | None]:
 def corpora(draw: st.DrawFn, fewest: int = 5) -> list[Clip]:
     """Lopsided corpora: speakers with few or many clips, classes that some speakers never say."""
     speakers = draw(st.integers(fewest, 12))
-    said = draw(
+    stated = draw(
         st.lists(
             st.lists(st.sampled_from("abcd"), min_size=1, max_size=12),
             min_size=speakers,
@@ -70,7 +71,7 @@ def corpora(draw: st.DrawFn, fewest: int = 5) -> list[Clip]:
     )
     return [
         clip(f"{s}-{i}", label, f"s{s}")
-        for s, labels in enumerate(said)
+        for s, labels in enumerate(stated)
         for i, label in enumerate(labels)
     ]
 
@@ -207,8 +208,8 @@ def test_a_fold_without_a_class_is_said(clips: list[Clip], k: int):
         for label in "abcd"
         if not any(ordered[row].label == label for row in fold.test)
     }
-    said = {note.split()[1] for note in found.notes if "no test clip" in note}
-    assert said == bare & {c.label for c in clips}
+    stated = {note.split()[1] for note in found.notes if "no test clip" in note}
+    assert stated == bare & {c.label for c in clips}
 
 
 @given(clips=corpora(), k=st.integers(2, 4))
@@ -228,7 +229,7 @@ def test_no_single_move_or_swap_would_give_a_class_to_more_folds(clips: list[Cli
 
 
 def test_a_class_of_five_speakers_is_in_all_five_folds_where_greedy_alone_leaves_one_without():
-    said = {
+    stated = {
         "s0": "aaabbb",
         "s1": "aabc",
         "s2": "aaaac",
@@ -238,7 +239,7 @@ def test_a_class_of_five_speakers_is_in_all_five_folds_where_greedy_alone_leaves
         "s6": "aabbc",
     }
     clips = [
-        clip(f"{s}-{i}", label, s) for s, labels in said.items() for i, label in enumerate(labels)
+        clip(f"{s}-{i}", label, s) for s, labels in stated.items() for i, label in enumerate(labels)
     ]
     assert not [note for note in cut_of(clips).notes if "no test clip" in note]
 

@@ -83,7 +83,7 @@ def test_a_result_that_cannot_be_written_fails_its_job_in_one_line(
     assert ran.code == 1
     (line,) = [line for line in ran.err.splitlines() if "cannot be written" in line]
     assert (
-        f"cannot be written ({os.strerror(code)}); make room or mend the permission, then the same"
+        f"cannot be written ({os.strerror(code)}); make room or correct the permission, then the same"
         " command goes on from here" in line
     )
     assert (world.results, litter(world)) == ([], [])

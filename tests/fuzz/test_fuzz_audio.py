@@ -1,4 +1,4 @@
-"""Recordings: any bytes are a wave of finite numbers at the rate asked for, or an AudioError of one
+"""Recordings: any bytes are a wave of finite numbers at the requested rate, or an AudioError of one
 line; headers that lie cost no memory.
 """
 
@@ -52,7 +52,7 @@ TIMES = st.one_of(
 def heard(
     path: Path, start: float | None = None, end: float | None = None, rate: int = RATE
 ) -> Any:
-    """The law of what was read."""
+    """The rule for a wave that was read."""
     wave = lawful("audio: bytes", lambda: audio.read(path, rate, start, end))
     if wave is not None:
         assert wave.dtype == np.float32
@@ -91,7 +91,7 @@ def wav(
     data: bytes = b"\x00\x40" * 2000,
     declared: int | None = None,
 ) -> bytes:
-    """A WAV file that says what it is told to say."""
+    """A WAV file with these values in its header."""
     size, align = len(data) if declared is None else declared, channels * bits // 8
     form = struct.pack(
         "<HHIIHH", kind, channels, rate % 2**32, rate * align % 2**32, align % 2**16, bits

@@ -87,7 +87,7 @@ def possible(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A tiny tree of every corpus, as its author gives it."""
+    """A small tree of every corpus in its published layout."""
     found = {}
     for name, part in DATASETS.items():
         found[name] = tmp_path_factory.mktemp("tree")
@@ -97,7 +97,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def disturbed(root: Path, data: st.DataObject) -> None:
-    """Files renamed, taken away, added, linked, changed."""
+    """Files renamed, removed, added, linked or changed."""
     for _ in range(data.draw(st.integers(1, 4))):
         paths = sorted(p for p in root.rglob("*") if not p.is_symlink())
         if not paths:
@@ -159,7 +159,7 @@ def disturbed(root: Path, data: st.DataObject) -> None:
 
 
 def check(part: Dataset, root: Path) -> None:
-    """The law of a corpus: what is read can be digested, printed and cut; the misfits too."""
+    """The rule for a corpus: its clips and misfits can be digested, printed and cut."""
     items = lawful("corpora: published layouts", lambda: list(part.load(root)))
     for item in items or ():
         text = item.id if isinstance(item, Clip) else f"{item.path}: {item.reason}"

@@ -1,4 +1,4 @@
-"""What somebody else wrote appears on a terminal as text: nothing a terminal obeys, nothing that
+"""Third-party text appears on a terminal as text: nothing that a terminal executes, nothing that
 turns a line around, no line of its own.
 """
 

@@ -1,5 +1,5 @@
-"""A server on this machine that misbehaves as told: what every request gets is a fault from a list,
-and afterwards it is a good server.
+"""A faulty server on this machine: each request takes a fault from a list; when the list is empty,
+the server works.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ class Fault:
     status: int | None = None
     """Answer this and nothing else."""
     cut: int | None = None
-    """Announce all, send so many bytes, hang up."""
+    """Announce all, send so many bytes, close the connection."""
     reset: int | None = None
     """Announce all, send so many bytes, reset the connection."""
     stall: int | None = None
     """Announce all, send so many bytes, then nothing more until the client leaves."""
     drop: bool = False
-    """Hang up before any answer."""
+    """Close the connection before any answer."""
     location: str | None = None
     """Redirect there (a path of this server or a whole address)."""
     ignore_range: bool = False
-    """Send all with 200 whatever was asked."""
+    """Send all with 200, whatever range is requested."""
     ignore_if_range: bool = False
-    """Send the range of the present content although the tag is another one."""
+    """Send the range of the present content although the requested tag is another one."""
     shift: int = 0
-    """Begin so many bytes away from where it was asked, and say so in Content-Range."""
+    """Begin so many bytes after the requested one, with the true Content-Range."""
     lie: int = 0
-    """Begin so many bytes away, and say that it is where it was asked."""
+    """Begin so many bytes after the requested one, with the requested Content-Range."""
     unasked: bool = False
-    """Send the second half with 206 although no range was asked."""
+    """Send the second half with 206 although no range was requested."""
     garble: bool = False
     """Other bytes of the same length, with the same tag."""
     chunked: bool = False
-    """Do not say how long it is. With ``cut``: no last chunk."""
+    """Do not announce the length. With ``cut``: no last chunk."""
     no_length: bool = False
-    """Say nothing of the length, and mark its end by hanging up."""
+    """Do not announce the length, and mark the end by closing the connection."""
     more: int = 0
-    """Send so many bytes more than there are (without a length, or none would see them)."""
+    """Send so many bytes more than there are (only without a length does a client see them)."""
     encoded: bool = False
     """Claim that the bytes are gzipped."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Sent besides."""
+    """Sent in addition."""
 
 
 @dataclass
 class Shelf:
-    """What the server holds, what it does next, and what it was asked."""
+    """The files of the server, its next faults, and the requests so far."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    """One per request, first come first served; then it is good."""
+    """One per request, in this order; then the server works."""
     tags: bool = True
-    """Whether it sends ETags."""
+    """Whether the server sends ETags."""
     address: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     """(path, Range) of every request."""
@@ -73,11 +73,11 @@ class Shelf:
     """Bytes of bodies."""
     closing: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
-    """An answer stalls."""
+    """Set when an answer stalls."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request, one fault."""
+    """Answers a request with the next fault."""
 
     protocol_version = "HTTP/1.1"
     server: Any
@@ -99,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def plain(self, status: int, *headers: tuple[str, str]) -> None:
         self.send_response(status)
+        self.send_header("Connection", "close")
         for name, value in (*headers, ("Content-Length", "4")):
             self.send_header(name, value)
         self.end_headers()
@@ -117,6 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         sent = content[first : first + len(content) - (said or 0)]
         body = bytes(255 - b for b in sent) if fault.garble else sent
         self.send_response(200 if said is None else 206)
+        self.send_header("Connection", "close")
         if said is not None:
             self.send_header("Content-Range", f"bytes {said}-{len(content) - 1}/{len(content)}")
         if shelf.tags:
@@ -133,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         self.body(shelf, fault, body + b"x" * fault.more)
 
     def begin(self, fault: Fault, content: bytes, tag: str, *, tagged: bool) -> int | None:
-        """Where to begin; None: send all."""
+        """The first byte to send; None: all with 200."""
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
         if fault.unasked:
             return len(content) // 2
@@ -170,22 +172,22 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def log_message(self, *_: object) -> None:
-        """Silence."""
+        """Prints nothing."""
 
 
 class Quiet(ThreadingHTTPServer):
-    """A client that leaves is no error."""
+    """A server that ignores clients that close the connection."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
-        """Silence."""
+        """Prints nothing."""
 
 
 @contextmanager
 def serving(**files: bytes) -> Iterator[Shelf]:
-    """A shelf at ``shelf.address``, for as long as the block runs."""
+    """A server at ``shelf.address`` until the block ends."""
     server = Quiet(("127.0.0.1", 0), Handler)
     shelf = server.shelf = Shelf({f"/{name}": content for name, content in files.items()})  # type: ignore[attr-defined]
     shelf.address = f"http://127.0.0.1:{server.server_port}"

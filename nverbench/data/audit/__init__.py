@@ -1,7 +1,7 @@
-"""``nverbench data audit``: what is wrong with a corpus, before anybody trains on it.
+"""``nverbench data audit``: faults of a corpus, found before it is trained on.
 
-One decode per clip (``hearing``), spread over processes that may die on a file (``pool``); then
-copies, balance, confounds, folds, and a verdict.
+One decode per clip (``measurements``), in processes that may die on a file (``pool``); then copies
+(``duplicates``), balance, confounds, folds (``leakage``), and the findings.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.data import corpus as corpora
-from nverbench.data.audit import balance, confounds, findings, leakage, pool
-from nverbench.data.audit import duplicates as copies
+from nverbench.data.audit import balance, confounds, duplicates, findings, leakage, pool
 from nverbench.data.audit.measurements import Measurement, Place, measure
 from nverbench.data.audit.records import Measured, Report
 
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
     from nverbench.plugin.records import Clip, Dataset
 
 Watch = Callable[[str, int], Callable[[int], None]]
-"""``(stage, total) -> tick(steps)``, as the command line's progress gives it."""
+"""``(stage, total) -> tick(steps)``, as the progress display of the command line provides it."""
 
 
 @dataclass(frozen=True)
 class AuditResult:
-    """The report, and what pictures need beside it: every clip and the fold it is tested in."""
+    """The report, and what the plots need in addition: every clip and the fold that tests it."""
 
     report: Report
     clips: tuple[Clip, ...]
@@ -51,53 +50,26 @@ def audit(
     watch: Watch = lambda stage, total: lambda steps: None,
     processes: int | None = None,
 ) -> AuditResult:
-    """Everything there is to find in a dataset's local copy; what a file holds is reported, never
-    raised.
+    """The audit of a dataset's local copy ``root``; a fault of a file is reported, never raised.
 
-    Args:
-        root: the local copy; None where the dataset needs none.
-        kind: kind of folds; None: the dataset's default.
-        k, seed: of the protocol.
-        shortest: name and seconds of what each backbone takes without padding.
-        shuffles: how often labels are shuffled to know chance, at least 2.
-        processes: how many decode; None: one per core.
-
-    Raises:
-        DatasetError: the copy is not the corpus.
-        FoldError: the clips cannot be cut as ``kind`` asks.
+    ``kind``, ``k`` and ``seed`` choose the folds (``kind`` None: the default one); ``shortest`` has
+    the seconds that each backbone embeds without padding; chance comes from ``shuffles`` (>= 2)
+    shuffled labels. A DatasetError: not the corpus; a FoldError: it cannot be cut by ``kind``.
     """
-    corpus = corpora.load(dataset, reference, root)
-    # The known defects are heard too: an audit that finds them shows that they are what they are
-    # said to be.
-    whole = (
-        corpora.load(replace(dataset, defects={}), reference, root) if corpus.left_out else corpus
-    )
+    corpus = whole = corpora.load(dataset, reference, root)
+    if corpus.left_out:  # known defects are measured too, so that the audit confirms them
+        whole = corpora.load(replace(dataset, defects={}), reference, root)
     made, found = leakage.cut(corpus.clips, dataset, kind, k=k, seed=seed)
     place = leakage.places(corpus.clips, made)
-    with copies.signal_store() as store:
-        measured, fingerprints = _hear(whole.clips, store, watch, processes)
-        groups = copies.identical(whole.clips, whole.sha256, place.get)
-        by_id = {c.id: c for c in whole.clips}
-        near = copies.near(
-            by_id,
-            fingerprints,
-            store,
-            groups,
-            place.get,
-            processes=processes,
-            tick=_ticker(watch, "compare"),
-        )
-    trees = confounds.confounds(
-        corpus.clips,
-        measured,
-        made,
-        k=k,
-        seed=seed,
-        shuffles=shuffles,
-        tick=_ticker(watch, "confounds"),
-    )
+    with duplicates.signal_store() as store:
+        measured, prints = _measured(whole.clips, store, watch, processes)
+        tick = _ticker(watch, "compare")
+        copies = duplicates.copies(whole, prints, store, place.get, processes, tick)
+    chance = {"k": k, "seed": seed, "shuffles": shuffles}
+    tick = _ticker(watch, "confounds")
+    trees = confounds.confounds(corpus.clips, measured, made, **chance, tick=tick)
     if made is not None:
-        found = leakage.crossing(corpus.clips, corpus.labels, made, place, near)
+        found = leakage.crossing(corpus.clips, corpus.labels, made, place, copies)
     report = Report(
         dataset=str(reference),
         digest=corpus.digest,
@@ -108,7 +80,7 @@ def audit(
         notes=corpus.notes,
         misfits=tuple(sorted((m.path, m.reason) for m in corpus.misfits)),
         sizes=balance.sizes(measured.values(), shortest),
-        copies=near,
+        copies=copies,
         balance=balance.balance(whole.clips, corpus.labels, measured),
         confounds=trees,
         folds=found,
@@ -122,33 +94,30 @@ def as_json(report: Report) -> dict[str, Any]:
     return _rounded(asdict(report))  # type: ignore[no-any-return]
 
 
-def _hear(
-    clips: Iterable[Clip], store: copies.Signals, watch: Watch, processes: int | None
+def _measured(
+    clips: Iterable[Clip], store: duplicates.Signals, watch: Watch, processes: int | None
 ) -> tuple[dict[str, Measured], dict[str, NDArray[np.float32]]]:
     """Every clip measured, in the order of the clips, and the fingerprints of those that can be
     compared.
     """
-    wanted = [Place(c.id, c.path, c.start, c.end) for c in clips]
-    tick = watch("decode", len(wanted))
+    places = [Place(c.id, c.path, c.start, c.end) for c in clips]
+    tick = watch("decode", len(places))
     found: dict[str, Measured] = {}
     fingerprints: dict[str, NDArray[np.float32]] = {}
-    for index, answer in pool.map_isolated(measure, wanted, processes=processes):
-        clip = wanted[index].id
-        heard = (
-            Measurement(Measured(clip, reason=answer.reason))
-            if isinstance(answer, pool.Failure)
-            else answer
-        )
-        found[clip] = heard.measured
-        if heard.fingerprint is not None and heard.signal is not None:
-            fingerprints[clip] = heard.fingerprint
-            store.add(clip, heard.signal)
+    for index, result in pool.map_isolated(measure, places, processes=processes):
+        clip = places[index].id
+        if isinstance(result, pool.Failure):
+            result = Measurement(Measured(clip, reason=result.reason))
+        found[clip] = result.measured
+        if result.fingerprint is not None and result.signal is not None:
+            fingerprints[clip] = result.fingerprint
+            store.add(clip, result.signal)
         tick(1)
-    return {place.id: found[place.id] for place in wanted}, fingerprints
+    return {place.id: found[place.id] for place in places}, fingerprints
 
 
 def _ticker(watch: Watch, stage: str) -> Callable[[int, int], None]:
-    """``tick(steps, total)`` for a stage whose total is known only once it runs."""
+    """``tick(steps, total)`` for a stage whose total is known only while it runs."""
     begun: list[Callable[[int], None]] = []
 
     def tick(steps: int, total: int) -> None:

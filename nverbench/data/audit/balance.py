@@ -1,4 +1,4 @@
-"""Who says what how often, recorded how; and what is too short."""
+"""Clips per class, speaker and recording format; and clips that are too short."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ SHORT = (0.1, 0.3, 0.5, 1.0)
 def balance(
     clips: Sequence[Clip], labels: Sequence[str], measured: Mapping[str, Measured]
 ) -> Balance:
-    """Counts per class and speaker, the gaps between them, and the mix of sampling rates and
-    channels.
-    """
+    """Counts per class and speaker, missing pairs, and the mix of sampling rates and channels."""
     classes = Counter(str(c.label) for c in clips)
     speakers = Counter(c.speaker for c in clips if c.speaker is not None)
-    said = {(c.speaker, c.label) for c in clips}
-    gaps = {s: tuple(label for label in labels if (s, label) not in said) for s in sorted(speakers)}
+    present = {(c.speaker, c.label) for c in clips}
+    gaps = {s: tuple(x for x in labels if (s, x) not in present) for s in sorted(speakers)}
     rates = {c.id: _text(measured[c.id].rate) for c in clips}
     channels = {c.id: _text(measured[c.id].channels) for c in clips}
     by_speaker = _mix(clips, rates, lambda c: c.speaker)
@@ -43,8 +41,8 @@ def balance(
 
 
 def sizes(measured: Iterable[Measured], shortest: Iterable[tuple[str, float]]) -> Sizes:
-    """How many clips are below round durations, and below what each backbone (name, seconds) takes
-    without padding.
+    """The number of clips below round durations, and below what each backbone (name, seconds)
+    embeds without padding.
     """
     seconds = [m.seconds for m in measured if m.seconds is not None]
     return Sizes(
@@ -56,7 +54,7 @@ def sizes(measured: Iterable[Measured], shortest: Iterable[tuple[str, float]]) -
 def _mix(
     clips: Sequence[Clip], values: Mapping[str, str | None], of: Callable[[Clip], str | None]
 ) -> dict[str, dict[str, int]]:
-    """For every class (or speaker) the clips per value."""
+    """The clips per value, for every class (or speaker)."""
     mixes: dict[str, list[str | None]] = defaultdict(list)
     for clip in clips:
         key = of(clip)

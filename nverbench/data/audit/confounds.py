@@ -1,11 +1,11 @@
-"""Can a small tree tell the label from how a clip was recorded? A model may score this much without
-hearing a voice.
+"""Prediction of the label from recording facts by a small tree: a model may score this much without
+any use of the voice.
 
-The tree sees one fact of a clip (duration, level, sampling rate, channels, leading silence) or all
-of them, never its sound. It has as many leaves as there are classes, is trained on the training
-part of each of the dataset's own folds and scored on the test part. Chance is what the same tree
-scores when the labels are shuffled, within speakers so that what a speaker's microphone says about
-the speaker stays as it is.
+The input of the tree is one fact of a clip (duration, level, sampling rate, channels, leading
+silence) or all of them, never its sound. It has as many leaves as there are classes, is trained on
+the training part of each of the dataset's own folds and scored on the test part. Chance is the
+score of the same tree on shuffled labels. They are shuffled within speakers, so that the relation
+between a speaker and a microphone is unchanged.
 """
 
 from __future__ import annotations
@@ -50,13 +50,8 @@ def confounds(
     shuffles: int = SHUFFLES,
     tick: Callable[[int, int], None] = lambda done, of: None,
 ) -> Confounds:
-    """The label from each fact on the dataset's folds; as a remark, the speaker from each on random
-    ones.
-
-    Args:
-        clips: what was cut, sorted by id; those without a measured duration are left out of
-            training and test.
-        cut: the dataset's folds; None gives the reason instead of rows.
+    """Prediction of the label from each fact on the dataset's folds ``cut``, and of the speaker on
+    random folds; clips without a measured duration are excluded.
     """
     if cut is None:
         return Confounds(reason="the clips cannot be cut into folds")
@@ -70,13 +65,11 @@ def confounds(
     facts = np.array([[fact(measured[c.id]) for fact in FACTS.values()] for c in clips])  # (n, 5)
     labels = _codes([str(c.label) for c in clips])
     draws, how = _shuffled(labels, [c.speaker for c in clips], shuffles, seed)
-    rows = []
+    rows, steps = [], 2 * len(_columns())
     for name, columns in _columns():
         rows.append(_against_chance(name, facts[:, columns], labels, draws, splits))
-        tick(1, 2 * len(FACTS) + 2)
-    rows += _of_speakers(
-        clips, facts, usable, k=k, seed=seed, tick=lambda: tick(1, 2 * len(FACTS) + 2)
-    )
+        tick(1, steps)
+    rows += _of_speakers(clips, facts, usable, k=k, seed=seed, tick=lambda: tick(1, steps))
     return Confounds(tuple(rows), how, int(usable.sum()))
 
 
@@ -98,11 +91,8 @@ def _shuffled(
     for row, speaker in enumerate(speakers):
         blocks[speaker].append(row)
     within = None not in blocks and any(len(set(labels[rows])) > 1 for rows in blocks.values())
-    parts = (
-        [np.array(rows) for _, rows in sorted(blocks.items())]
-        if within
-        else [np.arange(len(labels))]
-    )
+    parts = [np.array(blocks[s]) for s in sorted(map(str, blocks))] if within else []
+    parts = parts or [np.arange(len(labels))]
     rng, draws = np.random.default_rng(seed), []
     for _ in range(times):
         draw = labels.copy()
@@ -121,14 +111,12 @@ def _predicted(
 
     classes = int(labels.max()) + 1
     total = np.zeros((classes, classes), np.int64)
-    with sklearn.config_context(
-        assume_finite=True, skip_parameter_validation=True
-    ):  # on small corpora, checking takes as long as fitting
+    # on small corpora, scikit-learn's checks take as long as the training
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         for train, test in splits:
-            tree = DecisionTreeClassifier(max_leaf_nodes=max(2, classes), random_state=0).fit(
-                facts[train], labels[train]
-            )
-            total += confusion(labels[test], tree.predict(facts[test]).astype(np.int64), classes)
+            tree = DecisionTreeClassifier(max_leaf_nodes=max(2, classes), random_state=0)
+            predicted = tree.fit(facts[train], labels[train]).predict(facts[test])
+            total += confusion(labels[test], predicted.astype(np.int64), classes)
     found = scores(total)
     return float(found["accuracy"]), float(found["macro_f1"])
 
@@ -140,16 +128,16 @@ def _against_chance(
     draws: Sequence[NDArray[np.int64]],
     splits: Sequence[Split],
 ) -> Confound:
-    """One row of the table: the tree on the labels as they are and as they are shuffled."""
+    """One row of the table: the tree on the labels, and on the shuffled ones."""
     row = _row("label", name, facts, labels, splits)
     null = np.array([_predicted(facts, draw, splits) for draw in draws])  # (shuffles, 2)
-    spread = float(null[:, 0].std(ddof=1))
+    spread, mean = float(null[:, 0].std(ddof=1)), float(null[:, 0].mean())
     return replace(
         row,
-        null_mean=float(null[:, 0].mean()),
+        null_mean=mean,
         null_max=float(null[:, 0].max()),
         null_macro_f1=float(null[:, 1].mean()),
-        z=(row.accuracy - float(null[:, 0].mean())) / spread if spread > 1e-9 else None,
+        z=(row.accuracy - mean) / spread if spread > 1e-9 else None,
         p=(1 + int((null[:, 0] >= row.accuracy).sum())) / (1 + len(null)),
     )
 
@@ -163,20 +151,16 @@ def _of_speakers(
     seed: int,
     tick: Callable[[], None],
 ) -> list[Confound]:
-    """The same trees asked for the speaker, on random folds that every speaker with k clips is
-    in.
+    """The same trees with the speaker as target, on random folds of the speakers with at least k
+    clips.
     """
     counts = Counter(c.speaker for c in clips)
-    kept = [
-        i
-        for i, c in enumerate(clips)
-        if usable[i] and c.speaker is not None and counts[c.speaker] >= k
-    ]
+    known = [i for i, c in enumerate(clips) if usable[i] and c.speaker is not None]
+    kept = [i for i in known if counts[clips[i].speaker] >= k]
     if len({clips[i].speaker for i in kept}) < 2:
         return []
-    parts = assign.assign(
-        [replace(clips[i], label=clips[i].speaker) for i in kept], "random", k=k, seed=seed
-    )
+    by_speaker = [replace(clips[i], label=clips[i].speaker) for i in kept]
+    parts = assign.assign(by_speaker, "random", k=k, seed=seed)
     everyone = np.arange(len(kept))
     splits = [(np.setdiff1d(everyone, test), np.array(test, np.int64)) for _, test in parts]
     speakers, rows = _codes([str(clips[i].speaker) for i in kept]), []
@@ -195,11 +179,5 @@ def _row(
 ) -> Confound:
     accuracy, macro_f1 = _predicted(facts, labels, splits)
     counts = np.bincount(np.concatenate([labels[test] for _, test in splits]))
-    return Confound(
-        target,
-        name,
-        accuracy,
-        macro_f1,
-        float(counts.max() / counts.sum()),
-        1 / (int(labels.max()) + 1),
-    )
+    majority, uniform = float(counts.max() / counts.sum()), 1 / (int(labels.max()) + 1)
+    return Confound(target, name, accuracy, macro_f1, majority, uniform)

@@ -1,8 +1,8 @@
-"""The findings worth acting on, worst first, one line each."""
+"""The findings of an audit, worst first, one line each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from nverbench.data.audio import SLOWEST
 from nverbench.data.audit.measurements import FASTEST
@@ -21,153 +21,111 @@ from nverbench.data.audit.records import (
 from nverbench.data.folds.assign import DISJOINT
 
 CLIPPED = 1e-4
-"""Share of samples at full scale from which a clip counts as clipped, where no run of equal samples
-shows it (lossy formats blur them): ten of a two-second clip.
+"""Share of samples at full scale from which a clip counts as clipped without a run of equal samples
+(lossy formats blur runs).
 """
 OFFSET = 0.01
 """A DC offset of 1% of full scale."""
 INACTIVE = 0.1
 Z = 4.0
-"""A tree that scores this many standard deviations above its shuffled labels has learnt
-something.
-"""
+"""Standard deviations above the shuffled labels from which a tree's accuracy is a confound."""
 GAIN = 0.04
-"""And by this much accuracy it bends scores; a smaller confound is worth knowing."""
+"""Gain of accuracy from which a confound biases scores; a smaller one has severity 1."""
 SHARE = 0.25
 """A speaker with more of the clips than this decides the score."""
 TOO_SHORT = 0.1
 
 
 def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[Finding]:
-    """What is wrong with single clips."""
+    """Faults of single clips."""
     known = set(defects)
     unusable = [m for m in measured if m.reason is not None]
+    excluded = "cannot be used, and the dataset leaves out (known defects)"
     for severity, what, chosen in (
         (3, "cannot be used", [m for m in unusable if m.id not in known]),
-        (
-            1,
-            "cannot be used, and the dataset leaves out (known defects)",
-            [m for m in unusable if m.id in known],
-        ),
+        (1, excluded, [m for m in unusable if m.id in known]),
     ):
         if chosen:
             reasons = sorted({str(m.reason) for m in chosen})
             more = f" and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""
-            yield _said(severity, f"clips {what}: {'; '.join(reasons[:3])}{more}", chosen)
+            yield _finding(severity, f"clips {what}: {'; '.join(reasons[:3])}{more}", chosen)
+    for severity, sentence, chosen in _signal_faults(measured):
+        if chosen:
+            yield _finding(severity, sentence, chosen)
+
+
+def _signal_faults(measured: Sequence[Measured]) -> Iterator[tuple[int, str, list[Measured]]]:
+    """Severity, sentence and clips of every check of a clip's signal."""
     usable = [m for m in measured if m.reason is None]
-    clipped = sorted(
-        (m for m in usable if m.clipped_runs or m.full_scale >= CLIPPED),
-        key=lambda m: (-m.full_scale, m.id),
-    )
+
+    def worst(
+        holds: Callable[[Measured], bool], key: Callable[[Measured], float]
+    ) -> list[Measured]:
+        return sorted(filter(holds, usable), key=lambda m: (key(m), m.id))
+
     odd = [m for m in measured if m.rate is not None and not SLOWEST <= m.rate <= FASTEST]
-    checks = (
-        (
-            3,
-            f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie",
-            odd,
-        ),
-        (
-            2,
-            "clips hold less sound than their headers promise: cut short, or the headers lie",
-            [m for m in measured if m.absent],
-        ),
-        (
-            2,
-            (
-                "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples"
-                " there)"
-            ),
-            clipped,
-        ),
-        (
-            1,
-            "clips decode past full scale (peak > 1): a lossy format of a recording at full scale",
-            sorted((m for m in usable if (m.peak or 0) > 1), key=lambda m: (-(m.peak or 0), m.id)),
-        ),
-        (
-            1,
-            "clips are very quiet (peak < 0.02)",
-            sorted((m for m in usable if m.quiet), key=lambda m: (m.peak or 0, m.id)),
-        ),
-        (
-            1,
-            "clips have a DC offset above 0.01",
-            sorted((m for m in usable if abs(m.dc) > OFFSET), key=lambda m: (-abs(m.dc), m.id)),
-        ),
-        (
-            1,
-            f"clips are active for less than {INACTIVE:.0%} of their time",
-            [m for m in usable if m.active is not None and m.active < INACTIVE],
-        ),
-        (
-            1,
-            "clips are longer than an audit listens; their ends were not heard",
-            [m for m in usable if m.unheard > 0],
-        ),
-        (
-            2,
-            f"clips are shorter than {TOO_SHORT} s",
-            [m for m in usable if m.seconds is not None and m.seconds < TOO_SHORT],
-        ),
+    yield (
+        3,
+        f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie",
+        odd,
     )
-    yield from (
-        _said(severity, sentence, chosen) for severity, sentence, chosen in checks if chosen
+    cut = "clips hold less sound than their headers promise: cut short, or the headers lie"
+    yield 2, cut, [m for m in measured if m.absent]
+    full = (
+        "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples there)"
     )
+    clipped = worst(
+        lambda m: bool(m.clipped_runs) or m.full_scale >= CLIPPED, lambda m: -m.full_scale
+    )
+    yield 2, full, clipped
+    past = "clips decode past full scale (peak > 1): a lossy format of a recording at full scale"
+    yield 1, past, worst(lambda m: (m.peak or 0) > 1, lambda m: -(m.peak or 0))
+    quiet = worst(lambda m: m.quiet, lambda m: m.peak or 0)
+    yield 1, "clips are very quiet (peak < 0.02)", quiet
+    offset = worst(lambda m: abs(m.dc) > OFFSET, lambda m: -abs(m.dc))
+    yield 1, "clips have a DC offset above 0.01", offset
+    inactive = [m for m in usable if m.active is not None and m.active < INACTIVE]
+    yield 1, f"clips are active for less than {INACTIVE:.0%} of their time", inactive
+    ends = [m for m in usable if m.unheard > 0]
+    yield 1, "clips are longer than an audit decodes; their ends were not measured", ends
+    short = [m for m in usable if m.seconds is not None and m.seconds < TOO_SHORT]
+    yield 2, f"clips are shorter than {TOO_SHORT} s", short
 
 
 def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Finding]:
-    """Copies: across folds a leak, across labels or speakers a wrong label, otherwise clips that
+    """Copies: a leak across folds, a wrong label across labels or speakers, otherwise clips that
     count twice.
     """
-    kinds = (
-        (
-            "are byte for byte the same as another",
-            [(g.clips, g.relation) for g in copies.identical],
-        ),
-        (
-            "are near-identical to another (correlation >= 0.93)",
-            [((p.first, p.second), p.relation) for p in copies.near],
-        ),
+    leak = f"in another fold ({found.kind}): test clips are trained on"
+    twice = "of the same speaker, label and fold: they count twice"
+    tests: tuple[tuple[int, str, Callable[[Relation], bool]], ...] = (
+        (3, leak, lambda r: r.folds == "across"),
+        (3, "under another label: at least one label is wrong", lambda r: r.labels == "across"),
+        (3, "of another speaker", lambda r: r.speakers == "across"),
+        (2, twice, lambda r: "across" not in (r.speakers, r.labels, r.folds)),
     )
-    for what, groups in kinds:
-        tests = (
-            (
-                3,
-                f"clips {what} in another fold ({found.kind}): test clips are trained on",
-                lambda r: r.folds == "across",
-            ),
-            (
-                3,
-                f"clips {what} under another label: at least one label is wrong",
-                lambda r: r.labels == "across",
-            ),
-            (3, f"clips {what} of another speaker", lambda r: r.speakers == "across"),
-            (
-                2,
-                f"clips {what} of the same speaker, label and fold: they count twice",
-                _nowhere_across,
-            ),
-        )
+    identical = [(g.clips, g.relation) for g in copies.identical]
+    near = [((p.first, p.second), p.relation) for p in copies.near]
+    for what, groups in (
+        ("are byte for byte the same as another", identical),
+        ("are near-identical to another (correlation >= 0.93)", near),
+    ):
         for severity, sentence, holds in tests:
             clips = sorted({clip for ids, relation in groups if holds(relation) for clip in ids})
             if clips:
-                yield Finding(severity, f"{len(clips)} {sentence}", tuple(clips[:IDS]))
-
-
-def _nowhere_across(relation: Relation) -> bool:
-    return "across" not in (relation.speakers, relation.labels, relation.folds)
+                text = f"{len(clips)} clips {what} {sentence}"
+                yield Finding(severity, text, tuple(clips[:IDS]))
 
 
 def of_confounds(confounds: Confounds) -> Iterator[Finding]:
-    """Facts of the recording that tell the label."""
+    """Facts of the recording that predict the label."""
     rows = [c for c in confounds.rows if c.target == "label" and c.null_mean is not None]
     strong = [c for c in rows if c.accuracy > (c.null_max or 0) and (c.z is None or c.z >= Z)]
     if not strong:
         return
     best = max(strong, key=lambda c: c.accuracy)
-    each = ", ".join(
-        f"{c.feature} {c.accuracy:.3f}" for c in sorted(strong, key=lambda c: -c.accuracy)
-    )
+    strong.sort(key=lambda c: -c.accuracy)
+    each = ", ".join(f"{c.feature} {c.accuracy:.3f}" for c in strong)
     severity = 2 if best.accuracy - (best.null_mean or 0) >= GAIN else 1
     yield Finding(
         severity,
@@ -200,16 +158,12 @@ def of_folds(found: FoldsFound, labels: int) -> Iterator[Finding]:
 def of_mix(balance: Balance, sizes: Sizes, clips: int) -> Iterator[Finding]:
     """Rates, channels, balance of speakers and classes, sizes."""
     if len(balance.rates) > 1:
-        own = (
-            f"; {len(balance.own_rate)} speakers have a rate of their own"
-            f" ({', '.join(balance.own_rate[:IDS])})"
-            if balance.own_rate
-            else ""
-        )
-        yield Finding(
-            2 if balance.own_rate else 1,
-            f"{len(balance.rates)} sampling rates: {_mix(balance.rates, ' Hz')}{own}",
-        )
+        speakers, own = balance.own_rate, ""
+        if speakers:
+            names = ", ".join(speakers[:IDS])
+            own = f"; {len(speakers)} speakers have a rate of their own ({names})"
+        rates = f"{len(balance.rates)} sampling rates: {_mix(balance.rates, ' Hz')}"
+        yield Finding(2 if speakers else 1, f"{rates}{own}")
     if len(balance.channels) > 1:
         yield Finding(
             1,
@@ -236,7 +190,7 @@ def of_mix(balance: Balance, sizes: Sizes, clips: int) -> Iterator[Finding]:
 
 
 def of_copy(report: Report) -> Iterator[Finding]:
-    """How this copy differs from what was published."""
+    """Differences between this copy and the published corpus."""
     yield from (Finding(2, f"not the published corpus: {note}") for note in report.notes)
     if report.misfits:
         yield Finding(
@@ -247,7 +201,7 @@ def of_copy(report: Report) -> Iterator[Finding]:
 
 
 def of_report(report: Report) -> tuple[Finding, ...]:
-    """Every finding of a report, worst first; those of one severity in this order."""
+    """Every finding of a report, worst first."""
     found = (
         *of_clips(report.measured, report.defects),
         *of_copies(report.copies, report.folds),
@@ -259,7 +213,7 @@ def of_report(report: Report) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda v: -v.severity))
 
 
-def _said(severity: int, sentence: str, chosen: Sequence[Measured]) -> Finding:
+def _finding(severity: int, sentence: str, chosen: Sequence[Measured]) -> Finding:
     return Finding(severity, f"{len(chosen)} {sentence}", tuple(m.id for m in chosen[:IDS]))
 
 

@@ -1,7 +1,6 @@
-"""Two clips of one recording are recognised: a fingerprint that finds candidates, a correlation
-that decides.
+"""Recognition of two clips of one recording: a fingerprint finds candidates, a correlation decides.
 
-Thresholds come from measurement (benchmarks/science/audit.py).
+The thresholds are measured (benchmarks/science/audit.py).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 8000
-"""Hz at which clips are compared; what lies above 3.6 kHz is left out, as codecs and resamplers
+"""Hz at which clips are compared. Frequencies above 3.6 kHz are removed: codecs and resamplers
 differ there.
 """
 KEPT = 16.0
@@ -25,23 +24,21 @@ KEPT = 16.0
 WINDOW, HOP = 256, 128
 BANDS = 16
 MODULATIONS = 47
-"""Bins 1 to 47 of a 1024-point transform over frames of 16 ms: 0.06 to 2.9 Hz. Bin 0 is left out,
-and with it steady noise.
+"""Bins 1 to 47 of a 1024-point transform over frames of 16 ms: 0.06 to 2.9 Hz. Bin 0, steady noise,
+is left out.
 """
 SIZE = BANDS * MODULATIONS
 """Numbers of a fingerprint."""
 OVERLAP = (0.15, 0.6)
-"""The overlap of two clips must hold the first share of the energy of each and the second of one: a
-copy trimmed in a loud place has lost much.
+"""The overlap of two clips must hold the first share of the energy of each and the second share of
+one: a copy that was cut at a loud place has lost much of its energy.
 """
 SHORTEST = 0.05
-"""Seconds of overlap below which a correlation says nothing."""
+"""Seconds of overlap below which a correlation is meaningless."""
 
 
 def lowered(wave: NDArray[np.floating], native: int) -> NDArray[np.float32]:
-    """The wave (s,) at 8 kHz, by cutting its spectrum: exact at any pair of rates, and one
-    transform for all of them.
-    """
+    """The wave (s,) at 8 kHz, by truncation of its spectrum: exact at any pair of rates."""
     shared = math.gcd(native, RATE)
     unit = native // shared  # a whole number of samples at both rates
     units = fft.next_fast_len(-(-(len(wave) + native // 20) // unit), real=True)
@@ -55,27 +52,25 @@ def lowered(wave: NDArray[np.floating], native: int) -> NDArray[np.float32]:
 
 
 def unpacked(signal: NDArray[np.int16]) -> Signal:
-    """A stored signal, ready to be compared."""
+    """A stored signal, ready for comparison."""
     return Signal(signal.astype(np.float32) / np.float32(32767))
 
 
 def packed(wave: NDArray[np.float32]) -> NDArray[np.int16]:
     """The wave scaled to its peak, in 16 bits: correlations do not depend on the scale."""
-    return np.round(wave * (32767 / max(float(np.abs(wave).max(initial=0.0)), 1e-12))).astype(
-        np.int16
-    )
+    peak = max(float(np.abs(wave).max(initial=0.0)), 1e-12)
+    return np.round(wave * (32767 / peak)).astype(np.int16)
 
 
 def fingerprint(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     """A unit vector (SIZE,) that a gain, a shift or padding does not change and that noise, codecs
-    and little trimming change little.
+    and short cuts change little.
 
-    Power in 16 mel bands from 150 to 3500 Hz, to the power 1/4 so that loud moments do not decide
-    alone; of each band's course over time, the magnitudes of its slow modulations.
+    The power in 16 mel bands from 150 to 3500 Hz, to the power 1/4 so that loud moments do not
+    dominate; then the magnitudes of each band's slow modulations.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, (HOP, WINDOW)), WINDOW)[
-        ::HOP
-    ]  # (t, 256)
+    padded = np.pad(wave, (HOP, WINDOW))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]  # (t, 256)
     power = np.abs(fft.rfft(frames * np.hanning(WINDOW).astype(np.float32))) ** 2  # (t, 129)
     edges = _edges()
     bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) ** 0.25  # (t, 16)
@@ -93,8 +88,8 @@ def _edges() -> NDArray[np.int64]:
 
 @dataclass
 class Signal:
-    """A wave (s,) at 8 kHz, its energy, and its spectra by length of transform: a clip is compared
-    with several others.
+    """A wave (s,) at 8 kHz, its energy, and its spectra by length of transform, cached because a
+    clip is compared with several others.
     """
 
     wave: NDArray[np.float32]
@@ -130,13 +125,8 @@ def correlation(a: Signal, b: Signal) -> tuple[float, float]:
     shares = _energy(left[:shared]), _energy(right[:shared])
     fewest, most = sorted((shares[0] / a.energy, shares[1] / b.energy))
     enough = fewest >= OVERLAP[0] and most >= OVERLAP[1] and shared >= SHORTEST * RATE
-    return (
-        min(
-            1.0,
-            abs(float(products[best])) / (math.sqrt(shares[0] * shares[1]) if enough else whole),
-        ),
-        lag / RATE,
-    )
+    energy = math.sqrt(shares[0] * shares[1]) if enough else whole
+    return min(1.0, abs(float(products[best])) / energy), lag / RATE
 
 
 def _energy(wave: NDArray[np.float32]) -> float:

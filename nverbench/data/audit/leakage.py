@@ -1,4 +1,4 @@
-"""The dataset's folds, and what crosses them."""
+"""Leakage between the dataset's folds: copies and groups on both sides."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ OUTSIDE = "trains only"
 def cut(
     clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, seed: int
 ) -> tuple[assign.FoldSet | None, FoldsFound]:
-    """The folds asked for, or the dataset's default.
+    """The folds of the requested kind, or of the dataset's default one.
 
     Raises:
-        FoldError: the clips cannot be cut as asked; where nobody asked, that is a finding instead.
+        FoldError: the clips cannot be cut by the requested kind; a default kind that is impossible
+            is a finding instead.
     """
     chosen = kind or assign.default_kind(clips, dataset.folds)
     try:
@@ -49,9 +50,7 @@ def crossing(
     place: Mapping[str, str],
     copies: Copies,
 ) -> FoldsFound:
-    """Per fold its clips, the classes it lacks and its copies outside; over all, copies and groups
-    that cross.
-    """
+    """Clips, missing classes and copies outside, per fold; all copies and groups across folds."""
     pairs = [pair for group in copies.identical for pair in itertools.combinations(group.clips, 2)]
     pairs += [(p.first, p.second) for p in copies.near]
     across = [(a, b) for a, b in pairs if a in place and b in place and place[a] != place[b]]

@@ -1,5 +1,5 @@
-"""One clip, decoded once: its level, clipping, silence and size, and what its copies are found by.
-Nothing in a file makes this raise.
+"""Measurements of one clip, decoded once: level, clipping, silence, length, and the fingerprint
+that its copies are found by. No content of a file makes them raise.
 """
 
 from __future__ import annotations
@@ -21,29 +21,27 @@ if TYPE_CHECKING:
 
 FULL_SCALE = 0.99
 RUN = 3
-"""A run of this many equal samples at full scale is clipped: a voice never stays at one value
-there.
-"""
+"""Equal samples at full scale that count as clipped: a voice does not stay at one value there."""
 QUIET = 0.02
-"""A peak below this (-34 dBFS) leaves a 16-bit recording ten bits."""
+"""A peak below this (-34 dBFS) uses ten bits of a 16-bit recording."""
 ACTIVE_DB = 40.0
 FASTEST = 768_000
-"""Hz: no converter is faster; a header that says more lies."""
+"""Hz: no converter is faster; a higher rate in a header is wrong."""
 BLOCK = 1 << 20
 """Values read at once."""
 PROMISED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""What libsndfile notes of a wav whose data chunk is not as long as its header says."""
+"""The note of libsndfile about a wav whose data chunk does not have the length in its header."""
 STREAMED = 0x7FFFF000
-"""Programs that write to a pipe cannot know the length and promise about this much or more: that is
-no lie.
+"""Bytes: programs that write to a pipe do not know the length and state about this much or more,
+which is no fault.
 """
 LONGEST = 1 << 26
-"""Values listened to (23 minutes of mono at 48 kHz): a clip cannot fill the memory."""
+"""Values that are decoded (23 minutes of mono at 48 kHz): a clip must not fill the memory."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a clip is: what a worker needs of it."""
+    """The file and segment of a clip, as a worker process gets it."""
 
     id: str
     path: Path
@@ -53,8 +51,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a decode leaves: numbers, and for a clip that can be compared its fingerprint (752,) and
-    its signal at 8 kHz.
+    """The result of a decode; for a clip that can be compared also its fingerprint (752,) and its
+    signal (s,) at 8 kHz.
     """
 
     measured: Measured
@@ -75,7 +73,7 @@ class _Sums:
     mono: list[NDArray[np.float32]] = field(default_factory=list)
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Take in (s, channels) samples; those that are not finite count as zeros."""
+        """Adds (s, channels) samples; those that are not finite count as zeros."""
         bad = ~np.isfinite(block)
         if bad.any():
             self.non_finite += int(bad.sum())
@@ -91,85 +89,70 @@ class _Sums:
 
 
 def measure(place: Place) -> Measurement:
-    """What one clip is. A file that cannot be decoded gives its reason, in the words of ``nverbench
-    run``.
+    """The measurement of one clip. For a file that cannot be decoded it has the reason, as
+    ``nverbench run`` words it.
     """
     found = Measured(place.id)
     try:
         with soundfile.SoundFile(str(place.path)) as file:
-            found = replace(
-                found, rate=file.samplerate, channels=file.channels, absent=_absent(file)
-            )
-            if file.samplerate < 1 or file.channels < 1:
-                raise ValueError(f"{file.samplerate} Hz, {file.channels} channels")
-            sums, unheard = _listen(file, place)
+            rate, channels = file.samplerate, file.channels
+            found = replace(found, rate=rate, channels=channels, absent=_absent(file))
+            if rate < 1 or channels < 1:
+                raise ValueError(f"{rate} Hz, {channels} channels")
+            sums, rest = _sums(file, place)
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError, OverflowError) as error:
-        text = (
-            getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-        )
-        return Measurement(
-            replace(
-                found,
-                reason=(
-                    "cannot be decoded"
-                    f" ({' '.join(str(text).split()).rstrip('.') or type(error).__name__})"
-                ),
-            )
-        )
-    return _described(replace(found, unheard=unheard / file.samplerate), sums)
+        given = getattr(error, "error_string", None) or getattr(error, "strerror", None)
+        text = " ".join(str(given or error).split()).rstrip(".") or type(error).__name__
+        return Measurement(replace(found, reason=f"cannot be decoded ({text})"))
+    return _described(replace(found, unheard=rest / rate), sums)
 
 
 def _absent(file: soundfile.SoundFile) -> int:
-    """Bytes that the header promises beyond what the file holds."""
+    """Bytes that the header states and the file does not hold."""
     noted = PROMISED.search(file.extra_info)
     promised, held = (int(n) for n in noted.groups()) if noted else (0, 0)
     return promised - held if held < promised < STREAMED else 0
 
 
-def _listen(file: soundfile.SoundFile, place: Place) -> tuple[_Sums, int]:
-    """The sums of a segment, and how many samples at its end were not listened to.
+def _sums(file: soundfile.SoundFile, place: Place) -> tuple[_Sums, int]:
+    """The sums of a segment, and the number of samples at its end that were not decoded.
 
     Raises:
-        ValueError: the file ends before its header says; the words are those of
+        ValueError: the file ends earlier than its header states; the message is that of
             ``nverbench.data.audio.read``.
     """
     first = round((place.start or 0.0) * file.samplerate)
-    last = (
-        file.frames if place.end is None else min(file.frames, round(place.end * file.samplerate))
-    )
+    end = file.frames if place.end is None else round(place.end * file.samplerate)
+    last = min(file.frames, end)
     if 0 < first < file.frames:
         file.seek(first)
-    wanted = max(0, last - first)
-    heard, most, sums = 0, min(wanted, LONGEST // file.channels), _Sums()
-    while heard < most:
-        block = file.read(
-            min(most - heard, max(1, BLOCK // file.channels)), dtype="float32", always_2d=True
-        )
+    length = max(0, last - first)
+    done, most, sums = 0, min(length, LONGEST // file.channels), _Sums()
+    while done < most:
+        size = min(most - done, max(1, BLOCK // file.channels))
+        block = file.read(size, dtype="float32", always_2d=True)
         if not len(block):
-            raise ValueError(f"{heard} of {wanted} samples, then nothing")
+            raise ValueError(f"{done} of {length} samples, then nothing")
         sums.add(block)
-        heard += len(block)
-    return sums, wanted - heard
+        done += len(block)
+    return sums, length - done
 
 
 def _described(found: Measured, sums: _Sums) -> Measurement:
-    """Level, silence and activity; the parts to compare by, where there is something to hear."""
+    """Level, silence and activity; fingerprint and signal, where the clip is not silent."""
     mono = np.concatenate(sums.mono) if sums.mono else np.zeros(0, np.float32)
     rate = found.rate or 1
-    heard = float(np.abs(mono).max(initial=0.0))
+    peak = float(np.abs(mono).max(initial=0.0))
+    silent = len(mono) > 0 and not sums.non_finite and peak < SILENCE
     reason = None
     if not len(mono):
         reason = "is empty (no samples)"
     elif sums.non_finite:
         reason = "holds samples that are not finite numbers"
-    elif heard < SILENCE:
-        cancel = (
-            f": its channels, which peak at {sums.peak:.1e}, cancel each other"
-            if sums.peak >= SILENCE
-            else ""
-        )
-        reason = f"is silent (peak {heard:.1e} < {SILENCE:.0e}{cancel})"
-    silent = reason is not None and reason.startswith("is silent")
+    elif silent:
+        cancel = f": its channels, which peak at {sums.peak:.1e}, cancel each other"
+        more = cancel if sums.peak >= SILENCE else ""
+        reason = f"is silent (peak {peak:.1e} < {SILENCE:.0e}{more})"
     found = replace(
         found,
         reason=reason,
@@ -183,12 +166,12 @@ def _described(found: Measured, sums: _Sums) -> Measurement:
         silent=silent,
         quiet=len(mono) > 0 and not silent and sums.peak < QUIET,
     )
-    if heard < SILENCE or not SLOWEST <= rate <= FASTEST:
+    if peak < SILENCE or not SLOWEST <= rate <= FASTEST:
         return Measurement(found)
     active, leading, trailing = activity(mono, rate)
     found = replace(found, active=active, leading=leading, trailing=trailing)
     begin = round(leading * rate)
-    low = signals.lowered(mono[begin : begin + round(signals.KEPT * rate)] / heard, rate)
+    low = signals.lowered(mono[begin : begin + round(signals.KEPT * rate)] / peak, rate)
     return Measurement(found, signals.fingerprint(low), signals.packed(low))
 
 
@@ -207,12 +190,9 @@ def activity(mono: NDArray[np.float32], rate: int) -> tuple[float, float, float]
 
 
 def clipped_runs(channel: NDArray[np.float32]) -> int:
-    """How many runs of at least 3 equal samples at |x| >= 0.99 a channel (s,) holds."""
-    same = (channel[1:] == channel[:-1]) & (
-        np.abs(channel[1:]) >= FULL_SCALE
-    )  # a pair of equal neighbours at full scale
+    """The number of runs of at least 3 equal samples at |x| >= 0.99 in a channel (s,)."""
+    # pairs of equal neighbours at full scale; n pairs in a row are a run of n + 1 samples
+    same = (channel[1:] == channel[:-1]) & (np.abs(channel[1:]) >= FULL_SCALE)
     edges = np.diff(np.concatenate([[False], same, [False]]).astype(np.int8))
-    lengths = (
-        np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1) + 1
-    )  # n pairs in a row are n + 1 samples
+    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1) + 1
     return int((lengths >= RUN).sum())

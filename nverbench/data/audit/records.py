@@ -1,4 +1,4 @@
-"""What an audit finds: plain records of plain numbers, ready for JSON."""
+"""Records of an audit: plain values, ready for JSON."""
 
 from __future__ import annotations
 
@@ -6,31 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 IDS = 5
-"""A verdict names at most this many clips; the record holds them all."""
+"""Clips that a finding names; the records hold all of them."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One clip, from one decode. What could not be measured is None."""
+    """One clip, from one decode. A value that could not be measured is None."""
 
     id: str
     reason: str | None = None
-    """Why it cannot be used at all (the protocol's own rule: undecodable, empty, silent, not
-    finite); None: it can.
-    """
+    """Why it cannot be used (undecodable, empty, silent, not finite); None: it can."""
     rate: int | None = None
-    """Hz, as the file says."""
+    """Hz, from the header."""
     channels: int | None = None
     seconds: float | None = None
-    """Of what was decoded."""
+    """Length of the decoded part."""
     unheard: float = 0.0
-    """Seconds at the end that were not listened to: the clip is longer than an audit listens."""
+    """Seconds at the end that were not decoded: the clip is longer than an audit decodes."""
     absent: int = 0
-    """Bytes of sound that a wav header promises and the file does not hold: it was cut short, or
-    its header lies.
-    """
+    """Bytes of sound that a wav header promises and the file does not hold."""
     peak: float | None = None
-    """Largest |x| of any channel; 1 is full scale, and lossy formats may overshoot it."""
+    """Largest |x| of any channel; 1 is full scale, which lossy formats may exceed."""
     rms_db: float | None = None
     """Level of all channels in dB relative to full scale; None where every sample is zero."""
     full_scale: float = 0.0
@@ -40,7 +36,7 @@ class Measured:
     dc: float = 0.0
     """Mean of the mono wave."""
     non_finite: int = 0
-    """Samples that are no finite numbers."""
+    """Samples that are not finite."""
     silent: bool = False
     """The mono wave's peak is below the protocol's 1e-3."""
     quiet: bool = False
@@ -55,8 +51,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Relation:
-    """Where copies lie: ``same`` or ``across``; ``unknown`` where a clip has no speaker or is in no
-    fold.
+    """Whether copies share a value: ``same`` or ``across``; ``unknown`` where a clip has no speaker
+    or is in no fold.
     """
 
     speakers: str
@@ -87,7 +83,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Copies:
-    """Byte-identical groups, near-identical pairs, and how many pairs were looked at closely."""
+    """Byte-identical groups, near-identical pairs, and the number of pairs that were correlated."""
 
     identical: tuple[Group, ...]
     near: tuple[Pair, ...]
@@ -96,14 +92,14 @@ class Copies:
 
 @dataclass(frozen=True)
 class Balance:
-    """Who says what how often, and recorded how."""
+    """Clips per class and speaker, and their recording formats."""
 
     classes: Mapping[str, int]
     speakers: Mapping[str, int]
     largest_speaker: float
     """Share of the clips that the most frequent speaker has; 0 without speakers."""
     gaps: Mapping[str, tuple[str, ...]]
-    """Speaker -> classes that she lacks."""
+    """Speaker -> classes without a clip."""
     rates: Mapping[str, int]
     channels: Mapping[str, int]
     rates_by_class: Mapping[str, Mapping[str, int]]
@@ -116,7 +112,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class Confound:
-    """How well a small tree on recording facts predicts, out of fold, beside chance."""
+    """Out-of-fold scores of a small tree on recording facts, and chance."""
 
     target: str
     """label or speaker."""
@@ -124,7 +120,7 @@ class Confound:
     accuracy: float
     macro_f1: float
     majority: float
-    """Share of the largest class: what always guessing it scores."""
+    """Share of the largest class: the accuracy of always guessing it."""
     uniform: float
     """1 / k."""
     null_mean: float | None = None
@@ -134,12 +130,12 @@ class Confound:
     z: float | None = None
     """(accuracy - null mean) / null sd."""
     p: float | None = None
-    """(1 + shuffles that score as much) / (1 + shuffles)."""
+    """(1 + shuffles with at least this accuracy) / (1 + shuffles)."""
 
 
 @dataclass(frozen=True)
 class Confounds:
-    """All of them, and how the labels were shuffled; or why there are none."""
+    """All confounds and how the labels were shuffled, or why there are none."""
 
     rows: tuple[Confound, ...] = ()
     shuffled: str = ""
@@ -156,7 +152,7 @@ class FoldRow:
     missing: tuple[str, ...]
     """Classes without a clip in it."""
     copied: int
-    """Its clips that have a copy outside it, where they are trained on."""
+    """Its clips that have a copy in the training part."""
 
 
 @dataclass(frozen=True)
@@ -167,19 +163,15 @@ class FoldsFound:
     digest: str = ""
     rows: tuple[FoldRow, ...] = ()
     copies_across: int = 0
-    """Pairs of copies, byte-identical or near, of which one is tested while the other is trained
-    on.
-    """
+    """Pairs of copies of which one is tested while the other is trained on."""
     groups_across: int = 0
-    """Groups (speakers) of whom some clips are tested while others are trained on."""
+    """Groups (speakers) with clips in several test parts."""
     reason: str | None = None
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Clips too short: below round durations, and below what each backbone takes without
-    padding.
-    """
+    """Short clips: below round durations, and below what each backbone embeds without padding."""
 
     below: Mapping[str, int]
     backbones: Mapping[str, int]
@@ -190,16 +182,14 @@ class Finding:
     """A finding worth acting on."""
 
     severity: int
-    """3: numbers would be wrong or the run would stop; 2: a score may not mean what it says; 1:
-    worth knowing.
-    """
+    """3: scores would be wrong or the run would stop; 2: a score may mislead; 1: worth knowing."""
     sentence: str
     clips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """One audit. No timing, no path of this machine: the same files give the same report."""
+    """One audit, without times and paths: the same files give the same report."""
 
     dataset: str
     digest: str

@@ -1,4 +1,4 @@
-"""The report as text: the verdict first, then the tables it rests on."""
+"""The report as text: the findings first, then the tables they rest on."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from nverbench.data.audit.duplicates import SAME
-from nverbench.data.audit.records import IDS, Relation, Report
+from nverbench.data.audit.records import IDS, Confound, Relation, Report
 
 MARKS = {3: "!!", 2: "! ", 1: "- "}
 ROWS = 12
 """Rows of a list before the rest is counted."""
+CONFOUND_COLUMNS: tuple[tuple[str, int, str, Callable[[Confound], float | None]], ...] = (
+    ("accuracy", 9, ".3f", lambda c: c.accuracy),
+    ("shuffled", 9, ".3f", lambda c: c.null_mean),
+    ("most", 8, ".3f", lambda c: c.null_max),
+    ("z", 7, ".1f", lambda c: c.z),
+    ("p", 7, ".3f", lambda c: c.p),
+    ("macro-F1", 10, ".3f", lambda c: c.macro_f1),
+    ("shuffled", 9, ".3f", lambda c: c.null_macro_f1),
+    ("1/k", 8, ".3f", lambda c: c.uniform),
+    ("majority", 10, ".3f", lambda c: c.majority),
+)
+"""Heading, width, format and value of each column."""
 
 
 def text(report: Report, shown: Callable[[str], str] = str) -> str:
-    """The whole report, lines of at most about 140 characters; ``shown`` gives a label as it is
-    displayed.
+    """The complete report, in lines of at most about 140 characters; ``shown`` maps a label to its
+    display name.
     """
-    plain = _head(report), _verdict(report), _clips(report), _copies(report)
-    parts = (
-        *plain,
-        _balance(report, shown),
-        _confounds(report),
-        _folds(report, shown),
-        _rest(report),
-    )
+    parts: list[Iterator[str]] = [_head(report), _findings(report), _clips(report), _copies(report)]
+    parts += [_balance(report, shown), _confounds(report), _folds(report, shown), _rest(report)]
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
-    counts = (
-        f"{report.clips} clips, {len(report.labels)} classes,"
-        f" {len(report.balance.speakers) or 'no known'} speakers"
-    )
+    speakers = len(report.balance.speakers) or "no known"
+    counts = f"{report.clips} clips, {len(report.labels)} classes, {speakers} speakers"
     yield f"audit of {report.dataset}: {counts}, digest {report.digest[:12]}"
 
 
-def _verdict(report: Report) -> Iterator[str]:
+def _findings(report: Report) -> Iterator[str]:
     if not report.verdicts:
         yield "nothing found"
         return
@@ -66,12 +70,10 @@ def _clips(report: Report) -> Iterator[str]:
     for name, form, values in quantities:
         known = [v for v in values if v is not None]
         if known:
-            yield f"  {name:22}" + "".join(
-                f"{form.format(q):>9}" for q in np.quantile(known, [0, 0.05, 0.5, 0.95, 1])
-            )
-    yield "  too short: " + ", ".join(
-        f"{n} below {limit} s" for limit, n in report.sizes.below.items()
-    )
+            quantiles = np.quantile(known, [0, 0.05, 0.5, 0.95, 1])
+            yield f"  {name:22}" + "".join(f"{form.format(q):>9}" for q in quantiles)
+    below = (f"{n} below {limit} s" for limit, n in report.sizes.below.items())
+    yield f"  too short: {', '.join(below)}"
     by_count: dict[int, list[str]] = {}
     for name, n in report.sizes.backbones.items():
         by_count.setdefault(n, []).append(name)
@@ -80,25 +82,20 @@ def _clips(report: Report) -> Iterator[str]:
             yield f"  padded: {n} for {', '.join(names)}"
     reasons = Counter(str(m.reason) for m in report.measured if m.reason is not None)
     for reason, n in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))[:ROWS]:
-        yield (
-            f"  {n} {reason}: {', '.join(m.id for m in report.measured if m.reason == reason)[:90]}"
-        )
+        ids = ", ".join(m.id for m in report.measured if m.reason == reason)
+        yield f"  {n} {reason}: {ids[:90]}"
 
 
 def _copies(report: Report) -> Iterator[str]:
     copies = report.copies
-    near = (
-        f"{len(copies.near)} near-identical pairs (correlation >= {SAME}; {copies.candidates}"
-        " looked at)"
-    )
-    yield f"copies: {len(copies.identical)} byte-identical groups, {near}"
+    compared = f"(correlation >= {SAME}; {copies.candidates} looked at)"
+    counts = f"{len(copies.identical)} byte-identical groups, {len(copies.near)} near-identical"
+    yield f"copies: {counts} pairs {compared}"
     for group in copies.identical[:ROWS]:
         yield f"  identical: {', '.join(group.clips[:IDS])} ({_relation(group.relation)})"
     for pair in copies.near[:ROWS]:
-        yield (
-            f"  near: {pair.first}, {pair.second}: r = {pair.correlation:.3f}, shifted by"
-            f" {pair.lag:+.2f} s ({_relation(pair.relation)})"
-        )
+        shift = f"r = {pair.correlation:.3f}, shifted by {pair.lag:+.2f} s"
+        yield f"  near: {pair.first}, {pair.second}: {shift} ({_relation(pair.relation)})"
     left = max(0, len(copies.identical) - ROWS) + max(0, len(copies.near) - ROWS)
     if left:
         yield f"  and {left} more, in audit.json"
@@ -111,10 +108,8 @@ def _relation(r: Relation) -> str:
 def _balance(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
     b = report.balance
     yield "balance"
-    yield (
-        f"  per class: {_spread(b.classes)}; fewest"
-        f" {shown(min(b.classes, key=lambda c: (b.classes[c], c)))}"
-    )
+    fewest = shown(min(b.classes, key=lambda c: (b.classes[c], c)))
+    yield f"  per class: {_spread(b.classes)}; fewest {fewest}"
     if b.speakers:
         yield (
             f"  per speaker: {_spread(b.speakers)}; the most frequent has {b.largest_speaker:.1%}"
@@ -126,10 +121,7 @@ def _balance(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
             f" over {len(b.gaps)} speakers"
         )
         for speaker, missing in list(b.gaps.items())[:IDS]:
-            yield (
-                f"    {speaker} lacks"
-                f" {', '.join(shown(m) for m in missing[:IDS])}{' ...' if len(missing) > IDS else ''}"
-            )
+            yield f"    {speaker} lacks {_some(missing, shown)}"
     yield f"  sampling rates: {_counts(b.rates, ' Hz')}"
     yield f"  channels: {_counts(b.channels, '')}"
     for what, mixes in (("rates", b.rates_by_speaker), ("channels", b.channels_by_speaker)):
@@ -153,25 +145,14 @@ def _confounds(report: Report) -> Iterator[str]:
         f"  a model may score this much without hearing a voice; labels shuffled {found.shuffled};"
         " majority: the largest class always guessed"
     )
-    columns = (
-        ("accuracy", 9),
-        ("shuffled", 9),
-        ("most", 8),
-        ("z", 7),
-        ("p", 7),
-        ("macro-F1", 10),
-        ("shuffled", 9),
-        ("1/k", 8),
-        ("majority", 10),
-    )
-    yield f"  {'target':9}{'from':17}{''.join(f'{name:>{width}}' for name, width in columns)}"
+    headings = (name.rjust(width) for name, width, _, _ in CONFOUND_COLUMNS)
+    yield f"  {'target':9}{'from':17}{''.join(headings)}"
     for c in found.rows:
-        optional = (c.null_mean, 9, ".3f"), (c.null_max, 8, ".3f"), (c.z, 7, ".1f"), (c.p, 7, ".3f")
-        drawn = "".join(f"{format(v, f) if v is not None else '':>{w}}" for v, w, f in optional)
-        macro = "" if c.null_macro_f1 is None else f"{c.null_macro_f1:.3f}"
-        yield (
-            f"  {c.target:9}{c.feature:17}{c.accuracy:9.3f}{drawn}{c.macro_f1:10.3f}{macro:>9}{c.uniform:8.3f}{c.majority:10.3f}"
+        cells = (
+            ("" if (v := value(c)) is None else format(v, form)).rjust(width)
+            for _, width, form, value in CONFOUND_COLUMNS
         )
+        yield f"  {c.target:9}{c.feature:17}{''.join(cells)}"
 
 
 def _folds(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
@@ -184,12 +165,7 @@ def _folds(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
         f" {f.groups_across} speakers or groups do"
     )
     for row in f.rows[:ROWS]:
-        missing = (
-            ", lacks"
-            f" {', '.join(shown(m) for m in row.missing[:IDS])}{' ...' if len(row.missing) > IDS else ''}"
-            if row.missing
-            else ""
-        )
+        missing = f", lacks {_some(row.missing, shown)}" if row.missing else ""
         yield f"  {row.name}: {row.clips} clips, {row.copied} of them with a copy outside{missing}"
     if len(f.rows) > ROWS:
         yield f"  and {len(f.rows) - ROWS} more folds"
@@ -198,10 +174,9 @@ def _folds(report: Report, shown: Callable[[str], str]) -> Iterator[str]:
 def _rest(report: Report) -> Iterator[str]:
     if not (report.defects or report.notes or report.misfits):
         return
-    yield "beside the clips"
-    yield from (
-        f"  known defect {clip}: {why}" for clip, why in list(report.defects.items())[:ROWS]
-    )
+    yield "other remarks"
+    defects = list(report.defects.items())[:ROWS]
+    yield from (f"  known defect {clip}: {why}" for clip, why in defects)
     yield from (f"  {note}" for note in report.notes)
     yield from (f"  does not fit: {path}: {why}" for path, why in report.misfits[:ROWS])
     if len(report.misfits) > ROWS:
@@ -214,6 +189,10 @@ def _spread(counts: Mapping[str, int]) -> str:
 
 
 def _counts(counts: Mapping[str, int], unit: str) -> str:
-    return (
-        ", ".join(f"{value}{unit} x {n}" for value, n in list(counts.items())[:ROWS]) or "unknown"
-    )
+    shown = (f"{value}{unit} x {n}" for value, n in list(counts.items())[:ROWS])
+    return ", ".join(shown) or "unknown"
+
+
+def _some(labels: Sequence[str], shown: Callable[[str], str]) -> str:
+    """The first labels by their display names, with dots where there are more."""
+    return ", ".join(map(shown, labels[:IDS])) + (" ..." if len(labels) > IDS else "")

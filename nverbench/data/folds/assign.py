@@ -1,19 +1,19 @@
-"""How a dataset is cut: folds for testing, and the inner validation part of each training part.
+"""Cross-validation splits of a dataset: the test part and the training part of every fold.
 
-The rule is our own and deterministic (protocol nver-1, "Folds" and "Selection"): it depends on ids,
-labels, groups and the protocol's seed only, never on a library's version, a file order or a folder.
+The rule is deterministic (``docs/protocol.md``, "Folds" and "Selection"): it depends on ids,
+labels, groups and the protocol's seed only, never on the version of a library, the order of files
+or a folder.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from nverbench._io.digests import digest_of
 from nverbench.data.folds.balance import balance_groups, hashed
+from nverbench.data.folds.validation import Inner, validation_part
 from nverbench.errors import FoldError
 from nverbench.plugin.records import Clip
 
@@ -40,21 +40,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldSet:
-    """A dataset cut into folds."""
+    """The folds of a dataset."""
 
     kind: str
     folds: tuple[Fold, ...]
     digest: str
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Inner:
-    """The constants of the inner validation part."""
-
-    share: float = 0.10
-    most: float = 0.20
-    per_class: int = 5
 
 
 def make_folds(
@@ -71,38 +62,41 @@ def make_folds(
             ``last``).
 
     Raises:
-        FoldError: the clips cannot be cut as asked; says what can.
+        FoldError: the clips cannot be cut by this kind; the message names kinds that can.
     """
     clips = sorted(clips, key=lambda c: c.id)
-    tests = assign(clips, kind, k=k, seed=seed)
-    disjoint = kind.partition("=")[0] in DISJOINT
-    folds = []
-    for name, test in tests:
-        outside = set(test)
-        train = [i for i in range(len(clips)) if i not in outside]
-        if not train or not test:
-            raise FoldError(
-                f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips;"
-                " it needs both"
-            )
-        grouped = disjoint and all(
-            clips[i].unit is not None for i in train
-        )  # cross: a corpus that names nobody can still be trained on
-        validation, seen = (
-            _validation(clips, train, inner, seed=seed, by_group=grouped) if inner else ([], False)
-        )
-        held = set(validation)
-        folds.append(
-            Fold(
-                name, tuple(i for i in train if i not in held), tuple(validation), tuple(test), seen
-            )
-        )
+    folds = [
+        _fold(clips, kind, name, test, inner, seed)
+        for name, test in assign(clips, kind, k=k, seed=seed)
+    ]
     tested = {i: fold.name for fold in folds for i in fold.test}
-    rows = [
-        [c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)
-    ]  # "": trains only (holdout, official)
+    # "": a clip that is only trained on (holdout, official)
+    rows = [[c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)]
     notes = (_rare_groups(clips, k) if kind == "speaker" else []) + _lacking(clips, folds)
     return FoldSet(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
+
+
+def _fold(
+    clips: Sequence[Clip], kind: str, name: str, test: list[int], inner: Inner | None, seed: int
+) -> Fold:
+    """The fold around a test part."""
+    tested = set(test)
+    train = [i for i in range(len(clips)) if i not in tested]
+    if not train or not test:
+        raise FoldError(
+            f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips; it"
+            " needs both"
+        )
+    validation: list[int] = []
+    seen = False
+    if inner:
+        # the training corpus of ``cross`` may have clips without a group
+        grouped = all(clips[i].unit is not None for i in train)
+        by_group = grouped and kind.partition("=")[0] in DISJOINT
+        validation, seen = validation_part(clips, train, inner, seed=seed, by_group=by_group)
+    held_out = set(validation)
+    rest = tuple(i for i in train if i not in held_out)
+    return Fold(name, rest, tuple(validation), tuple(test), seen)
 
 
 def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple[str, list[int]]]:
@@ -123,12 +117,13 @@ def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple
     elif base == "speaker" and not value:
         parts = _balance(clips, groups, k)
     elif base == "leave-one-group-out" and not value:
-        return [(name, rows) for name, rows in sorted(groups.items())]
+        return sorted(groups.items())
     elif base == "holdout" and value:
         if value not in groups:
+            more = " ..." if len(groups) > 12 else ""
             raise FoldError(
                 f"holdout={value}: no such group; the groups are"
-                f" {', '.join(sorted(groups)[:12])}{' ...' if len(groups) > 12 else ''}"
+                f" {', '.join(sorted(groups)[:12])}{more}"
             )
         return [(value, groups[value])]
     else:
@@ -141,9 +136,8 @@ def default_kind(clips: Sequence[Clip], allowed: Sequence[str]) -> str:
     groups = _groups(clips)
     if allowed[0] != "speaker" or len(groups) >= FEWEST_GROUPS:
         return allowed[0]
-    return (
-        "leave-one-group-out" if len(groups) > 1 and "leave-one-group-out" in allowed else "random"
-    )
+    leave_out = len(groups) > 1 and "leave-one-group-out" in allowed
+    return "leave-one-group-out" if leave_out else "random"
 
 
 def _groups(clips: Sequence[Clip]) -> dict[str, list[int]]:
@@ -168,19 +162,13 @@ def _balance(clips: Sequence[Clip], groups: Mapping[str, list[int]], k: int) -> 
 
 
 def _round_robin(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
-    """The clips of a class ordered by hash of protocol seed and id, dealt round robin; the next
-    class goes on where the last stopped.
-    """
+    """Clips ordered by class, then by hash of seed and id, assigned to the k parts in turn."""
     if len(clips) < k:
         raise FoldError(f"cannot cut {len(clips)} clips into {k} folds; add clips")
-    parts: list[list[int]] = [[] for _ in range(k)]
-    turn = 0
-    for label in sorted({str(clip.label) for clip in clips}):
-        rows = [row for row, clip in enumerate(clips) if clip.label == label]
-        for row in sorted(rows, key=lambda r: hashed(f"{seed}:{clips[r].id}")):
-            parts[turn % k].append(row)
-            turn += 1
-    return parts
+    order = sorted(
+        range(len(clips)), key=lambda r: (str(clips[r].label), hashed(f"{seed}:{clips[r].id}"))
+    )
+    return [order[part::k] for part in range(k)]
 
 
 def _official(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
@@ -198,7 +186,7 @@ def _official(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
 
 
 def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
-    """The clips of the dataset that is tested on; those of the other one train."""
+    """The clips of the test dataset; those of the other dataset train."""
     if {clip.split for clip in clips} != {"train", "test"}:
         raise FoldError(
             "cross needs clips of two datasets, one to train and one to test on; write it as"
@@ -207,87 +195,15 @@ def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
     return [("test", [row for row, clip in enumerate(clips) if clip.split == "test"])]
 
 
-def _validation(
-    clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, seed: int, by_group: bool
-) -> tuple[list[int], bool]:
-    """The inner validation part of a training part, and whether its groups are seen in training."""
-    if all(clips[row].conversation is not None for row in train):
-        return _whole_conversations(clips, train, inner), True
-    if by_group:
-        chosen = _whole_groups(clips, train, inner)
-        if chosen is not None:
-            return chosen, False
-    picked: list[int] = []
-    for label in sorted({str(clips[row].label) for row in train}):
-        rows = sorted(
-            (row for row in train if clips[row].label == label),
-            key=lambda r: hashed(f"{seed}:inner:{clips[r].id}"),
-        )
-        wanted = max(inner.per_class, math.ceil(Fraction(str(inner.share)) * len(rows)))
-        picked += rows[
-            : min(wanted, len(rows) // 2)
-        ]  # a class never loses more than half of its training clips
-    return sorted(picked), True
-
-
-def _whole_conversations(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int]:
-    """Of every group, whole conversations in hash order until the share of its clips is reached;
-    never its last one.
-    """
-    groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for row in train:
-        groups[str(clips[row].unit)][str(clips[row].conversation)].append(row)
-    chosen: list[int] = []
-    for talks in groups.values():
-        wanted, taken = Fraction(str(inner.share)) * sum(map(len, talks.values())), 0
-        for name in sorted(talks, key=hashed)[:-1]:
-            if taken >= wanted:
-                break
-            chosen += talks[name]
-            taken += len(talks[name])
-    return sorted(chosen)
-
-
-def split_conversations(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
-    """Conversations that some fold cuts apart, so that no whole one could be trained or tested
-    on.
-    """
-    found = set()
-    for fold in folds:
-        for part in (fold.train, fold.validation, fold.test):
-            inside = {clips[row].conversation for row in part}
-            found |= inside & {
-                clips[row].conversation for row in range(len(clips)) if row not in set(part)
-            }
-    return sorted(str(name) for name in found)
-
-
-def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int] | None:
-    """Whole groups in hash order until the share is reached; None when that takes too much, or a
-    class away from training.
-    """
-    groups: dict[str, list[int]] = defaultdict(list)
-    for row in train:
-        groups[str(clips[row].unit)].append(row)
-    chosen: list[int] = []
-    for name in sorted(groups, key=hashed):
-        if len(chosen) >= Fraction(str(inner.share)) * len(train):
-            break
-        chosen += groups[name]
-    left = {clips[row].label for row in set(train) - set(chosen)}
-    too_much = len(chosen) > Fraction(str(inner.most)) * len(train)
-    return None if too_much or left != {clips[row].label for row in train} else sorted(chosen)
-
-
 def _lacking(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
     """A sentence for each class that some fold does not test, or cannot train on."""
     notes = []
     for label in sorted({str(clip.label) for clip in clips}):
         for part, what in (("test", "test clip"), ("train", "training clip")):
             without = [
-                f.name
-                for f in folds
-                if not any(clips[row].label == label for row in getattr(f, part))
+                fold.name
+                for fold in folds
+                if all(clips[row].label != label for row in getattr(fold, part))
             ]
             if without:
                 names = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
@@ -298,12 +214,12 @@ def _lacking(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
 
 
 def _rare_groups(clips: Sequence[Clip], k: int) -> list[str]:
-    """A sentence for each class that fewer groups than folds hold."""
-    holders: dict[str, set[str]] = defaultdict(set)
+    """A sentence for each class that fewer groups than folds have."""
+    groups: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
-        holders[str(clip.label)].add(str(clip.unit))
+        groups[str(clip.label)].add(str(clip.unit))
     return [
-        f"class {label} occurs in {len(who)} groups, fewer than the {k} folds"
-        for label, who in sorted(holders.items())
-        if len(who) < k
+        f"class {label} occurs in {len(names)} groups, fewer than the {k} folds"
+        for label, names in sorted(groups.items())
+        if len(names) < k
     ]

@@ -1,8 +1,8 @@
-"""Whole groups dealt to folds so that every class spreads evenly: greedy first, then repaired where
-a fold lacks a class.
+"""Assignment of whole groups to folds so that every class spreads evenly: greedy first, then
+repaired where a fold lacks a class.
 
-Deterministic and exact (integers and fractions, ties by hash of the group's id): part of protocol
-nver-1, "Folds".
+Deterministic and exact (integers and fractions, ties by hash of the group's id): part of
+``docs/protocol.md``, "Folds".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def balance_groups(groups: Mapping[str, Counts], k: int) -> Parts:
 
     Largest group first (ties by hash), each to the fold whose class counts it overfills least.
     Greedy can leave a fold without a class that other folds have to spare; then groups are moved or
-    swapped as long as that lessens the number of (fold, class) holes.
+    swapped as long as that lessens the number of (fold, class) pairs without a clip.
     """
     totals = sum((Counter(counts) for counts in groups.values()), Counter[str]())
     order = sorted(groups, key=lambda g: (-sum(groups[g].values()), hashed(g)))
@@ -31,7 +31,7 @@ def balance_groups(groups: Mapping[str, Counts], k: int) -> Parts:
 
 
 def hashed(text: str) -> str:
-    """What ties are broken by: the sha256 of a name, the same on every machine."""
+    """The sha256 of a name, which breaks ties: the same on every machine."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -41,22 +41,14 @@ def _greedy(groups: Mapping[str, Counts], order: Sequence[str], totals: Counts, 
     for name in order:
         more = groups[name]
 
-        def cost(f: int, more: Counts = more) -> tuple[int, Fraction, int, int]:
-            # Sum over classes of the growth of (share of the class in the fold)^2: least when every
-            # class spreads evenly.
+        def cost(f: int, more: Counts = more) -> tuple[bool, Fraction, int, int]:
+            # Growth of the sum over classes of (share of the class in the fold)^2: least when every
+            # class spreads evenly. An empty fold comes first: k groups always fill k folds.
             grown = sum(
-                (
-                    Fraction((counts[f][c] + n) ** 2 - counts[f][c] ** 2, totals[c] ** 2)
-                    for c, n in more.items()
-                ),
-                Fraction(0),
+                Fraction((counts[f][c] + n) ** 2 - counts[f][c] ** 2, totals[c] ** 2)
+                for c, n in more.items()
             )
-            return (
-                0 if not parts[f] else 1,
-                grown,
-                sum(counts[f].values()),
-                f,
-            )  # an empty fold first: k groups always fill k folds
+            return bool(parts[f]), Fraction(grown), sum(counts[f].values()), f
 
         best = min(range(k), key=cost)
         parts[best].append(name)
@@ -65,16 +57,14 @@ def _greedy(groups: Mapping[str, Counts], order: Sequence[str], totals: Counts, 
 
 
 def _repaired(parts: Parts, groups: Mapping[str, Counts], totals: Counts) -> Parts:
-    """The parts after the best move or swap, again and again, while one lessens the holes; as they
-    are when there is none to lessen.
-    """
+    """The parts after the best move or swap, repeated while one lessens the shortfall."""
     holders = {c: sum(bool(counts.get(c)) for counts in groups.values()) for c in totals}
     state = _Assignment(parts, groups, totals, {c: min(len(parts), n) for c, n in holders.items()})
     while state.shortfall():
         best = min(state.changes(), key=state.after, default=None)
         if best is None or state.after(best)[0] >= state.shortfall():
             break
-        state.make(best)
+        state = state.changed(best)
     return state.parts
 
 
@@ -85,8 +75,8 @@ None).
 
 
 class _Assignment:
-    """Groups as dealt, and what a change would do. A class that h groups hold can be in at most h
-    folds: only what is short of that counts.
+    """The groups of every fold, and the effect of a change. A class that h groups hold can be in at
+    most h folds: only what is short of that counts.
     """
 
     def __init__(
@@ -96,7 +86,7 @@ class _Assignment:
         self.counts = [sum((Counter(groups[g]) for g in part), Counter[str]()) for part in parts]
 
     def shortfall(self, counts: Sequence[Counter[str]] | None = None) -> int:
-        """How many (fold, class) pairs are without a clip though they need not be."""
+        """The number of (fold, class) pairs without a clip that could have one."""
         return sum(
             max(0, n - sum(c[label] > 0 for c in counts or self.counts))
             for label, n in self.reachable.items()
@@ -106,56 +96,41 @@ class _Assignment:
         """Every way to bring a group with a missing class into the fold that misses it: moved
         there, or swapped with one from there.
         """
-        for f in range(len(self.parts)):
+        for f, part in enumerate(self.parts):
             missing = [
                 c
                 for c, n in self.reachable.items()
                 if not self.counts[f][c] and sum(k[c] > 0 for k in self.counts) < n
             ]
-            for other in (i for i in range(len(self.parts)) if i != f and missing):
-                for bringer in (
-                    g for g in self.parts[other] if any(self.groups[g].get(c) for c in missing)
-                ):
-                    yield from (
-                        (f, other, bringer, given)
-                        for given in (None, *self.parts[f])
-                        if given or len(self.parts[other]) > 1
-                    )
+            for other, donors in enumerate(self.parts):
+                returns = [None, *part] if len(donors) > 1 else part
+                for bringer in donors if other != f else ():
+                    if any(self.groups[bringer].get(c) for c in missing):
+                        yield from ((f, other, bringer, given) for given in returns)
 
     def after(self, change: Change) -> tuple[int, Fraction, Change]:
-        """The shortfall, and sum over folds and classes of (share of the class in the fold)^2, that
-        a change would leave.
+        """The shortfall after a change, and the growth of the sum over folds and classes of (share
+        of the class in the fold)^2.
         """
         f, other, bringer, given = change
         counts = list(self.counts)
-        more, less = (
-            Counter(self.groups[bringer]),
-            (Counter(self.groups[given]) if given else Counter[str]()),
-        )
+        more = Counter(self.groups[bringer])
+        less = Counter(self.groups[given]) if given else Counter[str]()
         counts[f], counts[other] = counts[f] + more - less, counts[other] + less - more
-        squares = sum(
-            (Fraction(counts[i][c] ** 2, n**2) for i in (f, other) for c, n in self.totals.items()),
-            Fraction(0),
+        growth = sum(
+            Fraction(counts[i][c] ** 2 - self.counts[i][c] ** 2, n**2)
+            for i in (f, other)
+            for c, n in self.totals.items()
         )
-        before = sum(
-            (
-                Fraction(self.counts[i][c] ** 2, n**2)
-                for i in (f, other)
-                for c, n in self.totals.items()
-            ),
-            Fraction(0),
-        )
-        return self.shortfall(counts), squares - before, (f, other, bringer, given or "")
+        return self.shortfall(counts), Fraction(growth), (f, other, bringer, given or "")
 
-    def make(self, change: Change) -> None:
-        """Carry a change out."""
+    def changed(self, change: Change) -> _Assignment:
+        """The assignment after a change."""
         f, other, bringer, given = change
-        self.parts = [list(part) for part in self.parts]
-        self.parts[other].remove(bringer)
-        self.parts[f].append(bringer)
+        parts = [list(part) for part in self.parts]
+        parts[other].remove(bringer)
+        parts[f].append(bringer)
         if given:
-            self.parts[f].remove(given)
-            self.parts[other].append(given)
-        self.counts = [
-            sum((Counter(self.groups[g]) for g in part), Counter[str]()) for part in self.parts
-        ]
+            parts[f].remove(given)
+            parts[other].append(given)
+        return _Assignment(parts, self.groups, self.totals, self.reachable)

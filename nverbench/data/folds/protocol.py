@@ -1,47 +1,45 @@
-"""How a protocol of the registry cuts a dataset: its folds, and the inner validation parts where
-its selection wants them.
-"""
+"""The folds of a dataset under a protocol of the registry."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nverbench.data.folds import assign
-from nverbench.data.folds.assign import FoldSet
+from nverbench.data.folds.assign import Fold, FoldSet, make_folds
+from nverbench.data.folds.validation import Inner
 from nverbench.errors import FoldError
 from nverbench.plugin.records import Clip
 from nverbench.registry import Protocol
 
 
 def check_conversations_whole(clips: Sequence[Clip], cuts: Sequence[FoldSet]) -> None:
-    """Raise a FoldError where folds cut a conversation apart, so that it could be neither trained
-    nor tested on whole.
-    """
+    """Raises a FoldError where folds split a conversation, which is trained and tested whole."""
     for cut in cuts:
-        parts = assign.split_conversations(clips, cut.folds)
-        if parts:
+        names = _split_conversations(clips, cut.folds)
+        if names:
             raise FoldError(
-                f"{cut.kind} folds cut {len(parts)} conversations apart, first {parts[0]};"
+                f"{cut.kind} folds cut {len(names)} conversations apart, first {names[0]};"
                 " leave-one-group-out keeps them whole"
             )
+
+
+def _split_conversations(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
+    """Conversations that have clips inside and outside of one part of a fold."""
+    found = set()
+    for fold in folds:
+        for part in map(set, (fold.train, fold.validation, fold.test)):
+            inside = {clips[row].conversation for row in part}
+            outside = {clip.conversation for row, clip in enumerate(clips) if row not in part}
+            found |= inside & outside
+    return sorted(map(str, found))
 
 
 def folds_of_protocol(
     clips: Sequence[Clip], kind: str, protocol: Protocol, selection: str | None = None
 ) -> FoldSet:
-    """The folds of scored clips under a protocol.
-
-    Args:
-        kind: speaker, random, leave-one-group-out, official, holdout=GROUP or cross.
-        selection: inner, test or last, in place of the protocol's own.
-
-    Raises:
-        FoldError: the clips cannot be cut as asked; says what can.
+    """The folds of scored clips under a protocol; ``selection`` (inner, test or last) overrides the
+    protocol's own. Errors are those of :func:`make_folds`.
     """
-    wanted = (selection or protocol.selection) == "inner"
-    inner = (
-        assign.Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class)
-        if wanted
-        else None
-    )
-    return assign.make_folds(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)
+    inner = None
+    if (selection or protocol.selection) == "inner":
+        inner = Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class)
+    return make_folds(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)

@@ -26,12 +26,12 @@ def corpus(
         for row, label in enumerate("abc"):
             for take in range(takes):
                 name = f"s{speaker}-{label}{take}"
-                said = row if rng.random() < confound else int(rng.integers(3))
+                fact = row if rng.random() < confound else int(rng.integers(3))
                 # no file is read
                 clips.append(Clip(name, None, label, f"s{speaker}"))  # type: ignore[arg-type]
                 measured[name] = Measured(
                     name,
-                    seconds=1.0 + said + 0.1 * rng.random(),
+                    seconds=1.0 + fact + 0.1 * rng.random(),
                     rate=44100 if rate_of and speaker % 2 else 16000,
                     channels=1,
                     rms_db=float(rng.normal(-20, 5)),

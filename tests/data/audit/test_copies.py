@@ -74,8 +74,8 @@ def test_a_changed_copy_passes_both_stages(change: str, seed: int):
 
 
 def test_no_two_of_a_hundred_bursts_are_near_the_threshold():
-    heard = [at_8khz(burst(seed)) for seed in range(100)]
-    most = max(fingerprint.correlation(a, b)[0] for a, b in itertools.combinations(heard, 2))
+    signals = [at_8khz(burst(seed)) for seed in range(100)]
+    most = max(fingerprint.correlation(a, b)[0] for a, b in itertools.combinations(signals, 2))
     assert most < copies.SAME - 0.1
 
 

@@ -61,6 +61,6 @@ def test_no_process_outlives_a_caller_that_stops_early():
 
 
 def test_workers_that_cannot_start_are_an_error_and_no_finding(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("nverbench.data.audit.pool._serve", os._exit)
+    monkeypatch.setattr("nverbench.data.audit.pool._discard_stderr", os._exit)
     with pytest.raises(NverbenchError, match="cannot be started"):
         list(map_isolated(abs, [1, 2, 3]))

@@ -81,11 +81,13 @@ def test_every_bad_file_of_a_corpus_is_named_and_none_stops_it(tree: Tree):
     (s0 / "b-text.wav").write_text("RIFF, honestly")
     (s0 / "b-cut.wav").write_bytes((tree.root / "s1" / "a-1.wav").read_bytes()[:9000])
     report = tree.audit(shortest=[("needs-half-a-second", 0.5), ("needs-nothing", 0.0)]).report
-    said = {v.sentence.partition(" ")[2]: v.clips for v in report.verdicts}
-    named = {clip for clips in said.values() for clip in clips}
+    sentences = {v.sentence.partition(" ")[2]: v.clips for v in report.verdicts}
+    named = {clip for clips in sentences.values() for clip in clips}
     assert named >= {f"s0/a-{name}" for name in waves} | {"s0/a-nothing", "s0/b-text", "s0/b-cut"}
     unusable = next(
-        clips for sentence, clips in said.items() if sentence.startswith("clips cannot be used")
+        clips
+        for sentence, clips in sentences.items()
+        if sentence.startswith("clips cannot be used")
     )
     assert unusable == ("s0/a-empty", "s0/a-nan", "s0/a-nothing", "s0/a-silent", "s0/b-text")
     assert report.sizes.backbones == {
