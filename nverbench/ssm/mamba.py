@@ -80,7 +80,7 @@ class MambaMixer(nn.Module):
         d, B, C = self.x_proj(c).split(sizes, dim=-1)  # (b, l, r), (b, l, n), (b, l, n)
         raw = functional.linear(d, self.dt_proj.weight)  # (b, l, e)
         A = -torch.exp(self.A_log)  # (e, n)
-        # The scan adds the bias, also under autocast in full precision: delta = softplus(raw + bias).
+        # The scan adds the bias, in full precision: delta = softplus(raw + bias).
         y = selective_scan(c, raw, A, B, C, self.D, z, self.dt_proj.bias, True)  # (b, l, e)
         out: Tensor = self.out_proj(y)  # (b, l, d)
         return out

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -85,7 +86,10 @@ GIVES_NONSENSE = 'for last; do :; done; case "$last" in *.so) echo nonsense > "$
 @pytest.mark.parametrize(
     "write", ["home/engines/.building-* mkdir", "home/engines/scan-*.so rename"]
 )
-def test_a_full_disk_costs_speed_only_and_leaves_nothing(write: str) -> None:
+def test_a_full_disk_costs_speed_only_and_leaves_nothing(
+    write: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # home is not below it
     with disk(write, errno.ENOSPC) as watched:
         assert used() == engines.LOOP
         assert "could not build it: [Errno 28] No space left on device" in library.load()[1]
