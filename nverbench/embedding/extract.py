@@ -80,39 +80,39 @@ class ClipFrames:
 def compute(
     planned: PlannedBackbone,
     clips: Sequence[Clip],
-    wanted: set[str],
+    requested: set[str],
     cost: Extraction,
     *,
     device: str,
     dtype: str,
     layer: int | None = None,
 ) -> Generator[ClipFrames, None, None]:
-    """Each requested clip (``wanted``) with its valid frames; counts passes, seconds and unusable
+    """Each requested clip with its valid frames; counts passes, seconds and unusable
     clips in ``cost``. Close the generator to end its threads.
     """
-    batches = batches_to_compute(planned, clips, wanted, cost)
+    batches = batches_to_compute(planned, clips, requested, cost)
 
     def load() -> Encoder:
         return load_encoder(planned, device=device, dtype=dtype, layer=layer)
 
-    return extract(planned, batches, wanted, cost, device=device, dtype=dtype, load=load)
+    return extract(planned, batches, requested, cost, device=device, dtype=dtype, load=load)
 
 
 def batches_to_compute(
-    planned: PlannedBackbone, clips: Sequence[Clip], wanted: set[str], cost: Extraction
+    planned: PlannedBackbone, clips: Sequence[Clip], requested: set[str], cost: Extraction
 ) -> list[list[Clip]]:
     """The planned batches that hold a requested clip. Batches are planned from the full list of
     clips and computed whole, so that a resumed run computes the same batches; clips without a
     readable length go to ``cost.unusable``.
     """
     batches = plan_batches(clips, planned.part.batch, cost.unusable)
-    return [batch for batch in batches if wanted & {c.id for c in batch}]
+    return [batch for batch in batches if requested & {c.id for c in batch}]
 
 
 def extract(
     planned: PlannedBackbone,
     batches: Sequence[Sequence[Clip]],
-    wanted: set[str],
+    requested: set[str],
     cost: Extraction,
     *,
     device: str,
@@ -128,7 +128,7 @@ def extract(
     with (
         closing(decode_ahead(batches, part, workers=decoders)) as decoded,
         closing(
-            prefetch_to_device(_usable(check_unmodified(decoded, batches), wanted, cost), device)
+            prefetch_to_device(_usable(check_unmodified(decoded, batches), requested, cost), device)
         ) as ready,
     ):
         for batch, waves in ready:
@@ -145,7 +145,7 @@ def extract(
             cost.forward_passes += len(batch.clips)
             cost.computed_audio += sum(batch.samples) / part.sample_rate
             for i, clip in enumerate(batch.clips):
-                if clip.id in wanted:
+                if clip.id in requested:
                     layers = None if encoded.layers is None else encoded.layers[i]
                     yield ClipFrames(clip, batch.samples[i], encoded.frames[i], layers)
             cost.loop = time.perf_counter() - began - loading
@@ -179,7 +179,7 @@ def prefetch_to_device(
         yield previous
 
 
-def _usable(batches: Iterator[Decoded], wanted: set[str], cost: Extraction) -> Iterator[Decoded]:
+def _usable(batches: Iterator[Decoded], requested: set[str], cost: Extraction) -> Iterator[Decoded]:
     """Batches that hold a usable requested clip; records in ``cost`` what decoding found, in the
     order of the batches.
     """
@@ -187,5 +187,5 @@ def _usable(batches: Iterator[Decoded], wanted: set[str], cost: Extraction) -> I
         cost.unusable.update(batch.unusable)
         cost.decoding += batch.seconds
         # Otherwise the requested clips are unusable, and the other clips are in the cache.
-        if wanted & {c.id for c in batch.clips}:
+        if requested & {c.id for c in batch.clips}:
             yield batch

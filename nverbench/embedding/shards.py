@@ -66,18 +66,18 @@ any order; counts into ``cost``. The caller closes the generator.
 
 
 def embed_locally(
-    ask: EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction
+    request: EmbeddingRequest, clips: Sequence[Clip], requested: set[str], cost: Extraction
 ) -> Generator[EmbeddedClip, None, None]:
     """The entries of the requested clips, computed in this process."""
-    how = {"device": ask.device, "dtype": ask.dtype}
-    with closing(compute(ask.planned, clips, wanted, cost, layer=ask.layer, **how)) as computed:
-        yield from (_entry(ask, one) for one in computed)
+    layer, how = request.layer, {"device": request.device, "dtype": request.dtype}
+    with closing(compute(request.planned, clips, requested, cost, layer=layer, **how)) as computed:
+        yield from (_entry(request, one) for one in computed)
 
 
 def embed_shard(
-    ask: EmbeddingRequest,
+    request: EmbeddingRequest,
     batches: Sequence[Sequence[Clip]],
-    wanted: set[str],
+    requested: set[str],
     cost: Extraction,
     *,
     decoders: int,
@@ -89,17 +89,17 @@ def embed_shard(
         decoders: number of threads that decode.
         load: returns a network that is already loaded; None: the network is loaded.
     """
-    how = {"device": ask.device, "dtype": ask.dtype}
-    load = load or (lambda: load_encoder(ask.planned, layer=ask.layer, **how))
-    computed = extract(ask.planned, batches, wanted, cost, load=load, decoders=decoders, **how)
+    planned, how = request.planned, {"device": request.device, "dtype": request.dtype}
+    load = load or (lambda: load_encoder(planned, layer=request.layer, **how))
+    computed = extract(planned, batches, requested, cost, load=load, decoders=decoders, **how)
     with closing(computed):
-        yield from (_entry(ask, one) for one in computed)
+        yield from (_entry(request, one) for one in computed)
 
 
-def _entry(ask: EmbeddingRequest, one: ClipFrames) -> EmbeddedClip:
-    own = ask.planned.part
-    if not ask.frames:
+def _entry(request: EmbeddingRequest, one: ClipFrames) -> EmbeddedClip:
+    own = request.planned.part
+    if not request.frames:
         return EmbeddedClip(one.clip.id, one.samples, entry_of(one.frames, one.layers, own))
-    check_storage(own, one.frames, ask.storage)
-    pooled = entry_of(one.frames, one.layers, own) if one.clip.id in ask.pooled else None
+    check_storage(own, one.frames, request.storage)
+    pooled = entry_of(one.frames, one.layers, own) if one.clip.id in request.pooled else None
     return EmbeddedClip(one.clip.id, one.samples, one.frames, pooled)

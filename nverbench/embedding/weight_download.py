@@ -86,13 +86,13 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
         raise ArtifactError(f"weights {backbone.name}: {reason}; {how_to_get(backbone)}") from error
 
 
-def _from_hub(source: Source, wanted: tuple[str, ...], folder: Path) -> Path:
+def _from_hub(source: Source, requested: tuple[str, ...], folder: Path) -> Path:
     """Fetch the requested files that a hub repository has at a revision."""
     from huggingface_hub import HfApi, RepoFile
 
     repository = source.address.removeprefix("hf:")
     for entry in HfApi().list_repo_tree(repository, revision=source.revision):
-        if isinstance(entry, RepoFile) and entry.path in wanted:
+        if isinstance(entry, RepoFile) and entry.path in requested:
             _file_from_hub(repository, source.revision, entry, folder)
     return folder
 

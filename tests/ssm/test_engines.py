@@ -138,8 +138,8 @@ def test_float64_has_a_library_of_its_own_that_float32_does_not_wait_for() -> No
 
 
 def test_doctor_names_every_engine_and_builds_none() -> None:
-    said = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
-    assert set(said) == set(engines.NAMES)
+    states = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
+    assert set(states) == set(engines.NAMES)
     assert not paths.engines_folder().exists()
 
 

@@ -53,7 +53,7 @@ def test_nothing_fitted_changes_when_test_turns_change(tmp_path: Path, fusion: F
     assert not np.array_equal(one.probabilities, other.probabilities)
 
 
-def test_the_scaler_sees_the_frames_of_training_conversations_only_heard_turns_too(
+def test_the_scaler_sees_the_frames_of_training_conversations_with_unscored_turns(
     tmp_path: Path,
 ) -> None:
     spoken, target = corpus(tmp_path)
@@ -70,7 +70,7 @@ def test_the_scaler_sees_the_frames_of_training_conversations_only_heard_turns_t
     assert torch.equal(material.scalers[0][0], mean)
 
 
-def test_a_heard_turn_is_context_but_has_no_target(tmp_path: Path) -> None:
+def test_an_unscored_turn_is_context_but_has_no_target(tmp_path: Path) -> None:
     spoken, target = corpus(tmp_path)
     talks = ConversationData(
         spoken,
