@@ -16,7 +16,7 @@ from nverbench._io.digests import digest_of
 from nverbench.embedding import cache, shards
 from nverbench.embedding.extract import Extraction, Tick, no_tick
 from nverbench.embedding.keys import STORAGES, embedding_key, frames_key, layer_of
-from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
+from nverbench.embedding.shards import EmbeddedClip, EmbeddingBackend, EmbeddingRequest
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.plugin.options import PartRef
@@ -106,35 +106,61 @@ def embed_frames(
         return frames_key(planned, clip, sha256[clip.id], dtype, layer=layer, storage=storage)
 
     keys = {clip.id: key(clip) for clip in clips}
-    found: dict[str, tuple[int, int]] = {}  # clip id -> frames, samples
-    for clip in clips:
-        stored = store.open(keys[clip.id])
-        if stored is not None:
-            found[clip.id] = len(stored[0]), stored[1]
-            tick(1)
-    cost, missing = Extraction(), set(keys) - set(found)
+    sizes = _stored(store, keys, tick)
+    cost, missing = Extraction(), [clip for clip in clips if clip.id not in sizes]
     if missing:
-        pooled = {}
-        if layer is None:
-            absent = [clip for clip in clips if clip.id in missing]
-            pooled = _pooled_keys(planned, absent, sha256, store, dtype)
-        request = EmbeddingRequest(
-            planned, device, dtype, sha256, True, layer, storage, frozenset(pooled)
-        )
-        with closing(listen(request, clips, missing, cost)) as computed:
+        pooled = _pooled_keys(planned, missing, sha256, store, dtype) if layer is None else {}
+        also = frozenset(pooled)
+        request = EmbeddingRequest(planned, device, dtype, sha256, True, layer, storage, also)
+        with closing(listen(request, clips, {c.id for c in missing}, cost)) as computed:
             for entry in computed:
-                store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
-                if entry.pooled is not None:
-                    store.put(pooled[entry.clip], entry.pooled, entry.samples)
-                found[entry.clip] = len(entry.array), entry.samples
+                _put(store, entry, keys, pooled, storage)
+                sizes[entry.clip] = len(entry.array), entry.samples
                 tick(1)
-    part = planned.part
-    cost.padded = sum(samples < part.min_samples for _, samples in found.values())
     cost.seconds = time.perf_counter() - began
-    ids = tuple(c.id for c in clips if c.id in found)
-    lengths = np.array([found[i][0] for i in ids], dtype=np.int64)
+    return _gathered(planned, clips, keys, sizes, storage, store, cost)
+
+
+def _gathered(
+    planned: PlannedBackbone,
+    clips: Sequence[Clip],
+    keys: Mapping[str, str],
+    sizes: Mapping[str, tuple[int, int]],
+    storage: str,
+    store: cache.EmbeddingCache,
+    cost: Extraction,
+) -> FrameEmbeddings:
+    """The frames of the clips that have ``sizes`` (frames, samples), in the order of ``clips``."""
+    part, ids = planned.part, tuple(c.id for c in clips if c.id in sizes)
+    cost.padded = sum(samples < part.min_samples for _, samples in sizes.values())
+    lengths = np.array([sizes[i][0] for i in ids], dtype=np.int64)
     own = tuple(keys[i] for i in ids)
     return FrameEmbeddings(ids, lengths, part.frame_dim, storage, own, store, **vars(cost))
+
+
+def _put(
+    store: cache.EmbeddingCache,
+    entry: EmbeddedClip,
+    keys: Mapping[str, str],
+    pooled: Mapping[str, str],
+    storage: str,
+) -> None:
+    """Store the frames of a clip, and its pooled embedding where it was computed too."""
+    store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
+    if entry.pooled is not None:
+        store.put(pooled[entry.clip], entry.pooled, entry.samples)
+
+
+def _stored(
+    store: cache.EmbeddingCache, keys: Mapping[str, str], tick: Tick
+) -> dict[str, tuple[int, int]]:
+    """Clip id -> frames and samples, of the clips that the cache has."""
+    sizes = {}
+    for clip, key in keys.items():
+        if (stored := store.open(key)) is not None:
+            sizes[clip] = len(stored[0]), stored[1]
+            tick(1)
+    return sizes
 
 
 def _check(planned: PlannedBackbone, storage: str) -> None:

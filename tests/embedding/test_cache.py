@@ -1,5 +1,5 @@
-"""The store of embeddings gives back what was put in or says that it cannot, and its keys know all
-that changes the numbers.
+"""The embedding cache returns what was stored or reports a damaged entry, and its keys depend on
+everything that changes the numbers.
 """
 
 from __future__ import annotations

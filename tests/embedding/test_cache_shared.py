@@ -1,5 +1,5 @@
-"""Several processes share one store: only whole entries are seen, a killed writer costs what it had
-not finished, and its temporary files are removed.
+"""Several processes share one cache: they see complete entries only, a killed writer loses its
+unfinished entry only, and its temporary files are removed.
 """
 
 from __future__ import annotations

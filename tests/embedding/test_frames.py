@@ -1,5 +1,5 @@
-"""Frames in the store: to the bit in float32, half the disk in float16, memory-mapped, and a
-damaged file is computed again.
+"""Frames in the cache: exact in float32, half the disk in float16, memory-mapped; damaged entries
+are computed again.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Embeddings: one forward pass per clip ever, keyed by everything that could change a number, and
-no bad clip without a name.
+"""Embeddings: one forward pass per clip, keys that depend on everything that can change a number,
+and every unusable clip is named.
 """
 
 from __future__ import annotations

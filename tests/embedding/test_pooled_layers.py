@@ -1,5 +1,5 @@
-"""Layers: every layer's mean from one pass, kept together, the last one pooled by the harness
-itself.
+"""Layers: one pass gives the mean of every layer, they are stored together, and the harness pools
+the last one itself.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The four metrics from confusion counts: equal to scikit-learn, within [0, 1], and blind to the
-order of classes.
+"""The four metrics from confusion counts: equal to scikit-learn, within [0, 1], and independent of
+the order of classes.
 """
 
 from __future__ import annotations

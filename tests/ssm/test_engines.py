@@ -1,5 +1,5 @@
-"""Which engine is used where: a missing, failing or lying compiler costs speed and nothing else;
-the CUDA kernel is called as it wants to be.
+"""The choice of the scan engine: a missing, failing or wrong compiler costs speed only; the CUDA
+kernel gets its arguments in its own layout.
 """
 
 from __future__ import annotations

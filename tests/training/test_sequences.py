@@ -1,5 +1,5 @@
-"""Training on frames: whole conversations or clip by clip, no leak from what is not trained on,
-shuffles that lose no turn, epochs that survive.
+"""Training on frames: whole conversations or clip by clip, no leakage from other parts, shuffles that
+keep every turn, and resumed epochs.
 """
 
 from __future__ import annotations
