@@ -1,5 +1,5 @@
-"""Folds and seeds trained as one batched model: the same numbers as one by one, or a refusal before
-anything changes.
+"""Folds and seeds trained as one batched model: the numbers of one by one, or a refusal before
+anything has changed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A training that does not fit the memory: jointly, then one by one, else one line that says what to
-do.
+"""A training that does not fit the memory: all together, then one by one, and if not even that one
+line that says what to do.
 """
 
 from __future__ import annotations
