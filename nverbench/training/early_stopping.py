@@ -1,5 +1,5 @@
 """Early stopping: the value of an epoch, which epoch is best, and when patience has run out
-(protocol nver-1, "Selection").
+(``docs/protocol.md``, "Selection").
 
 The training loop and the verifier of submissions both use this module.
 """

@@ -1,5 +1,5 @@
-"""One fold of one replicate: what is trained, on which rows, and when it stops (protocol nver-1,
-"Training" and "Selection").
+"""One fold of one replicate: what is trained, on which rows, and when it stops
+(``docs/protocol.md``, "Training" and "Selection").
 
 Everything fitted here (loss weights, transport bank, stopping epoch) sees training rows only. The
 test part is used once, at the end, unless ``selection`` is ``test``, which makes the row optimistic

@@ -1,5 +1,5 @@
 """z-score per feature and projection to a common width, fitted on the training part without its
-validation part (protocol nver-1, "Scaling").
+validation part (``docs/protocol.md``, "Scaling").
 """
 
 from __future__ import annotations
