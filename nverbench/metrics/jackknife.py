@@ -4,7 +4,7 @@ between two systems.
 The unit is the group (speaker): clips of one speaker are not independent. On simulated speakers
 (``benchmarks/science/stats.py``) the jackknife with t(G-1) covers the truth in 93-95% from 5 to 91
 speakers, where the bootstrap over speakers covers it in 75-79% with 4 and 88-91% with 8 to 11
-(``docs/protocol.md``, "Scores and intervals"); the bootstrap is for comparison only. Neither
+(``docs/protocol.md``, "Intervals and differences"); the bootstrap is for comparison only. Neither
 includes variation of a training run that affects all speakers at once, which the standard deviation
 over replicates shows.
 """

@@ -1,5 +1,4 @@
-"""Accuracy, macro-F1, UAR and weighted F1 from confusion counts (``docs/protocol.md``, "Scores and
-intervals").
+"""Accuracy, macro-F1, UAR and weighted F1 from confusion counts (``docs/protocol.md``, "Metrics").
 
 Headline numbers pool the out-of-fold predictions over the full label set (Forman and Scholz 2010,
 "Apples-to-apples in cross-validation studies"); within one fold, macro averages run over the

@@ -1,5 +1,5 @@
 """Comparisons of systems on the same clips: paired differences with p values, a second test over
-folds, and rank groups (``docs/protocol.md``, "Comparisons").
+folds, and rank groups (``docs/protocol.md``, "Intervals and differences").
 
 The unit of the first test is the group (speaker), of the second the fold. With fewer than five
 groups no claim is made: there is no p value and no rank.

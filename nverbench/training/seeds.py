@@ -1,5 +1,5 @@
 """Seeds of a training: one per purpose, fold and replicate; torch's global random state is restored
-(``docs/protocol.md``, "Training").
+(``docs/protocol.md``, "Seeds").
 """
 
 from __future__ import annotations
