@@ -23,7 +23,7 @@ BACKBONES = ("byol-s", "logmel-stats", "audio-mamba-base:untrained")
 
 
 def measure(text: str) -> dict[str, object]:
-    """Embed the whole corpus once, as a job does, and say what it cost (run in a process of its
+    """Embed the whole corpus once, as a job does, and print the cost (run in a process of its
     own).
     """
     began = time.perf_counter()

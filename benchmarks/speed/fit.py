@@ -5,8 +5,8 @@ and what RENO's whole grid would take.
 
 1. Five folds, early stopping off: the DataLoader loop of most papers' code (Adam, one fold after
   the other, torch's own number of threads), the best plain loop (rows by index, fused Adam; on one
-  thread and on all, the faster is taken), and ours one by one, in processes beside each other (for
-  one seed, where a fifth fold leaves a core idle, and for three seeds), side by side in one run,
+  thread and on all, the faster is taken), and ours one by one, in parallel processes (for
+  one seed, where a fifth fold leaves a core idle, and for three seeds), alternating in one run,
   median of three; processes are started before the clock. ``--joint`` (always on a GPU): trained
   jointly too.
 2. How far joint training ends from one by one: macro-F1 after 20 epochs, where rounding has had its
@@ -195,7 +195,7 @@ def compare(workers: Workers, *, joint: bool) -> None:
         rounds = [
             {name: timed(work) / seeds / epochs for name, (seeds, work) in ways.items()}
             for _ in range(TIMES)
-        ]  # side by side
+        ]
         t = {name: statistics.median(r[name] for r in rounds) for name in ways}
         t["index"] = min(t["index"], t.pop("index1"))
         cells = " | ".join(f"{t[n]:.2f} ({t['loader'] / t[n]:.1f})" for n in t if n != "loader")
@@ -264,7 +264,7 @@ def grid(workers: Workers) -> None:
 
 
 def main() -> None:
-    """Both, as asked."""
+    """Run the requested comparisons."""
     torch.set_num_threads(1)
     with Workers() as workers:
         ours("processes", training("linear", 1), *made(100, (8,)), workers)  # the workers start

@@ -317,11 +317,11 @@ def _clouds(*found: Row) -> dict[str, Any]:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--out", type=Path, default=Path("nverbench-runs"))
-    asked.add_argument("--sizes", default="100,1000,10000")
-    asked.add_argument("--screenshots", type=Path)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("nverbench-runs"))
+    parser.add_argument("--sizes", default="100,1000,10000")
+    parser.add_argument("--screenshots", type=Path)
+    given = parser.parse_args()
     folder = ResultStore(given.out)
     real = rows(
         [

@@ -1,4 +1,4 @@
-"""Engines of the selective scan side by side, and whole Audio-Mamba forwards against the same
+"""The engines of the selective scan compared, and whole Audio-Mamba forwards against the same
 network on the published pure-Python scan.
 
     python benchmarks/speed/scan.py        (OMP_WAIT_POLICY=passive is set for the run: see

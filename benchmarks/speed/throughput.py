@@ -1,4 +1,4 @@
-"""N workers against one, side by side: embeddings in clips per second, trainings per second,
+"""N workers compared with one worker: embeddings in clips per second, trainings per second,
 locally and through Ray; and what Ray itself costs.
 
     python benchmarks/speed/throughput.py [--times 3]
@@ -41,18 +41,18 @@ CLIPS = 64
 
 
 def fresh(cores: int) -> Cluster:
-    """A crew on a Ray of its own with that many processors."""
+    """A Ray executor on a new local cluster with that many processors."""
     affinity = os.sched_getaffinity
     vars(os)["sched_getaffinity"] = lambda pid: set(range(cores))
     try:
-        crew = Cluster()
-        crew._start()
+        executor = Cluster()
+        executor._start()
     finally:
         vars(os)["sched_getaffinity"] = affinity
-    return crew
+    return executor
 
 
-def embedding(crew: Any) -> float:
+def embedding(executor: Any) -> float:
     """Clips per second, all in all but for what starting processes and loading takes
     (``Extraction.loop``).
     """
@@ -68,12 +68,12 @@ def embedding(crew: Any) -> float:
             corpus.sha256,
             EmbeddingCache(Path(folder)),
             device="cpu",
-            listen=crew.listen,
+            listen=executor.listen,
         )
     return len(found.ids) / found.loop
 
 
-def fitting(crew: Any, epochs: int) -> float:
+def fitting(executor: Any, epochs: int) -> float:
     """Trainings per second."""
     parts, rng = discovery.discover(), np.random.default_rng(0)
     protocol = (
@@ -103,7 +103,7 @@ def fitting(crew: Any, epochs: int) -> float:
         for i in range(5)
     ]
     began = time.perf_counter()
-    fit_folds(plan, [x], target, cut, TRAININGS // 5, workers=crew)
+    fit_folds(plan, [x], target, cut, TRAININGS // 5, workers=executor)
     return TRAININGS / (time.perf_counter() - began)
 
 
@@ -128,8 +128,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=60, help="of a training")
-    asked = parser.parse_args()
-    times = asked.times
+    arguments = parser.parse_args()
+    times = arguments.times
     home = tempfile.TemporaryDirectory(prefix="nverbench-throughput-")
     os.environ.update(NVERBENCH_HOME=home.name, OMP_WAIT_POLICY="passive")
     torch.set_num_threads(1)
@@ -144,10 +144,10 @@ def main() -> None:
     trainings: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(times):
         for way, make in ways.items():
-            with make() as crew:
-                fitting(crew, 1)  # processes start
-                clips[way].append(embedding(crew))
-                trainings[way].append(fitting(crew, asked.epochs))
+            with make() as executor:
+                fitting(executor, 1)  # processes start
+                clips[way].append(embedding(executor))
+                trainings[way].append(fitting(executor, arguments.epochs))
     print(
         "| way | clips per second | against one | trainings per second | against one |\n| --- |"
         " ---: | ---: | ---: | ---: |"

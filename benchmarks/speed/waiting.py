@@ -1,4 +1,4 @@
-"""What waiting threads cost: Audio-Mamba tiny on two threads, alone and beside a busy process, with
+"""The cost of waiting threads: Audio-Mamba tiny on two threads, alone and next to a busy process, with
 spinning and with sleeping waiters.
 """
 

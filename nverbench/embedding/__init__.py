@@ -1,1 +1,1 @@
-"""From clips to embeddings: keys, cache, decoding ahead, the forward pass, weights."""
+"""Embeddings of clips: keys, cache, decoding ahead, the forward pass, weights."""

@@ -1,9 +1,9 @@
-"""A content-addressed store of arrays: one file per clip and backbone, which may be copied, shared
-or deleted at will.
+"""A content-addressed cache of arrays: one file per clip and backbone, which the user may copy,
+share or delete.
 
-A file is the sha256 of what follows (32 bytes), the clip's length in samples (8 bytes,
-little-endian), then a plain ``.npy``. Writing is atomic and takes no lock, so that several
-processes may share the store and a dead one leaves nothing half-written under a valid name.
+A file holds the sha256 of the rest (32 bytes), the clip's length in samples (8 bytes,
+little-endian), and a plain ``.npy``. Writing is atomic and takes no lock: several processes may
+share the cache, and a killed process leaves no partial file under a valid name.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 
 SUFFIX = ".embedding"
 PIECE = 1 << 18
-"""Numbers converted, digested and written at once: an array of any size costs a megabyte or two
-beside itself.
-"""
+"""Numbers that are converted, digested and written at once: one or two megabytes of memory."""
 HEAD = 40
 """Bytes before the ``.npy``."""
+MISMATCH = "its digest does not match its content"
 
 
 def cache_key(parts: Mapping[str, Any]) -> str:
@@ -47,18 +46,18 @@ class EmbeddingCache:
 
     root: Path
     say: Callable[[str], None] = print
-    """Told of every damaged entry."""
+    """Called with a message for every damaged entry."""
     damaged: list[str] = field(default_factory=list)
     _verified: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Key -> inode, size and time of the file whose digest this process has checked."""
 
     def path(self, key: str) -> Path:
-        """Where the array of that key lies."""
+        """The file of a key."""
         return self.root / key[:2] / f"{key}{SUFFIX}"
 
     def get(self, key: str) -> tuple[NDArray[Any], int] | None:
         """The stored array (read-only) and its clip's length in samples, or None; a truncated or
-        corrupted entry is said, and counts as absent.
+        corrupted entry is reported, and counts as absent.
         """
         import numpy as np
 
@@ -69,10 +68,9 @@ class EmbeddingCache:
             return None
         try:
             if hashlib.sha256(memoryview(content)[32:]).digest() != content[:32]:
-                raise ValueError("its digest does not match its content")
-            header = content[
-                HEAD : HEAD + 10 + int.from_bytes(content[HEAD + 8 : HEAD + 10], "little")
-            ]
+                raise ValueError(MISMATCH)
+            size = int.from_bytes(content[HEAD + 8 : HEAD + 10], "little")
+            header = content[HEAD : HEAD + 10 + size]
             dtype, shape = _layout(header)
             array = np.frombuffer(content, dtype, offset=HEAD + len(header)).reshape(shape)
         except ValueError as error:
@@ -81,8 +79,8 @@ class EmbeddingCache:
         return array, int.from_bytes(content[32:HEAD], "little")
 
     def open(self, key: str) -> tuple[NDArray[Any], int] | None:
-        """What ``get`` gives, memory-mapped: its digest is checked when this store opens it first.
-        Every array that lives holds a file open.
+        """The result of ``get``, memory-mapped; the digest is checked when this cache first opens
+        the file. Every such array holds a file open.
         """
         import numpy as np
 
@@ -95,7 +93,7 @@ class EmbeddingCache:
             known = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             try:
                 if self._verified.get(key) != known and not _matches(file):
-                    raise ValueError("its digest does not match its content")
+                    raise ValueError(MISMATCH)
                 file.seek(32)
                 samples = int.from_bytes(file.read(8), "little")
                 start = file.read(10)
@@ -109,8 +107,8 @@ class EmbeddingCache:
         return np.asarray(array), samples
 
     def digest(self, key: str) -> str:
-        """The digest that an entry carries, in hexadecimal: two entries with the same one hold the
-        same bytes.
+        """The digest in an entry's file, in hexadecimal; entries with equal digests hold the same
+        bytes.
         """
         with self.path(key).open("rb") as file:
             return file.read(32).hex()
@@ -126,36 +124,26 @@ class EmbeddingCache:
         kind = np.dtype(array.dtype if dtype is None else dtype)
         if kind.hasobject:
             raise ValueError(f"an array of {kind} would be a pickle; expected numbers")
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header,
-            {
-                "descr": np.lib.format.dtype_to_descr(kind),
-                "fortran_order": False,
-                "shape": array.shape,
-            },
-        )
+        header, descr = io.BytesIO(), np.lib.format.dtype_to_descr(kind)
+        layout = {"descr": descr, "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(header, layout)
         flat, digest = array.reshape(-1), hashlib.sha256()
-        pieces = (
-            flat[i : i + PIECE].astype(kind, copy=False).tobytes()
-            for i in range(0, flat.size, PIECE)
-        )
+        pieces = (flat[i : i + PIECE] for i in range(0, flat.size, PIECE))
+        numbers = (piece.astype(kind, copy=False).tobytes() for piece in pieces)
         with atomic_open(self.path(key), self.root) as file:
             file.write(bytes(32))
-            for piece in itertools.chain(
-                (samples.to_bytes(8, "little"), header.getvalue()), pieces
-            ):
+            begin = (samples.to_bytes(8, "little"), header.getvalue())
+            for piece in itertools.chain(begin, numbers):
                 digest.update(piece)
                 file.write(piece)
             file.seek(0)
             file.write(digest.digest())
 
     def size(self) -> tuple[int, int]:
-        """How many entries the store holds, and their bytes."""
-        files = (
-            [p.stat().st_size for p in self.root.glob(f"*/*{SUFFIX}")] if self.root.exists() else []
-        )
-        return len(files), sum(files)
+        """The number of entries, and their bytes."""
+        files = self.root.glob(f"*/*{SUFFIX}") if self.root.exists() else ()
+        sizes = [path.stat().st_size for path in files]
+        return len(sizes), sum(sizes)
 
     def _is_damaged(self, key: str, error: ValueError) -> None:
         self.damaged.append(key)
@@ -163,16 +151,15 @@ class EmbeddingCache:
 
 
 def _matches(file: BufferedReader) -> bool:
-    """Whether a file's content has the digest it begins with; read in pieces."""
+    """Whether a file's content has the digest that it begins with; read in pieces."""
     expected = file.read(32)
     return hashlib.file_digest(file, "sha256").digest() == expected
 
 
-@functools.lru_cache(
-    maxsize=1024
-)  # thousands of entries share a handful of headers, and reading one takes longer than its array
+# Thousands of entries share a few headers, and reading a header takes longer than its array.
+@functools.lru_cache(maxsize=1024)
 def _layout(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """The type and shape that a ``.npy`` header says; ValueError when it says anything else."""
+    """The type and shape in a ``.npy`` header; ValueError for another version or layout."""
     import numpy as np
 
     file = io.BytesIO(header)
@@ -180,9 +167,7 @@ def _layout(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
         raise ValueError("its array is of another format version")
     try:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except (
-        Exception
-    ) as error:  # numpy reads it as Python text, whose tokenizer has errors of its own
+    except Exception as error:  # numpy reads it as Python text, whose tokenizer has own errors
         raise ValueError("its header cannot be read") from error
     if fortran or dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) >= 1 << 60:
         raise ValueError("its array is of another layout")

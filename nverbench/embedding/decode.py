@@ -1,5 +1,5 @@
 """Planned batches of clips, decoded and resampled by threads ahead of the network; order and
-numbers do not depend on how many threads there are.
+numbers do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WORKERS = max(1, min(8, (os.cpu_count() or 2) // 2))
-"""The network has work for the other half of the cores."""
+"""The network uses the other half of the cores."""
 BYTES = 256_000_000
-"""No batch is begun while so much decoded audio waits for the network."""
+"""No batch is started while this many bytes of decoded audio wait for the network."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A planned batch as the network takes it."""
+    """A planned batch as the input of the network."""
 
     clips: tuple[Clip, ...]
-    """Those that could be used, b of them."""
+    """The b usable clips."""
     samples: tuple[int, ...]
     """Length of each clip, before padding."""
     waves: NDArray[np.float32]
@@ -43,12 +43,12 @@ class Decoded:
     unusable: dict[str, str] = field(default_factory=dict)
     """Clip id -> why it cannot be used."""
     seconds: float = 0.0
-    """What decoding took."""
+    """Seconds of decoding."""
 
 
 def plan_batches(clips: Sequence[Clip], size: int, bad: dict[str, str]) -> list[list[Clip]]:
-    """Batches of clips of like length: a function of the full list (length, id) and the backbone's
-    constant; undecodable clips go to ``bad``.
+    """Batches of clips of similar length, which depend on the full list (length, id) and ``size``
+    only; undecodable clips go to ``bad``.
     """
     if size == 1:
         return [[clip] for clip in sorted(clips, key=lambda c: c.id)]
@@ -63,7 +63,7 @@ def plan_batches(clips: Sequence[Clip], size: int, bad: dict[str, str]) -> list[
 
 
 def decode(batch: Sequence[Clip], part: Backbone) -> Decoded:
-    """The waves of a batch; clips that cannot be used are left out and named."""
+    """The waves of a batch, without the clips that cannot be used, which are named."""
     began = time.perf_counter()
     waves, bad = {}, {}
     for clip in batch:
@@ -72,20 +72,13 @@ def decode(batch: Sequence[Clip], part: Backbone) -> Decoded:
         except AudioError as error:
             bad[clip.id] = str(error)
     lengths = np.array([max(len(w), part.min_samples) for w in waves.values()], dtype=np.int64)
-    padded = np.zeros(
-        (len(waves), lengths.max(initial=0)), np.float32
-    )  # numpy, not torch: no threads inside a thread
+    # numpy, not torch: no threads inside a thread
+    padded = np.zeros((len(waves), lengths.max(initial=0)), np.float32)
     for row, wave in zip(padded, waves.values(), strict=True):
         row[: len(wave)] = wave
     good = tuple(c for c in batch if c.id in waves)
-    return Decoded(
-        good,
-        tuple(len(w) for w in waves.values()),
-        padded,
-        lengths,
-        bad,
-        time.perf_counter() - began,
-    )
+    samples = tuple(len(w) for w in waves.values())
+    return Decoded(good, samples, padded, lengths, bad, time.perf_counter() - began)
 
 
 def decode_ahead(
@@ -95,10 +88,10 @@ def decode_ahead(
     workers: int | None = None,
     work: Callable[[Sequence[Clip], Backbone], Decoded] = decode,
 ) -> Generator[Decoded, None, None]:
-    """Every batch, decoded, in the order given, while threads work on those that follow.
+    """Every batch, decoded, in the given order, while threads decode the following ones.
 
-    At most ``2 workers + 1`` batches are in hand, and about ``BYTES`` of audio. However this ends
-    (ctrl-C too), no thread outlives it.
+    At most ``2 workers + 1`` batches and about ``BYTES`` of audio are in memory. All threads end
+    with the generator, also on ctrl-C.
     """
     workers = workers or WORKERS
     queue, pending = iter(batches), deque[Future[Decoded]]()
@@ -117,11 +110,11 @@ def decode_ahead(
 def check_unmodified(
     decoded: Iterable[Decoded], planned: Iterable[Sequence[Clip]]
 ) -> Generator[Decoded, None, None]:
-    """What comes in, as long as the files are what they were when this began: an embedding must not
-    be kept under the digest of another content.
+    """The decoded batches, while their files do not change: an embedding must not be stored under
+    the digest of another content.
 
     Raises:
-        DatasetError: a file of a batch changed since.
+        DatasetError: a file of a batch changed since the start.
     """
     before = {clip.path: _stamp(clip.path) for batch in planned for clip in batch}
     for batch in decoded:
@@ -146,7 +139,7 @@ def pad_short(wave: NDArray[np.float32], part: Backbone) -> NDArray[np.float32]:
 
 
 def _room(pending: deque[Future[Decoded]], workers: int) -> bool:
-    """Whether another batch may be begun: a thread is free for it, and not too much waits."""
+    """Whether another batch may be started: a thread is free, and not too much audio waits."""
     done = [f for f in pending if f.done()]
     waiting = sum(f.result().waves.nbytes for f in done if f.exception() is None)
     return len(pending) <= 2 * workers and len(pending) - len(done) < workers and waiting < BYTES

@@ -1,4 +1,4 @@
-"""Which device a job runs on, told without importing torch (a job's id names the device type)."""
+"""The device of a job, found without importing torch (a job's id names the device type)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from nverbench.errors import UsageError
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "bfloat16", "float16")
 FULL = ("not enough memory", "can't allocate memory")
-"""What torch's CPU allocator says in a plain RuntimeError."""
+"""Messages of torch's CPU allocator in a plain RuntimeError."""
 
 
 @functools.cache
 def cuda_devices() -> int:
-    """How many CUDA devices torch could use: 0 for a CPU-only torch or a machine without a
-    driver.
-    """
+    """The number of CUDA devices that torch can use; 0 for a CPU-only torch or without a driver."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return 0
@@ -32,40 +30,36 @@ def cuda_devices() -> int:
     except OSError:
         return 0
     count = ctypes.c_int(0)
-    return (
-        count.value
-        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-        else 0
-    )
+    found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if found else 0
 
 
 def resolve(device: str) -> str:
-    """``cpu`` or ``cuda``.
+    """The device type of a device option: ``cpu`` or ``cuda``.
 
     Raises:
-        UsageError: an unknown device, or cuda where there is none.
+        UsageError: an unknown device, or cuda on a machine without one.
     """
     if device not in DEVICES:
         raise UsageError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
     if device == "cuda" and not cuda_devices():
         raise UsageError(
-            "device cuda was asked for, but this machine offers none to torch; say --device cpu"
+            "device cuda was requested, but torch finds none on this machine; use --device cpu"
             " (see: nverbench doctor)"
         )
     return ("cuda" if cuda_devices() else "cpu") if device == "auto" else device
 
 
 def check_dtype(dtype: str) -> str:
-    """The dtype, once it is a known one."""
+    """The dtype; UsageError when it is unknown."""
     if dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r} is unknown; expected one of {', '.join(DTYPES)}")
     return dtype
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the memory of the device, or of the machine, does not suffice."""
+    """Whether an error means that the memory of the device, or of the machine, does not suffice."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(error) for words in FULL
-    )
+    full = any(words in str(error) for words in FULL)
+    return full or isinstance(error, torch.OutOfMemoryError | MemoryError)

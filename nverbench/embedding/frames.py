@@ -1,4 +1,4 @@
-"""Frames of clips (t, d), for fusions that use time: in the store, memory-mapped, so that a corpus
+"""Frames of clips (t, d), for fusions that use time: in the cache, memory-mapped, so that a corpus
 larger than the memory can be trained on.
 """
 
@@ -16,7 +16,7 @@ from nverbench._io.digests import digest_of
 from nverbench.embedding import cache, shards
 from nverbench.embedding.extract import Extraction, Tick, no_tick
 from nverbench.embedding.keys import STORAGES, embedding_key, frames_key, layer_of
-from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
+from nverbench.embedding.shards import EmbeddedClip, EmbeddingBackend, EmbeddingRequest
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.plugin.options import PartRef
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FrameEmbeddings(Extraction):
-    """Frames of clips on disk, and what they cost. ``frames[i]`` is clip ``ids[i]``."""
+    """Frames of clips on disk, and their cost. ``frames[i]`` is clip ``ids[i]``."""
 
     ids: tuple[str, ...]
     lengths: NDArray[np.int64]
@@ -44,8 +44,7 @@ class FrameEmbeddings(Extraction):
     def __getitem__(self, row: int) -> NDArray[np.float32] | NDArray[np.float16]:
         """The frames (t, d) of a clip, as stored: memory-mapped, read-only.
 
-        Mapped anew each time and let go with the array, because every living map holds a file open:
-        keep a batch, not a corpus.
+        Every array holds a file open until it is deleted: keep a batch, not a corpus.
         """
         found = self.store.open(self.keys[row])
         if found is None:
@@ -57,16 +56,16 @@ class FrameEmbeddings(Extraction):
 
     @property
     def bytes(self) -> int:
-        """What all frames take."""
+        """Bytes of all frames on disk."""
         return int(self.lengths.sum()) * self.dim * np.dtype(self.storage).itemsize
 
     @property
     def digest(self) -> str:
-        """Digest of ids and numbers, from the digests that the entries carry."""
+        """Digest of ids and numbers, from the digests in the entries."""
         return digest_of([list(self.ids), [self.store.digest(k) for k in self.keys]])
 
     def read_out_digest(self, reference: PartRef) -> str:
-        """The digest of what a fusion is given: all of it."""
+        """Digest of the input of a fusion, which is all frames."""
         return self.digest
 
 
@@ -83,69 +82,85 @@ def embed_frames(
     tick: Tick = no_tick,
     listen: EmbeddingBackend = shards.embed_locally,
 ) -> FrameEmbeddings:
-    """Frames of ``clips``, from the store where it has them; a pass over the last layer leaves the
-    pooled embedding there too.
+    """Frames of ``clips``, from the cache where it has them; a pass over the last layer stores the
+    pooled embedding too.
 
     Args:
-        listen: computes those that the store does not have.
+        listen: computes the clips that the cache does not have.
         layer: 0 to L - 1 of a backbone that has layers; None: the one that the reference names,
             else the last.
-        storage: float32, or float16 (half the disk; each number within 2^-11 of itself, or 3e-8 of
-            it near zero).
+        storage: float32, or float16 (half the disk; relative error 2^-11, or absolute error 3e-8
+            near zero).
 
     Raises:
         UsageError: no such layer or storage, stored features that have no frames, or numbers beyond
             float16.
-        PartError: the backbone gives what its record does not promise.
+        PartError: the backbone's output is not as its record declares it.
         AudioError: a clip is too long for the device's memory.
     """
     began = time.perf_counter()
-    part, wanted = (
-        planned.part,
-        layer_of(planned, planned.reference.layer if layer is None else layer),
-    )
+    layer = layer_of(planned, planned.reference.layer if layer is None else layer)
     _check(planned, storage)
-    keys = {
-        c.id: frames_key(planned, c, sha256[c.id], dtype, layer=wanted, storage=storage)
-        for c in clips
-    }
-    found: dict[str, tuple[int, int]] = {}  # clip id -> frames, samples
-    for clip in clips:
-        stored = store.open(keys[clip.id])
-        if stored is not None:
-            found[clip.id] = len(stored[0]), stored[1]
-            tick(1)
-    cost, missing = Extraction(), set(keys) - set(found)
+
+    def key(clip: Clip) -> str:
+        return frames_key(planned, clip, sha256[clip.id], dtype, layer=layer, storage=storage)
+
+    keys = {clip.id: key(clip) for clip in clips}
+    sizes = _stored(store, keys, tick)
+    cost, missing = Extraction(), [clip for clip in clips if clip.id not in sizes]
     if missing:
-        pooled = (
-            _pooled_keys(planned, [c for c in clips if c.id in missing], sha256, store, dtype)
-            if wanted is None
-            else {}
-        )
-        ask = EmbeddingRequest(
-            planned,
-            device,
-            dtype,
-            sha256,
-            frames=True,
-            layer=wanted,
-            storage=storage,
-            pooled=frozenset(pooled),
-        )
-        with closing(listen(ask, clips, missing, cost)) as computed:
+        pooled = _pooled_keys(planned, missing, sha256, store, dtype) if layer is None else {}
+        also = frozenset(pooled)
+        request = EmbeddingRequest(planned, device, dtype, sha256, True, layer, storage, also)
+        with closing(listen(request, clips, {c.id for c in missing}, cost)) as computed:
             for entry in computed:
-                store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
-                if entry.pooled is not None:
-                    store.put(pooled[entry.clip], entry.pooled, entry.samples)
-                found[entry.clip] = len(entry.array), entry.samples
+                _put(store, entry, keys, pooled, storage)
+                sizes[entry.clip] = len(entry.array), entry.samples
                 tick(1)
-    cost.padded = sum(samples < part.min_samples for _, samples in found.values())
     cost.seconds = time.perf_counter() - began
-    ids = tuple(c.id for c in clips if c.id in found)
-    lengths = np.array([found[i][0] for i in ids], dtype=np.int64)
-    return FrameEmbeddings(
-        ids, lengths, part.frame_dim, storage, tuple(keys[i] for i in ids), store, **vars(cost)
-    )
+    return _gathered(planned, clips, keys, sizes, storage, store, cost)
+
+
+def _gathered(
+    planned: PlannedBackbone,
+    clips: Sequence[Clip],
+    keys: Mapping[str, str],
+    sizes: Mapping[str, tuple[int, int]],
+    storage: str,
+    store: cache.EmbeddingCache,
+    cost: Extraction,
+) -> FrameEmbeddings:
+    """The frames of the clips that have ``sizes`` (frames, samples), in the order of ``clips``."""
+    part, ids = planned.part, tuple(c.id for c in clips if c.id in sizes)
+    cost.padded = sum(samples < part.min_samples for _, samples in sizes.values())
+    lengths = np.array([sizes[i][0] for i in ids], dtype=np.int64)
+    own = tuple(keys[i] for i in ids)
+    return FrameEmbeddings(ids, lengths, part.frame_dim, storage, own, store, **vars(cost))
+
+
+def _put(
+    store: cache.EmbeddingCache,
+    entry: EmbeddedClip,
+    keys: Mapping[str, str],
+    pooled: Mapping[str, str],
+    storage: str,
+) -> None:
+    """Store the frames of a clip, and its pooled embedding where it was computed too."""
+    store.put(keys[entry.clip], entry.array, entry.samples, dtype=storage)
+    if entry.pooled is not None:
+        store.put(pooled[entry.clip], entry.pooled, entry.samples)
+
+
+def _stored(
+    store: cache.EmbeddingCache, keys: Mapping[str, str], tick: Tick
+) -> dict[str, tuple[int, int]]:
+    """Clip id -> frames and samples, of the clips that the cache has."""
+    sizes = {}
+    for clip, key in keys.items():
+        if (stored := store.open(key)) is not None:
+            sizes[clip] = len(stored[0]), stored[1]
+            tick(1)
+    return sizes
 
 
 def _check(planned: PlannedBackbone, storage: str) -> None:
@@ -154,7 +169,7 @@ def _check(planned: PlannedBackbone, storage: str) -> None:
     if planned.part.lookup is not None:
         raise UsageError(
             f"backbone {planned} holds one stored vector per clip and has no frames; name one that"
-            " can listen"
+            " reads audio"
         )
 
 
@@ -165,8 +180,8 @@ def _pooled_keys(
     store: cache.EmbeddingCache,
     dtype: str,
 ) -> dict[str, str]:
-    """Clip id -> key of the pooled embedding, where the store has none: a pass over the last layer
-    gives it for nothing.
+    """Clip id -> key of the pooled embedding, where the cache has none: a pass over the last layer
+    gives it without further cost.
     """
     keys = {c.id: embedding_key(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
     return {clip: key for clip, key in keys.items() if not store.path(key).exists()}

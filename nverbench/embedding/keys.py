@@ -1,4 +1,4 @@
-"""What the store keeps of a clip: under which key, in which form, in how many bytes."""
+"""The cache entries of a clip: their keys, their form, and their size in bytes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AFTER_THE_PASS = ("layer", "layers", "project")
-"""What a reference asks of embeddings that are already there: it does not enter their keys."""
+"""Options of a reference that use embeddings already computed; they do not enter the keys."""
 STORAGES = ("float32", "float16")
 LARGEST = 65504.0
 """The largest number of float16."""
 OVERHEAD = 200
-"""Bytes of an entry beside its numbers (digest, length, header), rounded up."""
+"""Bytes of an entry without its numbers (digest, length, header), rounded up."""
 
 
 def embedding_identity(reference: PartRef) -> dict[str, Any]:
-    """What of a backbone's reference could change an embedding's numbers."""
+    """The options of a backbone's reference that can change an embedding's numbers."""
     return {k: v for k, v in reference.identity().items() if k not in AFTER_THE_PASS}
 
 
 def embedding_key(
     planned: PlannedBackbone, clip: Clip, sha256: str, dtype: str, pooling: str, **more: Any
 ) -> str:
-    """The store's key: everything that could change the numbers, and nothing that could not (no
-    dataset, no file name).
+    """The cache key: everything that can change the numbers, and nothing else (no dataset, no file
+    name).
     """
     part = planned.part
     return cache.cache_key(
@@ -66,14 +66,13 @@ def frames_key(
     storage: str,
 ) -> str:
     """The key of a clip's frames; ``layer`` as ``layer_of`` gives it."""
-    return embedding_key(
-        planned, clip, sha256, dtype, "none", kind="frames", layer=layer, storage=storage
-    )
+    more = {"kind": "frames", "layer": layer, "storage": storage}
+    return embedding_key(planned, clip, sha256, dtype, "none", **more)
 
 
 def layer_of(planned: PlannedBackbone, layer: int | None) -> int | None:
-    """The layer whose frames are wanted, None for the last; UsageError when the backbone does not
-    have it.
+    """The layer as keys hold it: None for the last; UsageError when the backbone does not have
+    it.
     """
     layers = planned.part.layers
     if layer is None:
@@ -87,8 +86,8 @@ def layer_of(planned: PlannedBackbone, layer: int | None) -> int | None:
 def entry_of(
     frames: NDArray[np.float32], layers: NDArray[np.float32] | None, part: Backbone
 ) -> NDArray[np.float32]:
-    """The pooled frames of a clip (d,), or its layers' means (L, d) with the last of them pooled
-    here.
+    """The cache entry of a clip: its pooled frames (d,), or its layers' means (L, d), of which the
+    last is pooled here.
     """
     pooled = pool(frames, part.pool)
     return pooled if layers is None else np.concatenate([layers[:-1], pooled[None]])
@@ -96,7 +95,7 @@ def entry_of(
 
 def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     """One vector from valid frames (t, d): their mean, mean + max (summed), or mean and standard
-    deviation side by side (2 d).
+    deviation concatenated (2 d).
     """
     wide = frames.astype(np.float64)
     pooled: NDArray[np.float64] = wide.mean(axis=0)
@@ -108,9 +107,7 @@ def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
 
 
 def check_storage(part: Backbone, frames: NDArray[np.float32], storage: str) -> None:
-    """Raise when frames reach beyond what the storage holds: float16 keeps 11 bits of numbers up to
-    65,504.
-    """
+    """Raise a UsageError when frames exceed the range of float16, which is 65,504."""
     largest = float(np.abs(frames).max())
     if storage == "float16" and largest > LARGEST:
         raise UsageError(
@@ -122,22 +119,20 @@ def check_storage(part: Backbone, frames: NDArray[np.float32], storage: str) -> 
 def expected_bytes(
     part: Backbone, clips: Sequence[Clip], *, frames: bool = False, storage: str = "float32"
 ) -> int | None:
-    """Bytes of disk that embeddings of these clips take, before any is computed; None when the
-    backbone does not declare its frame rate.
+    """Expected bytes on disk of the embeddings of these clips; None for frames of a backbone that
+    does not declare its frame rate.
     """
     if not frames:
         return len(clips) * (4 * part.dim * max(1, part.layers) + OVERHEAD)
     if not part.frame_rate:
         return None
-    counts = [
-        math.ceil(max(_seconds(clip), part.min_samples / part.sample_rate) * part.frame_rate)
-        for clip in clips
-    ]
+    least, rate = part.min_samples / part.sample_rate, part.frame_rate
+    counts = [math.ceil(max(_seconds(clip), least) * rate) for clip in clips]
     return sum(counts) * part.frame_dim * np.dtype(storage).itemsize + len(clips) * OVERHEAD
 
 
 def _seconds(clip: Clip) -> float:
     try:
         return audio.duration(clip.path, clip.start, clip.end)
-    except AudioError:  # it will be named when it is decoded
+    except AudioError:  # the clip is named when it is decoded
         return 0.0

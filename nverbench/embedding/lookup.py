@@ -1,4 +1,4 @@
-"""Embeddings that this machine's cache already holds, clip by clip. Nothing is computed here."""
+"""Embeddings in this machine's cache, clip by clip, without computing any."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 def plan_backbone(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbone:
-    """A backbone with the weights that it would run with here.
+    """A backbone with the weights that a run uses on this machine.
 
     Raises:
-        UsageError: it holds stored features, which the cache has none of; or an option mixes layers
-            with the head.
-        ArtifactError: its weights are not here, or are others than the pin's.
+        UsageError: it holds stored features, which are not cached; or an option mixes layers with
+            the head.
+        ArtifactError: its weights are missing, or do not match the pin.
     """
     part = catalog.backbone(split(text)[0])
     reference = resolve(part, text)
     if part.load is None:
         raise UsageError(
-            f"backbone {part.name} holds stored features, and the cache has none of them; name one"
-            " that listens"
+            f"backbone {part.name} holds stored features, which are not cached; name one that reads"
+            " audio"
         )
     if reference.weighted:
         raise UsageError(
@@ -55,18 +55,15 @@ def plan_backbone(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbo
 def cached_matrix(
     backbone: PlannedBackbone, corpus: Corpus, clips: Sequence[Clip], say: Callable[[str], None]
 ) -> NDArray[np.float32]:
-    """What a backbone heard of clips of a corpus: (n, d), of the layer that its reference names.
+    """A backbone's cached embeddings of clips: (n, d), of the layer that its reference names.
 
     Raises:
-        ArtifactError: some were never computed; names the command that does.
+        ArtifactError: some are missing; names the command that computes them.
     """
     store = EmbeddingCache(paths.embeddings_folder(), say)
-    found = [
-        store.get(
-            embedding_key(backbone, clip, corpus.sha256[clip.id], "float32", backbone.part.pool)
-        )
-        for clip in clips
-    ]
+    pooling, sha256 = backbone.part.pool, corpus.sha256
+    keys = (embedding_key(backbone, c, sha256[c.id], "float32", pooling) for c in clips)
+    found = [store.get(key) for key in keys]
     missing = sum(entry is None for entry in found)
     if missing:
         run = f"nverbench run --backbone {backbone} --fusion linear --dataset {corpus.reference}"

@@ -1,7 +1,7 @@
-"""Frozen backbone x clips -> cached embeddings, pooled or frame by frame. One forward pass per clip
-and backbone, ever.
+"""Pooled embeddings of clips by a frozen backbone, through the cache: one forward pass per clip and
+backbone.
 
-What is found in the store is not computed; what is computed is stored clip by clip, so that an
+Embeddings in the cache are not computed again. New ones are stored clip by clip, so that an
 interrupted run loses at most one planned batch.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Embeddings(Extraction):
-    """Pooled embeddings of clips, and what they cost."""
+    """Pooled embeddings of clips, and their cost."""
 
     ids: tuple[str, ...]
     matrix: NDArray[np.float32]
@@ -44,44 +44,33 @@ class Embeddings(Extraction):
     """
 
     def without_cost(self) -> Embeddings:
-        """The same embeddings for a second stream, which cost nothing more."""
-        return replace(
-            self,
-            forward_passes=0,
-            halvings=0,
-            computed_audio=0.0,
-            seconds=0.0,
-            loop=0.0,
-            model=0.0,
-            decoding=0.0,
-            per_clip=0.0,
-        )
+        """The same embeddings for a second stream, which has no cost of its own."""
+        durations = ("computed_audio", "seconds", "loop", "model", "decoding", "per_clip")
+        none: dict[str, Any] = dict.fromkeys(durations, 0.0)
+        return replace(self, forward_passes=0, halvings=0, **none)
 
     @property
     def digest(self) -> str:
-        """Digest of ids and numbers, to the bit."""
+        """Digest of ids and numbers."""
         return self._digest(self.matrix)
 
     def read_out(self, reference: PartRef) -> NDArray[np.float32]:
-        """What a reference trains on: the last layer (n, d), the one it names, or for
+        """The training input of a reference: the last layer (n, d), the one it names, or for
         ``layers=weighted`` all of them (n, L, d).
         """
         if self.layers is None or not (reference.weighted or reference.layer is not None):
             return self.matrix
-        return (
-            self.layers
-            if reference.weighted
-            else np.ascontiguousarray(self.layers[:, reference.layer])
-        )
+        if reference.weighted:
+            return self.layers
+        return np.ascontiguousarray(self.layers[:, reference.layer])
 
     def read_out_digest(self, reference: PartRef) -> str:
         """Digest of ids and of the numbers that a reference trains on."""
         return self._digest(self.read_out(reference))
 
     def _digest(self, numbers: NDArray[np.float32]) -> str:
-        return digest_of(
-            [list(self.ids), hashlib.sha256(np.ascontiguousarray(numbers).tobytes()).hexdigest()]
-        )
+        content = hashlib.sha256(np.ascontiguousarray(numbers).tobytes()).hexdigest()
+        return digest_of([list(self.ids), content])
 
 
 def embed(
@@ -95,20 +84,20 @@ def embed(
     tick: Tick = no_tick,
     listen: EmbeddingBackend = shards.embed_locally,
 ) -> Embeddings:
-    """Pooled embeddings of ``clips``, from the store where it has them; ``listen`` computes the
+    """Pooled embeddings of ``clips``, from the cache where it has them; ``listen`` computes the
     others.
 
     Returns:
         Embeddings in the order of ``clips``, without the clips that cannot be used (they are in
-        ``bad``).
+        ``unusable``).
 
     Raises:
-        PartError: the backbone gives what its record does not promise.
+        PartError: the backbone's output is not as its record declares it.
         AudioError: a clip is too long for the device's memory.
     """
     began = time.perf_counter()
     if planned.part.lookup is not None:
-        return _looked_up(planned, clips)
+        return _stored_features(planned, clips)
     keys = {c.id: embedding_key(planned, c, sha256[c.id], dtype, planned.part.pool) for c in clips}
     rows, lengths = _Rows(tuple(keys)), dict[str, int]()
     for clip in clips:
@@ -119,14 +108,8 @@ def embed(
             tick(1)
     result = Embeddings((), np.zeros((0, planned.part.dim), np.float32))
     if len(lengths) < len(clips):
-        with closing(
-            listen(
-                EmbeddingRequest(planned, device, dtype, sha256),
-                clips,
-                set(keys) - set(lengths),
-                result,
-            )
-        ) as computed:
+        request = EmbeddingRequest(planned, device, dtype, sha256)
+        with closing(listen(request, clips, set(keys) - set(lengths), result)) as computed:
             for entry in computed:
                 rows.put(entry.clip, entry.array)
                 lengths[entry.clip] = entry.samples
@@ -143,7 +126,7 @@ def embed(
 
 
 class _Rows:
-    """Rows of clips, each put into its place as it comes: millions of vectors stand in memory
+    """Rows of clips in one array that is filled row by row, so that the vectors are in memory
     once.
     """
 
@@ -152,35 +135,33 @@ class _Rows:
         self.array: NDArray[np.float32] | None = None
 
     def put(self, clip_id: str, row: NDArray[np.float32]) -> None:
-        """The row (d,) or (L, d) of a clip; all are of one shape."""
+        """Set the row (d,) or (L, d) of a clip; all rows have one shape."""
         if self.array is None:
             self.array = np.empty((len(self.place), *row.shape), np.float32)
         if row.shape != self.array.shape[1:]:
             raise PartError(
-                f"the embedding of {clip_id} is {row.shape}, that of others {self.array.shape[1:]};"
-                " nverbench cache verify finds out why"
+                f"the embedding of {clip_id} has shape {row.shape}, others have"
+                f" {self.array.shape[1:]}; run nverbench cache verify"
             )
         self.array[self.place[clip_id]] = row
 
     def taken(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """The rows of those clips, which were put, in their order: the array itself where these are
-        all.
-        """
-        assert self.array is not None  # the caller has seen one
-        return (
-            self.array if len(ids) == len(self.place) else self.array[[self.place[i] for i in ids]]
-        )
+        """The rows of these clips, in their order; without a copy for all clips."""
+        assert self.array is not None  # at least one row was set
+        if len(ids) == len(self.place):
+            return self.array
+        return self.array[[self.place[i] for i in ids]]
 
 
 def check_usable(bad: Mapping[str, str], name: str) -> None:
-    """Raise the AudioError that names the clips nobody can use and says what to do; nothing when
-    there are none.
+    """Raise an AudioError that names the unusable clips and says what to do; nothing when there are
+    none.
     """
     if bad:
         named = "; ".join(f"{clip} {reason}" for clip, reason in sorted(bad.items())[:3])
         more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise AudioError(
-            f"{len(bad)} clips of {name} cannot be used: {named}{more}. Mend or remove them, or run"
+            f"{len(bad)} clips of {name} cannot be used: {named}{more}. Fix or remove them, or run"
             " with --skip-bad (unofficial)"
         )
 
@@ -193,12 +174,12 @@ def embed_files(
     frames: bool,
     tick: Tick = no_tick,
 ) -> tuple[list[NDArray[np.float32]], dict[str, str]]:
-    """Features of one's own audio: a vector (d,) per file, or its frames (t, d), of the layer that
-    the reference names; and the files that cannot be used.
+    """Features of audio files: a vector (d,) per file, or its frames (t, d), of the layer that the
+    reference names; and the files that cannot be used, with the reasons.
 
     Raises:
-        UsageError: the reference asks for something that only training could give
-            (``layers=weighted``, ``project=D``).
+        UsageError: the reference has an option that only training can fit (``layers=weighted``,
+            ``project=D``).
     """
     reference = planned.reference
     if reference.weighted or reference.project:
@@ -207,29 +188,20 @@ def embed_files(
             " training part of a run; embed without it, or one layer=N"
         )
     clips = [Clip(f"{i:09d}", path, None) for i, path in enumerate(files)]
-    cost = Extraction()
-    got: dict[str, NDArray[np.float32]] = {}
+    cost, ids, how, layer = Extraction(), {c.id for c in clips}, planned.part.pool, reference.layer
+    found: dict[str, NDArray[np.float32]] = {}
     with closing(
-        compute(
-            planned,
-            clips,
-            {c.id for c in clips},
-            cost,
-            device=device,
-            dtype="float32",
-            layer=reference.layer,
-        )
+        compute(planned, clips, ids, cost, device=device, dtype="float32", layer=layer)
     ) as computed:
-        for heard in computed:
-            got[heard.clip.id] = heard.frames if frames else pool(heard.frames, planned.part.pool)
+        for one in computed:
+            found[one.clip.id] = one.frames if frames else pool(one.frames, how)
             tick(1)
-    return [got[c.id] for c in clips if c.id in got], {
-        str(c.path): cost.unusable[c.id] for c in clips if c.id in cost.unusable
-    }
+    unusable = {str(c.path): cost.unusable[c.id] for c in clips if c.id in cost.unusable}
+    return [found[c.id] for c in clips if c.id in found], unusable
 
 
-def _looked_up(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:
-    assert planned.part.lookup is not None  # the caller asked
+def _stored_features(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:
+    assert planned.part.lookup is not None  # the caller checked
     ids = tuple(c.id for c in clips)
     matrix = np.asarray(planned.part.lookup(ids, **planned.reference.full), dtype=np.float32)
     if matrix.ndim != 2 or len(matrix) != len(ids):
@@ -237,9 +209,8 @@ def _looked_up(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:
             f"{planned} features: expected (n={len(ids)}, d), got {matrix.shape}; give one row per"
             " clip"
         )
-    if not np.isfinite(matrix).all():
+    if bad := int((~np.isfinite(matrix)).any(axis=1).sum()):
         raise PartError(
-            f"{planned} features: {int((~np.isfinite(matrix)).any(axis=1).sum())} clips have"
-            " numbers that are not finite; mend them"
+            f"{planned} features: {bad} clips have numbers that are not finite; fix them"
         )
     return Embeddings(ids, matrix)

@@ -1,8 +1,8 @@
-"""What is wanted of a pass over clips, and the store's entries that it gives: made here, or in
-shards by processes elsewhere.
+"""An embedding request, and the cache entries computed for it: in this process, or in shards by
+other processes.
 
-A shard is a run of whole planned batches, which are planned from the full list of clips: who
-computes what never changes a number.
+A shard is a run of whole planned batches, which are planned from the full list of clips. The
+assignment of shards to processes never changes a number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nverbench.embedding.extract import ClipFrames, Extraction, compute, extract, load_encoder
+from nverbench.embedding.encoder import load_encoder
+from nverbench.embedding.extract import ClipFrames, Extraction, compute, extract
 from nverbench.embedding.keys import check_storage, entry_of
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.plugin.records import Clip
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EmbeddingRequest:
-    """What is wanted of some clips."""
+    """What is to be computed of some clips."""
 
     planned: PlannedBackbone
     device: str
@@ -34,18 +35,18 @@ class EmbeddingRequest:
     """Clip id -> digest of its file."""
     frames: bool = False
     layer: int | None = None
-    """Of frames, as ``entries.layer_of`` gives it."""
+    """The layer of frames, as ``keys.layer_of`` gives it."""
     storage: str = "float32"
-    """Of frames."""
+    """The type in which frames are stored."""
     pooled: frozenset[str] = frozenset()
-    """Clips whose pooled embedding is wanted beside their frames: a pass over the last layer gives
-    it for nothing.
+    """Clips whose pooled embedding is requested in addition to their frames: a pass over the last
+    layer gives it without further cost.
     """
 
 
 @dataclass(frozen=True)
 class EmbeddedClip:
-    """What the store will keep of a clip."""
+    """The cache entries of a clip."""
 
     clip: str
     samples: int
@@ -53,57 +54,52 @@ class EmbeddedClip:
     array: NDArray[Any]
     """(d,) or (L, d) pooled, or (t, d) frames."""
     pooled: NDArray[Any] | None = None
-    """Beside frames, where it was asked for."""
+    """In addition to frames, where it was requested."""
 
 
 EmbeddingBackend = Callable[
     [EmbeddingRequest, Sequence[Clip], set[str], Extraction], Generator[EmbeddedClip, None, None]
 ]
-"""``(what, the full list of clips, ids of those that are missing, cost) -> their entries``, in any
-order; counts into ``cost``. To be closed.
+"""``(request, the full list of clips, ids of those that are missing, cost) -> their entries``, in
+any order; counts into ``cost``. The caller closes the generator.
 """
 
 
 def embed_locally(
-    ask: EmbeddingRequest, clips: Sequence[Clip], wanted: set[str], cost: Extraction
+    request: EmbeddingRequest, clips: Sequence[Clip], requested: set[str], cost: Extraction
 ) -> Generator[EmbeddedClip, None, None]:
-    """The entries of the wanted clips, computed in this process."""
-    with closing(
-        compute(
-            ask.planned, clips, wanted, cost, device=ask.device, dtype=ask.dtype, layer=ask.layer
-        )
-    ) as computed:
-        yield from (_entry(ask, heard) for heard in computed)
+    """The entries of the requested clips, computed in this process."""
+    layer, how = request.layer, {"device": request.device, "dtype": request.dtype}
+    with closing(compute(request.planned, clips, requested, cost, layer=layer, **how)) as computed:
+        yield from (_entry(request, one) for one in computed)
 
 
 def embed_shard(
-    ask: EmbeddingRequest,
+    request: EmbeddingRequest,
     batches: Sequence[Sequence[Clip]],
-    wanted: set[str],
+    requested: set[str],
     cost: Extraction,
     *,
     decoders: int,
     load: Callable[[], Encoder] | None = None,
 ) -> Iterator[EmbeddedClip]:
-    """The entries of one shard: whole planned batches, as ``here``.
+    """The entries of one shard, as :func:`embed_locally`.
 
     Args:
-        decoders: threads that decode.
-        load: where the network is already loaded; None: it is loaded anew.
+        decoders: number of threads that decode.
+        load: returns a network that is already loaded; None: the network is loaded.
     """
-    how = {"device": ask.device, "dtype": ask.dtype}
-    ready = load or (lambda: load_encoder(ask.planned, layer=ask.layer, **how))
-    with closing(
-        extract(ask.planned, batches, wanted, cost, load=ready, decoders=decoders, **how)
-    ) as heard:
-        for one in heard:
-            yield _entry(ask, one)
+    planned, how = request.planned, {"device": request.device, "dtype": request.dtype}
+    load = load or (lambda: load_encoder(planned, layer=request.layer, **how))
+    computed = extract(planned, batches, requested, cost, load=load, decoders=decoders, **how)
+    with closing(computed):
+        yield from (_entry(request, one) for one in computed)
 
 
-def _entry(ask: EmbeddingRequest, heard: ClipFrames) -> EmbeddedClip:
-    own = ask.planned.part
-    if not ask.frames:
-        return EmbeddedClip(heard.clip.id, heard.samples, entry_of(heard.frames, heard.layers, own))
-    check_storage(own, heard.frames, ask.storage)
-    pooled = entry_of(heard.frames, heard.layers, own) if heard.clip.id in ask.pooled else None
-    return EmbeddedClip(heard.clip.id, heard.samples, heard.frames, pooled)
+def _entry(request: EmbeddingRequest, one: ClipFrames) -> EmbeddedClip:
+    own = request.planned.part
+    if not request.frames:
+        return EmbeddedClip(one.clip.id, one.samples, entry_of(one.frames, one.layers, own))
+    check_storage(own, one.frames, request.storage)
+    pooled = entry_of(one.frames, one.layers, own) if one.clip.id in request.pooled else None
+    return EmbeddedClip(one.clip.id, one.samples, one.frames, pooled)

@@ -1,9 +1,9 @@
-"""Weights from the network. A try that failed is resumed by the next one; nothing that was fetched
-is used before it is verified.
+"""Weights from the network. The next try resumes a failed one, and nothing is used before it is
+verified.
 
-A download has a folder of its own per backbone, address and revision, under a lock that its
-process's death releases. The folder outlives a failed try and goes once its weights are kept, or
-turn out to be others than wanted.
+A download has a folder per backbone, address and revision, under a lock that ends with its process.
+The folder remains after a failed try; it is removed once its weights are stored, or are found not
+to be the expected ones.
 """
 
 from __future__ import annotations
@@ -30,21 +30,17 @@ if TYPE_CHECKING:
 def downloaded_weights(
     backbone: Backbone, pin: Source | None, say: Callable[[str], None] = print
 ) -> Iterator[Path]:
-    """A backbone's weights as downloaded, inside the block that verifies and keeps them.
+    """A backbone's downloaded weights, for a block that verifies and stores them.
 
     Raises:
-        ArtifactError: the source is not one a program can fetch, or the download failed; what came
-            is kept for the next try.
+        ArtifactError: a program cannot fetch the source, or the download failed; the next try
+            resumes it.
     """
     if backbone.weights is None:
         raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
     source = pin or backbone.weights
-    if backbone.weights.how:  # an address that only a person can use
-        raise ArtifactError(
-            f"weights {backbone.name}: no program can fetch {source.address};"
-            f" {backbone.weights.how}"
-        )
-    if not source.address.startswith("hf:") and not is_downloadable(source):
+    fetchable = source.address.startswith("hf:") or is_downloadable(source)
+    if backbone.weights.how or not fetchable:  # ``how``: only a person can use the address
         raise ArtifactError(
             f"weights {backbone.name}: no program can fetch {source.address};"
             f" {how_to_get(backbone)}"
@@ -57,15 +53,13 @@ def downloaded_weights(
         f"weights {backbone.name}: another process is fetching them; waiting for it",
         say,
     ) as waited:
-        if (
-            waited and (kept := kept_weights(backbone)) is not None
-        ):  # somebody else fetched them meanwhile
+        if waited and (kept := kept_weights(backbone)) is not None:  # another process stored them
             yield kept
             return
         path = _fetch(backbone, source, folder, say)
         try:
             yield path
-        except Exception:  # not what was wanted: to resume it would give the same again
+        except Exception:  # not the expected weights: resuming would give the same ones again
             shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,16 +69,15 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
     folder.mkdir(exist_ok=True)
     try:
         if source.address.startswith("hf:"):
-            assert backbone.weights is not None  # the caller asked
+            assert backbone.weights is not None  # the caller checked
             return _from_hub(source, backbone.weights.files, folder)
         from nverbench._io import download
 
         file = folder / file_name(source.address)
-        download.fetch(
-            source.address, file, sha256=source.sha256, say=say
-        )  # sizes of weights are about right, for the user's eyes
+        # Without a size: declared sizes of weights are approximate, for the user only.
+        download.fetch(source.address, file, sha256=source.sha256, say=say)
         return file
-    except Exception as error:  # whatever the network or the server did becomes one line
+    except Exception as error:  # any error of the network or the server becomes one line
         if not any(folder.iterdir()):
             folder.rmdir()
         reason = " ".join(str(error).split())
@@ -93,47 +86,36 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
         raise ArtifactError(f"weights {backbone.name}: {reason}; {how_to_get(backbone)}") from error
 
 
-def _from_hub(source: Source, wanted: tuple[str, ...], folder: Path) -> Path:
-    """The wanted files of a hub repository at a revision, those that it has."""
+def _from_hub(source: Source, requested: tuple[str, ...], folder: Path) -> Path:
+    """Fetch the requested files that a hub repository has at a revision."""
     from huggingface_hub import HfApi, RepoFile
 
     repository = source.address.removeprefix("hf:")
     for entry in HfApi().list_repo_tree(repository, revision=source.revision):
-        if isinstance(entry, RepoFile) and entry.path in wanted:
+        if isinstance(entry, RepoFile) and entry.path in requested:
             _file_from_hub(repository, source.revision, entry, folder)
     return folder
 
 
 def _file_from_hub(repository: str, revision: str | None, entry: RepoFile, folder: Path) -> None:
-    """One file, resumed where an earlier try was cut off.
+    """Fetch one file, or resume an interrupted try.
 
-    Not by the client's own ``snapshot_download``: since its pull request 4228 it forgets what a
-    failed try had got.
+    The client's own ``snapshot_download`` does not resume a failed try since its pull request 4228.
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
     file = folder / entry.path
-    partial = (
-        folder / f".{entry.blob_id}.part"
-    )  # other content has another name: two versions never mix
+    partial = folder / f".{entry.blob_id}.part"  # the name depends on the content
     if file.exists() and file.stat().st_size == entry.size:
         return
-    if (
-        partial.exists() and partial.stat().st_size > entry.size
-    ):  # a server that ignored where to begin
+    if partial.exists() and partial.stat().st_size > entry.size:  # the server ignored the range
         partial.unlink()
+    address = hf_hub_url(repository, entry.path, revision=revision)
+    shown = {"expected_size": entry.size, "displayed_filename": entry.path}
     with partial.open("ab") as part:
-        address = hf_hub_url(repository, entry.path, revision=revision)
-        http_get(
-            address,
-            part,
-            resume_size=part.tell(),
-            headers=build_hf_headers(),
-            expected_size=entry.size,
-            displayed_filename=entry.path,
-        )
+        http_get(address, part, resume_size=part.tell(), headers=build_hf_headers(), **shown)
     if entry.lfs is not None and file_sha256(partial) != entry.lfs.sha256:
         partial.unlink()
         raise ArtifactError(

@@ -1,7 +1,7 @@
 """Weights of backbones: found on this machine, verified against their pin, added.
 
-A pin that nobody could record yet is filled in by its first user: the digest goes into a lock file
-and is enforced from there on.
+Where the registry has no pin, the digest of the first weights added on this machine goes into a
+lock file, and later weights must have the same digest.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, path_digest
+from nverbench._io.versions import installed_version
 from nverbench.data.missing import Missing
 from nverbench.errors import ArtifactError
 from nverbench.plugin.options import PartRef
@@ -24,8 +24,8 @@ UNTRAINED_SEED = 0
 
 @dataclass(frozen=True)
 class Weights:
-    """Verified weights of one backbone: where they lie (None: seeded or none at all), their digest,
-    and whether the registry pins it.
+    """Verified weights of one backbone: their path (None: seeded weights, or no weights), their
+    digest, and whether the registry pins it.
     """
 
     path: Path | None
@@ -35,7 +35,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class PlannedBackbone:
-    """A backbone as a job uses it: the part, its reference and its verified weights."""
+    """A backbone of a job: the part, its reference and its verified weights."""
 
     part: Backbone
     reference: PartRef
@@ -46,10 +46,10 @@ class PlannedBackbone:
 
 
 def find_weights(backbone: Backbone, reference: PartRef, pin: Source | None) -> Weights | Missing:
-    """The weights a reference asks for.
+    """The weights of a reference.
 
     Raises:
-        ArtifactError: a file is there, but it is not what was pinned or first seen here.
+        ArtifactError: a file exists, but it does not match the pin or the lock file.
     """
     if backbone.lookup is not None:
         path = Path(str(reference.full.get(backbone.positional or "", "")))
@@ -72,13 +72,8 @@ def find_weights(backbone: Backbone, reference: PartRef, pin: Source | None) -> 
     source = pin or backbone.weights
     kept = kept_weights(backbone)
     if kept is None:
-        return Missing(
-            f"weights {backbone.name}",
-            source.address,
-            source.licence,
-            how_to_get(backbone),
-            source.size or backbone.weights.size,
-        )
+        size, name = source.size or backbone.weights.size, f"weights {backbone.name}"
+        return Missing(name, source.address, source.licence, how_to_get(backbone), size)
     digest = path_digest(kept)
     _verify(backbone.name, kept, digest, source.sha256)
     return Weights(kept, digest, pinned=source.sha256 is not None)
@@ -93,11 +88,10 @@ def plan_weights(
 
 
 def kept_weights(backbone: Backbone) -> Path | None:
-    """The file or folder that ``weights add`` or ``weights get`` kept, or None."""
+    """The file or folder that ``weights add`` or ``weights get`` stored, or None."""
     folder = paths.weights_folder(backbone.name)
-    kept = (
-        sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
-    )
+    content = folder.iterdir() if folder.is_dir() else ()
+    kept = sorted(path for path in content if not path.name.startswith("."))
     if not kept:
         return None
     return folder if backbone.weights is not None and backbone.weights.files else kept[0]
@@ -106,8 +100,10 @@ def kept_weights(backbone: Backbone) -> Path | None:
 def check_new_weights(
     backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False
 ) -> str:
-    """The digest of weights offered for a backbone, once they are known to be what is pinned (or
-    first seen) here.
+    """The digest of weights offered for a backbone.
+
+    Raises:
+        ArtifactError: they are not of the expected form, or do not match the pin or the lock file.
     """
     if backbone.weights is None:
         raise ArtifactError(f"backbone {backbone.name} has no weights; just run it")
@@ -115,27 +111,20 @@ def check_new_weights(
         raise ArtifactError(
             f"{path}: no such file or folder; give the path of the weights of {backbone.name}"
         )
-    folder_wanted = bool(backbone.weights.files)
-    if folder_wanted != path.is_dir():
-        wanted = (
-            f"a folder with {', '.join(backbone.weights.files)}"
-            if folder_wanted
-            else "a checkpoint file"
-        )
+    files = backbone.weights.files
+    if bool(files) != path.is_dir():
+        expected = f"a folder with {', '.join(files)}" if files else "a checkpoint file"
         raise ArtifactError(
-            f"{path}: {backbone.name} expects {wanted}, got a"
+            f"{path}: {backbone.name} expects {expected}, got a"
             f" {'folder' if path.is_dir() else 'file'}; give that path"
         )
-    holds_numbers = [f for f in backbone.weights.files if not f.endswith(".json")]
-    if holds_numbers and not any((path / f).is_file() for f in holds_numbers):
+    checkpoints = [f for f in files if not f.endswith(".json")]
+    if checkpoints and not any((path / f).is_file() for f in checkpoints):
         raise ArtifactError(
-            f"{path}: {backbone.name} expects {' or '.join(holds_numbers)} in that folder, and"
+            f"{path}: {backbone.name} expects {' or '.join(checkpoints)} in that folder, and"
             " finds none; give the whole folder"
         )
-    digest, pinned = (
-        path_digest(path, backbone.weights.files or None),
-        (pin or backbone.weights).sha256,
-    )
+    digest, pinned = path_digest(path, files or None), (pin or backbone.weights).sha256
     if replace and not pinned:
         return digest
     try:
@@ -146,13 +135,15 @@ def check_new_weights(
 
 
 def store_weights(backbone: Backbone, path: Path, digest: str) -> Path:
-    """Copy verified weights into this machine's store and remember their digest; what was there
-    before is replaced whole.
+    """Copy verified weights into nverbench's home and record their digest; replaces the weights
+    that were there. Returns their folder.
     """
     folder = paths.weights_folder(backbone.name)
     try:
-        with tempfiles.temporary_folder(_made(folder.parent), ".adding-") as passing:
-            staging = _made(passing / "weights")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfiles.temporary_folder(folder.parent, ".adding-") as temporary:
+            staging = temporary / "weights"
+            staging.mkdir()
             _copy(backbone, path, staging)
             shutil.rmtree(folder, ignore_errors=True)
             staging.rename(folder)
@@ -163,7 +154,7 @@ def store_weights(backbone: Backbone, path: Path, digest: str) -> Path:
 
 
 def how_to_get(backbone: Backbone) -> str:
-    """What to do to get a backbone's weights."""
+    """The command, or the instructions, that get a backbone's weights."""
     source = backbone.weights
     if source is not None and source.how:
         return source.how
@@ -173,30 +164,19 @@ def how_to_get(backbone: Backbone) -> str:
 
 
 def _seeded_digest(backbone: Backbone, reference: PartRef) -> str:
-    """Digest of seeded weights: configuration, seed and library versions; never by building the
+    """Digest of seeded weights from configuration, seed and library versions, without building the
     model.
     """
-    libraries = {name: _version(name) for name in ("torch", "transformers")}
-    configuration = {
-        "name": backbone.name,
-        "revision": backbone.revision,
-        "options": dict(reference.full),
-    }
-    return digest_of({"untrained": configuration, "seed": UNTRAINED_SEED, "libraries": libraries})
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
+    libraries = {name: installed_version(name) for name in ("torch", "transformers")}
+    options = dict(reference.full)
+    model = {"name": backbone.name, "revision": backbone.revision, "options": options}
+    return digest_of({"untrained": model, "seed": UNTRAINED_SEED, "libraries": libraries})
 
 
 def _verify(name: str, path: Path, digest: str, pinned: str | None) -> None:
     first_seen = state.read_state("lock").get("weights", {}).get(name)
-    expected, why = (
-        (pinned, "the registry pins") if pinned else (first_seen, "this machine first saw")
-    )
+    expected = pinned or first_seen
+    why = "the registry pins" if pinned else "this machine first saw"
     if expected and digest != expected:
         raise ArtifactError(
             f"weights {name}: {path} has sha256 {digest[:12]}, {why} {expected[:12]}; the file"
@@ -205,12 +185,7 @@ def _verify(name: str, path: Path, digest: str, pinned: str | None) -> None:
 
 
 def _copy(backbone: Backbone, path: Path, target: Path) -> None:
-    """Copy a checkpoint file, or the wanted files of a folder, into the folder ``target``."""
-    wanted = backbone.weights.files if backbone.weights else ()
-    for file in sorted(p for p in path.iterdir() if p.name in wanted) if path.is_dir() else [path]:
+    """Copy a checkpoint file, or the declared files of a folder, into the folder ``target``."""
+    names = backbone.weights.files if backbone.weights else ()
+    for file in sorted(p for p in path.iterdir() if p.name in names) if path.is_dir() else [path]:
         shutil.copy2(file, target / file.name)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,12 +1,12 @@
-"""How sure a number is: delete-one-group jackknife intervals of pooled predictions, and of
-differences between two systems.
+"""Delete-one-group jackknife intervals of the scores of pooled predictions, and of differences
+between two systems.
 
 The unit is the group (speaker): clips of one speaker are not independent. On simulated speakers
 (``benchmarks/science/stats.py``) the jackknife with t(G-1) covers the truth in 93-95% from 5 to 91
 speakers, where the bootstrap over speakers covers it in 75-79% with 4 and 88-91% with 8 to 11
-(protocol nver-1, "Intervals and differences"); the bootstrap is given for comparison only. Neither
-sees luck that a training run has on all speakers at once: the standard deviation over replicates
-stands beside it.
+(``docs/protocol.md``, "Intervals and differences"); the bootstrap is for comparison only. Neither
+includes variation of a training run that affects all speakers at once, which the standard deviation
+over replicates shows.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_GROUPS = 5
-"""Below this many groups: values per group, no claim of significance."""
+"""With fewer groups: values per group, and no claim of significance."""
 ROUNDING = 1e-12
-"""A difference of two scores below this is rounding: a mean over replicates depends on their order
-in its last bit.
+"""A smaller difference of two scores is rounding: the last bit of a mean over replicates depends on
+their order.
 """
 
 
@@ -70,14 +70,14 @@ class Decisions:
 
 
 def jackknife(predictions: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
-    """The pooled metrics, averaged over replicates, each with its delete-one-group interval."""
+    """The pooled metrics, averaged over replicates, with delete-one-group intervals."""
     whole, without = leave_one_out(predictions)
     return {name: _interval(whole[name], without[name], level) for name in scores.NAMES}
 
 
 def difference(a: Decisions, b: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
-    """The paired difference a - b of every metric: the same clips and groups under two systems, or
-    one system under two cuts.
+    """The paired difference a - b of every metric, for two systems, or one system in two fold
+    assignments, on the same clips and groups.
 
     Raises:
         ValueError: the two are not predictions of the same rows.
@@ -97,14 +97,12 @@ def difference(a: Decisions, b: Decisions, *, level: float = 0.95) -> dict[str, 
 def bootstrap(
     predictions: Decisions, *, seed: int, draws: int = 1000, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of a bootstrap over groups: for comparison with the jackknife, too
-    narrow with few speakers.
+    """Percentile intervals of a bootstrap over groups, for comparison with the jackknife; they are
+    too narrow with few speakers.
     """
     stacks = predictions.stacks()
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(
-        len(stacks), np.full(len(stacks), 1 / len(stacks)), size=draws
-    )  # (draws, G)
+    rng, groups = np.random.default_rng(seed), len(stacks)
+    weights = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws)  # (draws, G)
     resampled = np.einsum("dg,grij->drij", weights, stacks)  # (draws, r, k, k)
     values = {name: v.mean(-1) for name, v in scores.scores(resampled).items()}  # (draws,)
     tail = (1 - level) / 2
@@ -115,7 +113,7 @@ def bootstrap(
 
 
 def per_group(predictions: Decisions) -> dict[str, float]:
-    """Accuracy of every group: what is shown where there are too few for an interval."""
+    """Accuracy of every group, which is shown where there are too few groups for an interval."""
     names = sorted(set(predictions.units()))
     accuracy = scores.scores(predictions.stacks())["accuracy"].mean(-1)  # (G,)
     return dict(zip(names, (float(a) for a in accuracy), strict=True))
@@ -124,8 +122,8 @@ def per_group(predictions: Decisions) -> dict[str, float]:
 def leave_one_out(
     predictions: Decisions,
 ) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
-    """Each metric of all groups, and of all but one, groups in the order of their names: () and
-    (G,), averaged over replicates.
+    """Each metric of all groups (), and of all groups but one (G,) in the order of their names,
+    averaged over replicates.
     """
     stacks = predictions.stacks()
     total = stacks.sum(0)  # (r, k, k)
@@ -135,7 +133,7 @@ def leave_one_out(
 
 
 def zero_rounding(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same differences, with 0 for what is rounding only."""
+    """The differences, with 0 for those that are rounding only."""
     return np.where(np.abs(differences) < ROUNDING, 0.0, differences)
 
 
@@ -151,8 +149,8 @@ def standard_error(without: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1024)
 def quantile(level: float, units: int) -> float:
-    """Student's t with units - 1 degrees of freedom at (1 + level) / 2: half the width of an
-    interval in standard errors.
+    """The quantile (1 + level) / 2 of Student's t with units - 1 degrees of freedom: half the width
+    of an interval in standard errors.
     """
     from scipy.stats import t
 
@@ -162,8 +160,8 @@ def quantile(level: float, units: int) -> float:
 def _interval(
     value: float, without: NDArray[Any], level: float, *, bounded: bool = True
 ) -> Interval:
-    """value +- t(G-1) se; a bounded one is cut to [0, 1], which costs no coverage: the truth is
-    never outside.
+    """The interval value +- t(G-1) se; a bounded one is cut to [0, 1], which costs no coverage,
+    because the true value is never outside.
     """
     groups = len(without)
     if groups < 2:
@@ -173,11 +171,9 @@ def _interval(
         return Interval(value, None, None, se)
     half = quantile(level, groups) * se
     low, high = value - half, value + half
-    return (
-        Interval(value, max(0.0, low), min(1.0, high), se)
-        if bounded
-        else Interval(value, low, high, se)
-    )
+    if bounded:
+        low, high = max(0.0, low), min(1.0, high)
+    return Interval(value, low, high, se)
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:

@@ -1,9 +1,10 @@
-"""Accuracy, macro-F1, UAR and weighted F1 from confusion counts (protocol nver-1, "Metrics").
+"""Accuracy, macro-F1, UAR and weighted F1 from confusion counts (``docs/protocol.md``, "Metrics").
 
 Headline numbers pool the out-of-fold predictions over the full label set (Forman and Scholz 2010,
 "Apples-to-apples in cross-validation studies"); within one fold, macro averages run over the
-classes present in that test fold. Our own because intervals need them for thousands of deletions at
-once: one matrix expression over stacked confusion matrices. Tested against scikit-learn.
+classes present in that test fold. The metrics are implemented here because intervals need them for
+thousands of deletions at once: one matrix expression over stacked confusion matrices. The tests
+compare them with scikit-learn.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 NAMES = ("accuracy", "macro_f1", "uar", "weighted_f1")
 SHOWN = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"), ("uar", "UAR"))
-"""Those of the tables, with their headings."""
+"""The metrics in tables, with their headings."""
 PRIMARY = "macro_f1"
 
 
@@ -42,15 +43,15 @@ def scores(counts: NDArray[Any], *, present_only: bool = False) -> dict[str, NDA
             of the full label set (pooled).
 
     Returns:
-        name -> (...) fractions in [0, 1]. A class without true rows or predictions counts as F1 = 0
-        and recall = 0 where it is averaged.
+        Name -> (...) fractions in [0, 1]. A class without true rows or predictions has F1 = 0 and
+        recall = 0 where it is averaged.
     """
     counts = np.asarray(counts, dtype=np.float64)
     hits = np.diagonal(counts, axis1=-2, axis2=-1)  # (..., k)
-    true, said = counts.sum(-1), counts.sum(-2)  # (..., k)
+    true, predicted = counts.sum(-1), counts.sum(-2)  # (..., k)
     total = true.sum(-1)  # (...)
     recall = _ratio(hits, true)
-    f1 = _ratio(2 * hits, true + said)  # = 2 P R / (P + R)
+    f1 = _ratio(2 * hits, true + predicted)  # = 2 P R / (P + R)
     averaged = (true > 0) if present_only else np.ones_like(true, dtype=bool)
     classes = averaged.sum(-1)
     return {

@@ -1,9 +1,8 @@
-"""Is one system better than another on the same clips: p values, a second opinion over folds, rank
-groups.
+"""Comparisons of systems on the same clips: paired differences with p values, a second test over
+folds, and rank groups (``docs/protocol.md``, "Intervals and differences").
 
-Protocol nver-1, "Intervals and differences". The unit of the first opinion is the group (speaker),
-of the second the fold. Where no claim can be made (fewer than five groups), there is no p value and
-no rank.
+The unit of the first test is the group (speaker), of the second the fold. With fewer than five
+groups no claim is made: there is no p value and no rank.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired difference a - b, as a fraction; all but its value and standard error are None where
-    no claim can be made.
+    """A paired difference a - b, as a fraction; where no claim can be made, all but its value and
+    standard error are None.
     """
 
     difference: Interval
     p: float | None
-    """Two-sided: how often a difference at least this large would come up between two equals."""
-    smallest: float | None
-    """The smallest difference that would have been called one here: what "cannot tell" could have
-    told.
+    """Two-sided p value: the probability of a difference at least this large between equal
+    systems.
     """
+    smallest: float | None
+    """The smallest difference that would be significant here (minimum detectable difference)."""
 
 
 def compare(
@@ -87,38 +86,35 @@ def corrected_t(
     groups: int,
     level: float = 0.95,
 ) -> Comparison:
-    """The second opinion: the corrected resampled t test over folds (Nadeau and Bengio 2003, "First
+    """The second test: the corrected resampled t test over folds (Nadeau and Bengio 2003, "First
     method: approximating rho").
 
-    Training sets of k folds overlap, so that their scores are not independent; with correlation rho
-    = n_test / (n_test + n_train), var(mean) = (1/k + n_test/n_train) s^2, s^2 the sample variance
-    of the k differences, on t(k - 1). A ratio of 0 is the plain paired t test.
+    The training sets of k folds overlap, so that their scores are not independent; with correlation
+    rho = n_test / (n_test + n_train), var(mean) = (1/k + n_test/n_train) s^2, s^2 the sample
+    variance of the k differences, on t(k - 1). A ratio of 0 is the plain paired t test.
 
     Args:
         a, b: fold -> the scores of its replicates, averaged here, as fractions.
         ratio: n_test / n_train in clips (1/(k - 1) in k equal folds), training counted with its
             validation part.
-        groups: of the corpus; with fewer than five no claim is made, however many folds there are.
+        groups: number of groups of the corpus; with fewer than five no claim is made, for any
+            number of folds.
 
     Raises:
-        ValueError: other folds on one side, or a fold without scores.
+        ValueError: the two have different folds, or a fold has no scores.
     """
     if a.keys() != b.keys() or not a or not all((*a.values(), *b.values())):
         raise ValueError("a paired test over folds needs scores of the same folds on both sides")
-    deltas = zero_rounding(
-        np.array([np.mean(a[fold]) - np.mean(b[fold]) for fold in sorted(a)])
-    )  # (k,)
+    means = np.array([np.mean(a[fold]) - np.mean(b[fold]) for fold in sorted(a)])
+    deltas = zero_rounding(means)  # (k,)
     value, k = float(deltas.mean()), len(deltas)
     if k < 2:
         return Comparison(Interval(value, None, None, None), None, None)
     se = float(np.sqrt((1 / k + ratio) * deltas.var(ddof=1)))
+    if groups < MIN_GROUPS:
+        return _comparison(Interval(value, None, None, se), k, level)
     half = quantile(level, k) * se
-    claim = groups >= MIN_GROUPS
-    return _comparison(
-        Interval(value, value - half if claim else None, value + half if claim else None, se),
-        k,
-        level,
-    )
+    return _comparison(Interval(value, value - half, value + half, se), k, level)
 
 
 def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,36 +132,34 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
 def rank_groups(
     rows: Mapping[str, Decisions], *, metric: str = PRIMARY, alpha: float = 0.05
 ) -> dict[str, int | None]:
-    """Which rows of one dataset, folds and protocol share a place: name -> 1, 2, ... or None for
-    what cannot be compared.
+    """The place of each row of one dataset, folds and protocol: name -> 1, 2, ..., or None for a
+    row that cannot be compared.
 
-    The best row (of equals the first by name) is compared with each other row by the paired
-    jackknife difference, Holm over these comparisons; it and all that are not significantly below
-    it get the place. The same again with those that are left, until none is. Compared are rows over
-    the same clips, labels and groups, five groups or more: those that most rows share (of as many:
-    the larger, then the one with the first name); the others get None. A row with a wider
-    difference may share the place of the best while one that scores higher does not: places follow
-    what was shown, not the order of the scores. Two rows that share a place need not be equal. The
-    best is picked by its score, which Holm does not count: of ten equally good rows, one or more
-    falls behind on about 15% of simulated corpora (2% of the rows;
-    ``benchmarks/science/stats.py``).
+    The best row (of equal ones the first by name) is compared with each other row by the paired
+    jackknife difference, with Holm's correction over these comparisons. It and all rows that are
+    not significantly below it get the place. This repeats with the remaining rows until none
+    remains. Rows are compared over the same clips, labels and groups, five groups or more: the set
+    that most rows share (of equally frequent sets the larger one, then the one with the first
+    name); the other rows get None.
+
+    A row whose difference has a wider interval may share the place of the best row while a row with
+    a higher score does not: places follow significance, not the order of the scores. Two rows that
+    share a place need not be equal. The best row is selected by its score, which Holm's correction
+    does not include: of ten equally good rows, one or more gets a lower place on about 15% of
+    simulated corpora (2% of the rows; ``benchmarks/science/stats.py``).
     """
     places: dict[str, int | None] = dict.fromkeys(rows)
     names = _comparable(rows)
     if not names:
         return places
     parts = [leave_one_out(rows[name]) for name in names]
-    values, without = (
-        np.array([whole[metric] for whole, _ in parts]),
-        np.array([w[metric] for _, w in parts]),
-    )  # (n,), (n, G)
+    values = np.array([whole[metric] for whole, _ in parts])  # (n,)
+    without = np.array([w[metric] for _, w in parts])  # (n, G)
     remaining, place = np.argsort(-values, kind="stable"), 1
     while len(remaining):
         best, others = remaining[0], remaining[1:]
-        ahead, errors = (
-            zero_rounding(values[best] - values[others]),
-            standard_error(zero_rounding(without[best] - without[others])),
-        )  # (m,)
+        ahead = zero_rounding(values[best] - values[others])  # (m,)
+        errors = standard_error(zero_rounding(without[best] - without[others]))  # (m,)
         below = holm(_p_values(ahead, errors, without.shape[-1])) < alpha
         places |= {names[i]: place for i in (best, *others[~below])}
         remaining, place = others[below], place + 1
@@ -180,18 +174,13 @@ def _comparable(rows: Mapping[str, Decisions]) -> list[str]:
         alike[row.groups, row.target.tobytes(), row.classes].append(name)
     if not alike:
         return []
-    names = min(
-        alike.values(), key=lambda names: (-len(names), -len(rows[names[0]].target), names[0])
-    )
+    names = min(alike.values(), key=lambda own: (-len(own), -len(rows[own[0]].target), own[0]))
     return names if len(set(rows[names[0]].units())) >= MIN_GROUPS else []
 
 
 def _comparison(difference: Interval, units: int, level: float) -> Comparison:
-    return Comparison(
-        difference,
-        p_value(difference, units),
-        minimum_detectable_difference(difference, units, level=level),
-    )
+    smallest = minimum_detectable_difference(difference, units, level=level)
+    return Comparison(difference, p_value(difference, units), smallest)
 
 
 def _p_values(differences: NDArray[Any], errors: NDArray[Any], units: int) -> NDArray[np.float64]:

@@ -1,5 +1,5 @@
-"""State-space building blocks: the selective scan and the Mamba-1 mixer. torch is imported when one
-of them is first asked for.
+"""State-space building blocks: the selective scan and the Mamba-1 mixer. torch is imported at the
+first use of one of them.
 """
 
 from __future__ import annotations

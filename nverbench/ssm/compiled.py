@@ -1,5 +1,5 @@
-"""The selective scan by the C kernels: float32 and float64 on the CPU, forward and backward, on as
-many threads as torch uses.
+"""The selective scan by the C kernels: float32 and float64 on the CPU, forward and backward, on
+torch's number of threads.
 
 Axes as in ``scan.py``: ``b`` sequences, ``l`` steps, ``e`` channels, ``n`` states per channel.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,22 +18,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from nverbench.ssm import library, reference
+from nverbench.ssm.inputs import ScanInputs
 from nverbench.ssm.library import Problem, View
 
 LANES, CHUNK, MOST_STATES = 192, 64, 256
-"""As lanes.h has them: channels in a block, steps between two stored states, and the most states
-per channel.
-"""
+"""As in lanes.h: channels in a block, steps between two stored states, most states per channel."""
 WORTH_SHARING = 200_000
 """State updates (b l e n) below which a second thread costs more than it saves."""
 TRUST = {torch.float32: 1e-5, torch.float64: 1e-12}
-"""How far from the torch loop, relative to the largest number, a freshly loaded library may be
-before it is not used at all.
+"""The largest difference from the torch loop, relative to the largest number, with which a library
+is used.
 """
 
 
 def usable(x: Tensor, A: Tensor) -> bool:
-    """Whether this engine computes such a problem."""
+    """Whether this engine can compute the problem."""
     return (
         x.device.type == "cpu"
         and x.dtype in TRUST
@@ -45,8 +44,8 @@ def usable(x: Tensor, A: Tensor) -> bool:
 
 @functools.cache
 def _trusted(dtype: torch.dtype) -> bool:
-    """Whether the library gives the torch loop's numbers on a small problem: a compiler may have
-    its own idea of the sources.
+    """Whether the library agrees with the torch loop on a small problem, for compilers that
+    translate the sources wrongly.
     """
     generator = torch.Generator().manual_seed(0)
     x, delta, B, C = (
@@ -55,177 +54,105 @@ def _trusted(dtype: torch.dtype) -> bool:
     A = -torch.rand(200, 3, generator=generator, dtype=dtype)
     with torch.no_grad():
         expected = reference.scan(x, functional.softplus(delta), A, B, C)
-        got = scan(x, delta, A, B, C, None, None, None, True)
+        got = scan(ScanInputs(x, delta, A, B, C, None, None, None, True))
     return bool((got - expected).abs().max() <= TRUST[dtype] * expected.abs().max())
 
 
-def scan(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    bias: Tensor | None,
-    softplus: bool,
-) -> Tensor:
-    """The gated output (b, l, e); shapes as in ``selective_scan``, everything float32 or everything
-    float64.
-    """
-    given = (x, delta, A.t().contiguous(), B, C, D, z, bias)
-    if torch.is_grad_enabled() and any(
-        value is not None and value.requires_grad for value in given
-    ):
+def scan(inputs: ScanInputs) -> Tensor:
+    """The gated output (b, l, e)."""
+    given = inputs._replace(A=inputs.A.t().contiguous())  # A as (n, e)
+    if inputs.requires_grad():
         # torch's own annotation
-        y: Tensor = _Scan.apply(*given, softplus)  # type: ignore[no-untyped-call]
+        y: Tensor = _Scan.apply(*given)  # type: ignore[no-untyped-call]
         return y
-    return _forward(*given, softplus)[0]
+    return _forward(given)[0]
 
 
 def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """silu(bias + the causal depthwise convolution of x (b, l, e) with weight (e, 1, width)): (b,
     l, e), without gradients.
     """
-    x = _rows(x)
+    x, bias = _rows(x), bias.contiguous()
     b, length, e = x.shape
-    taps, bias, y = (
-        weight.squeeze(1).t().contiguous(),
-        bias.contiguous(),
-        x.new_empty(b, length, e),
-    )  # (width, e)
-    source, target = _view(x), _view(y)
-
-    def work(worker: int, first: int, last: int) -> None:
-        _library(x).conv_forward(
-            length,
-            e,
-            len(taps),
-            ctypes.byref(source),
-            ctypes.byref(target),
-            taps.data_ptr(),
-            bias.data_ptr(),
-            first,
-            last,
-        )
-
-    _share(work, b * length, updates=y.numel())
+    taps, y = weight.squeeze(1).t().contiguous(), x.new_empty(b, length, e)  # taps: (width, e)
+    source, target = ctypes.byref(_view(x)), ctypes.byref(_view(y))
+    arguments = (length, e, len(taps), source, target, taps.data_ptr(), bias.data_ptr())
+    _share(
+        lambda worker, first, last: _library(x).conv_forward(*arguments, first, last),
+        b * length,
+        updates=y.numel(),
+    )
     return y
 
 
 class _Scan(torch.autograd.Function):
-    """Keeps the state before every 64th step; the backward pass computes those between again."""
+    """The scan with gradients: it keeps the state before every 64th step, and the backward pass
+    computes the states between them again.
+    """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        delta: Tensor,
-        a: Tensor,
-        B: Tensor,
-        C: Tensor,
-        D: Tensor | None,
-        z: Tensor | None,
-        bias: Tensor | None,
-        softplus: bool,
-    ) -> Tensor:
-        states = x.new_empty(len(x), -(-x.shape[1] // CHUNK), *a.shape)  # (b, chunks, n, e)
-        y, kept = _forward(x, delta, a, B, C, D, z, bias, softplus, states)
-        ctx.save_for_backward(*kept, states)
-        ctx.softplus = softplus
+    def forward(ctx: Any, *values: Any) -> Tensor:
+        given = ScanInputs(*values)  # A: (n, e)
+        chunks = -(-given.x.shape[1] // CHUNK)
+        states = given.x.new_empty(len(given.x), chunks, *given.A.shape)  # (b, chunks, n, e)
+        y, kept = _forward(given, states)
+        ctx.save_for_backward(*kept[:-1], states)
+        ctx.softplus = kept.softplus
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        x, delta, a, B, C, D, z, bias, states = ctx.saved_tensors
-        dy = _rows(gradients[0])
+        *tensors, states = ctx.saved_tensors
+        given = ScanInputs._make([*tensors, ctx.softplus])
+        x, a = given.x, given.A
+        dz = None if given.z is None else x.new_empty(x.shape)
         dx, ddelta = x.new_empty(x.shape), x.new_empty(x.shape)
-        dz = None if z is None else x.new_empty(x.shape)
-        workers = max(1, torch.get_num_threads())
-        dB, dC = (
-            x.new_zeros(workers, *B.shape),
-            x.new_zeros(workers, *C.shape),
-        )  # every worker's own sums
-        dA, dD, dbias = (
-            x.new_zeros(workers, *a.shape),
-            x.new_zeros(workers, a.shape[1]),
-            x.new_zeros(workers, a.shape[1]),
-        )
+        views = {"dy": _rows(gradients[0]), "dx": dx, "ddelta": ddelta, "dz": dz}
+        workers, e = max(1, torch.get_num_threads()), a.shape[1:]
+        shapes = {"dA": a.shape, "dB": given.B.shape, "dC": given.C.shape, "dD": e, "dbias": e}
+        # Every worker adds up its own sums: (workers, ...).
+        sums = {name: x.new_zeros(workers, *shape) for name, shape in shapes.items()}
 
         def work(worker: int, first: int, last: int) -> None:
-            p = _problem(x, delta, a, B, C, D, z, bias, ctx.softplus)
-            p.states, p.dy, p.dx, p.ddelta, p.dz = (
-                _address(states),
-                _view(dy),
-                _view(dx),
-                _view(ddelta),
-                _view(dz),
-            )
-            p.dB, p.dC, p.dA, p.dD, p.dbias = (
-                _address(sums[worker]) for sums in (dB, dC, dA, dD, dbias)
-            )
-            if _library(x).scan_backward(ctypes.byref(p), first, last):
+            own = {name: values[worker] for name, values in sums.items()}
+            problem = _problem(given, views, {"states": states, **own})
+            if _library(x).scan_backward(ctypes.byref(problem), first, last):
                 raise MemoryError(
                     "the selective scan's backward pass found no memory for its scratch space; free"
                     " some, or use fewer threads"
                 )
 
         _share(work, _items(x), updates=x.numel() * len(a))
-        return (
-            dx,
-            ddelta,
-            dA.sum(0),
-            dB.sum(0),
-            dC.sum(0),
-            None if D is None else dD.sum(0),
-            dz,
-            None if bias is None else dbias.sum(0),
-            None,
-        )
+        dA, dB, dC = (sums[name].sum(0) for name in ("dA", "dB", "dC"))
+        dD = None if given.D is None else sums["dD"].sum(0)
+        dbias = None if given.bias is None else sums["dbias"].sum(0)
+        return dx, ddelta, dA, dB, dC, dD, dz, dbias, None
 
 
-def _forward(
-    x: Tensor,
-    delta: Tensor,
-    a: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    bias: Tensor | None,
-    softplus: bool,
-    states: Tensor | None = None,
-) -> tuple[Tensor, tuple[Tensor | None, ...]]:
-    """The gated output, and the inputs as the kernel read them."""
-    x, delta, B, C = _rows(x), _rows(delta), _rows(B), _rows(C)
-    z, D, bias = (None if z is None else _rows(z)), _flat(D), _flat(bias)
+def _forward(given: ScanInputs, states: Tensor | None = None) -> tuple[Tensor, ScanInputs]:
+    """The gated output, and the inputs as the kernel read them; fills ``states`` where given."""
+    x, delta, A, B, C, D, z, bias, softplus = given
+    x, delta, B, C, z = _rows(x), _rows(delta), _rows(B), _rows(C), None if z is None else _rows(z)
+    kept = ScanInputs(x, delta, A, B, C, _flat(D), z, _flat(bias), softplus)
     y = x.new_empty(x.shape)
-    problem = _problem(x, delta, a, B, C, D, z, bias, softplus)
-    problem.y, problem.states = _view(y), _address(states)
+    problem = _problem(kept, {"y": y}, {"states": states})
     _share(
         lambda worker, first, last: _library(x).scan_forward(ctypes.byref(problem), first, last),
         _items(x),
-        updates=y.numel() * len(a),
+        updates=y.numel() * len(A),
     )
-    return y, (x, delta, a, B, C, D, z, bias)
+    return y, kept
 
 
 def _problem(
-    x: Tensor,
-    delta: Tensor,
-    a: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    bias: Tensor | None,
-    softplus: bool,
+    given: ScanInputs, views: Mapping[str, Tensor | None], arrays: Mapping[str, Tensor | None]
 ) -> Problem:
-    b, length, e = x.shape
-    given = {"x": x, "delta": delta, "z": z, "B": B, "C": C}
-    views = {name: _view(tensor) for name, tensor in given.items()}
-    vectors = {"A": _address(a), "D": _address(D), "bias": _address(bias)}
-    return Problem(b=b, l=length, e=e, n=len(a), softplus=softplus, **views, **vectors)
+    """The C record of a scan; ``views`` and ``arrays``: its outputs and states by name of field."""
+    b, length, e = given.x.shape
+    views = {n: getattr(given, n) for n in ("x", "delta", "z", "B", "C")} | dict(views)
+    arrays = {n: getattr(given, n) for n in ("A", "D", "bias")} | dict(arrays)
+    fields = {n: _view(t) for n, t in views.items()} | {n: _address(t) for n, t in arrays.items()}
+    return Problem(b=b, l=length, e=e, n=len(given.A), softplus=given.softplus, **fields)
 
 
 def _found(dtype: torch.dtype) -> ctypes.CDLL | None:
@@ -234,7 +161,7 @@ def _found(dtype: torch.dtype) -> ctypes.CDLL | None:
 
 def _library(x: Tensor) -> ctypes.CDLL:
     found = _found(x.dtype)
-    assert found is not None  # ``usable`` was asked first
+    assert found is not None  # ``usable`` was called first
     return found
 
 
@@ -244,17 +171,16 @@ def _items(x: Tensor) -> int:
 
 
 def _share(work: Callable[[int, int, int], None], items: int, *, updates: int) -> None:
-    """Call ``work(worker, first, last)`` over all items, on torch's number of threads where there
-    is enough to do.
+    """Call ``work(worker, first, last)`` over all items, on torch's number of threads where the
+    work is large enough.
     """
     workers = min(torch.get_num_threads(), items) if updates >= WORTH_SHARING else 1
     if workers <= 1:
         work(0, 0, items)
         return
     cuts = [items * i // workers for i in range(workers + 1)]
-    list(
-        _pool(os.getpid(), workers).map(work, range(workers), cuts[:-1], cuts[1:])
-    )  # ctypes releases the interpreter's lock
+    # ctypes releases the interpreter's lock.
+    list(_pool(os.getpid(), workers).map(work, range(workers), cuts[:-1], cuts[1:]))
 
 
 @functools.lru_cache(maxsize=4)
@@ -264,9 +190,7 @@ def _pool(process: int, workers: int) -> ThreadPoolExecutor:
 
 
 def _rows(value: Tensor) -> Tensor:
-    """The same tensor with neighbouring channels side by side in memory (steps and sequences may
-    lie apart).
-    """
+    """The same tensor with the channels of a step contiguous in memory."""
     return value if value.stride(-1) == 1 or value.shape[-1] == 1 else value.contiguous()
 
 
@@ -275,11 +199,9 @@ def _flat(value: Tensor | None) -> Tensor | None:
 
 
 def _view(value: Tensor | None) -> View:
-    return (
-        View(None, 0, 0)
-        if value is None
-        else View(value.data_ptr(), value.stride(0), value.stride(1))
-    )
+    if value is None:
+        return View(None, 0, 0)
+    return View(value.data_ptr(), value.stride(0), value.stride(1))
 
 
 def _address(value: Tensor | None) -> int | None:

@@ -1,8 +1,8 @@
-"""Which engine computes a selective scan, and what ``nverbench doctor`` says of each. Imports no
-torch.
+"""The choice of the engine that computes a selective scan, and the state of each engine for
+``nverbench doctor``. Imports no torch.
 
-All give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment variable
-``NVERBENCH_SCAN`` names one to be used wherever it can be.
+All engines give the same numbers (1e-5 of the largest forward, 1e-12 in float64); the environment
+variable ``NVERBENCH_SCAN`` names one that is used wherever it can be.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VARIABLE = "NVERBENCH_SCAN"
 CUDA_MODULE = "selective_scan_cuda"
 
 
-def asked() -> str | None:
+def requested() -> str | None:
     """The engine that the environment names, or None.
 
     Raises:
@@ -36,29 +36,27 @@ def asked() -> str | None:
 
 
 def choose(x: Tensor, A: Tensor) -> str:
-    """The engine for this problem: mamba-ssm's kernel in float32 on CUDA, the compiled one on a
-    CPU, else the torch loop.
+    """The engine for a problem: mamba-ssm's kernel in float32 on CUDA, the compiled one on a CPU,
+    else the torch loop.
     """
     from nverbench.ssm import compiled, kernel
 
-    wanted = asked()
-    if wanted in (None, KERNEL) and kernel.usable(x, A):
+    name = requested()
+    if name in (None, KERNEL) and kernel.usable(x, A):
         return KERNEL
-    if wanted in (None, COMPILED) and compiled.usable(x, A):
+    if name in (None, COMPILED) and compiled.usable(x, A):
         return COMPILED
     return LOOP
 
 
 def states() -> dict[str, str]:
-    """Every engine and its state on this machine, for doctor; nothing is built or loaded for it."""
-    # mamba-ssm 2.3 cannot be imported without CUDA, its next release can be without kernels: only
-    # the compiled module tells (facts/dependencies).
-    kernel = (
-        "installed: used on CUDA"
-        if importlib.util.find_spec(CUDA_MODULE) is not None
-        else "absent (not needed)"
-    )
-    named = {} if asked() is None else {VARIABLE: f"{asked()} wherever it can be used"}
+    """Every engine and its state on this machine, without building or loading one."""
+    # mamba-ssm 2.3 cannot be imported without CUDA, and later releases can be installed without
+    # kernels: only the compiled module shows whether the kernel is there.
+    found = importlib.util.find_spec(CUDA_MODULE) is not None
+    kernel = "installed: used on CUDA" if found else "absent (not needed)"
+    name = requested()
+    named = {} if name is None else {VARIABLE: f"{name} wherever it can be used"}
     return {
         LOOP: "available: the reference, and what is left where no other can be used",
         COMPILED: library.state(),

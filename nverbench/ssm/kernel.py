@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nverbench.ssm.engines import CUDA_MODULE
+from nverbench.ssm.inputs import ScanInputs
 
 MOST_STATES = 256
 """The kernel's own limit on n."""
@@ -25,18 +26,14 @@ def load() -> tuple[Callable[..., Any] | None, str]:
         return None, "absent (not needed)"
     try:
         from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
-    except (
-        Exception
-    ) as error:  # built for another torch or CUDA, it raises anything from ImportError to OSError
-        return (
-            None,
-            f"installed but broken ({type(error).__name__}: {' '.join(str(error).split())[:120]})",
-        )
+    except Exception as error:  # built for another torch or CUDA: ImportError, OSError or others
+        reason = " ".join(str(error).split())[:120]
+        return None, f"installed but broken ({type(error).__name__}: {reason})"
     return selective_scan_fn, "available"
 
 
 def usable(x: Tensor, A: Tensor) -> bool:
-    """Whether this engine computes such a problem."""
+    """Whether this engine can compute the problem."""
     return (
         x.device.type == "cuda"
         and x.dtype == torch.float32
@@ -45,26 +42,13 @@ def usable(x: Tensor, A: Tensor) -> bool:
     )
 
 
-def scan(
-    x: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    bias: Tensor | None,
-    softplus: bool,
-) -> Tensor:
-    """The gated output (b, l, e); the kernel wants channels before steps."""
+def scan(inputs: ScanInputs) -> Tensor:
+    """The gated output (b, l, e); the kernel takes channels before steps."""
     function = load()[0]
-    assert function is not None  # ``usable`` was asked first
-    turned = [
-        None if value is None else value.transpose(1, 2).contiguous()
-        for value in (x, delta, B, C, z)
-    ]  # (b, e, l), (b, n, l)
-    u, step, b_in, c_out, gate = turned
-    y: Tensor = function(
-        u, step, A.contiguous(), b_in, c_out, D, z=gate, delta_bias=bias, delta_softplus=softplus
-    )
+    assert function is not None  # ``usable`` was called first
+    x, delta, A, B, C, D, z, bias, softplus = inputs
+    turned = (v if v is None else v.transpose(1, 2).contiguous() for v in (x, delta, B, C, z))
+    x_t, delta_t, B_t, C_t, z_t = turned  # (b, e, l), (b, e, l), (b, n, l), (b, n, l), (b, e, l)
+    options = {"delta_bias": bias, "delta_softplus": softplus}
+    y: Tensor = function(x_t, delta_t, A.contiguous(), B_t, C_t, D, z=z_t, **options)
     return y.transpose(1, 2)

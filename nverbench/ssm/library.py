@@ -1,9 +1,9 @@
-"""The C kernels of this folder as a shared library: built once per machine by whatever C compiler
-is there, loaded through ctypes.
+"""The C kernels of this folder as a shared library: built once per machine by the C compiler that
+is installed, loaded through ctypes.
 
-No compiler, or one that fails, is no error: the torch loop computes the same numbers. The library
-lies in nverbench's home under the digest of everything it was made from (sources, compiler, flags,
-processor), so that a home shared by unlike machines holds one for each.
+A missing or failing compiler is no error: the torch loop computes the same numbers. The file name
+holds the digest of everything the library was built from (sources, compiler, flags, processor), so
+that a home folder shared by different machines holds one library for each.
 """
 
 from __future__ import annotations
@@ -21,26 +21,18 @@ from nverbench._io import paths, tempfiles
 
 SOURCES = Path(__file__).parent / "c"
 EVERYWHERE = (
-    "-std=gnu11",
-    "-O3",
-    "-shared",
-    "-fPIC",
-    "-fopenmp-simd",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-ffp-contract=fast",
+    *("-std=gnu11", "-O3", "-shared", "-fPIC", "-fopenmp-simd"),
+    *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
 )
 WIDE = ("-DWIDE",)
-"""For float64, which is a library of its own."""
+"""For float64, which has a library of its own."""
 NATIVE = (("-march=native",), ("-mcpu=native",), ())
-"""Tried in this order: x86 and most others, clang on ARM, and whatever the compiler takes for its
-default.
-"""
+"""Tried in this order: x86 and most others, clang on ARM, the compiler's default."""
 SECONDS = 120
 
 
 class View(ctypes.Structure):
-    """``view`` of lanes.h: where a tensor starts, and its strides in numbers."""
+    """``view`` of lanes.h: the start of a tensor, and its strides in numbers."""
 
     _fields_ = (("at", ctypes.c_void_p), ("b", ctypes.c_int64), ("l", ctypes.c_int64))
 
@@ -59,116 +51,95 @@ class Problem(ctypes.Structure):
 
 
 def compiler() -> str | None:
-    """The C compiler: what ``CC`` names, else the first of cc, gcc and clang that is on the
-    path.
+    """The C compiler: the one that ``CC`` names, else the first of cc, gcc and clang that is
+    installed.
     """
-    named = os.environ.get("CC")
-    return next(
-        (found for name in (named, "cc", "gcc", "clang") if name and (found := shutil.which(name))),
-        None,
-    )
+    names = filter(None, (os.environ.get("CC"), "cc", "gcc", "clang"))
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def state() -> str:
-    """What is known without building anything: no compiler, ready to be built, or built."""
+    """The state for doctor, without building: no compiler, not built yet, or built."""
     found = compiler()
     if found is None:
         return "absent: no C compiler (cc, gcc or clang) on the path"
     name = Path(found).name
-    return (
-        f"built by {name}"
-        if any(_place(found, native).exists() for native in NATIVE)
-        else f"not built yet: {name} does so at the first use"
-    )
+    built = any(_path(found, native).exists() for native in NATIVE)
+    return f"built by {name}" if built else f"not built yet: {name} does so at the first use"
 
 
 @functools.cache
 def load(*, wide: bool = False) -> tuple[ctypes.CDLL | None, str]:
-    """The library (``wide``: that of float64), built if this is its first use here; or None and the
-    reason why there is none.
+    """The library (``wide``: for float64), built at its first use; or None and the reason why it
+    cannot be built.
     """
     found = compiler()
     if found is None:
         return None, "no C compiler (cc, gcc or clang) on the path"
-    reason = ""
+    name, reason = Path(found).name, ""
     for native in NATIVE:
         try:
-            return (
-                _declared(ctypes.CDLL(str(_built(found, (*WIDE, *native) if wide else native)))),
-                f"built by {Path(found).name}",
-            )
+            path = _built(found, (*WIDE, *native) if wide else native)
+            return _declared(ctypes.CDLL(str(path))), f"built by {name}"
         except (OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stderr", None) or str(error)
-            reason = f"{Path(found).name} could not build it: {' '.join(str(said).split())[:200]}"
+            message = str(getattr(error, "stderr", None) or error)
+            reason = f"{name} could not build it: {' '.join(message.split())[:200]}"
     return None, reason
 
 
 def _built(found: str, flags: tuple[str, ...]) -> Path:
-    """The shared library's path, once it is there."""
-    place = _place(found, flags)
-    if place.exists():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfiles.temporary_folder(place.parent, ".building-") as folder:
-        made = folder / place.name
+    """The path of the shared library, which is built where it does not exist."""
+    path = _path(found, flags)
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfiles.temporary_folder(path.parent, ".building-") as folder:
+        output = folder / path.name
         sources = [str(p) for p in sorted(SOURCES.glob("*.c"))]
-        command = [found, *EVERYWHERE, *flags, *sources, "-o", str(made), "-lm"]
+        command = [found, *EVERYWHERE, *flags, *sources, "-o", str(output), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
-        made.replace(place)  # whole or not at all, whoever else builds it now
-    return place
+        output.replace(path)  # atomic, also where several processes build it at once
+    return path
 
 
-def _place(found: str, flags: tuple[str, ...]) -> Path:
-    made_from = hashlib.sha256()
+def _path(found: str, flags: tuple[str, ...]) -> Path:
+    digest = hashlib.sha256()
     for path in sorted(SOURCES.iterdir()):
-        made_from.update(path.read_bytes())
-    made_from.update(repr((EVERYWHERE, flags, _compiler_version(found), _processor())).encode())
-    return paths.engines_folder() / f"scan-{made_from.hexdigest()[:16]}.so"
+        digest.update(path.read_bytes())
+    digest.update(repr((EVERYWHERE, flags, _compiler_version(found), _processor())).encode())
+    return paths.engines_folder() / f"scan-{digest.hexdigest()[:16]}.so"
 
 
 @functools.cache
 def _compiler_version(found: str) -> str:
+    command = [found, "--version"]
     try:
-        return subprocess.run(
-            [found, "--version"], check=True, capture_output=True, text=True, timeout=SECONDS
-        ).stdout
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
     except (OSError, subprocess.SubprocessError):
         return found
+    return done.stdout
 
 
 @functools.cache
 def _processor() -> str:
-    """What -march=native depends on."""
+    """The features of the processor, on which -march=native depends."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()} {platform.node()}"
-    return next(
-        (line for line in lines if line.startswith(("flags", "Features"))), platform.machine()
-    )
+    found = (line for line in lines if line.startswith(("flags", "Features")))
+    return next(found, platform.machine())
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    problem, view, whole, pointer = (
-        ctypes.POINTER(Problem),
-        ctypes.POINTER(View),
-        ctypes.c_int64,
-        ctypes.c_void_p,
-    )
+    """The library with the types of its functions."""
+    problem, view = ctypes.POINTER(Problem), ctypes.POINTER(View)
+    whole, pointer = ctypes.c_int64, ctypes.c_void_p
     library.scan_forward.argtypes = [problem, whole, whole]
     library.scan_forward.restype = None
     library.scan_backward.argtypes = [problem, whole, whole]
     library.scan_backward.restype = ctypes.c_int
-    library.conv_forward.argtypes = [
-        whole,
-        whole,
-        whole,
-        view,
-        view,
-        pointer,
-        pointer,
-        whole,
-        whole,
-    ]
+    sizes, span = [whole] * 3, [whole] * 2
+    library.conv_forward.argtypes = [*sizes, view, view, pointer, pointer, *span]
     library.conv_forward.restype = None
     return library

@@ -22,7 +22,8 @@ official defaults).
 
 
 class MambaMixer(nn.Module):
-    """Maps a sequence (b, l, d) to one of the same shape, causally: step l sees steps 0..l only.
+    """A layer that maps a sequence (b, l, d) to one of the same shape, causally: step l sees steps
+    0 to l only.
 
     Args:
         d_model: d.
@@ -45,9 +46,8 @@ class MambaMixer(nn.Module):
         self.d_state = d_state
         self.dt_rank = math.ceil(d_model / 16) if dt_rank is None else dt_rank
         self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=False)
-        self.conv1d = nn.Conv1d(
-            self.d_inner, self.d_inner, d_conv, groups=self.d_inner
-        )  # its numbers only: causal_conv applies them
+        # Parameters only: causal_conv applies them.
+        self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, d_conv, groups=self.d_inner)
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False)
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
         self.A_log = nn.Parameter(torch.empty(self.d_inner, d_state))
@@ -57,40 +57,30 @@ class MambaMixer(nn.Module):
 
     @torch.no_grad()
     def reset_state_parameters(self) -> None:
-        """Draw A, D and the step sizes anew, as the official code does; the linear maps keep
-        torch's own initialisation.
+        """Draw A, D and the step sizes as the official code does; the linear maps keep torch's own
+        initialisation.
         """
-        self.A_log.copy_(
-            torch.arange(1, self.d_state + 1).float().log().expand_as(self.A_log)
-        )  # A = -n: S4D-real, section 3.6
+        states = torch.arange(1, self.d_state + 1).float()  # A = -n: S4D-real, section 3.6
+        self.A_log.copy_(states.log().expand_as(self.A_log))
         self.D.fill_(1.0)
         nn.init.uniform_(self.dt_proj.weight, -(self.dt_rank**-0.5), self.dt_rank**-0.5)
         spread = math.log(DT_MAX) - math.log(DT_MIN)
-        dt = (
-            (torch.rand_like(self.dt_proj.bias) * spread + math.log(DT_MIN))
-            .exp()
-            .clamp(min=DT_FLOOR)
-        )  # (e,)
-        self.dt_proj.bias.copy_(
-            dt + torch.log(-torch.expm1(-dt))
-        )  # inverse of softplus, so that softplus(bias) = dt
+        log_dt = torch.rand_like(self.dt_proj.bias) * spread + math.log(DT_MIN)  # (e,)
+        dt = log_dt.exp().clamp(min=DT_FLOOR)
+        # The inverse of softplus, so that softplus(bias) = dt.
+        self.dt_proj.bias.copy_(dt + torch.log(-torch.expm1(-dt)))
 
     def forward(self, u: Tensor) -> Tensor:
-        """The mixed sequence (b, l, d)."""
-        x, z = self.in_proj(u).chunk(
-            2, dim=-1
-        )  # first e rows: content, last e: gate; (b, l, e) each
-        assert self.conv1d.bias is not None  # for the type checker: it was asked for above
+        """Mix a sequence ``u`` (b, l, d); returns (b, l, d)."""
+        # The first e rows are the content, the last e the gate: (b, l, e) each.
+        x, z = self.in_proj(u).chunk(2, dim=-1)
+        assert self.conv1d.bias is not None  # for the type checker
         c = causal_conv(x, self.conv1d.weight, self.conv1d.bias)  # with SiLU: (b, l, e)
-        d, B, C = self.x_proj(c).split(
-            [self.dt_rank, self.d_state, self.d_state], dim=-1
-        )  # (b, l, r), (b, l, n), (b, l, n)
+        sizes = [self.dt_rank, self.d_state, self.d_state]
+        d, B, C = self.x_proj(c).split(sizes, dim=-1)  # (b, l, r), (b, l, n), (b, l, n)
         raw = functional.linear(d, self.dt_proj.weight)  # (b, l, e)
         A = -torch.exp(self.A_log)  # (e, n)
-        # The bias is added once, inside softplus, in full precision also under autocast: delta =
-        # softplus(raw + bias).
-        y = selective_scan(
-            c, raw, A, B, C, self.D, z, delta_bias=self.dt_proj.bias, delta_softplus=True
-        )  # (b, l, e)
+        # The scan adds the bias, in full precision: delta = softplus(raw + bias).
+        y = selective_scan(c, raw, A, B, C, self.D, z, self.dt_proj.bias, True)  # (b, l, e)
         out: Tensor = self.out_proj(y)  # (b, l, d)
         return out

@@ -1,3 +1,3 @@
-"""One fold of one replicate: data, loop, early stopping, sequences, checkpoints. Imports torch only
-in the modules that train.
+"""Training of one fold of one replicate: data, loop, early stopping, sequences, checkpoints. Only
+the modules that train import torch.
 """

@@ -1,11 +1,11 @@
 """Several trainings (folds, replicates) stepped as one batched model: the same numbers as one by
 one, in fewer and larger operations.
 
-The weights of all runs lie in one tensor per parameter, (f, ...) for f runs, and each run's own
+The weights of all runs are in one tensor per parameter, (f, ...) for f runs, and each run's own
 module holds views of it: evaluation, early stopping and the optimizer work on the modules as if
-they were alone. Only forward and backward are joint (``torch.func.vmap``). Orders, dropout masks
-and starting weights come from each run's own generators. An execution detail: results do not say
-which way they were made.
+each run were alone. Only forward and backward are joint (``torch.func.vmap``). Orders, dropout
+masks and starting weights come from each run's own generators. This is an execution detail: results
+do not record it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from nverbench.embedding.devices import is_out_of_memory
 from nverbench.errors import NverbenchError
 from nverbench.plugin.types import Batch
+from nverbench.training.curves import TermMeans
 from nverbench.training.data import PooledData
 from nverbench.training.dropout import Call, given, recorded
-from nverbench.training.loop import FoldTraining, Sums, checked, optimizer_of
+from nverbench.training.loop import FoldTraining, checked
+from nverbench.training.optimizers import optimizer_of
 from nverbench.training.records import FoldPredictions
 
 Stacked = Mapping[str, Tensor]
@@ -33,15 +35,15 @@ Stacked = Mapping[str, Tensor]
 
 
 class NotBatchable(NverbenchError):
-    """The module or the loss cannot be trained jointly; the runs are as they were."""
+    """The module or the loss cannot be trained jointly; the runs are unchanged."""
 
 
 def train_jointly(runs: Sequence[FoldTraining]) -> list[FoldPredictions]:
-    """All runs, each until its own patience runs out.
+    """Train all runs, each until its own patience runs out.
 
     Raises:
-        Refused: before the first step, where the module or loss does not allow it; or once all runs
-            together do not fit the memory.
+        NotBatchable: before the first step, where the module or the loss does not allow it; or when
+            all runs together do not fit the memory.
     """
     try:
         return _trained(runs)
@@ -55,18 +57,13 @@ def _trained(runs: Sequence[FoldTraining]) -> list[FoldPredictions]:
     began, joint = time.perf_counter(), _Joint(runs)
     active = list(range(len(runs)))
     for epoch in range(1, runs[0].training.epochs + 1):
-        curves = joint.epoch(active, epoch)
-        active = [
-            i
-            for i, curve in zip(active, curves, strict=True)
-            if not runs[i].done_after(epoch, curve)
-        ]
+        curves = zip(active, joint.epoch(active, epoch), strict=True)
+        active = [i for i, curve in curves if not runs[i].done_after(epoch, curve)]
         if not active:
             break
     fitted = [run.fitted() for run in runs]
-    return [
-        replace(f, seconds=(time.perf_counter() - began) / len(runs)) for f in fitted
-    ]  # each its share
+    share = (time.perf_counter() - began) / len(runs)
+    return [replace(f, seconds=share) for f in fitted]
 
 
 class _Joint:
@@ -75,19 +72,17 @@ class _Joint:
     def __init__(self, runs: Sequence[FoldTraining]) -> None:
         self.runs, self.training, self.labels = runs, runs[0].training, runs[0].labels
         self.base = runs[0].module
-        own = [run.material.data for run in runs if isinstance(run.material, PooledData)]
+        own = [run.data.data for run in runs if isinstance(run.data, PooledData)]
         if len(own) < len(runs) or self.training.recipe.optimizer not in (None, "adam"):
             raise NotBatchable("only pooled embeddings are trained jointly, and with adam only")
-        unique = list(
-            {id(data): data for data in own}.values()
-        )  # replicates of a fold share their scaled data
+        # Replicates of a fold share their scaled data.
+        unique = {id(data): data for data in own}
         self.data = tuple(
-            torch.stack([data[s] for data in unique]) for s in range(len(unique[0]))
+            map(torch.stack, zip(*unique.values(), strict=True))
         )  # m x (folds, n, d_i)
-        places = {id(data): i for i, data in enumerate(unique)}
-        self.place = torch.tensor(
-            [places[id(data)] for data in own], device=self.labels.device
-        )  # (f,)
+        places = {key: i for i, key in enumerate(unique)}
+        folds = [places[id(data)] for data in own]
+        self.place = torch.tensor(folds, device=self.labels.device)  # (f,) fold of each run
         self.counts = torch.stack([run.counts for run in runs])  # (f, k)
         self.calls = self._probe()
         self.stacked = {
@@ -97,150 +92,143 @@ class _Joint:
         for i, run in enumerate(runs):
             for name, parameter in run.module.named_parameters():
                 parameter.data = self.stacked[name][i]
-        self.optimizer = optimizer_of(
-            self.training, [p for run in runs for p in run.module.parameters()]
-        )
+        parameters = [p for run in runs for p in run.module.parameters()]
+        self.optimizer = optimizer_of(self.training, parameters)
 
     def epoch(self, active: Sequence[int], epoch: int) -> list[dict[str, float]]:
-        """One pass of every active run over its own training rows; runs with fewer rows take fewer
-        steps.
+        """Make one pass of every active run over its own training rows; runs with fewer rows take
+        fewer steps.
         """
-        self.base.train()  # the one that is called, also when its own run has ended
+        self.base.train()  # this module is called also when its own run has ended
         batches = [self.runs[i].steps() for i in active]  # f x (steps_i, batch)
-        sums = [Sums() for _ in active]
+        terms = [TermMeans() for _ in active]
         for step in range(max(map(len, batches))):
             now = [j for j, b in enumerate(batches) if step < len(b)]
-            who = [active[j] for j in now]
-            values = self.step(who, torch.stack([batches[j][step] for j in now]))
+            rows = torch.stack([batches[j][step] for j in now])
+            values = self.step([active[j] for j in now], rows)
             for position, j in enumerate(now):
-                sums[j].add({name: value[position] for name, value in values.items()})
-        return [
-            sums[j].means(self.training, self.runs[i].fold.name, epoch)
-            for j, i in enumerate(active)
-        ]
+                terms[j].add({name: value[position] for name, value in values.items()})
+        names = [self.runs[i].fold.name for i in active]
+        return [t.means(self.training, n, epoch) for t, n in zip(terms, names, strict=True)]
 
     def step(self, who: Sequence[int], rows: Tensor) -> dict[str, Tensor]:
-        """One step of some runs on their rows (f, batch); every term and diagnostic, (f,) each."""
+        """Make one step of some runs on their rows (f, batch); returns every term and diagnostic,
+        (f,) each.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         values, gradients = self._gradients(who, rows)
         for name, gradient in gradients.items():
             for i, own in zip(who, gradient.unbind(0), strict=True):
                 self.runs[i].module.get_parameter(name).grad = own
-        self.optimizer.step()  # a run without gradients is left as it is
+        self.optimizer.step()  # does not change a run without gradients
         return values
 
     def _gradients(self, who: Sequence[int], rows: Tensor) -> tuple[dict[str, Tensor], Stacked]:
         """Terms (f,) and the gradient (f, ...) of each parameter."""
-        whole = len(who) == len(self.runs)
+        every = len(who) == len(self.runs)
+        own = {n: p if every else p[list(who)] for n, p in self.stacked.items()}
+        parameters = {n: p.detach().requires_grad_() for n, p in own.items()}
+        masks = [torch.stack([call.draw(self.runs[i].dropout) for i in who]) for call in self.calls]
+        totals, values = self._joint_losses(who, rows, parameters, masks)
+        totals.sum().backward()  # type: ignore[no-untyped-call]  # torch's own annotation
+        gradients = {n: p.grad for n, p in parameters.items() if p.grad is not None}
+        return {**values, "loss": totals}, gradients
+
+    def _joint_losses(
+        self, who: Sequence[int], rows: Tensor, parameters: Stacked, masks: Sequence[Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective of some runs (f,) on their rows (f, batch), and its parts, (f,) each."""
         index = torch.tensor(who, device=self.labels.device)
-        parameters = {
-            n: (p if whole else p[index]).detach().requires_grad_() for n, p in self.stacked.items()
-        }
         buffers = {
             n: torch.stack([self.runs[i].module.get_buffer(n) for i in who])
             for n, _ in self.base.named_buffers()
         }
-        masks = [torch.stack([call.draw(self.runs[i].dropout) for i in who]) for call in self.calls]
-        streams = tuple(
-            d[self.place[index][:, None], rows] for d in self.data
-        )  # m x (f, batch, d_i)
-        totals, values = vmap(self._losses)(
-            parameters, buffers, masks, streams, self.labels[rows], self.counts[index]
+        folds = self.place[index][:, None]
+        streams = tuple(d[folds, rows] for d in self.data)  # m x (f, batch, d_i)
+        weights, targets = {**parameters, **buffers}, self.labels[rows]  # targets: (f, batch)
+        losses: tuple[Tensor, dict[str, Tensor]] = vmap(self._losses)(
+            weights, list(masks), streams, targets, self.counts[index]
         )
-        totals.sum().backward()  # type: ignore[no-untyped-call]  # torch's own annotation
-        return {**values, "loss": totals}, {
-            n: p.grad for n, p in parameters.items() if p.grad is not None
-        }
+        return losses
 
     def _losses(
-        self,
-        parameters: Stacked,
-        buffers: Stacked,
-        masks: list[Tensor],
-        streams: tuple[Tensor, ...],
-        target: Tensor,
-        counts: Tensor,
+        self, weights: Stacked, masks: list[Tensor], streams: Any, target: Tensor, counts: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective of one run and its parts; ``vmap`` makes it that of all."""
+        """The objective of one run and its parts; ``vmap`` applies it to all runs."""
         batch = Batch(streams)
-        with (
-            given(masks),
-            sdpa_kernel(SDPBackend.MATH),
-        ):  # the fused attentions have no batching rule
-            output: Any = functional_call(self.base, ({**parameters, **buffers}), (batch,))
-        objective = self.training.loss.build(
-            self.training.classes, counts, **self.training.loss_options
-        )
-        losses = objective(checked(output, batch, self.training), target)
-        return torch.stack(list(losses.terms.values())).sum(), {
-            **losses.terms,
-            **losses.diagnostics,
-        }
+        # The fused attentions have no batching rule.
+        with given(masks), sdpa_kernel(SDPBackend.MATH):
+            output: Any = functional_call(self.base, dict(weights), (batch,))
+        training = self.training
+        objective = training.loss.build(training.classes, counts, **training.loss_options)
+        losses = objective(checked(output, batch, training), target)
+        total = torch.stack(list(losses.terms.values())).sum()
+        return total, {**losses.terms, **losses.diagnostics}
 
     def _probe(self) -> list[Call]:
-        """The dropouts of a training step, once joint gradients are known to be those of each run
-        alone; Refused otherwise.
+        """The dropouts of a training step, after a check that the joint gradients of two runs are
+        those of each run alone; NotBatchable otherwise.
         """
-        size = self.training.batch
-        rows = torch.stack(
-            [run.rows[torch.arange(size) % len(run.rows)] for run in self.runs[:2]]
-        ).to(self.labels.device)
-        states = [{n: b.clone() for n, b in run.module.named_buffers()} for run in self.runs[:2]]
+        pair = self.runs[:2]
+        chosen = [run.rows[torch.arange(self.training.batch) % len(run.rows)] for run in pair]
+        rows = torch.stack(chosen).to(self.labels.device)  # (2, batch)
         calls: list[Call] = []
         alone = []
-        for i, run in enumerate(self.runs[:2]):
-            run.module.train()
-            batch = Batch(tuple(d[self.place[i], rows[i]] for d in self.data))
-            with recorded(calls := []):
-                losses = run.objective(
-                    checked(run.module(batch), batch, self.training), self.labels[rows[i]]
-                )
-            total = torch.stack(list(losses.terms.values())).sum()
-            alone.append(
-                torch.autograd.grad(total, list(run.module.parameters()), allow_unused=True)
-            )
-            if any(not torch.equal(b, states[i][n]) for n, b in run.module.named_buffers()):
-                raise NotBatchable(
-                    f"fusion {self.training.fusion.name} changes its buffers in training"
-                )
+        for i in range(len(pair)):
+            calls = []
+            alone.append(self._gradients_alone(i, rows[i], calls))
         self._compare(rows, calls, alone)
         return calls
+
+    def _gradients_alone(self, i: int, rows: Tensor, calls: list[Call]) -> Sequence[Tensor | None]:
+        """The gradient of each parameter of one run on its rows (batch,), without dropout; appends
+        the dropouts to ``calls``.
+        """
+        run = self.runs[i]
+        before = {n: b.clone() for n, b in run.module.named_buffers()}
+        run.module.train()
+        batch = Batch(tuple(d[self.place[i], rows] for d in self.data))
+        with recorded(calls):
+            output = checked(run.module(batch), batch, self.training)
+            losses = run.objective(output, self.labels[rows])
+        total = torch.stack(list(losses.terms.values())).sum()
+        found = torch.autograd.grad(total, list(run.module.parameters()), allow_unused=True)
+        if any(not torch.equal(b, before[n]) for n, b in run.module.named_buffers()):
+            name = self.training.fusion.name
+            raise NotBatchable(f"fusion {name} changes its buffers in training")
+        return found
 
     def _compare(
         self, rows: Tensor, calls: Sequence[Call], alone: Sequence[Sequence[Tensor | None]]
     ) -> None:
-        """Refuse unless the joint gradients of two runs are theirs alone (nothing dropped)."""
-        two = self.runs[:2]
+        """Raise NotBatchable unless the joint gradients of the first runs, without dropout, are
+        those of each run alone.
+        """
+        who = range(len(alone))
         parameters = {
-            n: torch.stack([r.module.get_parameter(n).detach() for r in two]).requires_grad_()
+            n: torch.stack([self.runs[i].module.get_parameter(n).detach() for i in who])
             for n, _ in self.base.named_parameters()
         }
-        buffers = {
-            n: torch.stack([r.module.get_buffer(n) for r in two])
-            for n, _ in self.base.named_buffers()
-        }
-        masks = [torch.ones((len(two), *c.shape), dtype=c.dtype, device=c.device) for c in calls]
-        streams = tuple(d[self.place[: len(two), None], rows] for d in self.data)
+        leaves = [p.requires_grad_() for p in parameters.values()]
+        masks = [torch.ones((len(who), *c.shape), dtype=c.dtype, device=c.device) for c in calls]
         try:
-            totals, _ = vmap(self._losses)(
-                parameters, buffers, masks, streams, self.labels[rows], self.counts[: len(two)]
-            )
-            joint = torch.autograd.grad(totals.sum(), list(parameters.values()), allow_unused=True)
+            totals, _ = self._joint_losses(who, rows, parameters, masks)
+            joint = torch.autograd.grad(totals.sum(), leaves, allow_unused=True)
         except Exception as error:  # whatever vmap cannot do
-            raise NotBatchable(
-                f"fusion {self.training.fusion.name} or loss {self.training.loss.name}:"
-                f" {' '.join(str(error).split())[:200]}"
-            ) from error
+            parts = f"fusion {self.training.fusion.name} or loss {self.training.loss.name}"
+            raise NotBatchable(f"{parts}: {' '.join(str(error).split())[:200]}") from error
         for position, gradient in enumerate(joint):
             for i, own in enumerate(alone):
-                a, b = own[position], None if gradient is None else gradient[i]
-                if (a is None) != (b is None) and bool((a if b is None else b).any()):
-                    raise NotBatchable("a parameter has a gradient in one way of training only")
-                if (
-                    a is not None
-                    and b is not None
-                    and not torch.allclose(
-                        a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()) + 1e-12
-                    )
-                ):
-                    raise NotBatchable("joint gradients are not those of each run alone")
+                _check_equal(own[position], None if gradient is None else gradient[i])
+
+
+def _check_equal(alone: Tensor | None, joint: Tensor | None) -> None:
+    """Raise NotBatchable where the two gradients of a parameter differ by more than rounding."""
+    if alone is not None and joint is not None:
+        atol = 1e-4 * float(alone.abs().max()) + 1e-12
+        if not torch.allclose(alone, joint, rtol=1e-3, atol=atol):
+            raise NotBatchable("joint gradients are not those of each run alone")
+        return
+    one = joint if alone is None else alone
+    if one is not None and bool(one.any()):
+        raise NotBatchable("a parameter has a gradient in one way of training only")

@@ -1,8 +1,8 @@
-"""What a training is stepped on: pooled embeddings, frames of single clips, or whole conversations.
-The loop asks for steps and knows no more.
+"""The data of a fold, as the training loop steps through them: pooled embeddings here; frames of
+single clips or whole conversations in ``sequences.py``.
 
 Shapes: ``n`` scored clips, ``m`` streams, ``d_i`` features, ``u`` turns of a conversation; rows
-count the scored clips.
+are indices of scored clips.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class EvaluationBatch(NamedTuple):
     """Rows that are evaluated together."""
 
     step: Tensor
-    """What ``batch`` takes."""
+    """The argument of ``FoldData.batch``."""
     places: Tensor
-    """Which of the wanted rows it answers, as positions among them."""
+    """Positions of its results among the requested rows."""
     outputs: Tensor
-    """Which of its outputs are those answers."""
+    """Positions of these results among its outputs."""
 
 
 class FoldData(Protocol):
@@ -38,26 +38,28 @@ class FoldData(Protocol):
 
     @property
     def layers(self) -> tuple[int | None, ...]:
-        """Per stream, the layers of which a softmax is learned; None: it has one."""
+        """Per stream, the number of layers of which a softmax is learned; None: one layer."""
 
     def steps(self, rows: Tensor, size: int, order: torch.Generator) -> list[Tensor]:
-        """The steps of one epoch over training rows, in an order of the generator's."""
+        """The steps of one epoch over training rows, in an order that the generator draws."""
 
     def batch(self, step: Tensor) -> Batch:
-        """What the fusion sees in a step."""
+        """The input of the fusion in a step."""
 
     def target(self, step: Tensor) -> Tensor:
         """The class of each output of a step; UNSCORED where there is none."""
 
     def parts(self, rows: Tensor) -> Iterable[EvaluationBatch]:
-        """Some rows, cut into what is evaluated together; the order of rows draws nothing."""
+        """Some rows, in parts that are evaluated together; draws no random numbers."""
 
     def remembered(self, rows: Tensor) -> Batch | None:
-        """All training rows at once, for fusions that remember some; None where that cannot be."""
+        """All training rows as one batch, for fusions that remember some; None where the data are
+        too large.
+        """
 
 
 class PooledData:
-    """One vector per clip and stream, resident on the device."""
+    """One vector per clip and stream, in the memory of the device."""
 
     def __init__(self, data: tuple[Tensor, ...], labels: Tensor) -> None:
         """``data``: one (n, d_i) tensor per stream, scaled for this fold; (n, L, d_i) where a
@@ -72,7 +74,7 @@ class PooledData:
 
     @property
     def layers(self) -> tuple[int | None, ...]:
-        """Of (n, L, d_i) streams."""
+        """L of (n, L, d_i) streams, else None."""
         return tuple(d.shape[1] if d.ndim == 3 else None for d in self.data)
 
     def steps(self, rows: Tensor, size: int, order: torch.Generator) -> list[Tensor]:
@@ -84,7 +86,7 @@ class PooledData:
         return Batch(tuple(d[step] for d in self.data))
 
     def target(self, step: Tensor) -> Tensor:
-        """(b,)"""
+        """The classes (b,) of a step."""
         return self.labels[step]
 
     def parts(self, rows: Tensor) -> Iterable[EvaluationBatch]:
@@ -93,7 +95,7 @@ class PooledData:
             yield EvaluationBatch(rows[at].to(self.labels.device), at, torch.arange(len(at)))
 
     def remembered(self, rows: Tensor) -> Batch:
-        """All training rows."""
+        """All training rows as one batch."""
         return self.batch(rows.to(self.labels.device))
 
 

@@ -1,11 +1,11 @@
-"""Dropout whose masks come from a training's own generator, so that folds trained jointly drop what
-they would drop one by one.
+"""Dropout with masks from a training's own generator, so that folds trained jointly have the same
+masks as folds trained one by one.
 
 Inside the block every ``torch.nn.functional.dropout`` (and so every ``nn.Dropout``) in training
 mode reads its mask from here: y = x m / (1 - p), m ~ Bernoulli(1 - p). On the CPU the masks are
-those torch's own generator would give for the same seed. The function is replaced for the time
-being: torch's own way, a TorchFunctionMode, is asked about every operation and every ``.shape`` of
-a model (77 times in a step of fcn).
+those of torch's own generator with the same seed. The function is replaced inside the block;
+torch's TorchFunctionMode is slower, because it is called for every operation and every ``.shape``
+of a model (77 times in a step of fcn).
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ class Call:
     device: torch.device
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """A mask of zeros and ones, kept with probability 1 - p."""
-        return torch.empty(self.shape, dtype=self.dtype, device=self.device).bernoulli_(
-            1 - self.p, generator=generator
-        )
+        """Draw a mask of zeros and ones; a one has probability 1 - p."""
+        mask = torch.empty(self.shape, dtype=self.dtype, device=self.device)
+        return mask.bernoulli_(1 - self.p, generator=generator)
 
 
 @contextmanager
 def masked(mask: Mask) -> Iterator[None]:
-    """Inside, every dropout in training mode takes its mask from ``mask(call)``."""
+    """Take the mask of every dropout in training mode from ``mask(call)`` inside the block."""
 
     def dropped(
         input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
@@ -57,12 +56,12 @@ def masked(mask: Mask) -> Iterator[None]:
 
 
 def drawn(generator: torch.Generator) -> AbstractContextManager[None]:
-    """Masks drawn one after the other from a generator."""
+    """Draw the masks one after the other from a generator."""
     return masked(lambda call: call.draw(generator))
 
 
 def recorded(calls: list[Call]) -> AbstractContextManager[None]:
-    """Nothing is dropped; every call is appended to ``calls``."""
+    """Drop nothing, and append every call to ``calls``."""
 
     def mask(call: Call) -> Tensor:
         calls.append(call)
@@ -72,6 +71,6 @@ def recorded(calls: list[Call]) -> AbstractContextManager[None]:
 
 
 def given(masks: Sequence[Tensor]) -> AbstractContextManager[None]:
-    """Masks that were drawn before, in the order of the calls."""
+    """Use masks that were drawn before, in the order of the calls."""
     left = iter(masks)
     return masked(lambda call: next(left))

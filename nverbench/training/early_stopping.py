@@ -1,7 +1,7 @@
-"""Early stopping: how an epoch is judged, which epoch is best, and when patience has run out
-(protocol nver-1, "Selection").
+"""Early stopping: the value of an epoch, which epoch is best, and when patience has run out
+(``docs/protocol.md``, "Selection").
 
-The training loop and the verifier of submissions both decide here.
+The training loop and the verifier of submissions both use this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 CROSS_ENTROPY, WEIGHTED_F1 = "cross-entropy", "weighted-f1"
 WATCHED = {CROSS_ENTROPY: "watched_cross_entropy", WEIGHTED_F1: "watched_weighted_f1"}
-"""What a recipe may select by, and the name of its learning curve."""
+"""The scores that a recipe may select by, and the names of their learning curves."""
 
 
 def badness(curve: Mapping[str, float], select: str) -> float:
@@ -22,17 +22,17 @@ def badness(curve: Mapping[str, float], select: str) -> float:
         select: ``cross-entropy`` (the lowest is best) or ``weighted-f1`` (the highest is best).
 
     Raises:
-        KeyError: the curve does not hold what ``select`` watches.
+        KeyError: the curve does not hold the score of ``select``.
     """
     value = curve[WATCHED[select]]
     return -value if select == WEIGHTED_F1 else value
 
 
 def best_epoch(curves: Sequence[Mapping[str, float]], select: str) -> int:
-    """The best epoch, counted from 1: of equals the first. 0 when no epoch has a finite value.
+    """The best epoch, counted from 1; the first of equal ones; 0 when no epoch has a finite value.
 
     Raises:
-        KeyError: a curve does not hold what ``select`` watches.
+        KeyError: a curve does not hold the score of ``select``.
     """
     best, epoch = math.inf, 0
     for number, curve in enumerate(curves, 1):

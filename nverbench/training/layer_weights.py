@@ -1,8 +1,8 @@
 """``layers=weighted``: a learned softmax over a backbone's layers, trained with the fusion.
 
-SUPERB (Yang et al. 2021, arXiv 2105.01051, section 3) does so over frames; here the layers' time
-means are mixed, which for mean pooling is the same. Ours: each layer is z-scored first, as every
-embedding of the protocol is.
+SUPERB (Yang et al. 2021, arXiv 2105.01051, section 3) mixes frames; here the layers' time means are
+mixed, which is the same for mean pooling. Unlike in SUPERB, each layer is z-scored first, as every
+embedding of the protocol.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from nverbench.plugin.types import Batch, Output
 
 
 class LayerWeights(nn.Module):
-    """A fusion whose streams of shape (b, L, d) are first mixed to (b, d): sum over layers of
-    softmax(w)_l x_l, one w (L,) per stream, from zero.
+    """A fusion whose streams (b, L, d) are first mixed to (b, d): the sum over layers of
+    softmax(w)_l x_l, with one w (L,) per stream that starts at zero.
     """
 
     def __init__(self, fusion: nn.Module, layers: Sequence[int | None]) -> None:
@@ -40,6 +40,6 @@ class LayerWeights(nn.Module):
         return Batch(tuple(streams), batch.lengths, batch.turns)
 
     def forward(self, batch: Batch) -> Output:
-        """What the fusion makes of the mixed streams."""
+        """The fusion's output for the mixed streams."""
         output: Output = self.fusion(self.mixed(batch))
         return output

@@ -1,4 +1,4 @@
-"""What a job trains, and what one fold of it comes to."""
+"""The setup of a training, and the predictions of one fold."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a job trains, and by which constants."""
+    """What a job trains, and with which constants."""
 
     fusion: Fusion
     fusion_options: Mapping[str, Any]
@@ -31,19 +31,17 @@ class TrainingSetup:
     classes: int
     device: str = "cpu"
     widths: tuple[int | None, ...] = ()
-    """Per backbone, the width to project its embeddings to; None, or no entry: as they are."""
+    """Per backbone, the width to project its embeddings to; None, or no entry: not projected."""
     checkpoints: Path | None = None
-    """Where a training that takes hours keeps its last epoch; None: it is not worth it."""
+    """The folder where a long training writes its last epoch; None: it is not written."""
     shuffle: str = "none"
-    """How turns of training conversations are put out of order: none, intra, inter-speaker or
-    inter.
-    """
+    """How the turns of training conversations are shuffled: none, intra, inter-speaker or inter."""
     double: bool = False
-    """Weights, data and gradients in float64: for tests of one path against another."""
+    """Weights, data and gradients in float64, for tests that compare ways of training."""
 
     @property
     def recipe(self) -> Recipe:
-        """How the fusion's paper trains it with these options."""
+        """The training recipe of the fusion's paper for these options."""
         return self.fusion.recipe_for(self.fusion_options)
 
     @property
@@ -58,7 +56,7 @@ class TrainingSetup:
 
     @property
     def select(self) -> str:
-        """What early stopping watches: cross-entropy or weighted-f1."""
+        """The score that early stopping selects by: cross-entropy or weighted-f1."""
         return self.recipe.select or CROSS_ENTROPY
 
     @property
@@ -69,23 +67,23 @@ class TrainingSetup:
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """The test predictions of one fold and how they came about."""
+    """The test predictions of one fold, and the training that gave them."""
 
     probabilities: NDArray[np.float64]
     """(n_test, k) softmax of the logits."""
     best_epoch: int
     curves: tuple[Mapping[str, float], ...]
-    """One mapping per epoch: training terms and diagnostics, and the watched part's cross-entropy,
-    accuracy and macro-F1.
+    """One mapping per epoch: loss terms and diagnostics of training, and cross-entropy, accuracy
+    and macro-F1 of the watched part.
     """
     parameters: int
-    """Trained ones."""
+    """Number of trained parameters."""
     seconds: float
 
 
 @contextmanager
 def within_memory(training: TrainingSetup, fold: str) -> Iterator[None]:
-    """What does not fit the memory inside is a FitError that says what to do."""
+    """Raise a FitError that says what to do where the training inside does not fit the memory."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -1,5 +1,5 @@
 """z-score per feature and projection to a common width, fitted on the training part without its
-validation part (protocol nver-1, "Scaling").
+validation part (``docs/protocol.md``, "Scaling").
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SD = 1e-8
-"""A feature that varies less than this in training counts as constant: divided by 1."""
+"""A feature that varies less than this in training counts as constant, and is divided by 1."""
 COLUMNS = 64
-"""Columns that are looked at together, in float64: a corpus of any size costs its scaled copy and a
-piece of that width beside it.
+"""Columns that are converted to float64 together: the memory needed is a scaled copy of the corpus
+and a block of this width.
 """
 
 
@@ -46,14 +46,12 @@ def _statistics(
     stream: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of every feature, to the bit those of all columns at once."""
-    flat = stream.reshape(len(stream), -1)
+    flat, shape = stream.reshape(len(stream), -1), stream.shape[1:]
     mean, sd = np.empty(flat.shape[1]), np.empty(flat.shape[1])
-    for some in _pieces(flat.shape[1]):
-        part = np.ascontiguousarray(flat[:, some][rows], dtype=np.float64)
-        mean[some], sd[some] = part.mean(axis=0), part.std(axis=0)
-    return mean.reshape(stream.shape[1:]), np.where(sd < LEAST_SD, 1.0, sd).reshape(
-        stream.shape[1:]
-    )
+    for columns in _blocks(flat.shape[1]):
+        part = np.ascontiguousarray(flat[:, columns][rows], dtype=np.float64)
+        mean[columns], sd[columns] = part.mean(axis=0), part.std(axis=0)
+    return mean.reshape(shape), np.where(sd < LEAST_SD, 1.0, sd).reshape(shape)
 
 
 def _scaled(
@@ -61,14 +59,15 @@ def _scaled(
 ) -> NDArray[np.float32]:
     scaled = np.empty(stream.shape, dtype=np.float32)
     flat, out = stream.reshape(len(stream), -1), scaled.reshape(len(stream), -1)
-    for some in _pieces(flat.shape[1]):
-        out[:, some] = (flat[:, some] - mean.reshape(-1)[some]) / sd.reshape(-1)[some]
+    mean, sd = mean.reshape(-1), sd.reshape(-1)
+    for columns in _blocks(flat.shape[1]):
+        out[:, columns] = (flat[:, columns] - mean[columns]) / sd[columns]
     return scaled
 
 
-def _pieces(columns: int) -> list[slice]:
-    """Slices of about ``COLUMNS`` columns, none of one column alone: NumPy sums a single column in
-    another order, so in other bits.
+def _blocks(columns: int) -> list[slice]:
+    """Slices of about ``COLUMNS`` columns, none of a single column: NumPy sums a single column in
+    another order, which changes the last bits.
     """
     number = max(1, columns // COLUMNS)
     edges = [columns * i // number for i in range(number + 1)]
@@ -76,21 +75,20 @@ def _pieces(columns: int) -> list[slice]:
 
 
 def project(stream: NDArray[np.float32], rows: Sequence[int], width: int) -> NDArray[np.float32]:
-    """The stream in its ``width`` directions of most variance among the given rows (PCA, not
-    whitened): backbones of unlike size at equal width.
+    """Project a stream to its ``width`` directions of most variance among the given rows (PCA, not
+    whitened), so that backbones of different sizes have an equal width.
 
     Args:
         stream: (n, d), scaled.
-        rows: training rows; nothing else is looked at to find the directions.
-        width: columns wanted. Fewer directions exist than that when there are fewer training rows:
-            the rest of the columns is zero, so that what is trained on top has the same size for
-            every backbone.
+        rows: training rows; the directions depend on no other rows.
+        width: number of columns. With fewer training rows there are fewer directions; the remaining
+            columns are zero, so that a fusion has the same size for every backbone.
 
     Returns:
         (n, width) float32.
 
     Raises:
-        UsageError: the stream is not wider than that.
+        UsageError: the stream is not wider than ``width``.
     """
     if stream.shape[1] <= width:
         raise UsageError(

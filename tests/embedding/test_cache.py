@@ -1,5 +1,5 @@
-"""The store of embeddings gives back what was put in or says that it cannot, and its keys know all
-that changes the numbers.
+"""The embedding cache returns what was stored or reports a damaged entry, and its keys depend on
+everything that changes the numbers.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ IN_A_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture]
 
 def listening(root: Path) -> tuple[EmbeddingCache, list[str]]:
     """A store, and what it says."""
-    said: list[str] = []
-    return EmbeddingCache(root, say=said.append), said
+    messages: list[str] = []
+    return EmbeddingCache(root, say=messages.append), messages
 
 
 # store
@@ -46,11 +46,11 @@ def listening(root: Path) -> tuple[EmbeddingCache, list[str]]:
     samples=st.integers(0, 2**63),
 )
 def test_what_is_put_in_comes_out_to_the_bit(tmp_path: Path, array: Any, samples: int):
-    store, said = listening(tmp_path)
+    store, messages = listening(tmp_path)
     store.put(KEY, array, samples)
     found = store.get(KEY)
     assert found is not None
-    assert (found[0].tobytes(), found[0].dtype, found[0].shape, found[1], said) == (
+    assert (found[0].tobytes(), found[0].dtype, found[0].shape, found[1], messages) == (
         array.tobytes(),
         array.dtype,
         array.shape,
@@ -59,17 +59,17 @@ def test_what_is_put_in_comes_out_to_the_bit(tmp_path: Path, array: Any, samples
     )
 
 
-def test_an_unknown_key_is_absent_and_nothing_is_said(tmp_path: Path):
-    store, said = listening(tmp_path / "never made")
-    assert (store.get(KEY), said, store.damaged) == (None, [], [])
+def test_an_unknown_key_is_absent_and_no_message_is_given(tmp_path: Path):
+    store, messages = listening(tmp_path / "never made")
+    assert (store.get(KEY), messages, store.damaged) == (None, [], [])
 
 
 @pytest.fixture
 def stored(tmp_path: Path) -> tuple[EmbeddingCache, list[str], bytes]:
     """A store with one entry, what it says, and the entry's bytes."""
-    store, said = listening(tmp_path)
+    store, messages = listening(tmp_path)
     store.put(KEY, np.arange(4, dtype=np.float32), 123)
-    return store, said, store.path(KEY).read_bytes()
+    return store, messages, store.path(KEY).read_bytes()
 
 
 @contextmanager
@@ -81,14 +81,14 @@ def damaged(store: EmbeddingCache, content: bytes) -> Iterator[None]:
 
 @IN_A_TEST
 @given(data=st.data())
-def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(
+def test_an_entry_cut_at_any_byte_is_reported_and_counts_as_absent(
     stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject
 ):
-    store, said, whole = stored
+    store, messages, whole = stored
     with damaged(store, whole[: data.draw(st.integers(0, len(whole) - 1))]):
         assert (store.get(KEY), store.damaged) == (None, [KEY])
         assert (
-            said[-1]
+            messages[-1]
             == f"cache entry {store.path(KEY)} is damaged (its digest does not match its content);"
             " it is computed again"
         )
@@ -96,7 +96,7 @@ def test_an_entry_cut_at_any_byte_is_said_and_counts_as_absent(
 
 @IN_A_TEST
 @given(data=st.data())
-def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(
+def test_an_entry_with_any_byte_flipped_is_reported_and_counts_as_absent(
     stored: tuple[EmbeddingCache, list[str], bytes], data: st.DataObject
 ):
     store, _, whole = stored
@@ -107,7 +107,7 @@ def test_an_entry_with_any_byte_flipped_is_said_and_counts_as_absent(
 
 @IN_A_TEST
 @given(content=st.binary(max_size=200))
-def test_an_entry_of_random_bytes_is_said_and_counts_as_absent(
+def test_an_entry_of_random_bytes_is_reported_and_counts_as_absent(
     stored: tuple[EmbeddingCache, list[str], bytes], content: bytes
 ):
     store, _, _ = stored
@@ -115,7 +115,7 @@ def test_an_entry_of_random_bytes_is_said_and_counts_as_absent(
         assert (store.get(KEY), store.damaged) == (None, [KEY])
 
 
-def test_a_damaged_entry_is_mended_by_putting_it_again(
+def test_a_damaged_entry_is_replaced_by_putting_it_again(
     stored: tuple[EmbeddingCache, list[str], bytes],
 ):
     store, _, whole = stored
@@ -124,7 +124,7 @@ def test_a_damaged_entry_is_mended_by_putting_it_again(
     assert store.path(KEY).read_bytes() == whole
 
 
-def test_a_write_that_dies_leaves_the_old_entry_and_nothing_beside_it(
+def test_a_write_that_dies_leaves_the_old_entry_and_nothing_else(
     stored: tuple[EmbeddingCache, list[str], bytes], monkeypatch: pytest.MonkeyPatch
 ):
     store, _, whole = stored

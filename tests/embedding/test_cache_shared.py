@@ -1,5 +1,5 @@
-"""Several processes share one store: only whole entries are seen, a killed writer costs what it had
-not finished, and its litter goes.
+"""Several processes share one cache: they see complete entries only, a killed writer loses its
+unfinished entry only, and its temporary files are removed.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ def begin(*processes: subprocess.Popen[str]) -> None:
 def finished(*processes: subprocess.Popen[str]) -> list[tuple[int, str, int]]:
     """Forward passes, digest and damaged entries of each, started at once."""
     begin(*processes)
-    said = [process.communicate(timeout=60) for process in processes]
-    assert [p.returncode for p in processes] == [0] * len(processes), said
-    return [(int(o.split()[0]), o.split()[1], int(o.split()[2])) for o, _ in said]
+    messages = [process.communicate(timeout=60) for process in processes]
+    assert [p.returncode for p in processes] == [0] * len(processes), messages
+    return [(int(o.split()[0]), o.split()[1], int(o.split()[2])) for o, _ in messages]
 
 
-def litter(root: Path) -> list[Path]:
+def temporary_files(root: Path) -> list[Path]:
     return sorted((root / "store").rglob(f"{FILE_PREFIX}*"))
 
 
@@ -110,7 +110,7 @@ def test_two_processes_that_embed_the_same_clips_give_the_same_numbers_and_leave
 ) -> None:
     first, second = finished(started(bench.root, kind), started(bench.root, kind))
     assert first[1] == second[1]
-    assert (first[2], second[2], litter(bench.root)) == (0, 0, [])
+    assert (first[2], second[2], temporary_files(bench.root)) == (0, 0, [])
     assert bench.store.size()[0] == (8 if kind == "pooled" else 16)
 
 
@@ -126,14 +126,14 @@ def test_a_process_killed_in_the_middle_of_a_write_leaves_whole_entries_and_the_
     keys = [p.stem for p in (bench.root / "store").rglob("*.embedding")]
     assert len(keys) == 4
     assert all(bench.store.get(k) is not None for k in keys)
-    assert len(litter(bench.root)) == 1
+    assert len(temporary_files(bench.root)) == 1
     ((passes, digest, damaged),) = finished(started(bench.root, "frames"))
     assert (passes, damaged) == (6, 0)  # each pass leaves two entries: frames and pooled
     (bench.root / "store").rename(bench.root / "old")
     assert finished(started(bench.root, "frames")) == [(8, digest, 0)]
 
 
-# litter
+# temporary files
 
 
 @pytest.mark.parametrize(("age", "kept"), [(2 * DAY, False), (60, True)], ids=["old", "young"])
@@ -150,7 +150,7 @@ def test_only_what_another_machine_left_more_than_a_day_ago_is_cleared(
     assert store.get(KEY) is not None
 
 
-def test_a_put_looks_for_litter_in_one_folder_and_once(
+def test_a_put_looks_for_stale_files_in_one_folder_and_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
@@ -200,7 +200,7 @@ def test_what_is_mapped_is_what_is_read(tmp_path: Path, array: np.ndarray, sampl
     assert mapped[0].tobytes() == array.tobytes()
 
 
-def test_an_array_of_many_pieces_is_written_whole_and_as_the_type_asked_for(tmp_path: Path) -> None:
+def test_an_array_of_many_pieces_is_written_whole_and_as_the_requested_type(tmp_path: Path) -> None:
     store, array = (
         EmbeddingCache(tmp_path),
         np.arange(2 * PIECE + 7, dtype=np.float32).reshape(-1, 1),
@@ -212,7 +212,7 @@ def test_an_array_of_many_pieces_is_written_whole_and_as_the_type_asked_for(tmp_
     np.testing.assert_array_equal(found[0], array)
 
 
-def test_writing_an_array_takes_little_memory_beside_it(tmp_path: Path) -> None:
+def test_writing_an_array_takes_little_more_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     array = np.ones((15_000, 1000), np.float32)  # 60 MB
@@ -224,13 +224,15 @@ def test_writing_an_array_takes_little_memory_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 20, 45, 100, -1])
-def test_a_mapped_entry_that_was_cut_is_said_and_absent(tmp_path: Path, cut: int) -> None:
-    said: list[str] = []
-    store = EmbeddingCache(tmp_path, said.append)
+def test_a_mapped_entry_that_was_cut_is_reported_and_counts_as_absent(
+    tmp_path: Path, cut: int
+) -> None:
+    messages: list[str] = []
+    store = EmbeddingCache(tmp_path, messages.append)
     store.put(KEY, np.ones(50), 1)
     store.path(KEY).write_bytes(store.path(KEY).read_bytes()[:cut])
     assert store.open(KEY) is None
-    assert said == [
+    assert messages == [
         f"cache entry {store.path(KEY)} is damaged (its digest does not match its content); it is"
         " computed again"
     ]

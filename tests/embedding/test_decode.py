@@ -1,5 +1,5 @@
-"""Decoding ahead of the network: the order, the numbers and the errors of one clip after another,
-however many threads there are.
+"""Decoding ahead of the network: order, numbers and errors are those of decoding one clip after
+another, for any number of threads.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Frames in the store: to the bit in float32, half the disk in float16, memory-mapped, and a
-damaged file is computed again.
+"""Frames in the cache: exact in float32, half the disk in float16, memory-mapped; damaged entries
+are computed again.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def entry(bench: Bench, row: int = 0) -> Path:
     [lambda b: b[:-7], lambda b: b"", lambda b: b[:200] + b"\xff" + b[201:]],
     ids=["truncated", "empty", "flipped"],
 )
-def test_a_damaged_entry_is_said_and_computed_again(
+def test_a_damaged_entry_is_reported_and_computed_again(
     bench: Bench, damage: Callable[[bytes], bytes]
 ) -> None:
     part = bench.ear.backbone(batch=1)
@@ -250,6 +250,6 @@ def test_the_disk_that_frames_take_is_known_before(bench: Bench, storage: str) -
     )  # a frame more per clip, and headers rounded up
 
 
-def test_layers_are_counted_and_an_undeclared_frame_rate_is_said(bench: Bench) -> None:
+def test_layers_are_counted_and_an_undeclared_frame_rate_is_reported(bench: Bench) -> None:
     assert expected_bytes(bench.ear.backbone(layers=3), bench.clips) == 8 * (3 * 4 * DIM + 200)
     assert expected_bytes(bench.ear.backbone(), bench.clips, frames=True) is None

@@ -49,7 +49,7 @@ WHOLE = f"config.json=22 pytorch_model.bin=7000 {SHA}"
 
 @dataclass
 class State:
-    """What the server does, and what it was asked."""
+    """What the server does, and the requests it received."""
 
     address: str = ""
     stop_after: int | None = None
@@ -60,7 +60,7 @@ class State:
     """Half of the big file was sent."""
     ranges: bool = True
     content: bytes = FILES[BIG]
-    asked: list[str | None] = field(default_factory=list)
+    requests: list[str | None] = field(default_factory=list)
     """The Range of every request for the big file."""
 
 
@@ -86,8 +86,8 @@ class Hub(BaseHTTPRequestHandler):
             return self.answer(404, b"{}")
         if name != BIG:
             return self.answer(200, FILES[name])
-        state.asked.append(self.headers["Range"])
-        if state.stop_after is not None and len(state.asked) > 1:
+        state.requests.append(self.headers["Range"])
+        if state.stop_after is not None and len(state.requests) > 1:
             return self.answer(503, b"{}")
         start = int(self.headers["Range"][6:-1]) if self.headers["Range"] and state.ranges else 0
         return self.answer(206 if start else 200, state.content, start)
@@ -156,23 +156,23 @@ def fetched(hub: State, home: Path, *words: str) -> str:
 
 
 def left(home: Path) -> list[str]:
-    """What downloads left behind, but for the locks, which nobody holds."""
+    """What downloads left behind, but for the locks, which no process holds."""
     return sorted(p.name for p in (home / "downloads").rglob("*") if p.suffix != ".lock")
 
 
-def test_the_wanted_files_of_the_pinned_revision_are_fetched_and_no_others(
+def test_the_requested_files_of_the_pinned_revision_are_fetched_and_no_others(
     hub: State, tmp_path: Path
 ):
     assert fetched(hub, tmp_path) == WHOLE
-    assert (hub.asked, left(tmp_path)) == ([None], [])
+    assert (hub.requests, left(tmp_path)) == ([None], [])
 
 
 def test_a_revision_the_hub_does_not_have_is_one_line_that_says_what_to_do(
     hub: State, tmp_path: Path
 ):
-    said = fetched(hub, tmp_path, "f" * 40)
-    assert said.startswith("ERROR weights tiny: hf:somebody/tiny could not be fetched")
-    assert "nverbench weights get tiny" in said
+    messages = fetched(hub, tmp_path, "f" * 40)
+    assert messages.startswith("ERROR weights tiny: hf:somebody/tiny could not be fetched")
+    assert "nverbench weights get tiny" in messages
     assert left(tmp_path) == []
 
 
@@ -182,9 +182,9 @@ def test_a_download_that_was_cut_off_asks_for_the_rest_only(hub: State, tmp_path
         "ERROR weights tiny: hf:somebody/tiny could not be fetched"
     )
     hub.stop_after = None
-    hub.asked.clear()
+    hub.requests.clear()
     assert fetched(hub, tmp_path) == WHOLE
-    assert (hub.asked, left(tmp_path)) == (["bytes=3000-"], [])
+    assert (hub.requests, left(tmp_path)) == (["bytes=3000-"], [])
 
 
 def test_a_download_whose_process_was_killed_is_resumed_and_its_lock_is_gone(
@@ -198,9 +198,9 @@ def test_a_download_whose_process_was_killed_is_resumed_and_its_lock_is_gone(
     process.communicate()
     part.write_bytes(FILES[BIG][:1234])  # what its last flush may have left
     hub.hold.set()
-    hub.asked.clear()
+    hub.requests.clear()
     assert fetched(hub, tmp_path) == WHOLE
-    assert hub.asked == ["bytes=1234-"]
+    assert hub.requests == ["bytes=1234-"]
 
 
 def test_a_server_that_cannot_begin_in_the_middle_sends_all_again(hub: State, tmp_path: Path):
@@ -216,9 +216,9 @@ def test_content_that_is_not_what_the_hub_says_is_not_resumed(hub: State, tmp_pa
         hub, tmp_path
     )
     hub.content = FILES[BIG]
-    hub.asked.clear()
+    hub.requests.clear()
     assert fetched(hub, tmp_path) == WHOLE
-    assert hub.asked == [None]
+    assert hub.requests == [None]
 
 
 def test_what_is_refused_when_it_is_verified_is_not_resumed(hub: State, tmp_path: Path):
@@ -238,4 +238,4 @@ def test_two_processes_download_once(hub: State, tmp_path: Path):
     )
     hub.hold.set()
     assert [p.communicate(timeout=60)[0].strip() for p in (first, second)] == [WHOLE, WHOLE]
-    assert hub.asked == [None]
+    assert hub.requests == [None]

@@ -1,5 +1,5 @@
-"""Embeddings: one forward pass per clip ever, keyed by everything that could change a number, and
-no bad clip without a name.
+"""Embeddings: one forward pass per clip, keys that depend on everything that can change a number,
+and every unusable clip is named.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def test_changed_audio_is_a_new_clip(bench: Bench) -> None:
     [lambda b: b[:-7], lambda b: b"", lambda b: b[:60] + b"\xff\xff" + b[62:]],
     ids=["truncated", "empty", "flipped"],
 )
-def test_a_damaged_cache_entry_is_said_and_computed_again(
+def test_a_damaged_cache_entry_is_reported_and_computed_again(
     bench: Bench, damage: Callable[[bytes], bytes]
 ) -> None:
     backbone = bench.ear.backbone(batch=1)
@@ -136,7 +136,7 @@ def test_planned_batches_are_a_function_of_the_full_list(bench: Bench) -> None:
     assert [len(b) for b in straight] == [3, 3, 2]
 
 
-def test_a_batch_that_is_partly_known_is_computed_in_the_same_company(bench: Bench) -> None:
+def test_a_batch_that_is_partly_known_is_computed_in_the_same_batch(bench: Bench) -> None:
     first = bench.embed()
     last = plan_batches(bench.clips, 3, {})[0][1]
     planned = PlannedBackbone(

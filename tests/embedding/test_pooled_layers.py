@@ -1,5 +1,5 @@
-"""Layers: every layer's mean from one pass, kept together, the last one pooled by the harness
-itself.
+"""Layers: one pass gives the mean of every layer, they are stored together, and the harness pools
+the last one itself.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def test_layers_come_back_from_the_store_to_the_bit(bench: Bench) -> None:
     assert first.digest == second.digest
 
 
-def test_a_backbone_that_begins_to_give_layers_is_heard_again(bench: Bench) -> None:
+def test_a_backbone_that_begins_to_give_layers_is_computed_again(bench: Bench) -> None:
     bench.embed(bench.ear.backbone())
     assert bench.embed(deep(bench.ear)).forward_passes == 8
 
@@ -73,7 +73,7 @@ def test_layers_that_are_not_as_promised_are_the_backbones_error(
         bench.embed(deep(bench.ear, change), clips=bench.clips[:3])
 
 
-def test_which_layer_is_wanted_afterwards_does_not_enter_the_key(bench: Bench) -> None:
+def test_the_layer_that_is_requested_afterwards_does_not_enter_the_key(bench: Bench) -> None:
     class Later(PartRef):
         def identity(self) -> dict[str, Any]:
             return {**super().identity(), "layer": 3, "layers": "weighted", "project": 768}

@@ -1,4 +1,4 @@
-"""Pooling by its definition, and features that somebody else computed: looked up, checked, never
+"""Pooling follows its definition; features from a user's file are looked up and checked, and never
 cached.
 """
 

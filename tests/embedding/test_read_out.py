@@ -1,5 +1,5 @@
-"""Layers mixed by a trained softmax, and projection to a common width: nothing of either ever sees
-a clip outside the training part.
+"""Layers mixed by a trained softmax, and projection to a common width: both are fitted on clips of
+the training part only.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What jobs of one run may share: one pass serves every layer where embeddings are pooled, and
-frames are those of one layer.
+"""Embeddings that jobs of one run share: one pass gives every layer of pooled embeddings, and the
+frames of one layer.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Intervals by leaving one group out, checked against a plain loop and against what they promise:
-95% coverage.
+"""Intervals by leaving one group out, compared with a plain loop, and their coverage
+of 95%.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def drawn(
     """Predictions right about ``right`` of the time."""
     rng = np.random.default_rng(seed)
     target = rng.integers(0, classes, n)
-    said = np.where(
+    predicted = np.where(
         rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n))
     )
-    return Decisions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
+    return Decisions(target, predicted, tuple(f"g{i % groups}" for i in range(n)), classes)
 
 
 def value_without(p: Decisions, group: str | None, name: str) -> float:
@@ -45,8 +45,8 @@ def value_without(p: Decisions, group: str | None, name: str) -> float:
     return float(
         np.mean(
             [
-                scores.scores(scores.confusion(p.target[keep], said[keep], p.classes))[name]
-                for said in p.predicted
+                scores.scores(scores.confusion(p.target[keep], predicted[keep], p.classes))[name]
+                for predicted in p.predicted
             ]
         )
     )
@@ -116,7 +116,8 @@ def test_the_jackknife_of_accuracy_over_equal_groups_is_the_standard_error_of_th
 def test_replicates_are_averaged():
     p = drawn(1, replicates=3)
     single = [
-        jackknife(Decisions(p.target, said[None], p.groups, p.classes)) for said in p.predicted
+        jackknife(Decisions(p.target, predicted[None], p.groups, p.classes))
+        for predicted in p.predicted
     ]
     assert {n: i.value for n, i in jackknife(p).items()} == pytest.approx(
         {n: np.mean([s[n].value for s in single]) for n in scores.NAMES}

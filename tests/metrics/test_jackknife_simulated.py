@@ -1,5 +1,5 @@
 """A small run of ``benchmarks/science/stats.py``: intervals cover the truth about 95 times in 100,
-and equals are mostly called equal.
+and equal systems mostly tie.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The four metrics from confusion counts: equal to scikit-learn, within [0, 1], and blind to the
-order of classes.
+"""The four metrics from confusion counts: equal to scikit-learn, within [0, 1], and independent of
+the order of classes.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def of(pair: Pair, *, present_only: bool = False) -> dict[str, float]:
 
 @given(pairs())
 def test_pooled_metrics_equal_scikit_learn_over_the_full_label_set(pair: Pair):
-    target, said, k = pair
+    target, predicted, k = pair
     labels = list(range(k))
     expected = {
-        "accuracy": sk.accuracy_score(target, said),
-        "macro_f1": sk.f1_score(target, said, labels=labels, average="macro", zero_division=0),
-        "uar": sk.recall_score(target, said, labels=labels, average="macro", zero_division=0),
+        "accuracy": sk.accuracy_score(target, predicted),
+        "macro_f1": sk.f1_score(target, predicted, labels=labels, average="macro", zero_division=0),
+        "uar": sk.recall_score(target, predicted, labels=labels, average="macro", zero_division=0),
         "weighted_f1": sk.f1_score(
-            target, said, labels=labels, average="weighted", zero_division=0
+            target, predicted, labels=labels, average="weighted", zero_division=0
         ),
     }
     assert of(pair) == pytest.approx(expected, abs=1e-12)
@@ -49,27 +49,34 @@ def test_pooled_metrics_equal_scikit_learn_over_the_full_label_set(pair: Pair):
 
 @given(pairs())
 def test_metrics_of_a_fold_equal_scikit_learn_over_the_classes_present_in_it(pair: Pair):
-    target, said, _ = pair
+    target, predicted, _ = pair
     present = sorted(set(target.tolist()))
     expected = {
-        "accuracy": sk.accuracy_score(target, said),
-        "macro_f1": sk.f1_score(target, said, labels=present, average="macro", zero_division=0),
-        "uar": sk.recall_score(target, said, labels=present, average="macro", zero_division=0),
-        "weighted_f1": sk.f1_score(target, said, average="weighted", zero_division=0),
+        "accuracy": sk.accuracy_score(target, predicted),
+        "macro_f1": sk.f1_score(
+            target, predicted, labels=present, average="macro", zero_division=0
+        ),
+        "uar": sk.recall_score(target, predicted, labels=present, average="macro", zero_division=0),
+        "weighted_f1": sk.f1_score(target, predicted, average="weighted", zero_division=0),
     }
     assert of(pair, present_only=True) == pytest.approx(expected, abs=1e-12)
 
 
 @given(pairs())
 def test_confusion_equals_scikit_learn(pair: Pair):
-    target, said, k = pair
-    assert confusion(*pair).tolist() == sk.confusion_matrix(target, said, labels=range(k)).tolist()
+    target, predicted, k = pair
+    assert (
+        confusion(*pair).tolist()
+        == sk.confusion_matrix(target, predicted, labels=range(k)).tolist()
+    )
 
 
 @given(pairs())
 def test_recalls_equal_scikit_learn(pair: Pair):
-    target, said, k = pair
-    expected = sk.recall_score(target, said, labels=list(range(k)), average=None, zero_division=0)
+    target, predicted, k = pair
+    expected = sk.recall_score(
+        target, predicted, labels=list(range(k)), average=None, zero_division=0
+    )
     np.testing.assert_allclose(recalls(confusion(*pair)), expected)
 
 
@@ -82,18 +89,18 @@ def test_every_metric_lies_between_0_and_1(pair: Pair, present_only: bool):
 def test_renaming_the_classes_changes_no_metric(
     pair: Pair, present_only: bool, data: st.DataObject
 ):
-    target, said, k = pair
+    target, predicted, k = pair
     renamed = np.array(data.draw(st.permutations(range(k))))
-    assert of((renamed[target], renamed[said], k), present_only=present_only) == pytest.approx(
+    assert of((renamed[target], renamed[predicted], k), present_only=present_only) == pytest.approx(
         of(pair, present_only=present_only)
     )
 
 
 @given(pairs(), st.data())
 def test_the_order_of_the_rows_changes_no_metric(pair: Pair, data: st.DataObject):
-    target, said, k = pair
+    target, predicted, k = pair
     order = np.array(data.draw(st.permutations(range(len(target)))))
-    assert of((target[order], said[order], k)) == of(pair)
+    assert of((target[order], predicted[order], k)) == of(pair)
 
 
 @given(pairs())

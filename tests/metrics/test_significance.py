@@ -34,10 +34,10 @@ def drawn(
 ) -> Decisions:
     """Predictions of the same clips, right about ``right`` of the time."""
     target, rng = np.random.default_rng(7).integers(0, classes, n), np.random.default_rng([seed, 1])
-    said = np.where(
+    predicted = np.where(
         rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n))
     )
-    return Decisions(target, said, tuple(f"g{i % groups}" for i in range(n)), classes)
+    return Decisions(target, predicted, tuple(f"g{i % groups}" for i in range(n)), classes)
 
 
 def renamed(p: Decisions) -> Decisions:

@@ -236,7 +236,7 @@ def test_a_checkpoint_of_a_training_that_would_run_code_counts_as_none(
     else:
         path.write_bytes(pickle.dumps({"epoch": Hostile(tmp_path / "ran")}, protocol=2))
     path.write_bytes(checkpoints.sealed(path.read_bytes()))
-    assert checkpoints._read(path) is None
+    assert checkpoints.read(path) is None
     assert not (tmp_path / "ran").exists()
 
 

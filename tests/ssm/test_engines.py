@@ -1,5 +1,5 @@
-"""Which engine is used where: a missing, failing or lying compiler costs speed and nothing else;
-the CUDA kernel is called as it wants to be.
+"""The choice of the scan engine: a missing, failing or wrong compiler costs speed only; the CUDA
+kernel gets its arguments in its own layout.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +17,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from nverbench._io import paths
 from nverbench.cli import doctor_report
 from nverbench.plugin.discovery import discover
 from nverbench.ssm import compiled, engines, kernel, library, selective_scan
+from nverbench.ssm.inputs import ScanInputs
 from support.disk_faults import disk
 from support.scan_problems import arguments, relative
 
@@ -54,7 +57,7 @@ def used() -> str:
 def test_the_library_is_built_once_and_found_again() -> None:
     assert library.state().startswith("not built yet: ")
     assert used() == engines.COMPILED
-    (made,) = library.home.engines_folder().iterdir()
+    (made,) = paths.engines_folder().iterdir()
     written = made.stat().st_mtime_ns
     library.load.cache_clear()
     assert used() == engines.COMPILED
@@ -80,16 +83,18 @@ GIVES_NONSENSE = 'for last; do :; done; case "$last" in *.so) echo nonsense > "$
 
 
 @needs_compiler
-@pytest.mark.parametrize("how", ["_built mkdir", "_built rename"])
-def test_a_full_disk_costs_speed_only_and_leaves_nothing(how: str) -> None:
-    with disk(f"nverbench/ssm/library.py {how}", errno.ENOSPC) as watched:
+@pytest.mark.parametrize(
+    "write", ["home/engines/.building-* mkdir", "home/engines/scan-*.so rename"]
+)
+def test_a_full_disk_costs_speed_only_and_leaves_nothing(
+    write: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # home is not below it
+    with disk(write, errno.ENOSPC) as watched:
         assert used() == engines.LOOP
         assert "could not build it: [Errno 28] No space left on device" in library.load()[1]
-    assert watched.seen[f"nverbench/ssm/library.py {how}"] > 0
-    assert (
-        not library.home.engines_folder().exists()
-        or list(library.home.engines_folder().iterdir()) == []
-    )
+    assert watched.seen[write] > 0
+    assert not paths.engines_folder().exists() or list(paths.engines_folder().iterdir()) == []
 
 
 @pytest.mark.parametrize("does", [FAILS, GIVES_NOTHING, GIVES_NONSENSE])
@@ -114,8 +119,8 @@ def test_several_processes_build_at_once_and_all_can_use_it(tmp_path: Path) -> N
     code = "from nverbench.ssm import library; assert library.load()[0] is not None"
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert len(list(library.home.engines_folder().glob("scan-*.so"))) == 1
-    assert list(library.home.engines_folder().glob(".building-*")) == []
+    assert len(list(paths.engines_folder().glob("scan-*.so"))) == 1
+    assert list(paths.engines_folder().glob(".building-*")) == []
 
 
 def test_half_precision_and_many_states_go_to_the_torch_loop() -> None:
@@ -126,16 +131,16 @@ def test_half_precision_and_many_states_go_to_the_torch_loop() -> None:
 @needs_compiler
 def test_float64_has_a_library_of_its_own_that_float32_does_not_wait_for() -> None:
     assert used() == engines.COMPILED
-    assert len(list(library.home.engines_folder().iterdir())) == 1
+    assert len(list(paths.engines_folder().iterdir())) == 1
     wide = arguments(torch.float64)
     assert engines.choose(wide["x"], wide["A"]) == engines.COMPILED
-    assert len(list(library.home.engines_folder().iterdir())) == 2
+    assert len(list(paths.engines_folder().iterdir())) == 2
 
 
 def test_doctor_names_every_engine_and_builds_none() -> None:
-    said = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
-    assert set(said) == set(engines.NAMES)
-    assert not library.home.engines_folder().exists()
+    states = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
+    assert set(states) == set(engines.NAMES)
+    assert not paths.engines_folder().exists()
 
 
 def test_a_scan_engine_can_be_named_without_importing_torch() -> None:
@@ -193,9 +198,8 @@ def test_the_kernel_gets_channels_before_steps_and_gives_the_same_numbers(
     given = arguments(length=40) | {"delta_bias": torch.linspace(-1, 1, 5)}
     order = ("x", "delta", "A", "B", "C", "D", "z", "delta_bias")
     expected = selective_scan(**given, delta_softplus=True)
-    torch.testing.assert_close(
-        kernel.scan(*(given[key] for key in order), True), expected, rtol=1e-5, atol=1e-5
-    )
+    inputs = ScanInputs(*(given[key] for key in order), True)
+    torch.testing.assert_close(kernel.scan(inputs), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_kernel_is_for_cuda_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -256,7 +256,7 @@ def test_the_convolution_is_causal_and_equals_its_sum(engine: str) -> None:
     torch.testing.assert_close(with_graph.detach(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_an_engine_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engines.VARIABLE, "triton")
     with pytest.raises(
         UsageError, match="NVERBENCH_SCAN=triton: expected one of mamba-ssm, compiled, torch"

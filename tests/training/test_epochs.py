@@ -130,7 +130,7 @@ def test_a_fusion_without_the_views_a_loss_needs_is_named() -> None:
         )
 
 
-def test_an_optimizer_nobody_offers_is_named() -> None:
+def test_an_unknown_optimizer_is_named() -> None:
     with pytest.raises(PartError, match="optimizer 'sgd' is not one"):
         fit(training(replace(LINEAR, recipe=Recipe(optimizer="sgd"))))
 

@@ -1,5 +1,5 @@
-"""z-score: the numbers are those of all columns at once to the bit, whatever the shape, and the
-memory stays near the result's own.
+"""z-score: the numbers are exactly those of all columns at once, for any shape, and the memory is
+little more than that of the result.
 """
 
 from __future__ import annotations

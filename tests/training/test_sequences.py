@@ -1,5 +1,5 @@
-"""Training on frames: whole conversations or clip by clip, no leak from what is not trained on,
-shuffles that lose no turn, epochs that survive.
+"""Training on frames: whole conversations or clip by clip, no leakage from other parts, shuffles that
+keep every turn, and resumed epochs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from nverbench.training import checkpoints as checkpoints_module
 from nverbench.training.folds import fit_fold, fit_folds
 from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
-from nverbench.training.sequences import ClipData, ConversationData, scaler, shuffled
+from nverbench.training.sequences import ClipData, ConversationData, scaler
+from nverbench.training.turn_order import shuffled
 from support.sequences import CONVERSATION, FOLD, OTHER, TURNS, UTTERANCE, Context, corpus
 from support.training import CLASSES, ENTROPY, QUICK
 
@@ -52,7 +53,7 @@ def test_nothing_fitted_changes_when_test_turns_change(tmp_path: Path, fusion: F
     assert not np.array_equal(one.probabilities, other.probabilities)
 
 
-def test_the_scaler_sees_the_frames_of_training_conversations_only_heard_turns_too(
+def test_the_scaler_sees_the_frames_of_training_conversations_with_unscored_turns(
     tmp_path: Path,
 ) -> None:
     spoken, target = corpus(tmp_path)
@@ -69,7 +70,7 @@ def test_the_scaler_sees_the_frames_of_training_conversations_only_heard_turns_t
     assert torch.equal(material.scalers[0][0], mean)
 
 
-def test_a_heard_turn_is_context_but_has_no_target(tmp_path: Path) -> None:
+def test_an_unscored_turn_is_context_but_has_no_target(tmp_path: Path) -> None:
     spoken, target = corpus(tmp_path)
     talks = ConversationData(
         spoken,
@@ -175,19 +176,16 @@ def test_a_training_that_was_killed_goes_on_with_the_numbers_of_one_that_was_not
 ) -> None:
     spoken, target = corpus(tmp_path)
     straight = fit_fold(training(fusion), spoken, target, FOLD, 0)
-    plan, keep, epochs = (
-        training(fusion, checkpoints=tmp_path / "kept"),
-        checkpoints_module.keep,
-        [],
-    )
+    plan, epochs = training(fusion, checkpoints=tmp_path / "kept"), list[int]()
+    write = checkpoints_module.write
 
-    def killed(run: Any, optimizer: Any, epoch: int, *, ended: bool) -> None:
-        keep(run, optimizer, epoch, ended=ended)
-        epochs.append(epoch)
+    def killed(path: Path, state: dict[str, Any]) -> None:
+        write(path, state)
+        epochs.append(state["epoch"])
         if len(epochs) == after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints_module, "keep", killed)
+    monkeypatch.setattr(checkpoints_module, "write", killed)
     monkeypatch.setattr(checkpoints_module, "SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt):
         fit_fold(plan, spoken, target, FOLD, 0)
