@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nverbench import ArtifactError
-from nverbench_backbones.damage import is_state, reason, unlike
+from nverbench_backbones.checkpoint_errors import is_state, reason, unlike
 
 D_STATE, D_CONV, EXPAND = 24, 4, 3
 """ssm_kwargs of the released configuration (the library defaults would be 16, 4, 2)."""

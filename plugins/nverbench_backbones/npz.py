@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from nverbench import ArtifactError, Backbone
-from nverbench_backbones.damage import reason
+from nverbench_backbones.checkpoint_errors import reason
 
 if TYPE_CHECKING:
     import numpy as np

@@ -72,7 +72,7 @@ def load(checkpoint: Checkpoint, ctx: LoadContext) -> SpeechEncoder:
             the encoder.
         UsageError: a layer is wanted that the network does not have.
     """
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
     from nverbench_backbones.speech_loading import pretrained, reads_normalized, untrained
     from nverbench_backbones.speech_network import SpeechEncoder
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import Frames, PartError
-from nverbench_backbones.precision import half_precision
+from nverbench_backbones.freeze import half_precision
 from nverbench_backbones.speech_batch import prepare
 from nverbench_backbones.speech_front import Valid
 

@@ -45,7 +45,7 @@ from nverbench_datasets.conversation_design import (
     dialogues,
 )
 from nverbench_datasets.conversation_sound import RATE, sound
-from nverbench_datasets.listing import shown, walk, why_unreadable
+from nverbench_datasets.file_listing import shown, walk, why_unreadable
 
 LISTING = "turns.csv"
 HEADER = "turn,speaker,onset,seconds,label"

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
-from nverbench_datasets.listing import entries, shown, why_no_audio, why_unreadable
+from nverbench_datasets.file_listing import entries, shown, why_no_audio, why_unreadable
 from nverbench_datasets.named_files import write_tone
 
 SIX = {"fru": 1849, "neu": 1708, "ang": 1103, "sad": 1084, "exc": 1041, "hap": 595}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nverbench import Clip, DatasetError, Misfit
-from nverbench_datasets.listing import entries, shown, walk, why_no_audio
+from nverbench_datasets.file_listing import entries, shown, walk, why_no_audio
 
 POINTER = b"version https://git-lfs"
 """What a file begins with that git-lfs has not fetched yet: text, under 200 bytes, where the audio

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard
-from nverbench_datasets.listing import a_file
+from nverbench_datasets.file_listing import a_file
 
 REQUIRED = ("path", "label")
 KNOWN = (*REQUIRED, "speaker", "group", "split", "id", "start", "end")

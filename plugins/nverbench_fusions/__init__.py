@@ -1,5 +1,5 @@
-"""First-party heads and fusions. Records and options live in ``single``, ``aligned``,
-``transporting`` and ``plain``, which import no torch.
+"""First-party heads and fusions. Records and options are in ``heads_records``, ``reno_family``,
+``transport_family``, ``baselines`` and ``erc``, which import no torch.
 
 Sources of defaults, beside each: "paper" = the paper that the record cites; "re-impl" = a
 co-author's later public re-implementation; "ours" = our decision, because the paper leaves it open.
@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nverbench import Fusion, hookimpl
-from nverbench_fusions import aligned, erc, plain, single, transporting
+from nverbench_fusions import baselines, erc, heads_records, reno_family, transport_family
 
 
 @hookimpl
 def nverbench_fusions() -> Iterable[Fusion]:
     """Heads (arity 1), RENO and its kin, PARROT and MATA, and the plain rivals."""
     return [
-        *single.fusions(),
-        *aligned.fusions(),
-        *transporting.fusions(),
-        *plain.fusions(),
+        *heads_records.fusions(),
+        *reno_family.fusions(),
+        *transport_family.fusions(),
+        *baselines.fusions(),
         *erc.fusions(),
     ]

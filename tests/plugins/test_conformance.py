@@ -36,7 +36,7 @@ their configurations against it.
 def micro_audio_mamba(ctx: LoadContext, *, layout: str = "published") -> Any:
     """Audio-Mamba with 2 blocks of 32 dimensions."""
     from nverbench_backbones.audio_mamba_network import AudioMamba, untrained_encoder
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
 
     with ctx.seeded():
         encoder = untrained_encoder(MICRO_DIM, MICRO_DEPTH)

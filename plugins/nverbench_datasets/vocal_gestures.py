@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nverbench_datasets.synth import CONTROL_RATE, Gesture, Voice
+from nverbench_datasets.source_filter import CONTROL_RATE, Gesture, Voice
 
 if TYPE_CHECKING:
     import numpy as np
