@@ -44,7 +44,7 @@ def entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
         raise DatasetError(
-            f"{folder}: expected a folder that can be read, got {error.strerror}; mend its"
+            f"{folder}: expected a folder that can be read, got {error.strerror}; correct its"
             " permissions"
         ) from error
 
@@ -95,7 +95,7 @@ def why_no_audio(path: Path) -> str | None:
     if reason is not None:
         return reason
     if not os.access(path, os.R_OK):
-        return "it may not be read; mend its permissions"
+        return "it may not be read; correct its permissions"
     return (
         "an empty file (0 bytes); fetch it again or remove it" if path.stat().st_size == 0 else None
     )

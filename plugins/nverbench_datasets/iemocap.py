@@ -208,7 +208,7 @@ def _dialogue(file: Path, folder: Path, root: Path) -> Iterator[Clip | Misfit]:
     except OSError as error:
         yield Misfit(
             shown(file, root),
-            why_unreadable(file) or f"it may not be read ({error.strerror}); mend its permissions",
+            why_unreadable(file) or f"it may not be read ({error.strerror}); correct its permissions",
         )
         return
     turns: dict[str, Turn] = {}
@@ -217,7 +217,7 @@ def _dialogue(file: Path, folder: Path, root: Path) -> Iterator[Clip | Misfit]:
         if isinstance(turn, Turn) and turn.name in turns:
             turn = f"turn {turn.name} has a line already"
         if isinstance(turn, str):
-            yield Misfit(shown(file, root), f"line {number}: {turn}; mend or remove the line")
+            yield Misfit(shown(file, root), f"line {number}: {turn}; correct or remove the line")
         elif turn is not None:
             turns[turn.name] = turn
     files = (
