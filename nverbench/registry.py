@@ -291,7 +291,7 @@ def _describe(problem: Any) -> str:
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    pins: dict[str, type[RegistryModel]] = {"weights": Pin, "datasets": DatasetPin}
-    models = {"protocols": Protocol, "pins": Pins, "entries": Grid, **pins}
+    models: dict[str, type[RegistryModel]] = {"protocols": Protocol, "entries": Grid, "pins": Pins}
+    models |= {"weights": Pin, "datasets": DatasetPin}
     model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
     return list(Pins.model_fields if place == ("pins",) else model.model_fields)
