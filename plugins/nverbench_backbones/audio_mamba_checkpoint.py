@@ -42,7 +42,7 @@ class _Ignored:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The state dict of a published ``.pth`` or of a ``.safetensors`` file, on the CPU.
 
-    The published file pickles an argparse.Namespace and an ml_collections ConfigDict beside the
+    The published file pickles an argparse.Namespace and an ml_collections ConfigDict next to the
     weights; exactly these two names are let through torch's weights-only reader, the second as an
     empty stand-in. Any other name in the pickle is refused before it is called.
 

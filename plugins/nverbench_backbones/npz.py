@@ -1,4 +1,4 @@
-"""Backbone ``npz``: features somebody else computed, looked up by clip id in an .npz file (what
+"""Backbone ``npz``: features computed elsewhere, looked up by clip id in an .npz file (what
 ``nverbench embed`` writes).
 """
 

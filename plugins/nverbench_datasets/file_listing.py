@@ -1,5 +1,5 @@
-"""What lies in a folder, in one order on every machine, with names that can be printed, stored and
-compared.
+"""Lists the files of a folder in the same order on every machine, with names that can be printed,
+stored and compared.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def walk(
 
 
 def a_file(path: Path) -> bool:
-    """Whether it is a file; also of a name that no file can have, or where nobody may look."""
+    """Whether it is a file; False also for an impossible name or an unreadable folder."""
     try:
         return path.is_file()
     except OSError:
