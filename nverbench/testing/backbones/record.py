@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from nverbench.plugin.records import Backbone
+from nverbench.plugin.records import Backbone, Source
 from nverbench.testing.backbones.subject import Subject
 from nverbench.testing.check import Pass, Skip, rule, violation
 from nverbench.testing.imports import lazy_import
@@ -30,7 +31,7 @@ def _faults(part: Backbone) -> list[tuple[str, str, str]]:
     rate = (
         part.frame_rate > 0 or part.time_local is False
     )  # one row per clip has no rate, and is not local in time
-    requirements = [
+    requirements: list[tuple[Any, str, Any, str]] = [
         (part.frame_dim > 0, "frame_dim > 0", part.frame_dim, "declare the size of a frame"),
         (
             rate,
@@ -70,27 +71,32 @@ def _faults(part: Backbone) -> list[tuple[str, str, str]]:
         ),
     ]
     if part.weights is not None:
-        requirements += [
-            (
-                part.weights.address,
-                "an address of the weights",
-                part.weights.address,
-                "give the address of the weights",
-            ),
-            (
-                part.weights.licence not in UNSAID,
-                "a licence of the weights",
-                part.weights.licence,
-                "give it in Source.licence",
-            ),
-            (
-                part.pretrained_on,
-                "what the weights were trained on",
-                part.pretrained_on,
-                "name the corpora in pretrained_on: overlap is marked",
-            ),
-        ]
+        requirements += _of_weights(part, part.weights)
     return [(expected, repr(got), do) for fine, expected, got, do in requirements if not fine]
+
+
+def _of_weights(part: Backbone, weights: Source) -> list[tuple[Any, str, Any, str]]:
+    """(holds, expected, got, what to do) for the source of weights."""
+    return [
+        (
+            weights.address,
+            "an address of the weights",
+            weights.address,
+            "give the address of the weights",
+        ),
+        (
+            weights.licence not in UNSAID,
+            "a licence of the weights",
+            weights.licence,
+            "give it in Source.licence",
+        ),
+        (
+            part.pretrained_on,
+            "what the weights were trained on",
+            part.pretrained_on,
+            "name the corpora in pretrained_on: overlap is marked",
+        ),
+    ]
 
 
 def is_bibtex(text: str) -> bool:
