@@ -11,12 +11,12 @@ import reprlib
 from collections.abc import Iterable
 
 LONGEST = 1500
-"""Letters of an error: more is the text of a file, and no longer what to do about it."""
+"""Characters of an error message; a longer one holds the text of a file, not advice."""
 
 
 class NverbenchError(Exception):
-    """Root of every error this package raises on purpose; the message is one readable line,
-    whatever names and texts of others are put into it.
+    """Root of all errors that this package raises on purpose. The message is always one readable
+    line, also if it quotes texts from files.
     """
 
     def __str__(self) -> str:
@@ -36,8 +36,8 @@ class CatalogError(NverbenchError):
 
 
 class RegistryError(NverbenchError):
-    """registry.yaml or an overlay does not follow the schema, or an overlay changes instead of
-    adds.
+    """registry.yaml or an overlay does not follow the schema, or an overlay changes an existing
+    entry.
     """
 
 
@@ -54,7 +54,7 @@ class AudioError(NverbenchError):
 
 
 class FoldError(NverbenchError):
-    """A dataset cannot be cut as asked."""
+    """A dataset cannot be split into the requested folds."""
 
 
 class FitError(NverbenchError):
@@ -88,7 +88,7 @@ class TrackingError(NverbenchError):
 
 
 def single_line(text: str) -> str:
-    """The text without line breaks, and without its middle where it is very long: the end says what
+    """The text without line breaks. The middle of a very long text is left out: its end says what
     to do.
     """
     line = " ".join(text.split()) if len(text.splitlines()) > 1 else text
@@ -96,11 +96,9 @@ def single_line(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The sentence that suggests names close to a mistyped one: ``did you mean a, b?`` or ``known:
-    a, b, c``.
-    """
+    """Names close to a mistyped one, as advice: ``did you mean a, b?`` or ``known: a, b, c``."""
     names = sorted(set(known))
-    name = name[:100]  # comparing texts takes the square of their lengths
+    name = name[:100]  # the comparison takes quadratic time
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {', '.join(close)}?"
@@ -108,17 +106,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def abbreviated(thing: object, most: int = 60) -> str:
-    """What came, as Python writes it, cut: what is nested deeply or shared a billion times (YAML's
-    aliases) is not unfolded, nor a huge number.
+    """The shortened ``repr`` of a value. Deeply nested values, values that YAML aliases repeat a
+    billion times, and huge numbers are not written out.
     """
     return _SHORT.repr(thing)[:most]
 
 
 class _Short(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
-        return (
-            repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length():,} bits"
-        )  # Python refuses to write very long ones
+        # Python refuses to write very long numbers.
+        return repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length():,} bits"
 
 
 _SHORT = _Short()

@@ -1,13 +1,14 @@
-"""What COUNTS: the strict mirror of registry.yaml. Protocol constants, pinned artifacts, and
+"""The registry: the strict mirror of registry.yaml, with protocol constants, pinned artifacts, and
 registered combinations written as grids.
 
-What exists on a machine is the catalog's business. An overlay (``--registry mine.yaml``) adds and
-never changes.
+The registry defines what counts; the catalog lists what is installed. An overlay (``--registry
+mine.yaml``) adds entries and never changes existing ones.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,10 @@ from nverbench.plugin.records import Source
 PACKAGED = paths.packaged("registry.yaml")
 DEFAULT_PROTOCOL = "nver-1"
 
-MOST_SAID = 8
-"""Mistakes of a file that are named."""
+MOST_NAMED = 8
+"""Mistakes of a file that an error message names."""
 MOST_ENTRIES = 100_000
-"""Of all grids together: a few lines can stand for a billion."""
+"""Limit for all grids together: a few lines can define a billion entries."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, lt=2**63)]
@@ -40,7 +41,7 @@ class RegistryModel(BaseModel):
 
 
 class Protocol(RegistryModel):
-    """One set of rules; a change that can move a metric is a new name."""
+    """One set of rules; a change that can change a metric needs a new name."""
 
     summary: str
     seed: Annotated[int, Field(ge=0, lt=2**63)]
@@ -50,9 +51,9 @@ class Protocol(RegistryModel):
     scaling: Literal["z-score", "none"]
     selection: Literal["inner", "test", "last"]
     inner_share: Share
-    """Inner validation: whole groups until this share of the training clips."""
+    """Validation set: whole groups until this share of the training clips."""
     inner_most: Share
-    """Above this share, stratified clips instead."""
+    """Above this share: stratified clips instead of groups."""
     inner_per_class: Positive
     patience: Positive
     optimizer: Literal["adam"]
@@ -64,9 +65,7 @@ class Protocol(RegistryModel):
 
 
 class Pin(RegistryModel):
-    """Where an artifact is had and what its bytes must be; ``sha256: null`` means nobody could
-    record it yet.
-    """
+    """The source of an artifact and the digest of its bytes; ``sha256: null``: not yet recorded."""
 
     source: str
     licence: str
@@ -76,15 +75,9 @@ class Pin(RegistryModel):
     how: str = ""
 
     def as_source(self) -> Source:
-        """The same facts as a part's record."""
-        return Source(
-            address=self.source,
-            licence=self.licence,
-            size=self.size,
-            sha256=self.sha256,
-            revision=self.revision,
-            how=self.how,
-        )
+        """The pin as a record of a part."""
+        facts = self.model_dump(include={"licence", "size", "sha256", "revision", "how"})
+        return Source(address=self.source, **facts)
 
 
 class DatasetPin(Pin):
@@ -120,17 +113,15 @@ class Grid(RegistryModel):
 
     @property
     def size(self) -> int:
-        """How many entries it holds."""
-        return (
-            len(self.backbones) * len(self.fusions) * len(self.losses or [""]) * len(self.datasets)
-        )
+        """The number of its entries."""
+        axes = (self.backbones, self.fusions, self.losses or [""], self.datasets)
+        return math.prod(len(axis) for axis in axes)
 
     @model_validator(mode="after")
     def _demo_is_untrained(self) -> Grid:
         if self.demo and self.weights != "untrained":
-            raise ValueError(
-                "a demo grid must say weights: untrained (its rows are controls, not results)"
-            )
+            rows = "its rows are controls, not results"
+            raise ValueError(f"a demo grid must say weights: untrained ({rows})")
         return self
 
 
@@ -157,13 +148,11 @@ class Entry:
     untrained: bool = False
     protocol: str = DEFAULT_PROTOCOL
     overlay: bool = False
-    """True when a user's own registry file holds it: such a row is for her own leaderboard, never
-    official.
-    """
+    """True for an entry of a user's own registry file: its rows are never official."""
 
     @property
     def registered(self) -> bool:
-        """True when a grid of the registry holds it."""
+        """True if a grid of the registry has it."""
         return bool(self.grid)
 
 
@@ -180,24 +169,23 @@ class Registry:
     def protocol(self, name: str) -> Protocol:
         """The protocol of that name, or a UsageError with the nearest ones."""
         if name not in self.protocols:
-            raise UsageError(
-                f"no protocol named {name!r} in the registry; {nearest(name, self.protocols)}"
-            )
+            hint = nearest(name, self.protocols)
+            raise UsageError(f"no protocol named {name!r} in the registry; {hint}")
         return self.protocols[name]
 
     def weights_source(self, name: str) -> Source | None:
-        """Where a backbone's weights come from, as pinned; None where the registry pins none."""
+        """The pinned source of a backbone's weights; None if the registry pins none."""
         pin = self.weights.get(name)
         return pin.as_source() if pin else None
 
     def dataset_source(self, name: str) -> Source | None:
-        """Where a dataset comes from, as pinned; None where the registry pins none."""
+        """The pinned source of a dataset; None if the registry pins none."""
         pin = self.datasets.get(name)
         return pin.as_source() if pin else None
 
     def pair_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The registered order of these backbones whatever the order given (RENO's divergence is
-        not symmetric); as given if unregistered.
+        """The registered order of these backbones (RENO's divergence is not symmetric); the given
+        order if they are not registered.
         """
         bare = sorted(split(n)[0] for n in names)
         for entry in self.entries:
@@ -208,87 +196,70 @@ class Registry:
 
 
 def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registry:
-    """The registry, strictly read.
+    """Reads the registry and its overlays strictly.
 
     Raises:
-        RegistryError: a file cannot be read, does not follow the schema, or an overlay changes what
-            is already there.
+        RegistryError: a file cannot be read or does not follow the schema, or an overlay changes
+            an existing entry.
     """
-    whole = _read(packaged or PACKAGED)
-    protocols, weights, datasets, grids = (
-        dict(whole.protocols),
-        dict(whole.pins.weights),
-        dict(whole.pins.datasets),
-        list(whole.entries),
-    )
-    names = []
-    own = len(grids)
-    for path in overlays:
+    first = _read(packaged or PACKAGED)
+    protocols, weights = dict(first.protocols), dict(first.pins.weights)
+    datasets, grids = dict(first.pins.datasets), list(first.entries)
+    overlay_paths = tuple(overlays)
+    for path in overlay_paths:
         more = _read(path)
         _add(protocols, more.protocols, path, "protocols")
         _add(weights, more.pins.weights, path, "pins.weights")
         _add(datasets, more.pins.datasets, path, "pins.datasets")
         grids += more.entries
-        names.append(path.name)
-    twice = [
-        name
-        for name, group in itertools.groupby(sorted(g.name for g in grids))
-        if len(list(group)) > 1
-    ]
-    if twice:
-        raise RegistryError(
-            f"registry: the entries grid {twice[0]!r} is given twice; an overlay adds and never"
-            " changes: rename it"
-        )
+    _check_grids(grids, protocols)
+    own = len(first.entries)
+    entries = tuple(entry for i, grid in enumerate(grids) for entry in _expand(grid, i >= own))
+    return Registry(protocols, weights, datasets, entries, tuple(p.name for p in overlay_paths))
+
+
+def _check_grids(grids: list[Grid], protocols: dict[str, Protocol]) -> None:
+    names = sorted(grid.name for grid in grids)
+    for name, following in itertools.pairwise(names):
+        if name == following:
+            twice = f"the entries grid {name!r} is given twice"
+            raise RegistryError(f"registry: {twice}; an overlay adds and never changes: rename it")
     if (entries := sum(grid.size for grid in grids)) > MOST_ENTRIES:
-        raise RegistryError(
-            f"registry: its grids hold {entries:,} entries; at most {MOST_ENTRIES:,} are planned:"
-            " give smaller grids"
-        )
+        limit = f"at most {MOST_ENTRIES:,} are planned: give smaller grids"
+        raise RegistryError(f"registry: its grids hold {entries:,} entries; {limit}")
     for grid in grids:
         if grid.protocol not in protocols:
-            raise RegistryError(
-                f"registry: entries grid {grid.name} names protocol {grid.protocol!r};"
-                f" {nearest(grid.protocol, protocols)}"
-            )
-    return Registry(
-        protocols,
-        weights,
-        datasets,
-        tuple(e for i, g in enumerate(grids) for e in _expand(g, i >= own)),
-        tuple(names),
-    )
+            unknown = f"entries grid {grid.name} names protocol {grid.protocol!r}"
+            raise RegistryError(f"registry: {unknown}; {nearest(grid.protocol, protocols)}")
 
 
 def _expand(grid: Grid, overlay: bool) -> list[Entry]:
+    """All entries of a grid."""
     losses: list[str | None] = list(grid.losses) or [None]
+    axes = itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
     return [
         Entry(
-            tuple(backbones),
-            fusion,
-            loss,
-            dataset,
-            grid.folds,
-            grid.name,
-            grid.paper,
-            grid.demo,
-            grid.weights == "untrained",
-            grid.protocol,
-            overlay,
+            backbones=tuple(backbones),
+            fusion=fusion,
+            loss=loss,
+            dataset=dataset,
+            folds=grid.folds,
+            grid=grid.name,
+            paper=grid.paper,
+            demo=grid.demo,
+            untrained=grid.weights == "untrained",
+            protocol=grid.protocol,
+            overlay=overlay,
         )
-        for dataset, fusion, loss, backbones in itertools.product(
-            grid.datasets, grid.fusions, losses, grid.backbones
-        )
+        for dataset, fusion, loss, backbones in axes
     ]
 
 
 def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -> None:
     for key, value in more.items():
         if key in have:
-            raise RegistryError(
-                f"registry {path}: {section}.{key} is already registered; an overlay adds and never"
-                " changes: choose another name"
-            )
+            taken = f"{section}.{key} is already registered; an overlay adds and never changes"
+            raise RegistryError(f"registry {path}: {taken}: choose another name")
         have[key] = value
 
 
@@ -304,32 +275,23 @@ def _read(path: Path) -> RegistryFile:
     try:
         return RegistryFile.model_validate(content if content is not None else {})
     except ValidationError as error:
-        said = [" ".join(_say(problem).split()) for problem in error.errors()[:MOST_SAID]]
-        more = (
-            [f"and {error.error_count() - MOST_SAID} more"]
-            if error.error_count() > MOST_SAID
-            else []
-        )
-        raise RegistryError(f"registry {path}: " + "; ".join(said + more)) from error
+        named = [" ".join(_describe(problem).split()) for problem in error.errors()[:MOST_NAMED]]
+        left = error.error_count() - MOST_NAMED
+        more = [f"and {left} more"] if left > 0 else []
+        raise RegistryError(f"registry {path}: " + "; ".join(named + more)) from error
 
 
-def _say(problem: Any) -> str:
+def _describe(problem: Any) -> str:
+    """One problem that pydantic found, in words."""
     where = ".".join(str(step)[:60] for step in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
-        return (
-            f"{where}: unknown key;"
-            f" {nearest(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
-        )
+        *place, key = problem["loc"]
+        return f"{where}: unknown key; {nearest(str(key), _keys_at(tuple(place)))}"
     return f"{where}: {problem['msg'].lower()}, got {abbreviated(problem['input'])}"
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    models: dict[str, type[RegistryModel]] = {
-        "protocols": Protocol,
-        "weights": Pin,
-        "datasets": DatasetPin,
-        "pins": Pins,
-        "entries": Grid,
-    }
+    models: dict[str, type[RegistryModel]] = {"protocols": Protocol, "entries": Grid, "pins": Pins}
+    models |= {"weights": Pin, "datasets": DatasetPin}
     model = next((models[step] for step in reversed(place) if step in models), RegistryFile)
     return list(Pins.model_fields if place == ("pins",) else model.model_fields)

@@ -1,5 +1,5 @@
-"""What is known about everything installed: parts by kind and name, who brought each, and how each
-plugin stands.
+"""The catalog: every installed part by kind and name, the plugin that brought it, and the status of
+each plugin.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 from nverbench.errors import CatalogError, UsageError, nearest
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss
 
-HOUSE = "nverbench"
-"""The harness's own distribution: a stranger that claims one of its names is refused, and the name
-stays usable.
+FIRST_PARTY = "nverbench"
+"""The harness's own distribution: a third-party plugin that claims one of its names is refused, and
+the name stays usable.
 """
 
 SINGULAR = {"backbones": "backbone", "datasets": "dataset", "fusions": "fusion", "losses": "loss"}
@@ -23,7 +23,7 @@ P = TypeVar("P", Backbone, Dataset, Fusion, Loss)
 
 @dataclass(frozen=True)
 class Origin:
-    """Who brought a part: entry point, distribution and version."""
+    """The plugin that brought a part: entry point, distribution and version."""
 
     plugin: str
     distribution: str
@@ -48,7 +48,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class ImportSideEffect:
-    """What a plugin did while it was imported that is nobody else's business; it was undone."""
+    """A change, print or warning of a plugin at its import; the change was reverted."""
 
     origin: Origin
     what: str
@@ -59,19 +59,19 @@ class ImportSideEffect:
 
 @dataclass(frozen=True)
 class PluginStatus:
-    """How a plugin stands."""
+    """The status of one plugin."""
 
     origin: Origin
     used: bool
     status: str
-    """ok; quarantined: why; disabled; clash: which names another plugin claims too."""
+    """``ok``, ``quarantined: REASON``, ``disabled``, or ``clash: NAMES`` (claimed twice)."""
     parts: dict[str, list[str]] = field(default_factory=dict)
-    """Kind, as in ``backbones`` -> the names it brings that can be used."""
+    """Kind (``backbones``) -> the names of its usable parts."""
     remarks: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
-        """Version, how many parts of which kind, status."""
+        """Version, number of parts of each kind, and status, in one line."""
         counts = ", ".join(
             f"{len(names)} {kind if len(names) > 1 else SINGULAR[kind]}"
             for kind, names in self.parts.items()
@@ -88,62 +88,52 @@ class PartIndex(Generic[P]):
     parts: dict[str, P] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    """Names that two distributions claim -> the sentence that names both."""
+    """Names that two distributions claim -> the error message, which names both."""
     claims: dict[str, list[Origin]] = field(default_factory=dict)
-    """Names -> everybody who gave a part of that name, in their order."""
+    """Names -> every plugin that gave a part of that name, in the order of discovery."""
 
     def get(self, name: str, quarantine: Iterable[Quarantined] = ()) -> P:
         """The part of that name.
 
         Raises:
             CatalogError: two distributions claim the name.
-            UsageError: nobody brings it; the nearest names are suggested and broken plugins are
-                quoted.
+            UsageError: no plugin brings it; the nearest names are suggested and the errors of
+                quarantined plugins are quoted.
         """
         if name in self.refused:
             raise CatalogError(self.refused[name])
         if name not in self.parts:
-            broken = "".join(
-                f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}"
-                for q in quarantine
-            )
-            raise UsageError(
-                f"no {self.kind} named {name!r} is installed; {nearest(name, self.parts)}{broken}"
-            )
+            hint = nearest(name, self.parts) + quarantine_note(quarantine)
+            raise UsageError(f"no {self.kind} named {name!r} is installed; {hint}")
         return self.parts[name]
 
     def add(self, part: P, origin: Origin) -> str | None:
-        """Take a part in; the sentence that says why not, when its name is taken."""
+        """Add a part. Returns the error message when its name is taken, else None."""
         claims = self.claims.setdefault(part.name, [])
         claims.append(origin)
         taken = self.origins.get(part.name)
         if taken is None and part.name not in self.refused:
             self.parts[part.name], self.origins[part.name] = part, origin
             return None
-        if taken is not None and taken.distribution == HOUSE:
-            return (
-                f"{self.kind} {part.name} is claimed by {taken} and by {origin}; the one of {HOUSE}"
-                " stays, rename the other"
-            )
-        sentence = (
-            f"{self.kind} {part.name} is claimed by {taken or 'two others'} and by {origin};"
-            " uninstall one of them"
-        )
+        if taken is not None and taken.distribution == FIRST_PARTY:
+            stays = f"the one of {FIRST_PARTY} stays, rename the other"
+            return f"{self.kind} {part.name} is claimed by {taken} and by {origin}; {stays}"
         if taken is not None and taken.distribution == origin.distribution:
-            sentence = (
-                f"{self.kind} {part.name} is given twice by {origin}; its author must rename one"
-            )
-        self.refused[part.name] = sentence
+            clash = f"is given twice by {origin}; its author must rename one"
+        else:
+            owner = taken or "two others"
+            clash = f"is claimed by {owner} and by {origin}; uninstall one of them"
+        self.refused[part.name] = f"{self.kind} {part.name} {clash}"
         self.parts.pop(part.name, None)
         self.origins.pop(part.name, None)
-        return sentence
+        return self.refused[part.name]
 
     def names_from(self, origin: Origin) -> list[str]:
-        """The names of a plugin's parts that can be used."""
+        """The names of the plugin's usable parts."""
         return [name for name, other in sorted(self.origins.items()) if other == origin]
 
     def names_refused_for(self, origin: Origin) -> list[str]:
-        """The names that a plugin claims and does not have, because another claims them too."""
+        """The names that the plugin does not get, because another plugin claims them too."""
         return [
             f"{self.kind} {name}"
             for name, claims in sorted(self.claims.items())
@@ -166,48 +156,44 @@ class Catalog:
     remarks: list[ImportSideEffect] = field(default_factory=list)
 
     def backbone(self, name: str) -> Backbone:
-        """The backbone of that name; see :meth:`Shelf.get` for the errors."""
+        """The backbone of that name; see :meth:`PartIndex.get` for the errors."""
         return self.backbones.get(name, self.quarantine)
 
     def dataset(self, name: str) -> Dataset:
-        """The dataset of that name; see :meth:`Shelf.get` for the errors."""
+        """The dataset of that name; see :meth:`PartIndex.get` for the errors."""
         return self.datasets.get(name, self.quarantine)
 
     def fusion(self, name: str) -> Fusion:
-        """The fusion of that name; see :meth:`Shelf.get` for the errors."""
+        """The fusion of that name; see :meth:`PartIndex.get` for the errors."""
         return self.fusions.get(name, self.quarantine)
 
     def loss(self, name: str) -> Loss:
-        """The loss of that name; see :meth:`Shelf.get` for the errors."""
+        """The loss of that name; see :meth:`PartIndex.get` for the errors."""
         return self.losses.get(name, self.quarantine)
 
     def plugin_statuses(self) -> list[PluginStatus]:
-        """How every plugin stands: those in use, those in quarantine, those left out."""
+        """The status of every plugin: those in use, those in quarantine, those disabled."""
         broken = [
-            PluginStatus(
-                q.origin, False, f"quarantined: {q.error}", remarks=self._remarks(q.origin)
-            )
+            PluginStatus(q.origin, False, f"quarantined: {q.error}", {}, self._remarks(q.origin))
             for q in self.quarantine
         ]
-        return [
-            *(self._in_use(o) for o in self.plugins),
-            *broken,
-            *(PluginStatus(o, False, "disabled") for o in self.disabled),
-        ]
+        disabled = [PluginStatus(origin, False, "disabled") for origin in self.disabled]
+        return [*map(self._in_use, self.plugins), *broken, *disabled]
 
     def _in_use(self, origin: Origin) -> PluginStatus:
-        shelves: dict[str, PartIndex[Any]] = {kind: getattr(self, kind) for kind in SINGULAR}
-        parts = {
-            kind: names for kind, shelf in shelves.items() if (names := shelf.names_from(origin))
-        }
-        lost = [name for shelf in shelves.values() for name in shelf.names_refused_for(origin)]
-        return PluginStatus(
-            origin,
-            True,
-            f"clash: {', '.join(lost)}" if lost else "ok",
-            parts,
-            self._remarks(origin),
-        )
+        indexes: dict[str, PartIndex[Any]] = {kind: getattr(self, kind) for kind in SINGULAR}
+        names = {kind: index.names_from(origin) for kind, index in indexes.items()}
+        parts = {kind: some for kind, some in names.items() if some}
+        lost = [name for index in indexes.values() for name in index.names_refused_for(origin)]
+        status = f"clash: {', '.join(lost)}" if lost else "ok"
+        return PluginStatus(origin, True, status, parts, self._remarks(origin))
 
     def _remarks(self, origin: Origin) -> tuple[str, ...]:
         return tuple(r.what for r in self.remarks if r.origin == origin)
+
+
+def quarantine_note(quarantine: Iterable[Quarantined]) -> str:
+    """The errors of quarantined plugins, to be appended to a message about a missing part."""
+    return "".join(
+        f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}" for q in quarantine
+    )

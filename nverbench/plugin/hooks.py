@@ -1,8 +1,8 @@
-"""The four hooks of the plugin API: one per kind of part, each returning records from
+"""The four hooks of the plugin API, one per kind of part. Each returns records of
 :mod:`nverbench.plugin.records`.
 
 A plugin is a module named by an entry point in the group ``nverbench``; it implements any of these
-with ``@nverbench.hookimpl``, and may say for which version of this API it was written
+with ``@nverbench.hookimpl``, and may name the version of this API that it was written for
 (``nverbench_api = "1.0"``; see :mod:`nverbench.plugin.version`). Hooks take no argument. Keep the
 module light: import torch and other heavy packages inside ``load`` and ``build``, so that
 ``nverbench list`` stays instant. Tests run the examples below.
@@ -37,7 +37,8 @@ def nverbench_backbones() -> Iterable[Backbone]:  # type: ignore[empty-body]
     ...     return encode
     >>> @hookimpl
     ... def nverbench_backbones():
-    ...     return [Backbone(name="mypower", family="features", sample_rate=16000, frame_dim=8, dim=8, min_samples=400, frame_rate=100, load=load)]
+    ...     size = {"frame_dim": 8, "dim": 8, "frame_rate": 100, "min_samples": 400}
+    ...     return [Backbone(name="mypower", family="features", load=load, **size)]
 
     The harness pads clips with zeros, calls what ``load`` returned, and pools the valid frames:
 
@@ -54,7 +55,7 @@ def nverbench_backbones() -> Iterable[Backbone]:  # type: ignore[empty-body]
 def nverbench_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]
     """Labelled corpora that this plugin brings.
 
-    A folder of files named ``SPEAKER_LABEL_TAKE.wav``; what does not fit is named, not dropped:
+    A folder of files named ``SPEAKER_LABEL_TAKE.wav``; other files are misfits, with a reason:
 
     >>> from nverbench import Clip, Dataset, LabelCard, Misfit, hookimpl
     >>> def load(root):
@@ -67,14 +68,17 @@ def nverbench_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]
     >>> @hookimpl
     ... def nverbench_datasets():
     ...     card = LabelCard(kind="portrayed", setting="acted")
-    ...     return [Dataset(name="mycorpus", corpus="mycorpus", load=load, labels=("anger", "joy"), label_card=card, licence="CC-BY-4.0")]
+    ...     labels, licence = ("anger", "joy"), "CC-BY-4.0"
+    ...     own = {"labels": labels, "label_card": card, "licence": licence}
+    ...     return [Dataset(name="mycorpus", corpus="mycorpus", load=load, **own)]
 
     >>> import pathlib, tempfile
     >>> root = pathlib.Path(tempfile.mkdtemp())
     >>> for name in ("anna_joy_1.wav", "ben_anger_1.wav", "noise.wav"):
     ...     (root / name).touch()
-    >>> [(found.speaker, found.label) if isinstance(found, Clip) else found.reason for found in load(root)]
-    [('anna', 'joy'), ('ben', 'anger'), 'expected SPEAKER_LABEL_TAKE.wav']
+    >>> clip, _, misfit = load(root)
+    >>> clip.speaker, clip.label, misfit.reason
+    ('anna', 'joy', 'expected SPEAKER_LABEL_TAKE.wav')
     """
 
 
@@ -83,7 +87,7 @@ def nverbench_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]
 def nverbench_fusions() -> Iterable[Fusion]:  # type: ignore[empty-body]
     """Trainable heads and fusions that this plugin brings.
 
-    One linear layer on the streams side by side; parameters of ``build`` behind ``dims`` and
+    One linear layer on the concatenated streams; parameters of ``build`` after ``dims`` and
     ``classes`` are options (``myfusion:dropout=0.5``):
 
     >>> from nverbench import Batch, Fusion, Output, hookimpl
@@ -92,9 +96,11 @@ def nverbench_fusions() -> Iterable[Fusion]:  # type: ignore[empty-body]
     ...     class Linear(torch.nn.Module):
     ...         def __init__(self):
     ...             super().__init__()
-    ...             self.layers = torch.nn.Sequential(torch.nn.Dropout(dropout), torch.nn.Linear(sum(dims), classes))
+    ...             self.dropout = torch.nn.Dropout(dropout)
+    ...             self.linear = torch.nn.Linear(sum(dims), classes)
     ...         def forward(self, batch):  # m streams (b, d_i)
-    ...             return Output(logits=self.layers(torch.cat(batch.streams, dim=1)))  # (b, k)
+    ...             joined = torch.cat(batch.streams, dim=1)
+    ...             return Output(logits=self.linear(self.dropout(joined)))  # (b, k)
     ...     return Linear()
     >>> @hookimpl
     ... def nverbench_fusions():
@@ -111,22 +117,23 @@ def nverbench_fusions() -> Iterable[Fusion]:  # type: ignore[empty-body]
 def nverbench_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
     """Objectives that this plugin brings.
 
-    Cross-entropy with smoothed labels; the objective is the sum of the terms, diagnostics are only
+    Cross-entropy with smoothed labels. The objective is the sum of the terms; diagnostics are only
     logged:
 
     >>> from nverbench import UNSCORED, Loss, Losses, Output, hookimpl
     >>> def build(classes, counts, smoothing=0.1):
     ...     import torch
+    ...     entropy = torch.nn.CrossEntropyLoss(ignore_index=UNSCORED, label_smoothing=smoothing)
     ...     def loss(output, target):  # logits (n, k), target (n,)
-    ...         entropy = torch.nn.functional.cross_entropy(output.logits, target, label_smoothing=smoothing, ignore_index=UNSCORED)
-    ...         return Losses({"cross-entropy": entropy})
+    ...         return Losses({"cross_entropy": entropy(output.logits, target)})
     ...     return loss
     >>> @hookimpl
     ... def nverbench_losses():
     ...     return [Loss(name="myloss", build=build)]
 
     >>> import torch
-    >>> at_chance = build(3, torch.tensor([2, 2, 2]))(Output(torch.zeros(4, 3)), torch.tensor([0, 1, 2, UNSCORED]))
-    >>> round(at_chance.terms["cross-entropy"].item(), 4)  # log 3
+    >>> objective = build(3, torch.tensor([2, 2, 2]))
+    >>> at_chance = objective(Output(torch.zeros(4, 3)), torch.tensor([0, 1, 2, UNSCORED]))
+    >>> round(at_chance.terms["cross_entropy"].item(), 4)  # log 3
     1.0986
     """

@@ -1,8 +1,8 @@
-"""Runs a plugin's own code so that it harms only itself: what it prints and warns is kept, what it
-changes is put back, and it may not take for ever.
+"""Runs the code of a plugin in isolation: its output and warnings are captured, its changes of
+global state are reverted, and its time is limited.
 
-What Python cannot stop is not stopped: ``os._exit``, a crash in compiled code, a wait inside a C
-call that no signal ends.
+Python cannot stop ``os._exit``, a crash in compiled code, or a wait inside a C call that no signal
+ends.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from nverbench.plugin.time_limit import Clock
 
 T = TypeVar("T")
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
-"""Warnings for developers, which Python does not show to users either."""
+"""Warnings for developers, which Python does not show to users by default."""
 LONGEST = 160
 """Characters of a plugin's text that are quoted."""
-# Looked at only where somebody imports them: a look at the list imports none of them.
+# State that is read only if the library is imported: nverbench list imports none of them.
 LIBRARIES: dict[str, Callable[[], Shared]] = {
     "logging": process.logging_settings,
     "numpy": process.numpy_settings,
@@ -35,50 +35,50 @@ LIBRARIES: dict[str, Callable[[], Shared]] = {
 
 @dataclass
 class Outcome(Generic[T]):
-    """What came of a plugin's code."""
+    """The outcome of a plugin's code."""
 
     answer: T | None = None
     error: BaseException | None = None
-    """What it raised; ``nverbench.plugin.time_limit.ImportTimeout`` when it took too long."""
+    """The error that it raised; :class:`ImportTimeout` if it took too long."""
     remarks: list[str] = field(default_factory=list)
-    """What it did that is nobody else's business, undone."""
+    """Its reverted changes, its output and its warnings, each in words."""
 
     def get(self) -> T | None:
-        """The answer; what the code raised is raised again."""
+        """The answer; the error of the code is raised again."""
         if self.error is not None:
             raise self.error
         return self.answer
 
 
 def isolated_call(action: Callable[[], T], seconds: float | None) -> Outcome[T]:
-    """Run a plugin's code. It may take ``seconds``, not counting the import of numpy and torch;
-    None: as long as it likes.
+    """Run a plugin's code for at most ``seconds``, without the import of numpy and torch; None: no
+    limit.
     """
     outcome: Outcome[T] = Outcome()
     clock = Clock(seconds) if seconds is not None else None
-    with process.captured_output(QUIET) as heard:
-        blanket = _blanket_filters()
+    with process.captured_output(QUIET) as captured:
+        filters = _global_filters()
         with _settings_kept(outcome.remarks, clock):
             try:
                 with clock.running() if clock else contextlib.nullcontext():
                     outcome.answer = action()
-            except KeyboardInterrupt:  # the user's
+            except KeyboardInterrupt:  # from the user
                 raise
-            except (
-                BaseException
-            ) as error:  # a plugin may raise anything, SystemExit and worse; it harms only itself
+            except BaseException as error:  # a plugin may raise anything, SystemExit included
                 outcome.error = error
-        if _blanket_filters() != blanket:
+        if _global_filters() != filters:
             outcome.remarks.append("changes filters of warnings (put back)")
-    if heard.text.strip():
-        outcome.remarks.append(f"prints {_quoted(heard.text)}")
-    outcome.remarks.extend(f"warns {_quoted(warning)}" for warning in dict.fromkeys(heard.warnings))
+    if captured.text.strip():
+        outcome.remarks.append(f"prints {_quoted(captured.text)}")
+    outcome.remarks.extend(
+        f"warns {_quoted(warning)}" for warning in dict.fromkeys(captured.warnings)
+    )
     return outcome
 
 
 @contextlib.contextmanager
 def _settings_kept(remarks: list[str], clock: Clock | None) -> Iterator[None]:
-    """Puts back every setting of the process that is changed inside, and says which."""
+    """Restores every setting of the process that is changed inside, and adds a remark."""
     libraries = {name: settings() for name, settings in LIBRARIES.items() if _imported(name)}
     shared = {"": process.python_settings(), **libraries}
     before = {name: process.read(settings) for name, settings in shared.items()}
@@ -103,11 +103,11 @@ def _settings_kept(remarks: list[str], clock: Clock | None) -> Iterator[None]:
 
 
 class _Watch:
-    """Sees a library being imported by a plugin: what the library holds then is what everybody else
-    expects, and the time is not the plugin's.
+    """A finder that notices when a plugin imports a library first: the state of the library then is
+    the one to restore, and the time of its import does not count.
 
-    An import of compiled code that is broken off cannot be done again in the same process: another
-    reason not to count it.
+    Compiled code whose import is interrupted cannot be imported again in the same process: another
+    reason not to count the time.
     """
 
     def __init__(
@@ -118,15 +118,11 @@ class _Watch:
     def find_spec(
         self, name: str, path: Any, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec that Python finds anyway, with an ear at its loader; None for everything that is
-        not watched.
-        """
+        """The spec that Python finds, with a wrapped loader; None for modules not watched."""
         spec = PathFinder.find_spec(name, path) if name in self.names else None
         if spec is None or spec.loader is None:
             return None
-        execute = (
-            spec.loader.exec_module
-        )  # not called by who only asks whether the library is there
+        execute = spec.loader.exec_module  # importlib.util.find_spec alone does not call it
 
         def exec_module(module: ModuleType) -> None:
             if name in self.names:
@@ -140,13 +136,13 @@ class _Watch:
 
 
 def _imported(name: str) -> bool:
-    """Whether a library is imported, whole."""
+    """Whether a library is imported completely."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     return spec is not None and not getattr(spec, "_initializing", False)
 
 
-def _blanket_filters() -> list[Any]:
-    """Filters that hold for any message of any module, of a kind that users see (libraries add
+def _global_filters() -> list[Any]:
+    """Warning filters for all messages of all modules, of a kind that users see (libraries add
     narrower ones when they are imported).
     """
     return [

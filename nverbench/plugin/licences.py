@@ -1,5 +1,5 @@
-"""Licences as corpora and weights write them, in one order: what may be done with a row that was
-made from several.
+"""An order of licences, as corpora and weights name them, to find the licence of a row made from
+several parts.
 """
 
 from __future__ import annotations
@@ -32,72 +32,62 @@ ADDRESSES = {
     # microsoft/unilm, issue 1757.
     "see https://github.com/microsoft/UniSpeech/blob/main/LICENSE": "CC BY-SA 3.0"
 }
-"""Texts that only say where a licence stands -> what stands there."""
+"""Texts that only give an address -> the licence at that address."""
 UNTRAINED = "no weights (seeded random numbers)"
 OWN = "unknown (weights of one's own)"
 
 
 def level(text: str) -> int | None:
-    """The place of a licence in the order, 0 (public domain) to 7 (unknown); None for a text that
-    no level claims.
+    """The level of a licence, 0 (public domain) to 7 (unknown); None for a text that fits no
+    level.
     """
     name = _parts(text)[0]
     return next((number for number, _, pattern in LEVELS if pattern.match(name)), None)
 
 
 def most_restrictive(licences: Iterable[str]) -> str:
-    """The text of the most restrictive licence, whatever their order; ``unknown`` of none at all.
+    """The text of the most restrictive licence; ``unknown`` if there is none.
 
-    A text that no level claims counts as unknown; of two on one level the one with a remark wins (a
-    licence that was "declared" is worth less).
+    A text that fits no level counts as unknown. Of two on one level the one with a remark is taken
+    (a licence that was only "declared" is less certain).
     """
     return max(licences, key=_rank, default="unknown")
 
 
 def non_commercial(text: str) -> bool:
-    """Whether a licence excludes commercial use: what a user must accept explicitly."""
-    return (
-        level(text) in (4, 5)
-        or re.search(r"\bresearch([ -](use|purposes))? only\b|\bacademic\b", text, re.I) is not None
-    )
+    """Whether a licence excludes commercial use, which a user must accept explicitly."""
+    research = re.search(r"\bresearch([ -](use|purposes))? only\b|\bacademic\b", text, re.I)
+    return level(text) in (4, 5) or research is not None
 
 
 def of_weights(licence: str, *, untrained: bool, own: bool) -> str:
-    """The licence of the weights that were used (``licence`` is that of the published ones): random
-    numbers need none, one's own are unknown.
+    """The licence of the weights in use, where ``licence`` is that of the published ones. Random
+    weights need none; the licence of the user's own weights is unknown.
     """
     return UNTRAINED if untrained else OWN if own else licence
 
 
 def combined(licences: Mapping[str, str]) -> str:
-    """The most restrictive of several parts' licences in one phrase that names whose it is: ``CC
-    BY-NC 4.0 (vivae)``.
+    """The most restrictive of several parts' licences, with the names of these parts: ``CC BY-NC
+    4.0 (vivae)``.
 
-    An unknown one does not hide that another excludes commercial use: ``unknown (audio-mamba-base);
-    non-commercial (vivae)``.
+    An unknown licence does not hide another that excludes commercial use: ``unknown
+    (audio-mamba-base); non-commercial (vivae)``.
 
     Args:
-        licences: a part as it was referred to (``byol-s``, ``table:clips.csv``; options are
-            dropped) -> its licence.
+        licences: the reference of a part (``byol-s``, ``table:clips.csv``; options are dropped) ->
+            its licence.
     """
     worst = most_restrictive(licences.values())
     name, remark = _parts(worst)
-    owners = dict.fromkeys(
-        owner.partition(":")[0] for owner, text in licences.items() if text == worst
-    )
-    phrase = (
-        f"{name} ({', '.join(owners)}{': ' if owners and remark else ''}{remark})"
-        if owners or remark
-        else name
-    )
-    others = dict.fromkeys(
-        owner.partition(":")[0] for owner, text in licences.items() if non_commercial(text)
-    )
-    return (
-        phrase
-        if not others or non_commercial(worst)
-        else f"{phrase}; non-commercial ({', '.join(others)})"
-    )
+    parts = [(reference.partition(":")[0], text) for reference, text in licences.items()]
+    owners = ", ".join(dict.fromkeys(part for part, text in parts if text == worst))
+    details = ": ".join(text for text in (owners, remark) if text)
+    phrase = f"{name} ({details})" if details else name
+    others = ", ".join(dict.fromkeys(part for part, text in parts if non_commercial(text)))
+    if not others or non_commercial(worst):
+        return phrase
+    return f"{phrase}; non-commercial ({others})"
 
 
 def _rank(text: str) -> tuple[int, bool, str]:
@@ -106,6 +96,6 @@ def _rank(text: str) -> tuple[int, bool, str]:
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """The licence, and the remark that follows it in parentheses."""
+    """The licence, and the remark in parentheses after it."""
     name, _, remark = ADDRESSES.get(text.strip(), text.strip()).partition(" (")
     return name, remark.removesuffix(")")

@@ -1,8 +1,8 @@
-"""Part references such as ``reno:align_dim=128`` or ``audio-mamba-tiny:untrained``: parsed, checked
-against the part, canonical.
+"""Parses part references such as ``reno:align_dim=128`` or ``audio-mamba-tiny:untrained``, and
+writes them in canonical text.
 
-A part's options are the keyword-only parameters of its function. Canonical text is sorted, with
-defaults dropped.
+The options of a part are the keyword-only parameters of its function. Canonical text is sorted and
+has no defaults.
 """
 
 from __future__ import annotations
@@ -11,68 +11,56 @@ import inspect
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nverbench.errors import UsageError, abbreviated, nearest
-from nverbench.plugin.records import NAME, Backbone, Dataset, Fusion, Loss, Part
+from nverbench.plugin import harness_options
+from nverbench.plugin.records import Backbone, Dataset, Part
 
 Scalar = bool | int | float | str
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-OURS = ("untrained", "weights", "project")
-"""Options that the harness gives to every backbone."""
-READ_OUT = ("layer", "layers")
-"""Those it gives to backbones that declare layers; another backbone may have options of these names
-of its own.
-"""
-OF_DATASETS = ("exclude", "test")
-"""Those it gives to every dataset."""
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True)
 class PartRef:
-    """A part and its options, as a user or the registry named it."""
+    """A part and its options, as a user or the registry refers to it."""
 
     name: str
     options: Mapping[str, Scalar] = field(default_factory=dict)
-    """Only those that differ from the part's defaults, sorted."""
+    """Options that differ from the part's defaults, sorted."""
     full: Mapping[str, Scalar] = field(default_factory=dict)
     """Every option, defaults included."""
     positional: str | None = None
     local: tuple[str, ...] = ()
-    """Options that hold paths of this machine."""
+    """Options that hold local paths."""
     untrained: bool = False
     """Backbones only: seeded random weights of the same architecture."""
     weights: str | None = None
-    """Backbones only: the path of weights of one's own."""
+    """Backbones only: the path of the user's own weights."""
     layer: int | None = None
-    """Backbones with layers only: which one's time mean is the embedding; None: the last."""
+    """Backbones with layers only: the layer whose time mean is the embedding; None: the last."""
     weighted: bool = False
-    """Backbones with layers only (``layers=weighted``): all of them, mixed by a softmax that is
+    """Backbones with layers only (``layers=weighted``): all layers, mixed by a softmax that is
     trained with the fusion.
     """
     exclude: tuple[str, ...] = ()
     """Datasets only (``exclude=A+B``): labels left out, sorted; a separately named label set."""
     test: str | None = None
-    """Datasets only (``test=NAME``): the dataset that is tested on, this one being trained on;
-    labels then go by their common names.
+    """Datasets only (``test=NAME``): the dataset to test on after training on this one; labels then
+    have their common names.
     """
     project: int | None = None
-    """Backbones only: the width to which PCA, fitted on the training part, brings the embedding."""
+    """Backbones only: the width of a PCA of the embedding, fitted on the training part."""
 
     def __str__(self) -> str:
-        shown = {
-            k: Path(str(v)).name if k in self.local else _show(v) for k, v in self.options.items()
-        }
-        words = sorted(
-            f"{k}={v}"
-            for k, v in {**shown, **self.read_out(), **self.clip_set()}.items()
-            if k != self.positional
-        )
+        options = self.options.items()
+        shown = {k: Path(str(v)).name if k in self.local else _show(v) for k, v in options}
+        named = {**shown, **self.read_out(), **self.clip_set()}
+        words = sorted(f"{k}={v}" for k, v in named.items() if k != self.positional)
         if self.positional in shown:
             words.insert(0, shown[str(self.positional)])
         words += ["untrained"] if self.untrained else []
@@ -80,8 +68,8 @@ class PartRef:
         return f"{self.name}:{','.join(words)}" if words else self.name
 
     def identity(self) -> dict[str, Any]:
-        """What of this reference goes into a result's id: no local path (the contents' digest
-        stands for it).
+        """The fields that enter a result's id; local paths do not, the digest of their contents
+        does.
         """
         options = {k: v for k, v in self.full.items() if k not in self.local}
         return {
@@ -93,26 +81,24 @@ class PartRef:
         }
 
     def clip_set(self) -> dict[str, Scalar]:
-        """Which labels of a dataset are left out, and which other dataset it is tested on, if
-        any.
-        """
-        asked = {"exclude": "+".join(self.exclude) or None, "test": self.test}
-        return {k: v for k, v in asked.items() if v is not None}
+        """The labels of a dataset that are left out, and the other dataset to test on, if any."""
+        given = {"exclude": "+".join(self.exclude) or None, "test": self.test}
+        return {k: v for k, v in given.items() if v is not None}
 
     def read_out(self) -> dict[str, Scalar]:
-        """How embeddings are read out of what one forward pass gives: layer, layers, project. None
-        of it needs another pass.
+        """How the embedding is taken from the output of one forward pass: layer, layers, project.
+        None of these options needs another pass.
         """
-        asked = {
+        given = {
             "layer": self.layer,
             "layers": "weighted" if self.weighted else None,
             "project": self.project,
         }
-        return {k: v for k, v in asked.items() if v is not None}
+        return {k: v for k, v in given.items() if v is not None}
 
 
 def split(text: str) -> tuple[str, str]:
-    """The name before the first colon, and what follows it."""
+    """The name before the first colon, and the text after it."""
     name, _, rest = text.partition(":")
     return name.strip(), rest
 
@@ -136,153 +122,86 @@ def function_of(part: Part) -> Callable[..., Any]:
 
 
 def resolve(part: Part, text: str) -> PartRef:
-    """The reference that ``text`` (``name:k=v,k=v``) makes to ``part``.
+    """Parse the reference ``text`` (``name:k=v,k=v``) to ``part``.
 
     Raises:
-        UsageError: an option the part does not have, a value of the wrong type, or a required one
-            left out.
+        UsageError: an unknown option, a value of the wrong type, or a required option left out.
     """
-    kind = type(part).__name__.lower()
     name, rest = split(text)
-    positional, local = (
-        (part.positional, part.local) if isinstance(part, Backbone | Dataset) else (None, ())
-    )
-    raw = _words(f"{kind} {name}", rest, positional)
-    untrained = isinstance(part, Backbone) and _flag(
-        raw.pop("untrained", "false"), f"{kind} {name}: untrained"
-    )
+    what = f"{type(part).__name__.lower()} {name}"
+    known = declared(function_of(part))
+    if isinstance(part, Backbone | Dataset):
+        positional, local = part.positional, part.local
+    else:
+        positional, local = None, ()
+    raw = _words(what, rest, positional)
     for key in {*local, "weights"} & raw.keys():
         if not possible(raw[key]):
+            path = f"{abbreviated(raw[key])} ({len(raw[key]):,} letters)"
             raise UsageError(
-                f"{kind} {name}: {key}: expected a path, got {abbreviated(raw[key])}"
-                f" ({len(raw[key]):,} letters), which no file can be called"
+                f"{what}: {key}: expected a path, got {path}, which no file can be called"
             )
-    weights = raw.pop("weights", None) if isinstance(part, Backbone) else None
-    if untrained and weights:
-        raise UsageError(
-            f"{kind} {name}: untrained and weights=PATH contradict each other; give one"
-        )
-    read_out = _read_out(part, raw) if isinstance(part, Backbone) else {}
-    clip_set = _clip_set(part, raw) if isinstance(part, Dataset) else {}
-    known = declared(function_of(part))
+    given: dict[str, Any] = {}
+    if isinstance(part, Backbone):
+        given = _weights(raw, what) | harness_options.read_out(part, raw, known)
+    elif isinstance(part, Dataset):
+        given = harness_options.clip_set(part, raw)
     for key in raw:
         if key not in known:
-            raise UsageError(
-                f"{kind} {name} has no option {abbreviated(key)};"
-                f" {nearest(key, known) if known else 'it takes none'}"
-            )
+            hint = nearest(key, known) if known else "it takes none"
+            raise UsageError(f"{what} has no option {abbreviated(key)}; {hint}")
     values: dict[str, Scalar] = {}
     for key, parameter in sorted(known.items()):
         if key in raw:
-            values[key] = _cast(raw[key], parameter, f"{kind} {name}: option {key}")
+            values[key] = _cast(raw[key], parameter, f"{what}: option {key}")
         elif parameter.default is parameter.empty:
             hint = f"{name}:{key.upper()}" if key == positional else f"{name}:{key}=..."
-            raise UsageError(f"{kind} {name} needs {key}; write {hint}")
+            raise UsageError(f"{what} needs {key}; write {hint}")
         else:
             values[key] = parameter.default
-    changed = {
-        k: v
-        for k, v in values.items()
-        if known[k].default is known[k].empty or v != known[k].default
-    }
-    return PartRef(
-        name, changed, values, positional, local, untrained, weights, **clip_set, **read_out
-    )
+    changed = {k: v for k, v in values.items() if v != known[k].default}
+    return PartRef(name, changed, values, positional, local, **given)
+
+
+def _weights(raw: dict[str, str], what: str) -> dict[str, Any]:
+    """The options ``untrained`` and ``weights`` of every backbone, taken out of ``raw``."""
+    untrained = _flag(raw.pop("untrained", "false"), f"{what}: untrained")
+    weights = raw.pop("weights", None)
+    if untrained and weights:
+        raise UsageError(f"{what}: untrained and weights=PATH contradict each other; give one")
+    return {"untrained": untrained, "weights": weights}
 
 
 def canonical(parts: Mapping[str, Any], text: str) -> str:
-    """A reference in canonical text; as it is where its part is not among ``parts`` (name ->
-    part).
-    """
+    """A reference in canonical text; unchanged if its part is not in ``parts`` (by name)."""
     part = parts.get(split(text)[0])
     return str(resolve(part, text)) if part is not None else text
 
 
-def _clip_set(part: Dataset, raw: dict[str, str]) -> dict[str, Any]:
-    """What every dataset takes, out of ``raw``: ``test=NAME``, and ``exclude=A+B`` (by common names
-    where two datasets are crossed).
-
-    A label that is left out must be one of those that are listed, and two or more must stay.
+def check_plain(part: Part) -> list[str]:
+    """The faults of a part's option declarations: a default that is no plain scalar, or the name of
+    an option that the harness gives.
     """
-    test = raw.pop("test", "") or None
-    if test is not None and not NAME.fullmatch(test):
-        raise UsageError(
-            f"dataset {part.name}: test={test}: expected the name of a dataset, without options"
-        )
-    words = sorted({word.strip() for word in raw.pop("exclude", "").split("+")} - {""})
-    labels = sorted(set(part.common.values())) if test else part.labels
-    for word in words:
-        if labels and word not in labels:
-            raise UsageError(
-                f"dataset {part.name} has no {'common ' if test else ''}label {word!r} to exclude;"
-                f" {nearest(word, labels)}"
-            )
-    if words and labels and len(labels) - len(words) < 2:
-        raise UsageError(
-            f"dataset {part.name}: excluding {', '.join(words)} leaves {len(labels) - len(words)}"
-            " of its labels; leave two or more"
-        )
-    return {"exclude": tuple(words), "test": test}
-
-
-def _read_out(part: Backbone, raw: dict[str, str]) -> dict[str, Any]:
-    """The options that every backbone has (``project``), or every backbone with layers (``layer``,
-    ``layers``), taken out of ``raw``.
-    """
-    what = f"backbone {part.name}"
-    own = () if part.layers else declared(function_of(part))
-    given = {key: raw.pop(key) for key in (*READ_OUT, "project") if key in raw and key not in own}
-    if not part.layers and given.keys() & {"layer", "layers"}:
-        raise UsageError(
-            f"{what} gives one set of frames and has no layers to choose from; leave layer and"
-            " layers out"
-        )
-    if len(given) > 1 and "layers" in given:
-        raise UsageError(
-            f"{what}: layers=weighted goes with neither layer=N nor project=D; give one"
-        )
-    if given.get("layers", "weighted") != "weighted":
-        raise UsageError(
-            f"{what}: layers={given['layers']}: expected weighted; for a single one write layer=N"
-        )
-    layer = (
-        _whole(given["layer"], 0, part.layers - 1, f"{what}: layer") if "layer" in given else None
-    )
-    most = part.dim - 1 if part.dim else sys.maxsize
-    width = _whole(given["project"], 1, most, f"{what}: project") if "project" in given else None
-    return {
-        "layer": None if layer == part.layers - 1 else layer,
-        "weighted": "layers" in given,
-        "project": width,
-    }
-
-
-def _whole(text: str, least: int, most: int, what: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise UsageError(f"{what}={text}: expected a whole number from {least} to {most}")
-    return int(text)
-
-
-def check_plain(part: Fusion | Loss | Dataset | Backbone) -> list[str]:
-    """What is wrong with a part's own option declarations: defaults must be plain scalars."""
-    return [
+    known = declared(function_of(part))
+    odd = [
         f"option {name} has default {p.default!r}; expected true, false, a number or text"
-        for name, p in declared(function_of(part)).items()
-        if p.default is not p.empty and not isinstance(p.default, bool | int | float | str)
-    ] + [
+        for name, p in known.items()
+        if p.default is not p.empty and not isinstance(p.default, Scalar)
+    ]
+    taken = harness_options.names(part)
+    return odd + [
         f"option {name} is one the harness itself gives; call it otherwise"
-        for name in declared(function_of(part))
-        if (isinstance(part, Backbone) and name in OURS + (READ_OUT if part.layers else ()))
-        or (isinstance(part, Dataset) and name in OF_DATASETS)
+        for name in known
+        if name in taken
     ]
 
 
 def _words(what: str, rest: str, positional: str | None) -> dict[str, str]:
+    """The options of a reference as texts: ``key=value`` pairs, or a bare key for true."""
     raw: dict[str, str] = {}
     tokens = rest.split(",") if rest else []
     if positional and tokens and not ASSIGNMENT.match(tokens[0]):
-        # A path may hold commas: everything up to the first word that reads like an assignment
-        # belongs to it.
+        # A path may hold commas: all tokens up to the first that looks like an assignment are one.
         end = next((i for i, token in enumerate(tokens) if ASSIGNMENT.match(token)), len(tokens))
         raw[positional] = ",".join(tokens[:end])
         tokens = tokens[end:]
@@ -290,10 +209,8 @@ def _words(what: str, rest: str, positional: str | None) -> dict[str, str]:
         key, equals, value = token.partition("=")
         key = key.strip()
         if not key or key in raw:
-            raise UsageError(
-                f"{what}: {'option ' + key + ' is given twice' if key else 'an option is empty'};"
-                " write name:key=value,key=value"
-            )
+            problem = f"option {key} is given twice" if key else "an option is empty"
+            raise UsageError(f"{what}: {problem}; write name:key=value,key=value")
         raw[key] = value.strip() if equals else "true"
     return raw
 
@@ -311,15 +228,13 @@ def _cast(text: str, parameter: inspect.Parameter, what: str) -> Scalar:
                 raise ValueError(text)
             return number
     except ValueError as error:
-        raise UsageError(
-            f"{what}: expected {'a whole number' if isinstance(default, int) else 'a number'}, got"
-            f" {abbreviated(text)}"
-        ) from error
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise UsageError(f"{what}: expected {kind}, got {abbreviated(text)}") from error
     return text
 
 
 def possible(path: str) -> bool:
-    """Whether a file could be called so."""
+    """Whether a path is short enough, and encodable, to be the path of a file."""
     try:
         name = os.fsencode(path)
     except UnicodeEncodeError:

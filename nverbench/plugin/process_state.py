@@ -1,5 +1,5 @@
-"""The state of the process that a plugin shares with everybody else, and what it lets be seen and
-heard. Importing this imports no heavy library.
+"""The global state of the process that plugins share (settings, random states), and a capture of
+printed text and warnings. Importing this imports no heavy library.
 """
 
 from __future__ import annotations
@@ -20,20 +20,17 @@ from pathlib import Path
 from typing import Any
 
 Shared = Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]]
-"""Name -> (how it is read, as something that can be compared; how it is set)."""
+"""Name -> (reads the state as a comparable value; sets it)."""
 MOST_CAPTURED = 65536
-"""Bytes of what was printed that are read back."""
+"""Bytes of printed text that are read back."""
 
 
 def python_settings() -> Shared:
-    """What Python itself holds for everybody."""
+    """The global state of Python."""
     return {
         "environment variables": (_environment, _set_environment),
         "working folder": (_working_folder, lambda value: os.chdir(value) if value else None),
-        "sys.path": (
-            lambda: list(sys.path),
-            lambda value: sys.path.__setitem__(slice(None), value),
-        ),
+        "sys.path": (lambda: list(sys.path), lambda value: _refill(sys.path, value)),
         "standard streams": (lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
         "sys.excepthook": (lambda: sys.excepthook, lambda value: setattr(sys, "excepthook", value)),
         "signal handlers": (_handlers, _set_handlers),
@@ -42,7 +39,7 @@ def python_settings() -> Shared:
 
 
 def logging_settings() -> Shared:
-    """The logger that everybody's messages reach."""
+    """The root logger."""
     import logging
 
     root = logging.root
@@ -57,7 +54,7 @@ def logging_settings() -> Shared:
 
 
 def numpy_settings() -> Shared:
-    """What numpy holds; it must be imported already, or will be."""
+    """The global state of numpy, which this imports."""
     import numpy as np
 
     def state() -> tuple[Any, ...]:
@@ -71,13 +68,13 @@ def numpy_settings() -> Shared:
 
 
 def torch_settings() -> Shared:
-    """What torch holds, but for its random state; it must be imported already, or will be."""
+    """The global settings of torch, which this imports, without its random state."""
     import torch
 
     cpu = torch.device("cpu")
     return {
         "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
-        # A default device of "cpu" would look at every call of torch; None is how torch begins.
+        # A default device "cpu" would intercept every call of torch; None is the initial value.
         "default device": (
             torch.get_default_device,
             lambda value: torch.set_default_device(None if value == cpu else value),
@@ -100,7 +97,7 @@ def torch_settings() -> Shared:
 
 
 def torch_random() -> Shared:
-    """The global random state of torch on the processor."""
+    """The global random state of torch on the CPU."""
     import torch
 
     return {
@@ -112,19 +109,19 @@ def torch_random() -> Shared:
 
 
 def as_state(state: bytes) -> Any:
-    """The bytes of a random state as the tensor that torch takes."""
+    """The bytes of a random state, as the tensor that torch expects."""
     import torch
 
     return torch.frombuffer(bytearray(state), dtype=torch.uint8)
 
 
 def read(shared: Shared) -> dict[str, Any]:
-    """What every one of them is now."""
+    """The present value of every state."""
     return {name: get() for name, (get, _) in shared.items()}
 
 
 def restore(shared: Shared, before: Mapping[str, Any]) -> list[str]:
-    """The names of those that are no longer what they were; they are again."""
+    """Restore the states that differ from ``before``. Returns their names."""
     now = read(shared)
     changed = [name for name in shared if now[name] != before[name]]
     for name in changed:
@@ -133,19 +130,15 @@ def restore(shared: Shared, before: Mapping[str, Any]) -> list[str]:
 
 
 def _named(name: str, before: Any, now: Any) -> str:
-    """The name, and which keys of it changed where it has keys; never a value, which may be a
-    secret.
-    """
+    """The name, and the changed keys of a mapping; never a value, which may be a secret."""
     if not isinstance(before, dict):
         return name
-    return (
-        f"{name}"
-        f" ({', '.join(str(key) for key in sorted({*before, *now}, key=str) if before.get(key) != now.get(key))})"
-    )
+    keys = sorted({*before, *now}, key=str)
+    return f"{name} ({', '.join(str(key) for key in keys if before.get(key) != now.get(key))})"
 
 
 def _environment() -> dict[str, str]:
-    """All variables but those of the OpenMP runtime: scikit-learn sets them on its first import,
+    """All variables except those of the OpenMP runtime: scikit-learn sets them on its first import,
     and a second runtime may abort without them.
     """
     return {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}
@@ -163,12 +156,16 @@ def _working_folder() -> Path | None:
     return None
 
 
+def _refill(values: list[str], value: list[str]) -> None:
+    values[:] = value
+
+
 def _set_streams(value: tuple[Any, Any, Any]) -> None:
     sys.stdin, sys.stdout, sys.stderr = value
 
 
 def _handlers() -> dict[str, Any]:
-    """Handlers by signal; only the main thread can set them."""
+    """Signal handlers by name; empty outside of the main thread, which alone can set them."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     return {number.name: signal.getsignal(number) for number in signal.Signals}
@@ -176,73 +173,70 @@ def _handlers() -> dict[str, Any]:
 
 def _set_handlers(value: dict[str, Any]) -> None:
     for name, handler in value.items():
-        if (
-            signal.getsignal(signal.Signals[name]) != handler and handler is not None
-        ):  # None: set by C, which Python cannot do
-            signal.signal(signal.Signals[name], handler)
+        number = signal.Signals[name]
+        # None: a handler that C code set, which Python cannot restore
+        if handler is not None and signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 @dataclass
 class Captured:
-    """What was printed and warned."""
+    """Printed text and warnings."""
 
     text: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
 class _StreamTee(io.StringIO):
-    """Stands in for a stream that no file descriptor is behind; whoever keeps it (a handler of a
-    logger) writes to that stream later.
+    """Replaces a stream without a file descriptor. After the capture it forwards to that stream,
+    because a handler of a logger may keep it.
     """
 
     def __init__(self, behind: Any) -> None:
         super().__init__()
-        self.behind, self.listening = behind, True
+        self.behind, self.capturing = behind, True
 
     def write(self, text: str) -> int:
-        return super().write(text) if self.listening else int(self.behind.write(text) or 0)
+        return super().write(text) if self.capturing else int(self.behind.write(text) or 0)
 
 
 @contextmanager
 def captured_output(ignored: tuple[type[Warning], ...] = ()) -> Iterator[Captured]:
-    """Keeps what is printed inside, through Python's streams and through the file descriptors below
-    them, and every warning but ``ignored`` kinds.
+    """Captures what is printed inside, through Python's streams and through their file descriptors,
+    and every warning except ``ignored`` kinds.
     """
-    heard, ears = Captured(), {}
+    captured, tees = Captured(), {}
     with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for kind in ignored:
             warnings.simplefilter("ignore", kind)
         for name, number in (("stdout", 1), ("stderr", 2)):
             if not _flushed_to(getattr(sys, name), number):
-                ears[name] = _StreamTee(getattr(sys, name))
+                tees[name] = _StreamTee(getattr(sys, name))
         kept = {number: os.dup(number) for number in (1, 2) if _is_open(number)}
         try:
             for number in kept:
                 os.dup2(file.fileno(), number)
-            for name, ear in ears.items():
-                setattr(sys, name, ear)
-            yield heard
+            for name, tee in tees.items():
+                setattr(sys, name, tee)
+            yield captured
         finally:
             _flush(sys.stdout)
             _flush(sys.stderr)
-            for name, ear in ears.items():
-                setattr(sys, name, ear.behind)
-                ear.listening = False
+            for name, tee in tees.items():
+                setattr(sys, name, tee.behind)
+                tee.capturing = False
             for number, copy in kept.items():
                 os.dup2(copy, number)
                 os.close(copy)
             file.seek(0)
-            heard.text = "".join(ear.getvalue() for ear in ears.values()) + file.read(
-                MOST_CAPTURED
-            ).decode(errors="replace")
-            heard.warnings = [f"{w.category.__name__}: {w.message}" for w in caught]
+            below = file.read(MOST_CAPTURED).decode(errors="replace")
+            captured.text = "".join(tee.getvalue() for tee in tees.values()) + below
+            captured.warnings = [f"{w.category.__name__}: {w.message}" for w in caught]
 
 
 def _flushed_to(stream: Any, number: int) -> bool:
-    """Whether what is written to a stream ends in that file descriptor; what waits in it is on its
-    way.
-    """
+    """Flush a stream. Returns whether it writes to that file descriptor."""
     _flush(stream)
     with contextlib.suppress(AttributeError, OSError, ValueError):
         return bool(stream.fileno() == number)
@@ -250,9 +244,8 @@ def _flushed_to(stream: Any, number: int) -> bool:
 
 
 def _flush(stream: Any) -> None:
-    with contextlib.suppress(
-        AttributeError, OSError, ValueError
-    ):  # none at all, a broken pipe, closed
+    # AttributeError: no stream; OSError: a broken pipe; ValueError: a closed stream
+    with contextlib.suppress(AttributeError, OSError, ValueError):
         stream.flush()
 
 

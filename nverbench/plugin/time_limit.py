@@ -1,6 +1,4 @@
-"""A limit on the seconds that somebody else's Python may take, without a thread where the system
-has timers.
-"""
+"""A time limit for a plugin's Python code: a timer signal in the main thread, else a thread."""
 
 from __future__ import annotations
 
@@ -12,21 +10,21 @@ from contextlib import contextmanager
 from types import FrameType
 
 AGAIN = 0.2
-"""Seconds until code that caught the interruption and went on is interrupted again."""
+"""Seconds until code that catches the interruption and continues is interrupted again."""
 SOON = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3)
-"""Seconds, in turn, until the next interruption of such code: one of them falls outside of what
-catches it.
+"""Seconds, in turn, until the next interruption of such code: one of them comes outside of the
+``try`` that catches it.
 """
 OURS = ("nverbench.", "contextlib", "importlib.")
-"""How the names of modules begin that must end what they do."""
+"""Prefixes of the names of modules that must not be interrupted."""
 
 
 class ImportTimeout(BaseException):
-    """Raised in the code that took too long; no ``except Exception`` in it stops this."""
+    """Raised in code that takes too long; an ``except Exception`` in it does not catch this."""
 
 
 class Clock:
-    """Counts the seconds of one action; stands still where it is told to."""
+    """Counts the seconds of one action; it can be paused."""
 
     def __init__(self, seconds: float) -> None:
         self.left, self._running, self._rings = seconds, False, 0
@@ -40,18 +38,18 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Raises :class:`TimeUp` inside once the seconds are over; a timer that the process had set
-        before goes on afterwards.
+        """Raises :class:`ImportTimeout` inside when the seconds are over; a timer that the process
+        had set before continues afterwards.
         """
         began = time.monotonic()
         handler = signal.signal(signal.SIGALRM, self._ring) if self._timers else None
         self._before = signal.setitimer(signal.ITIMER_REAL, 0) if self._timers else (0.0, 0.0)
         try:
             try:
-                self._go()
+                self._start()
                 yield
             finally:
-                self._halt()
+                self._stop()
         finally:
             if self._timers:
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -65,14 +63,14 @@ class Clock:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What is done inside does not count."""
-        self._halt()
+        """The time inside does not count."""
+        self._stop()
         try:
             yield
         finally:
-            self._go()
+            self._start()
 
-    def _go(self) -> None:
+    def _start(self) -> None:
         self._began, self._running = time.monotonic(), True
         if self._timers:
             signal.setitimer(signal.ITIMER_REAL, max(self.left, 1e-3), AGAIN)
@@ -81,14 +79,14 @@ class Clock:
             self._watch.daemon = True
             self._watch.start()
 
-    def _halt(self) -> None:
-        with self._lock:  # not in the midst of an interruption
+    def _stop(self) -> None:
+        with self._lock:  # not during an interruption
             self._running = False
         if self._timers:
             signal.setitimer(signal.ITIMER_REAL, 0)
         elif self._watch is not None:
             self._watch.cancel()
-            _raise_in(self._thread, None)  # one that is on its way
+            _raise_in(self._thread, None)  # revokes one that is pending
         self.left -= time.monotonic() - self._began
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
@@ -102,8 +100,8 @@ class Clock:
         raise ImportTimeout
 
     def _interrupt(self) -> None:
-        """In the watching thread. Python code is interrupted at its next step; a call that waits in
-        C is not, before it returns.
+        """Runs in the second thread. It interrupts Python code at its next step; a call that waits
+        in C is interrupted when it returns.
         """
         while True:
             with self._lock:

@@ -1,5 +1,5 @@
-"""The version of the plugin API, and which plugins it takes in. CONTRIBUTING.md says what a bump
-means and how long an old field is kept.
+"""The version of the plugin API, and the check of a plugin's version. CONTRIBUTING.md defines what
+a new version means and how long an old field is kept.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 from nverbench.errors import CatalogError
 
 api_version: str = "1.0"
-"""MAJOR.MINOR of hooks, records and what passes between them: a minor one adds, a major one takes
-away or changes.
+"""MAJOR.MINOR of hooks, records and types: a minor version adds, a major version removes or
+changes.
 """
 FIRST = "1.0"
-"""What a plugin that says nothing was written for."""
+"""The version of a plugin that names none."""
 FORM = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 
 
 def check_api(module: Any, distribution: str) -> None:
-    """A plugin module may set ``nverbench_api = "1.0"``: the API that it was written for.
+    """Check the API version that a plugin module names (``nverbench_api = "1.0"``).
 
     Raises:
-        CatalogError: this nverbench does not offer that one; the line says what to install.
+        CatalogError: this nverbench does not offer that version; the line says what to install.
     """
     asked = getattr(module, "nverbench_api", FIRST)
     match = FORM.fullmatch(asked) if isinstance(asked, str) else None
@@ -32,22 +32,17 @@ def check_api(module: Any, distribution: str) -> None:
             f'its nverbench_api is {asked!r}; expected the text "MAJOR.MINOR", such as'
             f' nverbench_api = "{api_version}"'
         )
-    wanted, offered = (int(match[1]), int(match[2])), tuple(int(n) for n in api_version.split("."))
-    if wanted[0] == offered[0] and wanted <= offered:
+    required, offered = (int(match[1]), int(match[2])), tuple(map(int, api_version.split(".")))
+    if required[0] == offered[0] and required <= offered:
         return
-    if wanted > offered:
-        way_out = (
-            f"pip install --upgrade nverbench, or install an older {distribution} that asks for"
-            f" {api_version} or less"
-        )
-    else:
-        way_out = (
-            f"pip install --upgrade {distribution}, or install an older nverbench that offers"
-            f" {wanted[0]}.x"
-        )
+    upgrade, older, version_limit = (
+        ("nverbench", distribution, f"asks for {api_version} or less")
+        if required > offered
+        else (distribution, "nverbench", f"offers {required[0]}.x")
+    )
     raise CatalogError(
-        f"it asks for plugin API {asked}, this nverbench {_version()} offers {api_version};"
-        f" {way_out}"
+        f"it asks for plugin API {asked}, this nverbench {_version()} offers {api_version}; pip"
+        f" install --upgrade {upgrade}, or install an older {older} that {version_limit}"
     )
 
 

@@ -1,8 +1,8 @@
-"""The conformance kit for plugin authors: named rules, each tried on a part as the harness would
-use it.
+"""The conformance kit for plugin authors: named rules, each tried on a part in the way in which the
+harness uses it.
 
-The whole test of a plugin is :func:`checks`; without pytest, ``nverbench check NAME``. Importing
-this imports neither pytest nor torch.
+:func:`checks` is the whole test of a plugin; without pytest, ``nverbench check NAME`` does the
+same. Importing this module imports neither pytest nor torch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Subject":  # torch is only imported when somebody asks for these
+    if name == "Subject":  # torch is imported only when these names are used
         from nverbench.testing.backbones.subject import Subject
 
         return Subject

@@ -1,4 +1,4 @@
-"""What a conformance check is, and what it gives back."""
+"""A conformance check and its outcomes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nverbench.errors import ConformanceError, NverbenchError
 if TYPE_CHECKING:
     from nverbench.testing.backbones.subject import Subject
 
-S = TypeVar("S")
-"""What is checked: a backbone, dataset, fusion or loss as a subject."""
+S = TypeVar("S", contravariant=True)
+"""The subject of a check: a backbone, dataset, fusion or loss under test."""
 LONGEST = 300
-"""Characters kept of somebody else's error."""
+"""Characters of a plugin's error that are quoted."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Pass:
     """The rule holds."""
 
     measured: str = ""
-    """What was measured, where the rule has a tolerance."""
+    """The measured value, if the rule has a tolerance."""
 
 
 @dataclass(frozen=True)
@@ -37,47 +37,54 @@ class Skip:
 class Check(Generic[S]):
     """One rule, and the function that tries it.
 
-    ``run(subject)`` gives :class:`Pass` or :class:`Skip`; it raises ConformanceError, or the
-    PartError the harness itself would raise, with one line that says what was expected, what came
-    and what to do.
+    ``run(subject)`` returns :class:`Pass` or :class:`Skip`. It raises ConformanceError, or the
+    PartError that the harness itself would raise, with one line that says what was expected, what
+    came and what to do.
     """
 
     name: str
     rule: str
     run: Callable[[S], Pass | Skip]
     slow: bool = False
-    """True: left out unless asked for."""
+    """True: tried only on request."""
 
 
-def violation(subject: object, *, expected: str, got: str, do: str) -> ConformanceError:
+def rule(
+    name: str, text: str, *, slow: bool = False
+) -> Callable[[Callable[[S], Pass | Skip]], Check[S]]:
+    """A decorator that makes a :class:`Check` of the function that tries the rule."""
+    return lambda run: Check(name, text, run, slow)
+
+
+def violation(subject: object, expected: str, got: str, do: str) -> ConformanceError:
     """The error of a rule that does not hold, in one line."""
     return ConformanceError(f"{subject}: expected {expected}, got {got}; {do}")
 
 
 def describe_error(error: BaseException) -> str:
-    """Somebody else's error in one line."""
+    """A plugin's error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
 
 
 @contextmanager
 def expecting(
     subject: object,
-    wanted: str,
-    do: str = "mend it, or raise PartError or UsageError with a line that says what to do",
+    expected: str,
+    do: str = "correct it, or raise PartError or UsageError with a line that says what to do",
 ) -> Iterator[None]:
-    """Whatever a plugin raises inside becomes one line; what it raises on purpose passes
-    through.
+    """Turns any error of a plugin inside into a ConformanceError of one line; an NverbenchError,
+    which a plugin raises on purpose, passes through.
     """
     try:
         yield
     except NverbenchError:
         raise
     except Exception as error:
-        raise violation(subject, expected=wanted, got=describe_error(error), do=do) from error
+        raise violation(subject, expected, describe_error(error), do) from error
 
 
 def only_encoders(run: Callable[[Subject], Pass | Skip]) -> Callable[[Subject], Pass | Skip]:
-    """The same check, skipped for a part that looks stored features up instead of listening."""
+    """The same check, skipped for a backbone that looks stored features up and has no encoder."""
 
     def checked(subject: Subject) -> Pass | Skip:
         if subject.part.load is None:

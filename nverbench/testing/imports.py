@@ -1,4 +1,4 @@
-"""That a plugin is listed without heavy imports: ``nverbench list`` asks every installed one."""
+"""The rule that a plugin is listed without heavy imports: ``nverbench list`` lists all plugins."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from nverbench.plugin.options import function_of
 from nverbench.plugin.records import Part
-from nverbench.testing.check import Check, Pass, Skip, violation
+from nverbench.testing.check import Pass, Skip, rule, violation
 
 HEAVY = ("torch", "transformers", "torchaudio", "mlflow")
 LONGEST = 120
-"""Seconds."""
+"""Seconds that listing a plugin may take."""
 LISTING = """
 import sys
 from importlib.metadata import EntryPoint
@@ -28,15 +28,18 @@ print("\\nimported:", *[name for name in sys.argv[2:] if name in sys.modules])
 
 
 class ImportedPart(Protocol):
-    """A subject of any kind."""
+    """The subject of a part of any kind."""
 
     @property
     def part(self) -> Part:
-        """What is checked."""
+        """The part under test."""
 
 
+@rule(
+    "lazy-import",
+    "Listing the plugin's parts imports neither torch nor transformers, torchaudio or mlflow.",
+)
 def lazy_import(subject: ImportedPart) -> Pass | Skip:
-    """Importing the plugin and listing its records, in a fresh process."""
     point = _entry_point(subject.part)
     if point is None:
         return Skip(
@@ -45,17 +48,11 @@ def lazy_import(subject: ImportedPart) -> Pass | Skip:
         )
     heavy = _heavy_imports(point)
     if isinstance(heavy, str):
-        raise violation(
-            subject, expected=f"plugin {point.value} to be listed", got=heavy, do="mend its import"
-        )
+        raise violation(subject, f"plugin {point.value} to be listed", heavy, "correct its import")
     if heavy:
+        expected = f"plugin {point.value} to be listed without heavy imports"
         do = "move these imports inside load or build: nverbench list must stay quick"
-        raise violation(
-            subject,
-            expected=f"plugin {point.value} to be listed without heavy imports",
-            got=", ".join(heavy),
-            do=do,
-        )
+        raise violation(subject, expected, ", ".join(heavy), do)
     return Pass(f"{point.value} imports none of {', '.join(HEAVY)}")
 
 
@@ -77,8 +74,8 @@ def _entry_point(part: Part) -> EntryPoint | None:
 
 @functools.cache
 def _heavy_imports(point: EntryPoint) -> tuple[str, ...] | str:
-    """What a fresh process imported to list a plugin, or why it could not; once for all parts of
-    the plugin.
+    """The heavy modules that a fresh process imports to list a plugin, or why it fails; run once
+    for all parts of the plugin.
     """
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
@@ -94,10 +91,3 @@ def _heavy_imports(point: EntryPoint) -> tuple[str, ...] | str:
     if done.returncode:
         return (done.stderr.strip().splitlines() or ["no message"])[-1]
     return tuple(done.stdout.strip().splitlines()[-1].split()[1:])
-
-
-LAZY_IMPORT = Check(
-    "lazy-import",
-    "Listing the plugin's parts imports neither torch nor transformers, torchaudio or mlflow.",
-    lazy_import,
-)

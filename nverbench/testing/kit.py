@@ -1,5 +1,5 @@
-"""Every kind of part and its rules under one roof: ``checks(name)`` for pytest, ``trials`` for
-everybody else. Light until a rule is tried.
+"""Finds a part and its rules, and tries them: ``checks(name)`` for pytest, ``trials`` for other
+callers. Importing this imports no heavy library; trying a rule does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from nverbench.errors import ConformanceError, NverbenchError, UsageError, nearest
 from nverbench.plugin import discovery
-from nverbench.plugin.catalog import Catalog
+from nverbench.plugin.catalog import Catalog, quarantine_note
 from nverbench.plugin.options import resolve, split
 from nverbench.plugin.records import Backbone, Dataset, Fusion, Loss, Part
 from nverbench.testing.check import Check, Pass, Skip, describe_error
@@ -27,11 +27,11 @@ class Trial:
 
     @property
     def rule(self) -> str:
-        """Its name."""
+        """The rule's name."""
         return self.check.name
 
     def outcome(self) -> Pass | Skip:
-        """What trying it gives.
+        """Tries the rule.
 
         Raises:
             ConformanceError: the rule does not hold; one line says what was expected, what came and
@@ -41,16 +41,18 @@ class Trial:
             return self.check.run(self.subject)
         except ConformanceError:
             raise
-        except NverbenchError as error:  # what the harness itself would say of the part
+        except NverbenchError as error:  # the error that the harness itself raises for the part
             raise ConformanceError(" ".join(str(error).split())) from error
         except Exception as error:
             raise ConformanceError(
                 f"{self.subject}: expected rule {self.rule} to be tried, got"
-                f" {describe_error(error)}; mend the part"
+                f" {describe_error(error)}; correct the part"
             ) from error
 
     def __call__(self) -> None:
-        """Try it in a test: what does not apply is skipped with its reason."""
+        """Tries the rule in a test; a rule that does not apply is a skipped test with its
+        reason.
+        """
         outcome = self.outcome()
         if isinstance(outcome, Skip):
             import pytest
@@ -66,9 +68,9 @@ def checks(name: str, kind: str | None = None, *, slow: bool = False) -> list[An
     ...     check()
 
     Args:
-        name: an installed part, with options where they are wanted (``mymodel:layer=3``).
-        kind: backbone, dataset, fusion or loss; None: the only one that has this name.
-        slow: also the rules that take long for a large model.
+        name: an installed part, with options if needed (``mymodel:layer=3``).
+        kind: backbone, dataset, fusion or loss; None: the only kind that has a part of this name.
+        slow: whether to include the rules that take long for a large model.
 
     Raises:
         UsageError: no part, or several, have this name.
@@ -81,6 +83,17 @@ def checks(name: str, kind: str | None = None, *, slow: bool = False) -> list[An
     ]
 
 
+def items(*subjects: Any, slow: bool = False) -> list[Any]:
+    """One pytest item per subject and rule, each a :class:`Trial`; parts need not be installed."""
+    import pytest
+
+    return [
+        pytest.param(Trial(check, subject), id=f"{subject}-{check.name}")
+        for subject in subjects
+        for check in rules_of(subject.part, slow=slow)
+    ]
+
+
 def trials(
     catalog: Catalog, name: str, kind: str | None = None, *, slow: bool = False
 ) -> Iterator[Trial]:
@@ -88,52 +101,40 @@ def trials(
     :func:`checks`.
     """
     part = find(catalog, split(name)[0], kind)
-    resolve_given(part, name)
+    if ":" in name:
+        resolve(part, name)  # raises UsageError for options that the part does not take
     subject = subject_of(part, name if ":" in name else "")
     return (Trial(check, subject) for check in rules_of(part, slow=slow))
 
 
-def resolve_given(part: Part, text: str) -> None:
-    """Nothing; raises UsageError where options were given that the part does not take."""
-    if ":" in text:
-        resolve(part, text)
-
-
 def find(catalog: Catalog, name: str, kind: str | None = None) -> Part:
-    """The only part of that name, or that of a kind.
+    """The only part of that name, or the one of the given kind.
 
     Raises:
-        UsageError: none has it, or several kinds do and ``kind`` does not say which.
-        CatalogError: two distributions claim it.
+        UsageError: no part has the name, or several kinds have one and ``kind`` is None.
+        CatalogError: two distributions claim the name.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
-    shelves: dict[str, Any] = {
-        s.kind: s
-        for s in (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
-        if kind in (None, s.kind)
-    }
-    found = [s for s in shelves.values() if name in s.parts or name in s.refused]
+    indexes: list[Any] = [
+        index
+        for index in (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
+        if kind in (None, index.kind)
+    ]
+    found = [index for index in indexes if name in index.parts or name in index.refused]
     if len(found) > 1:
-        raise UsageError(
-            f"{name} is the name of a {' and of a '.join(s.kind for s in found)}; say which with"
-            " --kind (kind=)"
-        )
+        kinds = " and of a ".join(index.kind for index in found)
+        raise UsageError(f"{name} is the name of a {kinds}; say which with --kind (kind=)")
     if not found:
-        known = [n for s in shelves.values() for n in s.parts]
-        broken = "".join(
-            f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}"
-            for q in catalog.quarantine
-        )
-        raise UsageError(
-            f"no {kind or 'part'} named {name!r} is installed; {nearest(name, known)}{broken}"
-        )
+        known = nearest(name, [n for index in indexes for n in index.parts])
+        broken = quarantine_note(catalog.quarantine)
+        raise UsageError(f"no {kind or 'part'} named {name!r} is installed; {known}{broken}")
     part: Part = found[0].get(name, catalog.quarantine)
     return part
 
 
 def rules_of(part: Part, *, slow: bool = False) -> tuple[Check[Any], ...]:
-    """The rules of its kind."""
+    """The rules of the part's kind."""
     if isinstance(part, Backbone):
         from nverbench.testing.backbones.rules import backbone_checks
 
@@ -152,7 +153,7 @@ def rules_of(part: Part, *, slow: bool = False) -> tuple[Check[Any], ...]:
 
 
 def subject_of(part: Part, text: str = "") -> Any:
-    """The part as its rules take it."""
+    """The part in the form that its rules take; ``text`` is a reference with options."""
     if isinstance(part, Backbone):
         from nverbench.testing.backbones.subject import Subject
 

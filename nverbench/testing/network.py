@@ -1,6 +1,4 @@
-"""A process without a network: whatever tries to reach beyond this machine is refused, and
-noted.
-"""
+"""Switches the network off in this process: every connection is refused and recorded."""
 
 from __future__ import annotations
 
@@ -19,18 +17,18 @@ EVENTS = (
     "socket.sendmsg",
 )
 _refusing: list[list[str]] = []
-"""The lists that are being noted into; empty: nothing is refused."""
+"""The lists to which addresses are added; empty: nothing is refused."""
 
 
 @contextmanager
-def offline(noted: list[str]) -> Iterator[None]:
-    """Notes the addresses that are asked for inside, all of them refused with OSError.
+def offline(addresses: list[str]) -> Iterator[None]:
+    """Refuses every connection inside with OSError, and adds its address to ``addresses``.
 
-    An audit hook: it also sees what was imported by name, and libraries written in C that use
-    Python's sockets. Other processes it does not see.
+    An audit hook does this: it covers functions that were imported by name, and C libraries that
+    use Python's sockets, but not other processes.
     """
-    _listen()
-    _refusing.append(noted)
+    _add_hook()
+    _refusing.append(addresses)
     try:
         yield
     finally:
@@ -38,12 +36,12 @@ def offline(noted: list[str]) -> Iterator[None]:
 
 
 @functools.cache
-def _listen() -> None:
-    """Once in a process: an audit hook cannot be taken out again."""
-    sys.addaudithook(_heard)
+def _add_hook() -> None:
+    """Add the audit hook, once in a process: an audit hook cannot be removed."""
+    sys.addaudithook(_refuse)
 
 
-def _heard(event: str, arguments: tuple[Any, ...]) -> None:
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     if not _refusing or event not in EVENTS:
         return
     first, *rest = arguments

@@ -77,7 +77,7 @@ def load(name: str, architecture: Mapping[str, int], ctx: LoadContext) -> PatchF
         UsageError: ``ctx.layer`` is not one of the layers.
     """
     from nverbench_backbones.ast_audioset_network import frames
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
     from nverbench_backbones.spectrogram_windows import check_layer
 
     layer = check_layer(name, ctx.layer, architecture["num_hidden_layers"] + 1)

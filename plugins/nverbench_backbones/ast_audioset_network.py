@@ -70,6 +70,6 @@ def _scale(where: str, settings: Mapping[str, Any]) -> tuple[float, float]:
     ):
         raise ArtifactError(
             f"{where}: preprocessor_config.json: mean is {mean!r}, std is {sd!r}, expected two"
-            " numbers, std above 0; mend that file"
+            " numbers, std above 0; correct that file"
         )
     return float(mean), float(sd)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nverbench import Frames, PartError, import_torchaudio
-from nverbench_backbones.precision import half_precision
+from nverbench_backbones.freeze import half_precision
 from nverbench_backbones.spectrogram_windows import encode_windows
 
 kaldi = import_torchaudio().compliance.kaldi

@@ -96,7 +96,7 @@ def load(size: str, ctx: LoadContext, *, layout: str = "published") -> AudioMamb
         encoder_from_state_dict,
         untrained_encoder,
     )
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
 
     if layout not in LAYOUTS:
         raise UsageError(

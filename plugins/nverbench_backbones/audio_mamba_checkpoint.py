@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nverbench import ArtifactError
-from nverbench_backbones.damage import is_state, reason, unlike
+from nverbench_backbones.checkpoint_errors import is_state, reason, unlike
 
 D_STATE, D_CONV, EXPAND = 24, 4, 3
 """ssm_kwargs of the released configuration (the library defaults would be 16, 4, 2)."""
@@ -42,7 +42,7 @@ class _Ignored:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The state dict of a published ``.pth`` or of a ``.safetensors`` file, on the CPU.
 
-    The published file pickles an argparse.Namespace and an ml_collections ConfigDict beside the
+    The published file pickles an argparse.Namespace and an ml_collections ConfigDict next to the
     weights; exactly these two names are let through torch's weights-only reader, the second as an
     empty stand-in. Any other name in the pickle is refused before it is called.
 

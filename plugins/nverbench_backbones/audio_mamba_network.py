@@ -30,7 +30,7 @@ from nverbench_backbones.audio_mamba_checkpoint import (
     check_state,
     sizes_of,
 )
-from nverbench_backbones.precision import half_precision
+from nverbench_backbones.freeze import half_precision
 
 CHUNK = 200  # mel frames
 TIMES, BANDS = CHUNK // PATCH_TIME, 80 // PATCH_MEL  # 50 x 5 patches in a chunk

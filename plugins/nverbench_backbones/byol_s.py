@@ -34,7 +34,7 @@ def load(ctx: LoadContext) -> ByolS:
         ArtifactError: the weights cannot be read or are those of another network.
     """
     from nverbench_backbones.byol_s_network import ByolS, read_weights
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
 
     with ctx.seeded():
         network = ByolS(dtype=ctx.dtype)

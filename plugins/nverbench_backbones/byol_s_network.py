@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from nverbench import ArtifactError, Frames, PartError, import_torchaudio
 from nverbench_backbones.byol_s import MIN_SAMPLES
-from nverbench_backbones.damage import is_state, reason, unlike
-from nverbench_backbones.precision import half_precision
+from nverbench_backbones.checkpoint_errors import is_state, reason, unlike
+from nverbench_backbones.freeze import half_precision
 
 MELS, CHANNELS, DIM = 64, 64, 512
 LOG_MEL_MEAN, LOG_MEL_SD = -5.4919195, 5.0389895

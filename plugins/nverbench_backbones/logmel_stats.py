@@ -27,8 +27,8 @@ def load(ctx: LoadContext) -> LogMelFrames:
     """The front end on ``ctx.device``; it has no weights, so ``ctx.weights`` and ``ctx.seed``
     change nothing.
     """
+    from nverbench_backbones.freeze import freeze
     from nverbench_backbones.logmel_stats_network import LogMelFrames
-    from nverbench_backbones.precision import freeze
 
     return freeze(LogMelFrames(), ctx)
 

@@ -1,4 +1,4 @@
-"""Backbone ``npz``: features somebody else computed, looked up by clip id in an .npz file (what
+"""Backbone ``npz``: features computed elsewhere, looked up by clip id in an .npz file (what
 ``nverbench embed`` writes).
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from nverbench import ArtifactError, Backbone
-from nverbench_backbones.damage import reason
+from nverbench_backbones.checkpoint_errors import reason
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,7 +22,7 @@ length of the clips.
 
 
 def check_layer(name: str, layer: int | None, layers: int) -> int:
-    """The index of the layer whose frames are wanted: ``layer``, or the last for None.
+    """The index of the layer whose frames are requested: ``layer``, or the last for None.
 
     Raises:
         UsageError: outside 0 to ``layers`` - 1.

@@ -70,9 +70,9 @@ def load(checkpoint: Checkpoint, ctx: LoadContext) -> SpeechEncoder:
     Raises:
         ArtifactError: the folder lacks a file, holds another architecture, or its keys do not fit
             the encoder.
-        UsageError: a layer is wanted that the network does not have.
+        UsageError: the network does not have the requested layer.
     """
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
     from nverbench_backbones.speech_loading import pretrained, reads_normalized, untrained
     from nverbench_backbones.speech_network import SpeechEncoder
 

@@ -135,7 +135,7 @@ class GatedAttention(nn.Module):
     torch's fused kernel.
 
     transformers computes it with ``F.multi_head_attention_forward``, which builds and averages
-    weights nobody reads, and warns of a boolean padding mask beside a float bias. Same parameters,
+    weights that are not used, and warns of a boolean padding mask next to a float bias. Same parameters,
     same numbers to 1e-6.
     """
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import Frames, PartError
-from nverbench_backbones.precision import half_precision
+from nverbench_backbones.freeze import half_precision
 from nverbench_backbones.speech_batch import prepare
 from nverbench_backbones.speech_front import Valid
 
@@ -118,7 +118,7 @@ def within_budget(samples: list[int], budget: int) -> list[slice]:
 
 
 def prepared(waves: Tensor, inside: Tensor, *, normalize: bool) -> Tensor:
-    """Waves (b, s), zero behind each clip's end and, where wanted, of zero mean and unit variance
+    """Waves (b, s), zero after each clip's end and, if requested, of zero mean and unit variance
     over its samples as Wav2Vec2FeatureExtractor makes them (variance divided by s).
     """
     waves = waves.masked_fill(~inside, 0.0)
@@ -161,7 +161,7 @@ def states(model: Any, valid: Valid, layer: int) -> Iterator[States]:
     def after(_: nn.Module, args: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
         kept.add(
             output[0] if isinstance(output, tuple) else output
-        )  # WavLM hands its position bias on beside
+        )  # WavLM also returns its position bias
 
     blocks = model.encoder.layers
     hooks = [

@@ -109,7 +109,7 @@ def load(name: str, architecture: Architecture, ctx: LoadContext) -> PatchFrames
         UsageError: ``ctx.layer`` is not one of the layers.
     """
     from nverbench_backbones.ast_patches import Grid, PatchFrames
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
     from nverbench_backbones.spectrogram_windows import check_layer
     from nverbench_backbones.ssast_network import build, hidden_states
 

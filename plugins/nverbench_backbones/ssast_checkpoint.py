@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import ArtifactError
-from nverbench_backbones.damage import is_state, reason, unlike
+from nverbench_backbones.checkpoint_errors import is_state, reason, unlike
 
 PARALLEL, ENCODER = "module.", "v."
 """Published keys read ``module.v.blocks.0.attn.qkv.weight``: saved from torch's DataParallel, the

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from nverbench import ArtifactError, LoadContext, import_torchaudio
-from nverbench_backbones.damage import reason
+from nverbench_backbones.checkpoint_errors import reason
 
 # transformers imports torchaudio itself, and fails where its compiled extension cannot load
 import_torchaudio()

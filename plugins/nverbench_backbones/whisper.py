@@ -70,7 +70,7 @@ def load(name: str, architecture: Mapping[str, int], ctx: LoadContext) -> Whispe
             the encoder.
         UsageError: ``ctx.layer`` is not one of the layers.
     """
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
     from nverbench_backbones.spectrogram_windows import check_layer
     from nverbench_backbones.whisper_network import WhisperFrames, encoder
 

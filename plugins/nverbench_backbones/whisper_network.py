@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nverbench import Frames, LoadContext
-from nverbench_backbones.precision import half_precision
+from nverbench_backbones.freeze import half_precision
 from nverbench_backbones.spectrogram_folder import Model, build, preprocessor
 from nverbench_backbones.spectrogram_windows import encode_windows
 from nverbench_backbones.whisper import DECODER, HUB

@@ -61,7 +61,7 @@ AUDIO_ONLY = Layout(
     clips=f"Audio/actor_*/{NAMED}",
     folders=re.compile("Audio"),
     deep=True,
-    beside=re.compile(r"(?s).*"),  # documents, and the part that is not asked for
+    beside=re.compile(r"(?s).*"),  # documents, and the part that is not used
 )
 WITH_BONUS = replace(AUDIO_ONLY, folders=re.compile("Audio|Bonus"))
 
@@ -124,7 +124,7 @@ def parse(name: str, folder: str = "") -> Said | str | None:
 
 
 def load_all(root: Path) -> Iterator[Clip | Misfit]:
-    """The clips without speech under ``Audio``, and what lies beside them there; ``root`` is the
+    """The clips without speech under ``Audio``, and the other files there; ``root`` is the
     folder that holds ``Audio``, or one around it.
     """
     return read(root, AUDIO_ONLY, parse)

@@ -2,7 +2,7 @@
 that a study of context can be checked.
 
 Four datasets of one shape: 5 sessions of two speakers, 300 conversations of 8 to 14 turns of 0.08
-to 0.16 s, four labels, one turn in ten heard but not scored. They differ in where the generator put
+to 0.16 s, four labels, one turn in ten not scored. They differ in where the generator put
 information (``conversation_design.py``) and in nothing else:
 
 ================================  ==========  =====  ========  ====  =====
@@ -45,7 +45,7 @@ from nverbench_datasets.conversation_design import (
     dialogues,
 )
 from nverbench_datasets.conversation_sound import RATE, sound
-from nverbench_datasets.listing import shown, walk, why_unreadable
+from nverbench_datasets.file_listing import shown, walk, why_unreadable
 
 LISTING = "turns.csv"
 HEADER = "turn,speaker,onset,seconds,label"

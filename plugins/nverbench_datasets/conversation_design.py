@@ -45,7 +45,7 @@ SHORTEST, LONGEST = 8, 16
 long enough to tell nearly all of the evidence.
 """
 UNSCORED = 0.10
-"""Share of turns that are heard but not scored, whatever their label."""
+"""Share of turns that are context only and not scored, whatever their label."""
 REPLY = 0.8
 """How often the other one of the two speakers has the next turn."""
 EVIDENCE = 1.15

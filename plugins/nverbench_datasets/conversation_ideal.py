@@ -109,7 +109,7 @@ def order(design: Design, seen: Array) -> Array:
 
 
 def bag(design: Design, seen: Array) -> Array:
-    """(u, k) P(label of a turn | its evidence, and everybody's in any order).
+    """(u, k) P(label of a turn | its evidence, and that of all turns in any order).
 
     Every order of the turns is as likely, so labels with counts c weigh w(c) = P(the chain has
     counts c) / (u! / prod c!) wherever they stand, and P(label of t is j | bag) ~ seen_t(j) sum

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit
-from nverbench_datasets.listing import portable, shown, walk, why_unreadable
+from nverbench_datasets.file_listing import portable, shown, walk, why_unreadable
 
 # What libsndfile 1.2 decodes (soundfile.available_formats()) and people record in; .opus is Opus in
 # an Ogg container.

@@ -2,7 +2,7 @@
 judged. By request only.
 
 One local copy, two datasets. ``iemocap-6``: whole conversations, six labels scored, every other
-turn heard but not scored. ``iemocap-4``: single utterances in four classes, excited counted as
+turn embedded but not scored. ``iemocap-4``: single utterances in four classes, excited counted as
 happy and all else left out, 5,531 in all: the convention of s3prl's and SUPERB's emotion task,
 which EmoBox keeps.
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
-from nverbench_datasets.listing import entries, shown, why_no_audio, why_unreadable
+from nverbench_datasets.file_listing import entries, shown, why_no_audio, why_unreadable
 from nverbench_datasets.named_files import write_tone
 
 SIX = {"fru": 1849, "neu": 1708, "ang": 1103, "sad": 1084, "exc": 1041, "hap": 595}
@@ -56,7 +56,7 @@ CITATION = """@article{busso2008iemocap,
 
 @dataclass(frozen=True)
 class Turn:
-    """What a line says: seconds into the dialogue, and the label (None: heard, not scored)."""
+    """The content of a line: seconds into the dialogue, and the label (None: not scored)."""
 
     name: str
     onset: float
@@ -101,15 +101,14 @@ def load_six(root: Path) -> Iterator[Clip | Misfit]:
                 f" unpack the whole release, or {HOW}"
             )
         spoken = session / "sentences" / "wav"
-        heard = (
+        recorded = (
             {entry.name for entry in entries(spoken) if not entry.name.startswith("._")}
             if spoken.is_dir()
             else set()
         )
         for file in entries(evaluations):
-            if (
-                file.name.startswith("._") or file.is_dir()
-            ):  # macOS left the one kind, single judges' folders are the other
+            # Files of macOS, and the folders of single judges.
+            if file.name.startswith("._") or file.is_dir():
                 continue
             if (
                 file.suffix != ".txt"
@@ -122,13 +121,13 @@ def load_six(root: Path) -> Iterator[Clip | Misfit]:
                     f" (Ses0{session.name[-1]}F_impro01.txt); remove it",
                 )
                 continue
-            heard.discard(file.stem)
+            recorded.discard(file.stem)
             yield from _dialogue(file, spoken / file.stem, root)
         yield from (
             Misfit(
                 shown(spoken / name, root), "no dialogue of EmoEvaluation has this name; remove it"
             )
-            for name in sorted(heard)
+            for name in sorted(recorded)
         )
 
 
@@ -208,7 +207,8 @@ def _dialogue(file: Path, folder: Path, root: Path) -> Iterator[Clip | Misfit]:
     except OSError as error:
         yield Misfit(
             shown(file, root),
-            why_unreadable(file) or f"it may not be read ({error.strerror}); mend its permissions",
+            why_unreadable(file)
+            or f"it may not be read ({error.strerror}); correct its permissions",
         )
         return
     turns: dict[str, Turn] = {}
@@ -217,7 +217,7 @@ def _dialogue(file: Path, folder: Path, root: Path) -> Iterator[Clip | Misfit]:
         if isinstance(turn, Turn) and turn.name in turns:
             turn = f"turn {turn.name} has a line already"
         if isinstance(turn, str):
-            yield Misfit(shown(file, root), f"line {number}: {turn}; mend or remove the line")
+            yield Misfit(shown(file, root), f"line {number}: {turn}; correct or remove the line")
         elif turn is not None:
             turns[turn.name] = turn
     files = (

@@ -4,7 +4,7 @@ six emotions.
 Layout, as published: ``Emotion_{F|M|C}_{A|B}_word.wav`` (emotion, voice, corpus of words, word).
 Eleven people speak, but the name tells only whether a woman, a man or a child does: a clip has no
 speaker, no speaker-disjoint folds can be cut, and every number on this corpus is one where the
-voice may have been heard in training. Version 5 also has women's voices made less natural by
+voice may have been in the training part. Version 5 also has women's voices made less natural by
 computer, whose names carry the level, and so a digit, before the word: they are another set and
 none of the 862.
 """

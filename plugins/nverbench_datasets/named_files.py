@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nverbench import Clip, DatasetError, Misfit
-from nverbench_datasets.listing import entries, shown, walk, why_no_audio
+from nverbench_datasets.file_listing import entries, shown, walk, why_no_audio
 
 POINTER = b"version https://git-lfs"
 """What a file begins with that git-lfs has not fetched yet: text, under 200 bytes, where the audio
@@ -64,7 +64,7 @@ class Layout:
     deep: bool = False
     """True: those folders have folders of their own."""
     beside: re.Pattern[str] | None = None
-    """Names that are published beside the clips, or beside their folders, and passed over."""
+    """Names of files that are published next to the clips or their folders, and are ignored."""
 
     @property
     def advice(self) -> str:
@@ -76,7 +76,7 @@ class Layout:
 
 
 def read(root: Path, layout: Layout, parse: Parse) -> Iterator[Clip | Misfit]:
-    """Every clip of the copy at ``root``, sorted by path, and whatever lies beside the clips.
+    """Every clip of the copy at ``root``, sorted by path, and the other files.
 
     Raises:
         DatasetError: no clip lies where the layout says, a folder may not be read, or the clips are
@@ -151,7 +151,7 @@ def _is_pointer(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(len(POINTER)) == POINTER
     except OSError:
-        return False  # what cannot be read after all is said by whoever reads the audio
+        return False  # an unreadable file is reported when its audio is read
 
 
 def _files(place: Path, layout: Layout, root: Path) -> Iterator[tuple[Path, str] | Misfit]:

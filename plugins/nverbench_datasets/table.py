@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard
-from nverbench_datasets.listing import a_file
+from nverbench_datasets.file_listing import a_file
 
 REQUIRED = ("path", "label")
 KNOWN = (*REQUIRED, "speaker", "group", "split", "id", "start", "end")
@@ -216,7 +216,7 @@ def _found(rows: list[Row], folder: Path, name: str) -> list[Path]:
         raise DatasetError(
             f"table {name}: {len(missing)} of {len(rows)} audio files are not there:"
             f" {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; expected them under"
-            f" {folder}; mend the paths or give audio=FOLDER"
+            f" {folder}; correct the paths or give audio=FOLDER"
         )
     return paths
 
@@ -253,7 +253,7 @@ def _segment(row: Row, name: str) -> tuple[float | None, float | None]:
     if end is not None and end <= (start or 0.0):
         raise DatasetError(
             f"table {name}, row {row.number}: expected end > start, got start {row['start'] or 0}"
-            f" and end {row['end']}; mend them"
+            f" and end {row['end']}; correct them"
         )
     return start, end
 

@@ -67,7 +67,7 @@ def parse(name: str, folder: str = "") -> Said | str:
 
 
 def load_full(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip of ``full_set``, and what lies beside them there; ``root`` is the folder that
+    """Every clip of ``full_set``, and the other files there; ``root`` is the folder that
     holds ``full_set``, or one around it.
     """
     return read(root, FULL_SET, parse)
@@ -105,7 +105,7 @@ BY_SPEAKER = {
     f"S{i + 1:02d}": n for i, n in enumerate((93, 101, 101, 108, 111, 111, 103, 108, 108, 87, 54))
 }
 """Clips of the full set; which ten speakers the core set has is not said, so it declares none."""
-# Sexual pleasure is nobody else's pleasure, and surprise is one of the positive states here
+# No other corpus has sexual pleasure, and surprise is one of the positive states here
 # (common.py).
 COMMON = {
     "achievement": "triumph",

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
-from nverbench_datasets.gestures import GESTURES
-from nverbench_datasets.listing import entries, shown, walk, why_unreadable
-from nverbench_datasets.synth import RATE, Voice, render
+from nverbench_datasets.file_listing import entries, shown, walk, why_unreadable
+from nverbench_datasets.source_filter import RATE, Voice, render
+from nverbench_datasets.vocal_gestures import GESTURES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ SPEAKERS = {
 NAME = re.compile(rf"({'|'.join(SPEAKERS)})/({'|'.join(LABELS)})\.wav")
 README = f"""vocal-demo: 60 synthetic vocal bursts ({", ".join(LABELS)}) by 10 synthetic speakers.
 
-No person speaks here: every clip is computed by a source-filter synthesiser (nverbench_datasets/synth.py, seed {SEED}).
+No person speaks here: every clip is computed by a source-filter synthesiser (nverbench_datasets/source_filter.py, seed {SEED}).
 16 kHz, 16 bit, mono; SPEAKER/CLASS.wav. Apache-2.0. A control for testing a pipeline, not a result about people.
 """
 

@@ -1,13 +1,13 @@
-"""First-party heads and fusions. Records and options live in ``single``, ``aligned``,
-``transporting`` and ``plain``, which import no torch.
+"""First-party heads and fusions. Records and options are in ``heads_records``, ``reno_family``,
+``transport_family``, ``baselines`` and ``erc``, which import no torch.
 
-Sources of defaults, beside each: "paper" = the paper that the record cites; "re-impl" = a
+Sources of defaults, next to each: "paper" = the paper that the record cites; "re-impl" = a
 co-author's later public re-implementation; "ours" = our decision, because the paper leaves it open.
 RENO trains with Adam 1e-3, batch 32 and 20 epochs: that is the protocol, so its recipes stay empty,
-and so do those of the plain rivals, which are there to be compared with it.
+and so do those of the baselines, which are compared with it.
 
-Fusions take any number of streams from two up. The papers define pairs; what more streams mean is
-ours, said in each docstring, and is the paper's definition at two.
+Fusions take two or more streams. The papers define pairs; the extension to more streams is ours.
+Each docstring describes it; for two streams it is the paper's definition.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nverbench import Fusion, hookimpl
-from nverbench_fusions import aligned, erc, plain, single, transporting
+from nverbench_fusions import baselines, erc, heads_records, reno_family, transport_family
 
 
 @hookimpl
 def nverbench_fusions() -> Iterable[Fusion]:
-    """Heads (arity 1), RENO and its kin, PARROT and MATA, and the plain rivals."""
+    """Heads (arity 1), the RENO family, PARROT and MATA, baselines, fusions for conversations."""
     return [
-        *single.fusions(),
-        *aligned.fusions(),
-        *transporting.fusions(),
-        *plain.fusions(),
+        *heads_records.fusions(),
+        *reno_family.fusions(),
+        *transport_family.fusions(),
+        *baselines.fusions(),
         *erc.fusions(),
     ]

@@ -22,17 +22,17 @@ class Heard(NamedTuple):
     frames: Tensor
     """(t, d), sequences end to end, no padding."""
     sequences: list[int]
-    """Frames of each sequence: what the body sees at a time."""
+    """Frames of each sequence, which the body processes separately."""
     turns: list[tuple[int, int]]
     """u ranges of frames."""
 
 
 def heard(batch: Batch, *, apart: bool) -> Heard:
-    """A conversation as one sequence (``apart``: every turn a sequence of its own), or clips as one
-    sequence each.
+    """A conversation as one sequence (``apart``: every turn is its own sequence), or each clip as one
+    sequence.
     """
     stream, lengths = batch.streams[0], batch.lengths
-    assert lengths is not None  # frames come with their lengths (exchange.py)
+    assert lengths is not None  # frames come with their lengths (nverbench/plugin/types.py)
     sizes = lengths[0].tolist()
     if batch.turns is None:
         return laid([row[:size] for row, size in zip(stream, sizes, strict=True)])
@@ -46,7 +46,7 @@ def heard(batch: Batch, *, apart: bool) -> Heard:
 
 
 def laid(sequences: Sequence[Tensor]) -> Heard:
-    """Sequences end to end, each of them one turn."""
+    """The concatenated sequences, each of them one turn."""
     sizes = [len(sequence) for sequence in sequences]
     ends = torch.tensor(sizes).cumsum(0).tolist()
     return Heard(
@@ -90,7 +90,7 @@ class Recogniser(nn.Module):
 
 
 class MeanContext(nn.Module):
-    """A turn's own vector beside the mean of its conversation's -> two dense layers -> logits;
+    """A turn's own vector next to the mean of its conversation's -> two dense layers -> logits;
     vectors are of turns heard alone.
     """
 

@@ -22,7 +22,7 @@ def sinkhorn(
     them.
 
     Columns sum to ``b`` exactly (they are scaled last), rows to ``a`` as far as the iterations have
-    converged: the smaller ``epsilon`` beside the spread of costs, the more it takes.
+    converged: the smaller ``epsilon`` relative to the spread of costs, the more iterations.
 
     Args:
         cost: (..., n, m), finite.

@@ -63,9 +63,7 @@ class Transport(nn.Module):
         self.plan = plan
         self.branches = nn.ModuleList(Branch(dim, width, conv1, conv2, nn.Identity) for dim in dims)
         if plan.reading == "bank":
-            for i, dim in enumerate(
-                dims
-            ):  # NaN: whoever predicts before remember() sees it at once
+            for i, dim in enumerate(dims):  # NaN: a prediction before remember() is noticed at once
                 self.register_buffer(f"bank_{i}", torch.full((BANK, dim), torch.nan))
 
     def forward(self, batch: Batch) -> tuple[tuple[Tensor, ...], list[Tensor]]:
@@ -78,7 +76,7 @@ class Transport(nn.Module):
             branch(self.get_buffer(f"bank_{i}")) for i, branch in enumerate(self.branches)
         ]  # m x (31, w)
         chunks = [
-            received(beside(chunk, bank), self.plan)
+            received(with_bank(chunk, bank), self.plan)
             for chunk in zip(*(view.split(CHUNK) for view in views), strict=True)
         ]
         return views, [
@@ -87,8 +85,8 @@ class Transport(nn.Module):
 
     @torch.no_grad()
     def remember(self, batch: Batch, generator: torch.Generator) -> None:
-        """Keep 31 rows of the training part, drawn without replacement (all of them over and over
-        where there are fewer).
+        """Keep 31 rows of the training part, drawn without replacement (repeated if there are
+        fewer).
         """
         if self.plan.reading == "bank":
             rows = torch.randperm(len(batch.streams[0]), generator=generator)
@@ -97,9 +95,9 @@ class Transport(nn.Module):
                 self.get_buffer(f"bank_{i}").copy_(stream[rows.to(stream.device)])
 
 
-def beside(views: Sequence[Tensor], bank: Sequence[Tensor]) -> list[Tensor]:
-    """m x (b, 32, w): each clip's view (b, w) as the first row of a batch of its own, the bank's 31
-    behind it.
+def with_bank(views: Sequence[Tensor], bank: Sequence[Tensor]) -> list[Tensor]:
+    """m x (b, 32, w): each clip's view (b, w) is the first row of its own batch, followed by the
+    bank's 31 rows.
     """
     return [
         torch.cat([view[:, None], rows.expand(len(view), -1, -1)], dim=1)

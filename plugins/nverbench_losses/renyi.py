@@ -19,7 +19,7 @@ Known: with softmax the term can say little. On probability vectors RD = log(1 +
 Between random views the gap is about 1e-2 (M = 64), 1e-3 (256) and 6e-7 (12,288), and it can never
 exceed 0.35, 0.11 and 0.0024. Views that drift apart in training do near that bound, so "inert" is a
 matter of the run: therefore the diagnostics log the gap, and ``renyi:lam=1`` is the ablation to put
-beside it.
+next to it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RenyiLoss:
     Diagnostics, for probability vectors: ``renyi_gap``, RD above its value at equality, batch mean;
     ``renyi_over_bound``, that gap as a share of the largest one possible, 0 to 1. For raw features
     ``renyi_undefined``, the share of clips without a finite value. The gradient of the divergence
-    reaches all views, of turns that are heard but not scored too.
+    reaches all views, of unscored turns too.
     """
 
     beta: float

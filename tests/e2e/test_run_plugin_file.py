@@ -211,11 +211,11 @@ def holding(text: str) -> Callable[[Path], list[str]]:
         ),
         (
             holding("import nverbench\n\nx = 1 / 0\n"),
-            "--plugin bad.py: line 3: ZeroDivisionError: division by zero; mend the file",
+            "--plugin bad.py: line 3: ZeroDivisionError: division by zero; correct the file",
         ),
         (
             holding("def f(:\n"),
-            "--plugin bad.py: SyntaxError: invalid syntax (bad.py, line 1); mend the file",
+            "--plugin bad.py: SyntaxError: invalid syntax (bad.py, line 1); correct the file",
         ),
         (
             holding("import no_such_module"),

@@ -38,7 +38,7 @@ def why(found: Catalog) -> str:
     return "".join(q.error for q in found.quarantine if q.origin.plugin == "slow")
 
 
-def mend(site: Path, *, visibly: bool) -> None:
+def fix(site: Path, *, visibly: bool) -> None:
     """Make the plugin quick; where this is not to be seen, its file keeps size and time."""
     file = site / "nver_slow.py"
     before = file.stat()
@@ -47,30 +47,30 @@ def mend(site: Path, *, visibly: bool) -> None:
 
 
 def test_a_change_of_its_file_is_tried(site: Path):
-    mend(site, visibly=True)
+    fix(site, visibly=True)
     assert why(discover()) == ""
 
 
 def test_what_did_not_change_is_not_tried(site: Path):
-    mend(site, visibly=False)
+    fix(site, visibly=False)
     assert "on an earlier run" in why(discover())
 
 
 def test_a_new_version_is_tried(site: Path):
-    mend(site, visibly=False)
+    fix(site, visibly=False)
     info = (site / "nver_slow-1.0.dist-info").rename(site / "nver_slow-1.1.dist-info")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nver-slow\nVersion: 1.1\n")
     assert why(discover()) == ""
 
 
 def test_more_time_is_a_new_try(site: Path, monkeypatch: pytest.MonkeyPatch):
-    mend(site, visibly=False)
+    fix(site, visibly=False)
     monkeypatch.setenv("NVERBENCH_PLUGIN_SECONDS", "5")
     assert why(discover()) == ""
 
 
 def test_forgetting_is_a_new_try(site: Path):
-    mend(site, visibly=False)
+    fix(site, visibly=False)
     quarantine.forget()
     assert why(discover()) == ""
 
@@ -85,7 +85,7 @@ def test_forgetting_is_a_new_try(site: Path):
     ],
 )
 def test_a_damaged_memory_is_none(site: Path, damage: str):
-    mend(site, visibly=False)
+    fix(site, visibly=False)
     (paths.home() / "plugins.json").write_text(damage)
     assert why(discover()) == ""
 

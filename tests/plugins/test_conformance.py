@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nverbench import Backbone, LoadContext
-from nverbench.testing import Check, Subject
-from nverbench.testing.pytest_items import items, run
+from nverbench.testing import Subject, Trial
+from nverbench.testing.kit import items
 from nverbench_backbones import nverbench_backbones
 from support.tiny_spectrogram import tiny_spectrogram
 from support.tiny_speech import tiny_speech
@@ -36,7 +36,7 @@ their configurations against it.
 def micro_audio_mamba(ctx: LoadContext, *, layout: str = "published") -> Any:
     """Audio-Mamba with 2 blocks of 32 dimensions."""
     from nverbench_backbones.audio_mamba_network import AudioMamba, untrained_encoder
-    from nverbench_backbones.precision import freeze
+    from nverbench_backbones.freeze import freeze
 
     with ctx.seeded():
         encoder = untrained_encoder(MICRO_DIM, MICRO_DEPTH)
@@ -70,7 +70,7 @@ TINY_SUBJECTS = [Subject(part) for part in TINY] + [Subject(TINY[0], f"{TINY[0].
 
 def chosen(given: list[Any], loading: bool) -> list[Any]:
     """The items of rules that load the network, or of those that do not."""
-    return [item for item in given if (item.values[0].name not in UNLOADED) is loading]
+    return [item for item in given if (item.values[0].rule not in UNLOADED) is loading]
 
 
 def test_no_first_party_backbone_is_left_out() -> None:
@@ -83,18 +83,16 @@ def test_no_first_party_backbone_is_left_out() -> None:
     assert needed - tried == set()
 
 
-@pytest.mark.parametrize(
-    ("check", "subject"), chosen(items(*map(Subject, FIRST_PARTY.values())), loading=False)
-)
-def test_every_record_conforms(check: Check, subject: Subject) -> None:
-    run(check, subject)
+@pytest.mark.parametrize("trial", chosen(items(*map(Subject, FIRST_PARTY.values())), loading=False))
+def test_every_record_conforms(trial: Trial) -> None:
+    trial()
 
 
-@pytest.mark.parametrize(("check", "subject"), chosen(items(*SUBJECTS, slow=True), loading=True))
-def test_a_small_backbone_conforms_in_full_size(check: Check, subject: Subject) -> None:
-    run(check, subject)
+@pytest.mark.parametrize("trial", chosen(items(*SUBJECTS, slow=True), loading=True))
+def test_a_small_backbone_conforms_in_full_size(trial: Trial) -> None:
+    trial()
 
 
-@pytest.mark.parametrize(("check", "subject"), chosen(items(*TINY_SUBJECTS), loading=True))
-def test_a_tiny_network_of_the_same_code_conforms(check: Check, subject: Subject) -> None:
-    run(check, subject)
+@pytest.mark.parametrize("trial", chosen(items(*TINY_SUBJECTS), loading=True))
+def test_a_tiny_network_of_the_same_code_conforms(trial: Trial) -> None:
+    trial()

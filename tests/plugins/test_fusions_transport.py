@@ -16,7 +16,7 @@ from nverbench import Batch, Recipe
 from nverbench.training.folds import fit_fold
 from nverbench_fusions.parrot import hadamard
 from nverbench_fusions.sinkhorn import sinkhorn
-from nverbench_fusions.transport import BANK, CHUNK, Plan, Transport, beside, exchanged, received
+from nverbench_fusions.transport import BANK, CHUNK, Plan, Transport, exchanged, received, with_bank
 from support.fusion_cases import FUSIONS, SMALL, TRANSPORTING, built, clips, prepared, takes
 from support.training import FOLD, data, garbage, training
 
@@ -224,7 +224,7 @@ def test_the_hadamard_product_is_summed_over_pairs() -> None:
 
 def test_a_clip_stands_first_in_its_own_batch() -> None:
     p, q = views(5, 4)
-    (own,) = beside([p], [q[:3]])
+    (own,) = with_bank([p], [q[:3]])
     assert own.shape == (5, 4, 4)
     assert torch.equal(own[:, 0], p)
     assert torch.equal(own[2, 1:], q[:3])

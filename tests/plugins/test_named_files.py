@@ -215,7 +215,7 @@ def test_a_recording_that_may_not_be_read_is_named(
     allowed = os.access  # these tests may run as root, to whom everything is readable
     monkeypatch.setattr(os, "access", lambda path, mode: path != locked and allowed(path, mode))
     assert misfits(case.dataset, copy) == {
-        locked.relative_to(copy).as_posix(): "it may not be read; mend its permissions"
+        locked.relative_to(copy).as_posix(): "it may not be read; correct its permissions"
     }
 
 

@@ -116,7 +116,7 @@ CASES = (
         "options",
         "options before the *",
         tiny_fusion(loose_options),
-        "keyword-only options: nobody can set others, got width",
+        "keyword-only options: the harness sets no others, got width",
     ),
     Case(
         "options",
@@ -152,7 +152,7 @@ CASES = (
         "rows-apart",
         "adds the mean of the batch",
         tiny_fusion(builds(lambda m, o, b: to(o.logits + o.logits.mean(0) / 10, o))),
-        "the logits of a row in other company",
+        "the logits of a row with other rows",
         ("one-row",),
     ),
     Case(
@@ -172,7 +172,7 @@ CASES = (
         "padding",
         "hears behind a conversation's end",
         tiny_fusion(builds(over_everything), **TALKS),
-        "frames behind the conversation's length",
+        "frames after the conversation's length",
     ),
     Case(
         "padding",

@@ -87,7 +87,7 @@ CASES = (
         "options",
         "options before the *",
         tiny_loss(loose_options),
-        "keyword-only options: nobody can set others, got smoothing",
+        "keyword-only options: the harness sets no others, got smoothing",
     ),
     Case(
         "options",

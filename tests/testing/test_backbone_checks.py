@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from nverbench import Backbone, Encoder, LoadContext, Source, UsageError
-from nverbench.testing import Pass, Skip, Subject, backbone_checks
+from nverbench.testing import Pass, Skip, Subject, Trial, backbone_checks
 from support.conformance import CHECKS, assert_fails_only, failures, outcomes
 from support.tiny_backbone import (
     BIBTEX,
@@ -152,15 +152,15 @@ def test_the_kit_needs_no_pytest() -> None:
 
 
 def test_one_item_per_backbone_and_rule_and_a_skip_says_why() -> None:
-    from nverbench.testing.pytest_items import items, run
+    from nverbench.testing.kit import items
 
     subject = Subject(tiny_backbone())
     given = items(subject, Subject(tiny_backbone(name="other")))
     assert [item.id for item in given][:2] == ["tiny-record", "tiny-lazy-import"]
     assert len(given) == 2 * len(backbone_checks())
-    run(CHECKS["record"], subject)
+    Trial(CHECKS["record"], subject)()
     with pytest.raises(pytest.skip.Exception, match="declares no layers"):
-        run(CHECKS["layers"], subject)
+        Trial(CHECKS["layers"], subject)()
 
 
 def test_checks_share_one_encoder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,7 +206,7 @@ def test_a_broken_rule_is_said_with_what_to_do_and_leaves_with_1(
     code, out, err = checked(capsys, "tiny")
     assert code == 1
     assert "FAIL falls: tiny: expected an objective that falls" in out
-    assert "mend its sign, or its target" in out
+    assert "correct its sign, or its target" in out
     assert "1 broken" in err
 
 

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from nverbench import Backbone, Encoder, Frames, LoadContext
-from nverbench.plugin import process_state
-from nverbench.testing import ConformanceError, Pass, Subject, process_report
+from nverbench.plugin.process_state import read, restore
+from nverbench.testing import ConformanceError, Pass, Subject
+from nverbench.testing.process_state import random_states
 from support.conformance import CHECKS, assert_fails_only, failures
 from support.tiny_backbone import DIM, Tiny, altered, changed, network, tiny_backbone
 
@@ -29,10 +30,10 @@ from support.tiny_backbone import DIM, Tiny, altered, changed, network, tiny_bac
 @pytest.fixture(autouse=True)
 def _random_states_put_back() -> Iterator[None]:
     """What a broken backbone does to the random states ends with its test."""
-    states = process_report.random_states("cpu")
-    before = process_state.read(states)
+    states = random_states("cpu")
+    before = read(states)
     yield
-    process_state.restore(states, before)
+    restore(states, before)
 
 
 # --- determinism
@@ -232,7 +233,7 @@ def test_a_plugin_that_cannot_be_imported_alone_is_named(
         "import sys\nif len(sys.argv) > 2 and sys.argv[1] == 'lost_ear': raise OSError('no ear')",
     )
     with pytest.raises(
-        ConformanceError, match="lost_ear to be listed, got OSError: no ear; mend its import"
+        ConformanceError, match="lost_ear to be listed, got OSError: no ear; correct its import"
     ):
         CHECKS["lazy-import"].run(alone)
 

@@ -42,9 +42,8 @@ ctx = LoadContext("cpu")
 ctx.device = "cuda"  # expect: misc
 Backbone(name="a", family="features", dim=8, load=load)  # expect: call-arg
 Backbone(name="a", family="features", frame_dim="8", dim=8, load=load)  # expect: arg-type
-Dataset(
-    name="b", load=load, label_card=LabelCard(kind="portrayed", setting="acted")
-)  # expect: arg-type
+card = LabelCard(kind="portrayed", setting="acted")
+Dataset(name="b", load=load, label_card=card)  # expect: arg-type
 Clip("a.wav", "a.wav", "joy")  # expect: arg-type
 Fusion(name="c", arity=(1, 1), build=lambda dims, classes: 3)  # expect: arg-type,return-value
 Loss(name="d", build=build)  # expect: arg-type

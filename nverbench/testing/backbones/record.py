@@ -1,32 +1,37 @@
-"""What a backbone's record must declare. Nothing is loaded here."""
+"""The rules about the record of a backbone. Nothing is loaded here."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from nverbench.plugin.records import Backbone
+from nverbench.plugin.records import Backbone, Source
 from nverbench.testing.backbones.subject import Subject
-from nverbench.testing.check import Check, Pass, Skip, violation
-from nverbench.testing.imports import LAZY_IMPORT
+from nverbench.testing.check import Pass, Skip, rule, violation
+from nverbench.testing.imports import lazy_import
 
 UNSAID = ("", "unknown")
 ENTRY = re.compile(r"^\s*@(?=\w+\s*\{)", re.MULTILINE)
 
 
+@rule(
+    "record",
+    "The record declares sizes, frame rate, family, licence, citation, and where weights come"
+    " from.",
+)
 def record(subject: Subject) -> Pass | Skip:
-    """Sizes are whole, and what a reader must know of the model is said."""
     part = subject.part
     for expected, got, do in _faults(part):
-        raise violation(subject, expected=expected, got=got, do=do)
+        raise violation(subject, expected, got, do)
     return Pass(f"{part.frame_dim}-d, {part.frame_rate:g} frames per second, {part.licence}")
 
 
 def _faults(part: Backbone) -> list[tuple[str, str, str]]:
-    """(expected, got, what to do) of everything the record lacks."""
+    """(expected, got, what to do) for every field that is missing or wrong."""
     rate = (
         part.frame_rate > 0 or part.time_local is False
     )  # one row per clip has no rate, and is not local in time
-    asked = [
+    requirements: list[tuple[Any, str, Any, str]] = [
         (part.frame_dim > 0, "frame_dim > 0", part.frame_dim, "declare the size of a frame"),
         (
             rate,
@@ -44,19 +49,19 @@ def _faults(part: Backbone) -> list[tuple[str, str, str]]:
             part.family.strip(),
             "a family",
             part.family,
-            "say mamba, attention, convolution or features",
+            "give mamba, attention, convolution or features",
         ),
         (
             part.revision,
             "a revision",
             part.revision,
-            "give a text that is bumped whenever the numbers change",
+            "give a text that changes whenever the numbers change",
         ),
         (
             part.licence not in UNSAID,
             "a licence",
             part.licence,
-            "say what is known of it, or where it is said",
+            "give the licence, or the address of its text",
         ),
         (
             is_bibtex(part.citation),
@@ -66,32 +71,37 @@ def _faults(part: Backbone) -> list[tuple[str, str, str]]:
         ),
     ]
     if part.weights is not None:
-        asked += [
-            (
-                part.weights.address,
-                "an address of the weights",
-                part.weights.address,
-                "say where they can be had",
-            ),
-            (
-                part.weights.licence not in UNSAID,
-                "a licence of the weights",
-                part.weights.licence,
-                "say what is known of it in Source.licence",
-            ),
-            (
-                part.pretrained_on,
-                "what the weights were trained on",
-                part.pretrained_on,
-                "name the corpora in pretrained_on: overlap is flagged",
-            ),
-        ]
-    return [(expected, repr(got), do) for fine, expected, got, do in asked if not fine]
+        requirements += _of_weights(part, part.weights)
+    return [(expected, repr(got), do) for fine, expected, got, do in requirements if not fine]
+
+
+def _of_weights(part: Backbone, weights: Source) -> list[tuple[Any, str, Any, str]]:
+    """(holds, expected, got, what to do) for the source of weights."""
+    return [
+        (
+            weights.address,
+            "an address of the weights",
+            weights.address,
+            "give the address of the weights",
+        ),
+        (
+            weights.licence not in UNSAID,
+            "a licence of the weights",
+            weights.licence,
+            "give it in Source.licence",
+        ),
+        (
+            part.pretrained_on,
+            "what the weights were trained on",
+            part.pretrained_on,
+            "name the corpora in pretrained_on: overlap is marked",
+        ),
+    ]
 
 
 def is_bibtex(text: str) -> bool:
-    """Whether every entry has balanced braces, a title, and a year (or a DOI, which says it); no
-    full parser, a page only links to it.
+    """Whether every entry has balanced braces, a title, and a year or a DOI. This is no full
+    parser.
     """
     before, *entries = ENTRY.split(text)
     fields = [
@@ -104,12 +114,4 @@ def is_bibtex(text: str) -> bool:
     )
 
 
-CHECKS = (
-    Check(
-        "record",
-        "The record declares sizes, frame rate, family, licence, citation, and where weights come"
-        " from.",
-        record,
-    ),
-    LAZY_IMPORT,
-)
+CHECKS = (record, lazy_import)

@@ -1,4 +1,4 @@
-"""The rules of a backbone, in the order in which a broken one is best mended."""
+"""The rules of a backbone, in the order in which an author best fixes what they report."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ RULE_MODULES = (record, frames, state, precision, layers)
 
 
 def backbone_checks(*, slow: bool = False) -> tuple[Check[Subject], ...]:
-    """Every rule a backbone is held to; with ``slow`` also those that take long for a large
-    model.
-    """
-    checks = (
+    """All rules of backbones; with ``slow`` also those that take long for a large model."""
+    return tuple(
         replace(check, run=only_encoders(check.run))
-        for room in RULE_MODULES
-        for check in room.CHECKS
+        for module in RULE_MODULES
+        for check in module.CHECKS
+        if slow or not check.slow
     )
-    return tuple(check for check in checks if slow or not check.slow)

@@ -1,6 +1,4 @@
-"""A backbone under test: loaded once, and asked by every check through the harness's own functions.
-The kit's only door to the harness.
-"""
+"""A backbone under test: loaded once, and run by all checks through functions of the harness."""
 
 from __future__ import annotations
 
@@ -18,12 +16,12 @@ from nverbench.data.missing import Missing
 from nverbench.data.torchaudio_guard import import_torchaudio
 from nverbench.embedding import decode, extract
 from nverbench.embedding.weights import UNTRAINED_SEED, PlannedBackbone, find_weights
-from nverbench.plugin import process_state
 from nverbench.plugin.options import resolve
+from nverbench.plugin.process_state import read, restore
 from nverbench.plugin.records import Backbone
 from nverbench.plugin.types import Encoder, Frames, LoadContext
-from nverbench.testing import process_report
 from nverbench.testing.check import expecting
+from nverbench.testing.process_state import SETTINGS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +34,8 @@ NOISE_SEED = 97
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A backbone as it is checked. Its encoder holds seeded random weights, unless the reference
-    says ``weights=PATH``.
+    """A backbone under test. Its encoder has seeded random weights, unless the reference has
+    ``weights=PATH``.
     """
 
     part: Backbone
@@ -45,8 +43,8 @@ class Subject:
     """A reference such as ``mine:layout=time``; empty: the part with its defaults."""
     device: str = "cpu"
     changed: set[str] = field(default_factory=set, init=False)
-    """Settings of the process that the plugin's last call changed. They are put back after every
-    call, so that no check sees another's.
+    """Settings of the process that the plugin's last call changed. They are restored after every
+    call, so that checks do not influence each other.
     """
 
     def __str__(self) -> str:
@@ -54,12 +52,12 @@ class Subject:
 
     @cached_property
     def planned(self) -> PlannedBackbone:
-        """The part, its options and its weights, as a job would use them."""
+        """The part, its options and its weights, as a job uses them."""
         reference = resolve(self.part, self.text or self.part.name)
         if self.part.weights is not None and not reference.weights:
             reference = replace(reference, untrained=True)
         weights = find_weights(self.part, reference, None)
-        assert not isinstance(weights, Missing)  # seeded, or a path that is there
+        assert not isinstance(weights, Missing)  # seeded, or an existing path
         return PlannedBackbone(self.part, reference, weights)
 
     @cached_property
@@ -70,7 +68,7 @@ class Subject:
 
     @property
     def seeded(self) -> bool:
-        """Whether the weights are random numbers from a seed."""
+        """Whether the weights are seeded random numbers."""
         return self.part.weights is not None and self.planned.weights.path is None
 
     def load(
@@ -81,11 +79,11 @@ class Subject:
         layer: int | None = None,
         device: str | None = None,
     ) -> Encoder:
-        """Another encoder, exactly as the plugin gives it. A UsageError is the plugin's right and
-        passes through.
+        """Another encoder, exactly as the plugin returns it. A UsageError of the plugin passes
+        through.
         """
         import_torchaudio()  # before any plugin imports transformers
-        assert self.part.load is not None  # only_encoders asked
+        assert self.part.load is not None  # only_encoders checked this
         context = LoadContext(
             device=device or self.device,
             dtype=dtype,
@@ -97,19 +95,17 @@ class Subject:
             return self.part.load(context, **self.planned.reference.full)
 
     def wave(self, seconds: float, seed: int = 0) -> Array:
-        """A made-up voice (s,) at the part's rate, at least as long as the harness would send
-        it.
-        """
+        """A synthetic voice (s,) at the part's rate, at least as long as clips of the harness."""
         return self.long_enough(
             voice(max(1, round(seconds * self.part.sample_rate)), self.part.sample_rate, seed)
         )
 
     def long_enough(self, wave: Array) -> Array:
-        """The wave as the harness sends it: zero-padded on the right to ``min_samples``."""
+        """The wave, zero-padded on the right to ``min_samples`` as by the harness."""
         return decode.pad_short(wave, self.part)
 
     def read(self, path: Path) -> Array:
-        """A file as the harness reads it."""
+        """The wave of a file, read as by the harness."""
         return self.long_enough(audio.read(path, self.part.sample_rate))
 
     def frames(
@@ -121,19 +117,19 @@ class Subject:
         noise: bool = False,
         extra: int = 0,
     ) -> list[Array]:
-        """The valid frames (t_i, frame_dim) of each clip of one batch, as the harness takes them;
-        its PartErrors pass through.
+        """The valid frames (t_i, frame_dim) of each clip of one batch, as the harness extracts
+        them; its PartErrors pass through.
         """
         chosen = encoder or self.encoder
         batch, lengths = padded(waves, noise=noise, extra=extra)
         with self._expecting(f"frames of clips of {lengths.tolist()} samples in {dtype}"):
-            part = replace(self.part, layers=0)  # layers have a rule of their own
+            part = replace(self.part, layers=0)  # layers have their own rule
             return extract.forward(chosen, part, batch, lengths, device=self.device, dtype=dtype)
 
     def answer(
         self, waves: Sequence[Array], encoder: Encoder | None = None, *, device: str | None = None
     ) -> Frames:
-        """What the encoder itself gives for one batch, unchecked."""
+        """The unchecked output of the encoder for one batch."""
         chosen = encoder or self.encoder
         batch, lengths = padded(waves)
         with self._expecting(f"(frames, lengths) of clips of {lengths.tolist()} samples"):
@@ -141,17 +137,15 @@ class Subject:
             return Frames(*given)
 
     @contextmanager
-    def _expecting(self, wanted: str) -> Iterator[None]:
-        """Whatever a plugin raises inside becomes one line; what it raises on purpose passes
-        through.
-        """
-        before = process_state.read(process_report.SETTINGS)
+    def _expecting(self, expected: str) -> Iterator[None]:
+        """Turns errors of the plugin into one line, and restores the settings that it changed."""
+        before = read(SETTINGS)
         self.changed.clear()
         try:
-            with expecting(self, wanted):
+            with expecting(self, expected):
                 yield
         finally:
-            self.changed.update(process_state.restore(process_report.SETTINGS, before))
+            self.changed.update(restore(SETTINGS, before))
 
 
 def padded(waves: Sequence[Array], *, noise: bool = False, extra: int = 0) -> tuple[Tensor, Tensor]:
@@ -171,8 +165,8 @@ def padded(waves: Sequence[Array], *, noise: bool = False, extra: int = 0) -> tu
 
 
 def voice(samples: int, rate: int, seed: int = 0) -> Array:
-    """A gliding tone with harmonics and breath, (s,) float32 with a peak of about 0.5: no two seeds
-    alike, no global random state.
+    """A gliding tone with harmonics and breath, (s,) float32 with a peak of about 0.5. Every seed
+    gives another; the global random state is not used.
     """
     generator = np.random.default_rng(seed)
     time = np.arange(samples) / rate

@@ -1,6 +1,4 @@
-"""A dataset under test: its own small tree, written where nothing else is, and what ``load`` gives
-for it.
-"""
+"""A dataset under test: a small tree in a temporary folder, and what ``load`` yields for it."""
 
 from __future__ import annotations
 
@@ -23,19 +21,19 @@ Items = tuple[list[Clip], list[Misfit]]
 
 @dataclass(frozen=True, eq=False)
 class DatasetSubject:
-    """A dataset as it is checked: on the tree that its ``sample`` (else ``make``) writes, or on
-    what the reference's options name.
+    """A dataset under test: on the tree that its ``sample`` (else ``make``) writes, or on the files
+    that the options of the reference name.
     """
 
     part: Dataset
     text: str = ""
     """A reference such as ``folder:PATH``; empty: the part with its defaults."""
-    asked: list[str] = field(default_factory=list, init=False)
+    requests: list[str] = field(default_factory=list, init=False)
     """Addresses that the plugin tried to reach while it wrote or loaded; all were refused."""
 
     @cached_property
     def folder(self) -> Path:
-        """Where its trees are written; gone with the subject."""
+        """The folder of its trees; it is deleted with the subject."""
         made = Path(tempfile.mkdtemp(prefix="nverbench-check-"))
         weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
         return made
@@ -45,23 +43,23 @@ class DatasetSubject:
 
     @property
     def write(self) -> Callable[[Path], None] | None:
-        """What writes the tree."""
+        """The function that writes the tree."""
         return self.part.sample or self.part.make
 
     @property
     def own(self) -> bool:
-        """Whether the clips are its user's (``folder``, ``table``): nobody can say their licence
-        beforehand, and no sample stands for them.
+        """Whether the clips belong to the user (``folder``, ``table``): their licence is not known
+        beforehand, and no sample represents them.
         """
         return self.part.corpus is None and bool(self.part.local)
 
     @cached_property
     def reference(self) -> PartRef:
-        """The options."""
+        """The parsed reference."""
         return resolve(self.part, self.text or self.part.name)
 
     def why_untried(self) -> Skip | None:
-        """Why there are no clips to look at, where that is no fault."""
+        """Why there are no clips to check, if that is no fault."""
         if self.own and ":" not in self.text:
             needed = ", ".join(
                 name for name, p in declared(self.part.load).items() if p.default is p.empty
@@ -71,28 +69,26 @@ class DatasetSubject:
                 f" {self.part.name}:{(self.part.positional or needed).upper()}"
             )
         if self.part.manifest is not None and self.write is None:
-            return Skip("it is exactly the files of its manifest: no sample can stand for them")
+            return Skip(
+                "it consists of exactly the files of its manifest: no sample can represent them"
+            )
         return None
 
     def written(self, name: str) -> Path | None:
-        """The tree in a folder of that name; None where there is none: the clips are the user's, or
-        come with the plugin.
+        """Writes the tree into a folder of that name; None if there is none, because the clips
+        belong to the user or come with the plugin.
         """
         if self.own or (self.part.corpus is None and self.write is None):
             return None
         if self.write is None:
-            raise violation(
-                self,
-                expected="sample(root), or make(root)",
-                got="neither",
-                do="write a tiny synthetic tree of the corpus' layout in sample",
-            )
+            do = "write a tiny synthetic tree of the corpus' layout in sample"
+            raise violation(self, "sample(root), or make(root)", "neither", do)
         root = self.folder / name
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         with (
-            expecting(self, "sample(root) to write a tree into an empty folder", "mend it"),
-            offline(self.asked),
+            expecting(self, "sample(root) to write a tree into an empty folder", "correct it"),
+            offline(self.requests),
         ):
             self.write(root)
         return root
@@ -108,7 +104,7 @@ class DatasetSubject:
 
     @cached_property
     def root(self) -> Path | None:
-        """The tree that rules share; none may change it."""
+        """The tree that all rules share and none may change."""
         return self.written("tree")
 
     @cached_property
@@ -117,16 +113,16 @@ class DatasetSubject:
         return self.load(self.root)
 
     def load(self, root: Path | None) -> Items:
-        """Clips and misfits of a tree, without a network."""
+        """Clips and misfits of a tree, loaded without a network."""
         clips: list[Clip] = []
         misfits: list[Misfit] = []
         with (
             expecting(
                 self,
                 "load(root) to give Clip and Misfit records",
-                "mend it, or raise DatasetError with a line that says what to do",
+                "correct it, or raise DatasetError with a line that says what to do",
             ),
-            offline(self.asked),
+            offline(self.requests),
         ):
             for item in self.part.load(root, **self.reference.full):
                 if isinstance(item, Clip):
@@ -134,24 +130,17 @@ class DatasetSubject:
                 elif isinstance(item, Misfit):
                     misfits.append(item)
                 else:
-                    raise violation(
-                        self,
-                        expected="Clip and Misfit records from load",
-                        got=type(item).__name__,
-                        do="yield those alone",
-                    )
+                    expected = "Clip and Misfit records from load"
+                    raise violation(self, expected, type(item).__name__, "yield those alone")
         if not any(clip.label is not None for clip in clips):
-            raise violation(
-                self,
-                expected="at least one labelled clip",
-                got=f"{len(clips)} clips, {len(misfits)} misfits",
-                do="mend sample or load",
-            )
+            expected = "at least one labelled clip"
+            do = "correct sample or load"
+            raise violation(self, expected, f"{len(clips)} clips, {len(misfits)} misfits", do)
         return clips, misfits
 
     def corpus(self, root: Path | None) -> corpora.Corpus:
-        """What the harness makes of a tree: a sample is not the published corpus, so its counts and
-        bytes are not compared.
+        """The corpus that the harness reads from a tree. A sample is not the published corpus, so
+        counts and bytes are not compared.
         """
         return corpora.load(
             replace(self.part, manifest=None, counts={}, group_counts={}), self.reference, root
@@ -169,7 +158,7 @@ class DatasetSubject:
 def with_clips(
     run: Callable[[DatasetSubject], Pass | Skip],
 ) -> Callable[[DatasetSubject], Pass | Skip]:
-    """The same check, skipped where there are no clips to look at and that is no fault."""
+    """The same check, skipped if there are no clips to check and that is no fault."""
 
     def checked(subject: DatasetSubject) -> Pass | Skip:
         return subject.why_untried() or run(subject)

@@ -1,6 +1,4 @@
-"""A fusion under test: built as the harness builds it, on made-up embeddings, frames or
-conversations with more to them than their mean.
-"""
+"""A fusion under test: built as by the harness, on random embeddings, frames or conversations."""
 
 from __future__ import annotations
 
@@ -19,18 +17,16 @@ from nverbench.plugin.types import Batch, Output
 from nverbench.testing.check import expecting, violation
 
 WIDTHS = (24, 36, 20, 28)
-"""Of streams: unequal, and large enough for a convolution or four attention heads."""
+"""Widths of streams: unequal, and large enough for a convolution or four attention heads."""
 SEED = 7
 ROWS, K = 6, 3
 TURNS = (3, 1, 5, 2, 4, 2)
-"""Frames of the turns of a conversation, in the first stream; other streams have rates of their
-own.
-"""
+"""Frames of the turns of a conversation in the first stream; other streams have other rates."""
 
 
 @dataclass(frozen=True, eq=False)
 class FusionSubject:
-    """A fusion as it is checked, with options where the reference gives some (``mine:width=8``)."""
+    """A fusion under test, with the options of the reference (``mine:width=8``)."""
 
     part: Fusion
     text: str = ""
@@ -46,28 +42,28 @@ class FusionSubject:
 
     @property
     def fewest(self) -> int:
-        """Streams."""
+        """The least number of streams."""
         return self.part.arity[0]
 
     @property
     def most(self) -> int:
-        """Streams: as many as it takes, or one more than the fewest where there is no bound."""
+        """The greatest number of streams, or one more than the least if there is no bound."""
         high = self.part.arity[1]
         return self.fewest + 1 if high is None else high
 
     @property
     def framed(self) -> bool:
-        """Whether it wants frames."""
+        """Whether its input is frames."""
         return self.part.wants == "frames"
 
     @property
-    def talking(self) -> bool:
+    def conversational(self) -> bool:
         """Whether a batch is one conversation."""
         return self.part.recipe_for(self.options).unit == "conversation"
 
     @cached_property
     def loss(self) -> Loss | None:
-        """Its default loss, where that is installed."""
+        """Its default loss, if that is installed."""
         return discovery.discover().losses.parts.get(self.part.default_loss.partition(":")[0])
 
     def dims(self, streams: int | None = None) -> tuple[int, ...]:
@@ -78,7 +74,7 @@ class FusionSubject:
     def build(
         self, streams: int | None = None, classes: int = K, *, seed: int = SEED, **options: Any
     ) -> nn.Module:
-        """The module, in eval mode; torch's global random state is that of before."""
+        """The module in eval mode; the global random state of torch is restored."""
         dims = self.dims(streams)
         with (
             expecting(self, f"a module from build({dims}, {classes})"),
@@ -87,19 +83,15 @@ class FusionSubject:
             torch.manual_seed(seed)
             module = self.part.build(dims, classes, **{**self.options, **options})
             if not isinstance(module, nn.Module):
-                raise violation(
-                    self,
-                    expected="a torch.nn.Module from build",
-                    got=type(module).__name__,
-                    do="return a module",
-                )
+                do = "return a module"
+                raise violation(self, "a torch.nn.Module from build", type(module).__name__, do)
             return module.to(self.device).eval()
 
     def remembered(
         self, module: nn.Module, streams: int | None = None, seed: int = SEED
     ) -> nn.Module:
-        """The same module once it has remembered training rows, as the harness has it before it
-        predicts.
+        """The same module after ``remember`` of training rows, as before a prediction by the
+        harness.
         """
         remember = getattr(module, "remember", None)
         if remember is not None and not self.framed:  # frames of a whole corpus are no batch
@@ -111,7 +103,7 @@ class FusionSubject:
         return module
 
     def ready(self, streams: int | None = None, classes: int = K) -> nn.Module:
-        """Built, in eval mode, training rows remembered."""
+        """A module in eval mode that has remembered training rows."""
         return self.remembered(self.build(streams, classes), streams)
 
     def batch(
@@ -122,7 +114,7 @@ class FusionSubject:
         seed: int = 1,
         dtype: torch.dtype = torch.float32,
     ) -> Batch:
-        """Made-up rows: pooled, padded clips of frames, or turns of one conversation."""
+        """Random rows: pooled embeddings, padded clips of frames, or turns of one conversation."""
         generator = torch.Generator().manual_seed(seed)
         dims = self.dims(streams)
         if not self.framed:
@@ -141,24 +133,20 @@ class FusionSubject:
             ]
             for dim, some in zip(dims, sizes, strict=True)
         ]
-        return conversation(own) if self.talking else clips(own)
+        return conversation(own) if self.conversational else clips(own)
 
     def output(self, module: nn.Module, batch: Batch, *, graph: bool = False) -> Output:
-        """What the module gives for a batch."""
+        """The output of the module for a batch."""
         what = ", ".join(str(tuple(x.shape)) for x in batch.streams)
         with expecting(self, f"an Output for streams of {what}"), torch.set_grad_enabled(graph):
             given: Any = module(batch)
             if not isinstance(given, Output):
-                raise violation(
-                    self,
-                    expected="an Output",
-                    got=type(given).__name__,
-                    do="return nverbench.Output(logits, views)",
-                )
+                do = "return nverbench.Output(logits, views)"
+                raise violation(self, "an Output", type(given).__name__, do)
             return given
 
     def logits(self, module: nn.Module, batch: Batch) -> Tensor:
-        """(n, k) float64, on the processor."""
+        """Logits (n, k), float64, on the CPU."""
         return self.output(module, batch).logits.detach().double().cpu()
 
 
@@ -210,7 +198,7 @@ def put_together(
     subject: FusionSubject, streams: Sequence[Sequence[Tensor]], **padding: Any
 ) -> Batch:
     """The opposite of :func:`parts_of`."""
-    return conversation(streams) if subject.talking else clips(streams, **padding)
+    return conversation(streams) if subject.conversational else clips(streams, **padding)
 
 
 def rows_of(batch: Batch, rows: Sequence[int]) -> Batch:
@@ -221,5 +209,5 @@ def rows_of(batch: Batch, rows: Sequence[int]) -> Batch:
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
-    """Of the weights."""
+    """The dtype of the weights."""
     return next((p.dtype for p in module.parameters()), torch.float32)

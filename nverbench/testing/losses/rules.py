@@ -1,5 +1,5 @@
-"""The rules of a loss, in the order in which a broken one is best mended: named scalars, finite,
-differentiable, and about the true class.
+"""The rules of a loss, in the order in which an author best fixes what they report: named scalars,
+finite, differentiable, lower for a higher logit of the true class.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from torch import Tensor
 
 from nverbench.errors import NverbenchError
 from nverbench.plugin.types import UNSCORED, Output
-from nverbench.testing import process_report
-from nverbench.testing.check import Check, Pass, Skip, violation
-from nverbench.testing.imports import LAZY_IMPORT
+from nverbench.testing.check import Check, Pass, Skip, rule, violation
+from nverbench.testing.imports import lazy_import
 from nverbench.testing.losses.subject import K, LossSubject, targets, total
-from nverbench.testing.options import options as options_rule
-from nverbench.testing.side_effects import OWN, no_side_effects
+from nverbench.testing.options import options
+from nverbench.testing.process_state import OWN, SETTINGS, no_side_effects, random_states
 
 EXTREME = 50.0
-"""Logits of a training that went far; softmax in float32 underflows from about 104 on."""
+"""Logits late in a training; softmax in float32 underflows from about 104 on."""
 RESERVED = ("loss",)
-"""Names the harness gives to numbers of its own."""
+"""Names that the harness uses for its own numbers."""
 SAME, DOUBLE = 1e-6, 1e-4
 
 
+@rule("scalars", "Every term is a scalar tensor of floats.")
 def scalars(subject: LossSubject) -> Pass | Skip:
-    """0-dimensional floats."""
     losses = subject.losses(subject.output())
     for name, value in losses.terms.items():
         if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
@@ -35,17 +34,16 @@ def scalars(subject: LossSubject) -> Pass | Skip:
                 if isinstance(value, Tensor)
                 else type(value).__name__
             )
-            raise violation(
-                subject,
-                expected=f"term {name} to be a scalar tensor of floats",
-                got=got,
-                do="take the mean over rows, without .item()",
-            )
+            do = "take the mean over rows, without .item()"
+            raise violation(subject, f"term {name} to be a scalar tensor of floats", got, do)
     return Pass(", ".join(f"{name} {float(value):.3g}" for name, value in losses.terms.items()))
 
 
+@rule(
+    "diagnostics",
+    "Terms and diagnostics have names of their own, and diagnostics are finite scalars.",
+)
 def diagnostics(subject: LossSubject) -> Pass | Skip:
-    """Named scalars beside the terms."""
     losses = subject.losses(subject.output())
     names: Mapping[str, object] = {**losses.terms, **losses.diagnostics}
     odd = [
@@ -55,35 +53,27 @@ def diagnostics(subject: LossSubject) -> Pass | Skip:
     ]
     if odd:
         do = f"use names such as cross_entropy; {', '.join(RESERVED)} is the harness's own"
-        raise violation(
-            subject, expected="names of lower-case words and underscores", got=repr(odd[0]), do=do
-        )
+        raise violation(subject, "names of lower-case words and underscores", repr(odd[0]), do)
     both = sorted(losses.terms.keys() & losses.diagnostics.keys())
     if both:
-        raise violation(
-            subject,
-            expected="terms and diagnostics of different names",
-            got=f"{both[0]} as both",
-            do="rename the diagnostic",
-        )
+        expected = "terms and diagnostics of different names"
+        raise violation(subject, expected, f"{both[0]} as both", "rename the diagnostic")
     for name, value in losses.diagnostics.items():
         if not isinstance(value, Tensor) or value.ndim or not torch.isfinite(value.double()):
             got = repr(value)[:60]
-            raise violation(
-                subject,
-                expected=f"diagnostic {name} to be a finite scalar tensor",
-                got=got,
-                do="take its mean over rows, without .item()",
-            )
+            do = "take its mean over rows, without .item()"
+            raise violation(subject, f"diagnostic {name} to be a finite scalar tensor", got, do)
     return Pass(
         f"terms {', '.join(losses.terms)}; diagnostics {', '.join(losses.diagnostics) or 'none'}"
     )
 
 
+@rule(
+    "finite",
+    f"Terms and gradients are finite, for logits {EXTREME:g} apart, equal logits, one class,"
+    " one row, equal views.",
+)
 def finite(subject: LossSubject) -> Pass | Skip:
-    """Terms and gradients for logits far apart, equal and on one side, in batches of one class and
-    of one row.
-    """
     output = subject.output()
     spread = EXTREME * torch.where(torch.nn.functional.one_hot(targets(), K).bool(), -1.0, 1.0)
     cases = {
@@ -119,31 +109,23 @@ def finite(subject: LossSubject) -> Pass | Skip:
         )
         if bad:
             do = "use log_softmax, and guard divisions, roots and logarithms against zero"
-            raise violation(
-                subject,
-                expected=f"finite terms and gradients for {name}",
-                got=f"NaN or infinity in {bad[0]}",
-                do=do,
-            )
+            expected = f"finite terms and gradients for {name}"
+            raise violation(subject, expected, f"NaN or infinity in {bad[0]}", do)
     return Pass(f"{len(cases)} cases")
 
 
 def replaced(output: Output, logits: Tensor) -> Output:
-    """The same views, other logits."""
+    """The same output with other logits."""
     return Output(logits.to(output.logits), output.views)
 
 
+@rule("differentiable", "A gradient reaches the logits, and every view where views are needed.")
 def differentiable(subject: LossSubject) -> Pass | Skip:
-    """A gradient for the logits, and for every view where it needs views."""
     output = subject.output(graph=True)
     whole = total(subject.losses(output))
     if not whole.requires_grad:
-        raise violation(
-            subject,
-            expected="a gradient through the logits",
-            got="none",
-            do="compute with tensors, without .item(), detach() or argmax",
-        )
+        do = "compute with tensors, without .item(), detach() or argmax"
+        raise violation(subject, "a gradient through the logits", "none", do)
     gradients = torch.autograd.grad(whole, [output.logits, *output.views], allow_unused=True)
     for name, gradient in zip(
         ("the logits", *(f"view {i + 1}" for i in range(len(output.views)))), gradients, strict=True
@@ -152,12 +134,12 @@ def differentiable(subject: LossSubject) -> Pass | Skip:
             do = "let it into a term, undetached" + (
                 "; declare needs=None if views do not matter" if "view" in name else ""
             )
-            raise violation(subject, expected=f"a gradient for {name}", got="none", do=do)
+            raise violation(subject, f"a gradient for {name}", "none", do)
     return Pass(f"|gradient| of the logits {float(gradients[0].norm()):.2g}")
 
 
+@rule("falls", "The objective falls as the true logit rises.")
 def falls(subject: LossSubject) -> Pass | Skip:
-    """The objective as the true logit rises, everything else as it is."""
     output, objective = subject.output(), subject.build()
     truth = torch.nn.functional.one_hot(targets(), K)
     values = [
@@ -170,59 +152,45 @@ def falls(subject: LossSubject) -> Pass | Skip:
     ]
     if not values[0] > values[1] > values[2]:
         got = " -> ".join(f"{value:.3g}" for value in values)
-        raise violation(
-            subject,
-            expected="an objective that falls as the true logit rises by 2, twice",
-            got=got,
-            do="mend its sign, or its target",
-        )
+        expected = "an objective that falls as the true logit rises by 2, twice"
+        raise violation(subject, expected, got, "correct its sign, or its target")
     return Pass(" -> ".join(f"{value:.3g}" for value in values))
 
 
+@rule("counts", "A class without a training row gives a finite objective.")
 def counts(subject: LossSubject) -> Pass | Skip:
-    """Classes that training lacks, and lopsided ones."""
     for given in ((6, 6, 0, 0), (1000, 1, 1, 0)):
         target = torch.tensor([0, 1] * 6)
         losses = subject.losses(subject.output(), target, subject.build(given))
         if not torch.isfinite(total(losses)):
             do = "guard weights against a count of 0"
-            raise violation(
-                subject,
-                expected=f"a finite objective for class counts {given}",
-                got=f"{float(total(losses))}",
-                do=do,
-            )
+            expected = f"a finite objective for class counts {given}"
+            raise violation(subject, expected, f"{float(total(losses))}", do)
     return Pass("classes without a training row")
 
 
+@rule("views", "needs='views' takes two views or more; needs=None takes none.")
 def views(subject: LossSubject) -> Pass | Skip:
-    """Two and three views where it needs them; none where it does not."""
     if subject.part.needs is None:
         for streams in (0, 2):
             try:
                 subject.losses(subject.output(streams=streams))
             except NverbenchError as error:
                 do = "declare needs='views', or leave views alone"
-                raise violation(
-                    subject,
-                    expected=f"losses for {streams} views: it declares that it needs none",
-                    got=str(error)[:120],
-                    do=do,
-                ) from error
+                expected = f"losses for {streams} views: it declares that it needs none"
+                raise violation(subject, expected, str(error)[:120], do) from error
         return Pass("needs none")
     for streams in (2, 3):
         if not torch.isfinite(total(subject.losses(subject.output(streams=streams)))):
+            expected = f"a finite objective for {streams} views"
             raise violation(
-                subject,
-                expected=f"a finite objective for {streams} views",
-                got="NaN or infinity",
-                do="mend it",
+                subject, expected, "NaN or infinity", "compute with any number of views"
             )
     return Pass("2 and 3 views")
 
 
+@rule("unscored", "Logits of rows whose target is UNSCORED change nothing.")
 def unscored(subject: LossSubject) -> Pass | Skip:
-    """Rows whose target is UNSCORED: turns of a conversation that are heard and have no label."""
     output, objective = subject.output(graph=True), subject.build()
     hidden = torch.arange(len(targets())) % 3 == 2
     target = torch.where(hidden, UNSCORED, targets())
@@ -237,103 +205,62 @@ def unscored(subject: LossSubject) -> Pass | Skip:
     )
     if not moved <= SAME * max(1.0, abs(before)) or bool((gradient[hidden] != 0).any()):
         do = f"leave rows with target {UNSCORED} out (cross_entropy's ignore_index)"
-        raise violation(
-            subject,
-            expected="an objective that does not look at logits of unscored rows",
-            got=f"one that moves by {moved:.1e}",
-            do=do,
-        )
+        expected = "an objective that does not look at logits of unscored rows"
+        raise violation(subject, expected, f"one that moves by {moved:.1e}", do)
     return Pass(f"{int(hidden.sum())} of {len(target)} rows left out")
 
 
+@rule("determinism", "The same batch gives the same number.")
 def determinism(subject: LossSubject) -> Pass | Skip:
-    """The same batch twice."""
     objective = subject.build()
     first = total(subject.losses(subject.output(), objective=objective))
     subject.losses(subject.output(seed=5), objective=objective)
     if not torch.equal(total(subject.losses(subject.output(), objective=objective)), first):
         do = "draw nothing at random, and keep nothing of a batch"
-        raise violation(
-            subject, expected="the same number for the same batch", got="another", do=do
-        )
+        raise violation(subject, "the same number for the same batch", "another", do)
     return Pass("the same bits")
 
 
+@rule("float64", "float64 logits give a float64 objective near the float32 one.")
 def double(subject: LossSubject) -> Pass | Skip:
-    """float64 logits and views."""
-    wanted = float(total(subject.losses(subject.output())))
+    reference = float(total(subject.losses(subject.output())))
     given = total(subject.losses(subject.output(dtype=torch.float64)))
-    apart = abs(float(given) - wanted) / max(abs(wanted), 1e-30)
+    apart = abs(float(given) - reference) / max(abs(reference), 1e-30)
     if given.dtype != torch.float64 or not apart <= DOUBLE:
         do = "make tensors of the logits' dtype and device (new_tensor, .to(logits))"
-        raise violation(
-            subject,
-            expected=f"a float64 objective within {DOUBLE:g} of the float32 one",
-            got=f"{given.dtype}, {apart:.1e} off",
-            do=do,
-        )
+        expected = f"a float64 objective within {DOUBLE:g} of the float32 one"
+        raise violation(subject, expected, f"{given.dtype}, {apart:.1e} off", do)
     return Pass(f"{apart:.1e} off ({DOUBLE:g} allowed)")
 
 
-def options(subject: LossSubject) -> Pass | Skip:
-    """See options_rule."""
-    return options_rule(
-        subject, subject.part, 2, subject.options, lambda **given: subject.build(**given)
-    )
-
-
+@rule(
+    "no-global-state",
+    "Building and computing change no random state or setting, print nothing and never warn.",
+)
 def no_global_state(subject: LossSubject) -> Pass | Skip:
-    """Building and computing leave the process as it was."""
     output = subject.output()
-    with no_side_effects(
-        subject,
-        "build and a call",
-        {**process_report.random_states("cpu"), **process_report.SETTINGS},
-        do=OWN,
-    ):
+    with no_side_effects(subject, "build and a call", {**random_states("cpu"), **SETTINGS}, do=OWN):
         subject.losses(output)
     return Pass()
 
 
-CHECKS: tuple[Check[LossSubject], ...] = (
-    Check(LAZY_IMPORT.name, LAZY_IMPORT.rule, LAZY_IMPORT.run),
-    Check(
-        "options",
-        "Options are keyword-only with plain defaults that build; unknown options and mistyped"
-        " words are refused.",
-        options,
-    ),
-    Check("scalars", "Every term is a scalar tensor of floats.", scalars),
-    Check(
-        "diagnostics",
-        "Terms and diagnostics have names of their own, and diagnostics are finite scalars.",
-        diagnostics,
-    ),
-    Check(
-        "finite",
-        f"Terms and gradients are finite, for logits {EXTREME:g} apart, equal logits, one class,"
-        " one row, equal views.",
-        finite,
-    ),
-    Check(
-        "differentiable",
-        "A gradient reaches the logits, and every view where views are needed.",
-        differentiable,
-    ),
-    Check("falls", "The objective falls as the true logit rises.", falls),
-    Check("counts", "A class without a training row gives a finite objective.", counts),
-    Check("views", "needs='views' takes two views or more; needs=None takes none.", views),
-    Check("unscored", "Logits of rows whose target is UNSCORED change nothing.", unscored),
-    Check("determinism", "The same batch gives the same number.", determinism),
-    Check("float64", "float64 logits give a float64 objective near the float32 one.", double),
-    Check(
-        "no-global-state",
-        "Building and computing change no random state or setting, print nothing and never warn.",
-        no_global_state,
-    ),
+CHECKS = (
+    lazy_import,
+    options,
+    scalars,
+    diagnostics,
+    finite,
+    differentiable,
+    falls,
+    counts,
+    views,
+    unscored,
+    determinism,
+    double,
+    no_global_state,
 )
 
 
 def loss_checks() -> tuple[Check[LossSubject], ...]:
-    """Every rule a loss is held to."""
+    """All rules of losses."""
     return CHECKS

@@ -1,4 +1,4 @@
-"""A loss under test: built as the harness builds it, on made-up logits, views and targets."""
+"""A loss under test: built as by the harness, on synthetic logits, views and targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N, K, WIDTH = 12, 4, 8
 
 @dataclass(frozen=True, eq=False)
 class LossSubject:
-    """A loss as it is checked, with options where the reference gives some (``mine:lam=0.3``)."""
+    """A loss under test, with the options of the reference (``mine:lam=0.3``)."""
 
     part: Loss
     text: str = ""
@@ -36,13 +36,13 @@ class LossSubject:
 
     @property
     def streams(self) -> int:
-        """How many views it is given; none, where it needs none."""
+        """The number of views it is given; 0 if it needs none."""
         return 2 if self.part.needs == "views" else 0
 
     def build(
         self, counts: Sequence[int] = (3, 3, 3, 3), **options: Any
     ) -> Callable[[Output, Tensor], Losses]:
-        """The objective; counts come as the harness gives them, whole numbers in a tensor (k,)."""
+        """The objective; counts are a tensor (k,) of whole numbers, as from the harness."""
         with expecting(self, f"an objective from build({len(counts)}, counts)"):
             return self.part.build(len(counts), torch.tensor(counts), **{**self.options, **options})
 
@@ -72,27 +72,23 @@ class LossSubject:
         target: Tensor | None = None,
         objective: Callable[[Output, Tensor], Losses] | None = None,
     ) -> Losses:
-        """Terms and diagnostics, once they are known to be such."""
+        """Terms and diagnostics, after a check of their type."""
         chosen = objective or self.build()
         rows = tuple(output.logits.shape)
         with expecting(self, f"Losses for logits {rows} and {len(output.views)} views"):
             given: Any = chosen(output, targets() if target is None else target)
         if not isinstance(given, Losses) or not given.terms:
             got = type(given).__name__ if not isinstance(given, Losses) else "no terms"
-            raise violation(
-                self,
-                expected="Losses with at least one term",
-                got=got,
-                do="return nverbench.Losses({name: scalar})",
-            )
+            do = "return nverbench.Losses({name: scalar})"
+            raise violation(self, "Losses with at least one term", got, do)
         return given
 
 
 def targets() -> Tensor:
-    """(n,) classes in turn."""
+    """Targets (n,): the classes in turn."""
     return torch.arange(N) % K
 
 
 def total(losses: Losses) -> Tensor:
-    """What the harness minimises."""
+    """The sum of the terms, which the harness minimises."""
     return torch.stack([term.sum() for term in losses.terms.values()]).sum()

@@ -1,5 +1,5 @@
-"""What lies in a folder, in one order on every machine, with names that can be printed, stored and
-compared.
+"""Lists the files of a folder in the same order on every machine, with names that can be printed,
+stored and compared.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
         raise DatasetError(
-            f"{folder}: expected a folder that can be read, got {error.strerror}; mend its"
+            f"{folder}: expected a folder that can be read, got {error.strerror}; correct its"
             " permissions"
         ) from error
 
@@ -71,7 +71,7 @@ def walk(
 
 
 def a_file(path: Path) -> bool:
-    """Whether it is a file; also of a name that no file can have, or where nobody may look."""
+    """Whether it is a file; False also for an impossible name or an unreadable folder."""
     try:
         return path.is_file()
     except OSError:
@@ -95,7 +95,7 @@ def why_no_audio(path: Path) -> str | None:
     if reason is not None:
         return reason
     if not os.access(path, os.R_OK):
-        return "it may not be read; mend its permissions"
+        return "it may not be read; correct its permissions"
     return (
         "an empty file (0 bytes); fetch it again or remove it" if path.stat().st_size == 0 else None
     )

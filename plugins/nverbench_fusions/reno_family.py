@@ -1,4 +1,4 @@
-"""RENO and its kin, fusions of aligned branches: their records, options, and where every default
+"""The RENO family, fusions of aligned branches: their records, options, and where every default
 comes from (see ``__init__`` for the marks).
 """
 

@@ -1,9 +1,9 @@
-"""What six vocal bursts do over time: the physiological signature of each, with wide variation from
+"""Six vocal bursts over time: the physiological signature of each, with wide variation from
 clip to clip.
 
 Numbers without a source are ours, set so that the classes can be learnt and yet overlap (laugh and
 cry share a voiced vowel, cry and scream a high one, sigh and gasp breath). None is a claim about
-how often people do what.
+how often people produce them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nverbench_datasets.synth import CONTROL_RATE, Gesture, Voice
+from nverbench_datasets.source_filter import CONTROL_RATE, Gesture, Voice
 
 if TYPE_CHECKING:
     import numpy as np

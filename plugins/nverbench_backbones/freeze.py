@@ -1,5 +1,5 @@
-"""How a frozen network is put on a device in a precision: eval mode, no gradients, half precision
-through autocast only.
+"""Puts a frozen network on a device in a precision: eval mode, no gradients, half precision through
+autocast only.
 """
 
 from __future__ import annotations

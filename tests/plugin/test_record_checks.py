@@ -10,7 +10,7 @@ import pytest
 
 from nverbench import Backbone, Dataset, Fusion, LabelCard, Source
 from nverbench.errors import PartError
-from nverbench.plugin.field_types import fits
+from nverbench.plugin.record_checks import fits
 
 CARD = LabelCard(kind="portrayed", setting="acted")
 

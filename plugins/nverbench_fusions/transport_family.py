@@ -1,4 +1,4 @@
-"""PARROT, its ablations and MATA, fusions that transport: their records, options, and where every
+"""PARROT, its ablations and MATA, fusions by optimal transport: their records, options, and where every
 default comes from (see ``__init__``).
 """
 
@@ -65,7 +65,7 @@ def build_parrot(
     dense: int = 128,  # paper
     dropout: float = 0.3,  # re-impl
 ) -> nn.Module:
-    """PARROT: branches to ``width``, their Hadamard product beside what optimal transport makes of
+    """PARROT: branches to ``width``, their Hadamard product next to what optimal transport makes of
     each, dense layer.
 
     ``transport``: ``bank``, ``batch`` or ``literal``, see transport.py. More than two streams
@@ -162,7 +162,7 @@ def build_mata(
     dense: int = 128,  # as parrot's
     dropout: float = 0.3,  # as parrot's
 ) -> nn.Module:
-    """MATA: each stream beside what the other becomes when transported to it, self-attention over
+    """MATA: each stream next to the other stream transported to it, self-attention over
     these, dense layer.
 
     More than two streams (ours): as in ``parrot``, each receives the sum of what the others send.

@@ -1,4 +1,4 @@
-"""The plain rivals every fusion paper is asked for: their records, options, and where every default
+"""The baselines that fusions are compared with: their records, options, and where every default
 comes from (see ``__init__`` for the marks).
 """
 

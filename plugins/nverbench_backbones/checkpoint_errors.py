@@ -1,4 +1,4 @@
-"""Why a file of weights could not be read, in a few words that belong into one line."""
+"""Describes what is wrong with a file of weights, in a few words for a line of an error message."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 
 def reason(error: Exception) -> str:
-    """The cause behind ``error``; torch's advice to load without its safety is left out on
-    purpose.
-    """
+    """The cause of ``error``, without torch's advice to load the file unsafely."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is no torch file, or it asks to run code, which is refused"
     first = (str(error).splitlines() or [""])[0].strip()
@@ -22,8 +20,8 @@ def reason(error: Exception) -> str:
 
 
 def is_state(content: object) -> bool:
-    """Whether it is a state dict of plain tensors: dense numbers in memory, none of torch's many
-    other kinds, which break whoever reads them.
+    """Whether it is a state dict of plain tensors: dense numbers in memory, and none of torch's
+    other kinds of tensors, which break later code.
     """
     import torch
 
@@ -54,20 +52,20 @@ def is_state(content: object) -> bool:
     )
 
 
-def unlike(state: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]]) -> str:
-    """What of a state dict does not fit, in words; empty where all does. A tensor of another shape
-    is not touched: it may claim any size.
+def unlike(state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """The keys of a state dict that do not fit, in words; empty if all fit. Tensors of another shape
+    are not read: they may claim any size.
     """
     import torch
 
     shapes = {key: tuple(value.shape) for key, value in state.items()}
-    fits = [key for key, shape in wanted.items() if shapes.get(key) == shape]
+    fits = [key for key, shape in expected.items() if shapes.get(key) == shape]
     faults = {
-        "missing": [key for key in wanted if key not in shapes],
-        "not expected": [key for key in shapes if key not in wanted],
+        "missing": [key for key in expected if key not in shapes],
+        "not expected": [key for key in shapes if key not in expected],
         "of another shape": [
             f"{key} {shapes[key]}, expected {shape}"
-            for key, shape in wanted.items()
+            for key, shape in expected.items()
             if key in shapes and shapes[key] != shape
         ],
         "not finite": [key for key in fits if not bool(torch.isfinite(state[key]).all())],

@@ -1,7 +1,7 @@
 """A source-filter voice: glottal pulses and breath noise through the resonances of a vocal tract
 (Fant 1960).
 
-What a clip does over time is a :class:`Gesture`, who does it a :class:`Voice`. The radiation at the
+A :class:`Gesture` is the course of a clip over time, a :class:`Voice` its speaker. The radiation at the
 lips is a differentiator; being linear it is applied to the glottal flow, before the tract (Klatt
 1980). Shapes: ``s`` samples at 16 kHz, ``c`` control points, 200 a second.
 """
