@@ -9,15 +9,30 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from nverbench._io.text import escape_control_characters
-from nverbench.cli import cache, check, compare, figure, list_show, new, run, weights
-from nverbench.cli import context as atmosphere
-from nverbench.cli.data import add, audit, get
-from nverbench.cli.leaderboard import show, submit
+from nverbench.cli import (
+    cache,
+    check,
+    compare,
+    context,
+    doctor,
+    embed,
+    figure,
+    list,
+    new,
+    reproduce,
+    run,
+    score,
+    show,
+    weights,
+)
+from nverbench.cli.data import data
+from nverbench.cli.leaderboard import leaderboard
 from nverbench.errors import NverbenchError, single_line
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it
@@ -41,25 +56,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
-app.command("list")(list_show.list_parts)
-app.command("show")(list_show.show)
-app.command("embed")(weights.embed)
-add.data.command("get")(get.data_get)
-add.data.command("audit")(audit.audit)
-app.add_typer(add.data, name="data")
+app.command("list")(list.list_parts)
+app.command("show")(show.show)
+app.command("embed")(embed.embed)
+app.add_typer(data, name="data")
 app.add_typer(weights.weights, name="weights")
-app.add_typer(show.leaderboard, name="leaderboard")
+app.add_typer(leaderboard, name="leaderboard")
 app.add_typer(cache.cache, name="cache")
 app.command("compare")(compare.compare)
-app.command("score")(compare.score)
+app.command("score")(score.score)
 app.command("figure")(figure.figure)
-app.command("atmosphere")(atmosphere.atmosphere)
+app.command("atmosphere")(context.atmosphere)
 app.command("check")(check.check)
-app.command("doctor")(list_show.doctor)
+app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
-app.command("reproduce")(submit.reproduce)
-show.leaderboard.command("submit")(submit.submit)
-show.leaderboard.command("verify")(submit.verify)
+app.command("reproduce")(reproduce.reproduce)
 
 
 def _print_version(wanted: bool) -> None:
@@ -82,7 +93,7 @@ def common(
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     # Threads that wait should sleep: beside another busy process, spinning ones made an embedding
     # twice as slow (benchmarks/speed/waiting.py).

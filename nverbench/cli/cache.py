@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,9 +35,9 @@ def export(
         Path,
         typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and ids."),
     ],
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can
     compute.

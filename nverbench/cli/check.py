@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, echo, echo_err, load_catalog
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog
 from nverbench.errors import ConformanceError
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def check(
     slow: Annotated[
         bool, typer.Option("--slow", help="Also the rules that take long for a large model.")
     ] = False,
-    as_json: Json = False,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Try every rule of the conformance kit on a part; exit code 1 when one does not hold."""
     from nverbench.testing import trials

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import (
-    OUT,
-    Json,
-    NoPlugin,
-    OutFolder,
-    PluginFiles,
-    echo,
-    echo_err,
-    load_catalog,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,13 +41,13 @@ def atmosphere(
             "fusion with context=utterance, among the results.",
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
     picture: Annotated[
         Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")
     ] = None,
-    out: OutFolder = OUT,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    out: options.OutFolder = options.OUT,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Who gains from context where one emotion dominates a conversation, and are predictions pulled
     towards it.
@@ -64,13 +56,15 @@ def atmosphere(
     the scored turns), and the accuracy of the contextual model relative to
     that of the single-utterance model. The corpus must be on this machine.
     """
-    from nverbench.cli.compare import filed
+    from nverbench.leaderboard.rows import find_result
 
     if picture is not None:
         check_name(picture)
     catalog = load_catalog(no_plugin, plugin)
-    one = filed(contextual, out)
-    other = filed(single, out) if single is not None else counterpart(one.result, out, catalog)
+    one = find_result(contextual, out)
+    other = (
+        find_result(single, out) if single is not None else counterpart(one.result, out, catalog)
+    )
     found = analysed(one, other, catalog)
     if picture is not None:
         draw(found, one.result, other.result, picture)
@@ -90,12 +84,12 @@ def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult
     """The result of the single-utterance model in the folder; the UsageError says the command that
     makes it.
     """
-    from nverbench.cli.leaderboard.show import filed
+    from nverbench.cli.leaderboard.show import load
     from nverbench.leaderboard.context import turns
     from nverbench.results.command import command
 
     turns.check_kind(contextual, catalog, whole=True)
-    found = turns.counterpart(contextual, filed(out)[0], catalog)
+    found = turns.counterpart(contextual, load(out)[0], catalog)
     if found is None:
         wanted = turns.alone(contextual, catalog)
         alike = contextual.model_copy(

@@ -10,18 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    OUT,
-    Json,
-    NoPlugin,
-    OutFolder,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -54,20 +44,20 @@ def figure(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")
     ],
-    as_json: Json = False,
-    out: OutFolder = OUT,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    out: options.OutFolder = options.OUT,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Draw a paper's figure from one of your results, and print the numbers it shows."""
-    from nverbench.cli.compare import filed
     from nverbench.cli.context import check_name
+    from nverbench.leaderboard.rows import find_result
 
     if name not in FIGURES:
         raise UsageError(f"there is no figure {name!r}; {nearest(name, FIGURES)}")
     check_name(output)
-    found = filed(result, out)
+    found = find_result(result, out)
     if name == "ricoh-3":
         _conversations(found, output, out, load_catalog(no_plugin, plugin), as_json=as_json)
     elif name == "reno-3":

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nverbench.cli import doctor_report
+from nverbench.cli import doctor
 from nverbench.plugin.discovery import discover
 from nverbench.ssm import compiled, engines, kernel, library, selective_scan
 from support.disk_faults import disk
@@ -133,7 +133,7 @@ def test_float64_has_a_library_of_its_own_that_float32_does_not_wait_for() -> No
 
 
 def test_doctor_names_every_engine_and_builds_none() -> None:
-    said = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
+    said = doctor.examine(discover(), Path("nowhere"))["scan engines"]
     assert set(said) == set(engines.NAMES)
     assert not library.home.engines_folder().exists()
 

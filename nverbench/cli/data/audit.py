@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    Json,
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo_err, load_catalog, load_registry
 from nverbench.errors import ArtifactError, DiskError
 
 if TYPE_CHECKING:
@@ -38,10 +31,10 @@ def audit(
             help="Folder of audit.json, report.txt and pictures; default: nverbench-audit/NAME."
         ),
     ] = None,
-    as_json: Json = False,
-    registry_files: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    registry_files: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Copies, silence, clipping, sizes, balance, confounds and folds of a dataset's clips: a
     report, the same as JSON, and pictures.

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import (
-    Json,
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, load_catalog, load_registry
 from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
@@ -38,10 +31,10 @@ def data_folds(
         ),
     ] = None,
     protocol: Annotated[str, typer.Option(help="A protocol of the registry.")] = DEFAULT_PROTOCOL,
-    as_json: Json = False,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the
     digest beside the registered one.

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
-from nverbench.cli.data.add import say_corpus
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
+from nverbench.cli.data.check import print_corpus
 from nverbench.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +28,9 @@ def data_get(
     keep_archive: Annotated[
         bool, typer.Option("--keep-archive", help="Leave the downloaded archive on this machine.")
     ] = False,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Download a dataset's corpus from its published source, verify and unpack it. Cut off, the
     same command goes on.
@@ -64,7 +57,7 @@ def data_get(
     corpus = get_corpus(
         dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=echo_err
     )
-    say_corpus(corpus)
+    print_corpus(corpus)
     echo(
         f"corpus {dataset.corpus} is here:"
         f" {corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)}"
