@@ -11,7 +11,7 @@ import typer
 
 from nverbench import registry
 from nverbench._io.text import escape_control_characters
-from nverbench.plugin import discovery, single_file
+from nverbench.pipeline import request
 from nverbench.plugin.catalog import Catalog
 
 if TYPE_CHECKING:
@@ -31,20 +31,8 @@ def echo(line: str) -> None:
 
 
 def load_catalog(no_plugin: list[str] | None, plugin: list[Path] | None = None) -> Catalog:
-    """The catalog of installed parts and those of single files.
-
-    Quarantined plugins, name clashes and side effects of imports are printed; an error in one of
-    the single files is raised.
-    """
-    files = single_file.read(plugin or ())
-    found = discovery.discover(no_plugin or (), files)
-    single_file.check(found, [origin for origin, _ in files])
-    single_file.stamp(found)
-    for q in found.quarantine:
-        echo_err(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
-    for problem in (*found.clashes, *map(str, found.remarks)):
-        echo_err(problem)
-    return found
+    """The catalog of installed parts and those of single files; problems of plugins are printed."""
+    return request.load_catalog(no_plugin or (), plugin or (), echo_err)
 
 
 def load_registry(overlays: list[Path] | None) -> registry.Registry:

@@ -1,15 +1,19 @@
-"""Turns the options of a run, as a user writes them, into a checked selection.
+"""Turns what a user requests into records: the options of a run into a checked selection, and
+plugins into a catalog.
 
-The command line and ``nverbench.run`` share it.
+The command line and the functions for notebooks share it. Imports no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from nverbench.embedding import devices
 from nverbench.errors import UsageError
 from nverbench.pipeline.selection import Selection
+from nverbench.plugin import discovery, single_file
+from nverbench.plugin.catalog import Catalog
 
 SELECTIONS = ("inner", "test", "last")
 SHUFFLES = ("none", "intra", "inter-speaker", "inter")
@@ -64,3 +68,22 @@ def check(selection: Selection) -> Selection:
     if selection.seeds < 1:
         raise UsageError(f"seeds={selection.seeds}: expected at least one replicate")
     return selection
+
+
+def load_catalog(
+    no_plugin: Sequence[str], plugin: Sequence[Path], say: Callable[[str], None]
+) -> Catalog:
+    """The catalog of installed parts and those of single files.
+
+    Quarantined plugins, name clashes and side effects of imports go to ``say``; an error in one of
+    the single files is raised.
+    """
+    files = single_file.read(plugin)
+    found = discovery.discover(no_plugin, files)
+    single_file.check(found, [origin for origin, _ in files])
+    single_file.stamp(found)
+    for q in found.quarantine:
+        say(f"plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}")
+    for problem in (*found.clashes, *map(str, found.remarks)):
+        say(problem)
+    return found
