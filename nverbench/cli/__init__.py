@@ -47,8 +47,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 app = typer.Typer(
     name="nverbench",
     help=(
-        "The honest referee for audio foundation models on non-verbal vocal emotion and emotional"
-        " speech."
+        "A benchmark of audio foundation models on non-verbal vocal emotion and emotional speech."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -83,14 +82,18 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def common(
-    debug: bool = typer.Option(False, "--debug", help="Show tracebacks (allowed everywhere)."),
+    debug: bool = typer.Option(
+        False, "--debug", help="Show tracebacks; every command takes this option."
+    ),
     version: bool = typer.Option(
-        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
+        False,
+        "--version",
+        help="Print the version and exit.",
+        is_eager=True,
+        callback=_print_version,
     ),
 ) -> None:
-    """The honest referee for audio foundation models on non-verbal vocal emotion and emotional
-    speech.
-    """
+    """A benchmark of audio foundation models on non-verbal vocal emotion and emotional speech."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,29 +18,33 @@ if TYPE_CHECKING:
     from nverbench.registry import Registry
 
 cache = typer.Typer(
-    help="The store of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None
+    help="The cache of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @cache.callback()
 def group() -> None:
-    """The store of embeddings on this machine."""
+    """The cache of embeddings on this machine."""
 
 
 @cache.command("export")
 def export(
-    backbone: str,
-    dataset: str,
+    backbone: options.BackboneName,
+    dataset: options.DatasetName,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and ids."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The .npz file to write, with the arrays embeddings (n, d) and ids.",
+        ),
     ],
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can
-    compute.
+    """Write the embeddings of a dataset to a file that can be shared: clips are named by keys that
+    only a holder of the audio can compute.
     """
     import numpy as np
 

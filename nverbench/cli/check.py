@@ -25,25 +25,25 @@ def check(
     name: Annotated[
         str,
         typer.Argument(
-            help=(
-                "A part, with options where they are wanted: mymodel, mymodel:layer=3, folder:PATH."
-            )
+            help=("A part, with options where needed: mymodel, mymodel:layer=3, folder:PATH.")
         ),
     ],
     kind: Annotated[
         str | None,
         typer.Option(
-            "--kind", help="backbone, dataset, fusion or loss, where a name is that of several."
+            "--kind",
+            help="The kind of the part (backbone, dataset, fusion or loss), where parts of several"
+            " kinds have this name.",
         ),
     ] = None,
     slow: Annotated[
-        bool, typer.Option("--slow", help="Also the rules that take long for a large model.")
+        bool, typer.Option("--slow", help="Also test the rules that take long for a large model.")
     ] = False,
     as_json: options.Json = False,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Try every rule of the conformance kit on a part; exit code 1 when one does not hold."""
+    """Test a part with every rule of the conformance kit; exit code 1 when a rule is broken."""
     from nverbench.testing import trials
 
     found = [

@@ -15,15 +15,16 @@ def compare(
     a: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="A result: its id, a beginning of it that no other has, or its file."
+            metavar="A",
+            help="A result: its id, a unique beginning of its id, or the path of its .json file.",
         ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another result, named in the same way.")],
     as_json: options.Json = False,
     out: options.OutFolder = options.OUT,
 ) -> None:
-    """Is result A better than result B: paired over the same clips, with intervals, a second
-    opinion, and what could have been seen.
+    """Test whether result A is better than result B, paired over the same clips: intervals, a
+    second test over folds, and the minimum detectable difference.
     """
     from nverbench.leaderboard import compare as comparison
     from nverbench.leaderboard.rows import find_result

@@ -29,32 +29,33 @@ def atmosphere(
         str,
         typer.Argument(
             metavar="CONTEXTUAL",
-            help="A result of a model that hears whole conversations: its id, a beginning of "
-            "it that no other has, or its file.",
+            help="A result of a model that uses whole conversations: its id, a unique beginning of"
+            " its id, or the path of its .json file.",
         ),
     ],
     single: Annotated[
         str | None,
         typer.Argument(
             metavar="SINGLE",
-            help="Likewise, of a model that hears single utterances; default: the same "
-            "fusion with context=utterance, among the results.",
+            help="A result of a model that uses single utterances, named in the same way; default:"
+            " the result of the same fusion with context=utterance.",
         ),
     ] = None,
     as_json: options.Json = False,
     picture: Annotated[
-        Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")
+        Path | None,
+        typer.Option("--figure", help="Also draw a figure into this file (.png, .svg or .pdf)."),
     ] = None,
     out: options.OutFolder = options.OUT,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Who gains from context where one emotion dominates a conversation, and are predictions pulled
-    towards it.
+    """Show what the context of a conversation adds where one emotion dominates it, and whether
+    predictions are biased towards that emotion.
 
-    Per conversation: its labels, the dominant one (of more than half of
-    the scored turns), and the accuracy of the contextual model relative to
-    that of the single-utterance model. The corpus must be on this machine.
+    The table gives for each conversation its labels, the dominant label (that of more than half of
+    the scored turns), and the accuracy of the contextual model relative to that of the
+    single-utterance model. The corpus must be on this machine.
     """
     from nverbench.leaderboard.rows import find_result
 

@@ -31,7 +31,9 @@ def doctor(
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """What is installed, device, engines, caches, corpora, weights, tracking."""
+    """Print what this machine has: libraries, device, scan engines, caches, corpora, weights,
+    plugins and tracking.
+    """
     findings = examine(load_catalog(no_plugin, plugin), out)
     if as_json:
         typer.echo(json.dumps(findings, indent=1))

@@ -21,22 +21,27 @@ if TYPE_CHECKING:
 
 
 def embed(
-    backbone: str,
-    files: list[Path],
+    backbone: options.BackboneName,
+    files: Annotated[list[Path], typer.Argument(help="The audio files.")],
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="The .npz to write: arrays embeddings (n, d) and files."
+            "--output",
+            "-o",
+            help="The .npz file to write, with the arrays embeddings (n, d) and files.",
         ),
     ],
     weights_path: Annotated[
-        str | None, typer.Option("--weights", help="A checkpoint of one's own.")
+        str | None, typer.Option("--weights", help="The path of your own checkpoint.")
     ] = None,
-    untrained: Annotated[bool, typer.Option("--untrained", help="Seeded random weights.")] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Use seeded random weights.")
+    ] = False,
     frames: Annotated[
         bool,
         typer.Option(
-            "--frames", help="Frames instead of clips: embeddings (sum of t, d) and lengths (n,)."
+            "--frames",
+            help="Write frames instead of clips: embeddings (sum of t, d) and lengths (n,).",
         ),
     ] = False,
     device: options.Device = "auto",
@@ -44,7 +49,7 @@ def embed(
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> int:
-    """Features of your own audio, pooled as the benchmark does."""
+    """Write features of your own audio files, pooled as in the benchmark."""
     from nverbench.cli.progress import watching
     from nverbench.embedding import devices
     from nverbench.embedding.pooled import embed_files

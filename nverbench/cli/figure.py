@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from nverbench.results.record import Result
 
 FIGURES = {
-    "reno-2": "a map of a result's embeddings (t-SNE) by emotion and by speaker",
-    "reno-3": "a result's confusion matrix, as shares of the true class",
+    "reno-2": "a map of the embeddings of a result (t-SNE) by emotion and by speaker",
+    "reno-3": "the confusion matrix of a result, as shares of the true class",
     "ricoh-3": (
-        "the labels of each conversation, and what context gains there over single utterances"
+        "the labels of each conversation, and what context adds there to single utterances"
     ),
 }
 
@@ -37,12 +37,9 @@ def figure(
         str,
         typer.Argument(help="; ".join(f"{name}: {what}" for name, what in FIGURES.items()) + "."),
     ],
-    result: Annotated[
-        str,
-        typer.Argument(help="A result: its id, a beginning of it that no other has, or its file."),
-    ],
+    result: options.ResultName,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")
+        Path, typer.Option("--output", "-o", help="The file to write (.png, .svg or .pdf).")
     ],
     as_json: options.Json = False,
     out: options.OutFolder = options.OUT,
@@ -50,7 +47,7 @@ def figure(
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Draw a paper's figure from one of your results, and print the numbers it shows."""
+    """Draw a figure of a paper from one of your results, and print the numbers in it."""
     from nverbench.cli.context import check_name
     from nverbench.leaderboard.rows import find_result
 

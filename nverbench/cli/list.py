@@ -17,7 +17,8 @@ def list_parts(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="backbones, datasets, fusions, losses, entries or plugins; default: all parts."
+            help="What to list: backbones, datasets, fusions, losses, entries or plugins; default:"
+            " all parts."
         ),
     ] = None,
     as_json: options.Json = False,
@@ -26,10 +27,10 @@ def list_parts(
     plugin: options.PluginFiles = None,
     retry: Annotated[
         bool,
-        typer.Option("--retry", help="Try plugins again that took too long on an earlier run."),
+        typer.Option("--retry", help="Also load plugins that took too long in an earlier run."),
     ] = False,
 ) -> None:
-    """List what is installed and what is registered."""
+    """List the parts that are installed and the entries that are registered."""
     if kind is not None:
         listing.check_kind(kind)
     if retry:

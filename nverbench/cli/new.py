@@ -46,10 +46,12 @@ SAME_FOR_ALL = {
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="backbone, dataset, fusion or loss.")],
-    name: Annotated[str, typer.Argument(help="What it will be called on the command line.")],
+    kind: Annotated[
+        str, typer.Argument(help="The kind of part: backbone, dataset, fusion or loss.")
+    ],
+    name: Annotated[str, typer.Argument(help="The name of the part on the command line.")],
     to: Annotated[
-        Path, typer.Option("--to", help="The folder to write the package folder into.")
+        Path, typer.Option("--to", help="The folder that takes the folder of the package.")
     ] = Path(),
 ) -> None:
     """Write the package nverbench-NAME: one module that already runs, its conformance test, README,

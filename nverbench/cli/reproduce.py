@@ -19,29 +19,30 @@ if TYPE_CHECKING:
 
 def reproduce(
     result: Annotated[str, typer.Argument(help="The folder of a submission, or its id.")],
-    name: Annotated[str, typer.Option("--as", help="Your name: who attests.")],
+    name: Annotated[str, typer.Option("--as", help="Your name, which the attestation states.")],
     source: Annotated[
         str,
         typer.Option(
-            "--from", help="embeddings (heads only, on the same embeddings) or audio (everything)."
+            "--from",
+            help="What to run again: embeddings (only the heads, on the same embeddings) or audio"
+            " (everything).",
         ),
     ] = "embeddings",
     entries: Annotated[
         Path | None,
         typer.Option(
-            help="Where submissions lie; default: leaderboard/entries where it is, else submission."
+            help="The folder of submissions; default: leaderboard/entries if it exists, else"
+            " submission."
         ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; default: the submission's.")
+        str | None, typer.Option(help="The device, cpu or cuda; default: that of the submission.")
     ] = None,
     keep: Annotated[
         Path | None,
         typer.Option(
-            help=(
-                "A folder of results, such as nverbench-runs, that also takes the rerun's own"
-                " result."
-            )
+            help="A folder of results, such as nverbench-runs, that also takes the result of the"
+            " rerun."
         ),
     ] = None,
     registry: options.RegistryFiles = None,

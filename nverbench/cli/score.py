@@ -17,35 +17,38 @@ def score(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PREDICTIONS.csv [PREDICTIONS2.csv]", help="One file, or two to compare."
+            metavar="PREDICTIONS.csv [PREDICTIONS2.csv]", help="One file, or two files to compare."
         ),
     ],
     against: Annotated[
         str | None,
-        typer.Option(help="Compare with a finished result over the same clip ids: its id or file."),
+        typer.Option(
+            help="A finished result to compare with, over the same clip ids: its id, a unique"
+            " beginning of its id, or the path of its .json file."
+        ),
     ] = None,
     as_json: options.Json = False,
     out: options.OutFolder = options.OUT,
 ) -> None:
-    """Metrics with intervals of any system's predictions; with a second file, or --against a
-    result, a paired test.
+    """Print metrics with intervals for the predictions of any system, and a paired test against a
+    second file or, with --against, a finished result.
 
-    A file has one line per clip below a line of column names, in any order:
+    A file has a line of column names, then one line per clip, in any order:
 
     \b
       id          the clip, unique (per replicate)
-      label       what is true
-      prediction  what the system said; or instead, for every class,
+      label       the true label
+      prediction  the predicted label; or instead, for every class,
                   a column p_LABEL with its probability
-      speaker     or group: whose clips belong together; intervals are over
-                  them (without: over clips, too narrow if speakers repeat)
-      fold        optional: the test fold the clip was in; two files with
-                  the same folds get a second opinion over folds
-      replicate   optional: which run (seed) the line is of; every run has
-                  all clips; scores are means over runs
+      speaker     or group: intervals are over speakers or groups (without
+                  this column over clips: too narrow if speakers repeat)
+      fold        optional: the test fold of the clip; two files with the
+                  same folds get a second test, over folds
+      replicate   optional: the run (seed) of the line; every run has all
+                  clips; scores are means over runs
 
-    UTF-8, commas, quotes as usual. Macro averages run over all labels that are true of a clip,
-    predicted, or have a column.
+    The file is UTF-8 with commas and the usual quotes. Macro averages are over all labels that are
+    the true label of a clip, are predicted, or have a column.
     """
     from nverbench.leaderboard import compare
     from nverbench.leaderboard.rows import find_result

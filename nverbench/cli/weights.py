@@ -22,28 +22,29 @@ weights = typer.Typer(help="Weights of backbones.", no_args_is_help=True, rich_m
 
 @weights.command("add")
 def weights_add(
-    name: str,
-    path: Path,
+    name: options.BackboneName,
+    path: Annotated[Path, typer.Argument(help="The checkpoint.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace weights that are not pinned.")
+        bool,
+        typer.Option("--replace", help="Replace kept weights that are not pinned by the registry."),
     ] = False,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Verify the checkpoint PATH, load it strictly once, and keep a copy."""
+    """Verify the checkpoint PATH, load it once (strictly), and keep a copy."""
     backbone = load_catalog(no_plugin, plugin).backbone(name)
     keep_weights(backbone, path, load_registry(registry).weights_source(name), replace=replace)
 
 
 @weights.command("get")
 def weights_get(
-    name: str,
+    name: options.BackboneName,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Download a backbone's weights from their published source, verify and keep them."""
+    """Download the weights of a backbone from their published source, verify and keep them."""
     get_weights(
         load_catalog(no_plugin, plugin).backbone(name), load_registry(registry).weights_source(name)
     )
@@ -51,12 +52,12 @@ def weights_get(
 
 @weights.command("check")
 def weights_check(
-    name: str,
+    name: options.BackboneName,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Verify the digest of kept weights and load them strictly."""
+    """Verify the digest of kept weights, and load them strictly."""
     from nverbench.data import missing
     from nverbench.embedding import weights
     from nverbench.plugin.options import resolve, split

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from nverbench.cli import options
 from nverbench.cli.common import echo, load_catalog
@@ -10,7 +13,10 @@ from nverbench.cli.data.check import print_corpus
 
 
 def data_add(
-    name: str, path: Path, no_plugin: options.NoPlugin = None, plugin: options.PluginFiles = None
+    name: options.DatasetName,
+    path: Annotated[Path, typer.Argument(help="The folder of the corpus.")],
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
     """Use the folder PATH as the local copy of a dataset's corpus."""
     from nverbench.data import corpus as corpora

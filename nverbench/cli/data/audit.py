@@ -21,14 +21,14 @@ FOLDER = Path("nverbench-audit")
 
 
 def audit(
-    name: str,
+    name: options.DatasetName,
     folds: Annotated[
-        str | None, typer.Option(help="A kind of folds; default: the dataset's own.")
+        str | None, typer.Option(help="The kind of folds; default: the kind that a run uses.")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of audit.json, report.txt and pictures; default: nverbench-audit/NAME."
+            help="The folder for audit.json, report.txt and figures; default: nverbench-audit/NAME."
         ),
     ] = None,
     as_json: options.Json = False,
@@ -36,8 +36,8 @@ def audit(
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Copies, silence, clipping, sizes, balance, confounds and folds of a dataset's clips: a
-    report, the same as JSON, and pictures.
+    """Check the clips of a dataset for duplicates, silence, clipping, sizes, balance, confounds and
+    folds: writes a report, the same as JSON, and figures.
 
     NAME is a dataset, folder:PATH or table:FILE.csv. The report stays on this machine: it names
     clips and speakers.

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 def data_check(
-    name: str, no_plugin: options.NoPlugin = None, plugin: options.PluginFiles = None
+    name: options.DatasetName,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Count a dataset's clips, compare them with what was published, and decode every one."""
+    """Count the clips of a dataset, compare the counts with the published ones, and decode each."""
     from nverbench.cli.progress import watching
     from nverbench.data import audio
     from nverbench.data import corpus as corpora

@@ -23,11 +23,12 @@ COLUMNS = 12
 
 
 def data_folds(
-    name: str,
+    name: options.DatasetName,
     folds: Annotated[
         list[str] | None,
         typer.Option(
-            help="speaker, random, leave-one-group-out, official, holdout=GROUP; may be repeated."
+            help="The kind of folds: speaker, random, leave-one-group-out, official or"
+            " holdout=GROUP; may be repeated."
         ),
     ] = None,
     protocol: Annotated[str, typer.Option(help="A protocol of the registry.")] = DEFAULT_PROTOCOL,
@@ -36,10 +37,10 @@ def data_folds(
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the
-    digest beside the registered one.
+    """Print the folds of a dataset: the clips of every class in every fold, the sizes of the parts,
+    and whether the digest is the registered one.
 
-    NAME is a dataset, or two of them: A:test=B trains on A and tests on B.
+    NAME is a dataset, or A:test=B to train on A and test on B.
     """
     from nverbench.data.cross_corpus import kinds_of, load_local_pair
     from nverbench.data.folds.assign import default_kind

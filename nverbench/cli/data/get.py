@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 def data_get(
-    name: str,
+    name: options.DatasetName,
     accept_licence: Annotated[
         bool,
         typer.Option(
-            "--accept-licence", help="You have read the non-commercial licence and accept it."
+            "--accept-licence", help="Accept the non-commercial licence, after you have read it."
         ),
     ] = False,
     keep_archive: Annotated[
-        bool, typer.Option("--keep-archive", help="Leave the downloaded archive on this machine.")
+        bool, typer.Option("--keep-archive", help="Keep the downloaded archive on this machine.")
     ] = False,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> None:
-    """Download a dataset's corpus from its published source, verify and unpack it. Cut off, the
-    same command goes on.
+    """Download the corpus of a dataset from its published source, verify and unpack it. After an
+    interruption, the same command continues the download.
     """
     from nverbench._io import paths
     from nverbench.data import corpus as corpora

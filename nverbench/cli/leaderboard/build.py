@@ -25,21 +25,22 @@ def build(
         Path | None,
         typer.Option(
             "--entries",
-            help="Folder of submitted results; default: leaderboard/entries where it is.",
+            help="The folder of submitted results; default: leaderboard/entries, if it exists.",
         ),
     ] = None,
     no_entries: Annotated[
         bool, typer.Option("--no-entries", help="Leave submitted results out.")
     ] = False,
     page: Annotated[
-        Path | None, typer.Option("--page", help="Folder to write; default: page, inside --out.")
+        Path | None,
+        typer.Option("--page", help="The folder to write; default: page, inside --out."),
     ] = None,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> int:
-    """Write a page that opens from disk and needs no network, in a checkout with its submitted
-    results; damaged files are named and left out.
+    """Write a page that opens from disk and needs no network; in a checkout of the repository it
+    includes the submitted results. Damaged files are named and left out.
     """
     from nverbench.leaderboard.rows import distinct, load_entries, load_results
     from nverbench.results.store import ResultStore

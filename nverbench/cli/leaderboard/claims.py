@@ -10,8 +10,8 @@ from nverbench.cli.leaderboard.show import load
 
 
 def claims(as_json: options.Json = False, out: options.OutFolder = options.OUT) -> int:
-    """What the papers claim, as contrasts fixed beforehand: verdicts on the results in a folder and
-    on the papers' own tables.
+    """Test the claims of the papers, as contrasts fixed beforehand: verdicts on the results in a
+    folder and on the tables of the papers.
     """
     from nverbench.leaderboard.claims import verdict
 

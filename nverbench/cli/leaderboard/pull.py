@@ -8,8 +8,8 @@ from nverbench.errors import UsageError
 
 
 def pull(tracking_uri: options.TrackingUri = None, out: options.OutFolder = options.OUT) -> int:
-    """Rebuild result files from a tracking server: each is checked, none that is here is
-    touched.
+    """Write result files from a tracking server. Each result is checked; existing files are not
+    changed.
     """
     from nverbench.results import tracking
     from nverbench.results.store import ResultStore

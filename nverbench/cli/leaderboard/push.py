@@ -9,8 +9,8 @@ from nverbench.cli.common import echo, echo_err
 
 
 def push(tracking_uri: options.TrackingUri = None, out: options.OutFolder = options.OUT) -> int:
-    """Tell a tracking server every finished result it does not know yet, and every rank; stopped or
-    refused, it goes on the next time.
+    """Upload finished results that a tracking server does not have yet, and all ranks. After an
+    interruption, the same command continues.
     """
     from nverbench.leaderboard.rows import StoredResult, rows
     from nverbench.results import tracking

@@ -13,22 +13,22 @@ from nverbench.cli import options
 from nverbench.cli.common import echo, echo_err
 
 PAGE = options.OUT / "page"
-Port = Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")]
-MlflowPort = Annotated[int, typer.Option(min=1, max=65535, help="Of MLflow's UI.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of the page.")]
+MlflowPort = Annotated[int, typer.Option(min=1, max=65535, help="The port of MLflow's UI.")]
 
 
 def serve(
     page: Annotated[
-        Path, typer.Option(help="The folder that nverbench leaderboard build made.")
+        Path, typer.Option(help="The folder that nverbench leaderboard build has written.")
     ] = PAGE,
     tracking_uri: options.TrackingUri = None,
     port: Port = 8000,
     mlflow_port: MlflowPort = 5000,
 ) -> int:
-    """Serve the built page and MLflow's UI on this machine only (127.0.0.1), until ctrl-C.
+    """Serve the page and MLflow's UI on this machine only (127.0.0.1), until ctrl-C.
 
-    Neither asks for a password, so that there is no option to open them to other machines. To see
-    them from another one, forward both ports there: ssh -L 8000:127.0.0.1:8000 -L
+    Neither requires a password, so there is no option to open them to other machines. To see them
+    from another machine, forward both ports to it: ssh -L 8000:127.0.0.1:8000 -L
     5000:127.0.0.1:5000 THIS_MACHINE
     """
     from nverbench.leaderboard import serve as serving

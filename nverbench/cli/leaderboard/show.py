@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
 
 def show(
-    dataset: Annotated[list[str] | None, typer.Option(help="Only these datasets.")] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Show only this dataset; may be repeated.")
+    ] = None,
     as_json: options.Json = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="One line per row, scores as fractions.")
+        bool, typer.Option("--csv", help="Print CSV: one line per row, with scores as fractions.")
     ] = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a Markdown table.")
+    ] = False,
     as_latex: Annotated[
         bool,
-        typer.Option("--latex", help="A LaTeX tabular (booktabs), the best rank group in bold."),
+        typer.Option(
+            "--latex", help="Print a LaTeX tabular (booktabs), with the best rank group in bold."
+        ),
     ] = False,
     out: options.OutFolder = options.OUT,
 ) -> int:

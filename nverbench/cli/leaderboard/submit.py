@@ -17,26 +17,22 @@ if TYPE_CHECKING:
 
 
 def submit(
-    result: Annotated[
-        str,
-        typer.Argument(
-            help="The id of a finished result, its beginning, or the path of its .json."
-        ),
-    ],
+    result: options.ResultName,
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Where the folder goes; default: leaderboard/entries where it is, else submission."
+            help="The folder that takes the submission; default: leaderboard/entries if it exists,"
+            " else submission."
         ),
     ] = None,
     name: Name = None,
-    citation: Annotated[str, typer.Option(help="What to cite for this row.")] = "",
+    citation: Annotated[str, typer.Option(help="The citation for this row.")] = "",
     out: options.OutFolder = options.OUT,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> int:
-    """Make the folder of a result that is submitted to the leaderboard."""
+    """Write a result as a folder that can be submitted to the leaderboard."""
     import shutil
 
     from nverbench.leaderboard import submissions

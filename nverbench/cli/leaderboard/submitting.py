@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nverbench.leaderboard.submissions.records import Submitter
     from nverbench.leaderboard.submissions.verify import Verifier
 
-Name = Annotated[str | None, typer.Option("--as", help="Your name, as it is shown.")]
+Name = Annotated[str | None, typer.Option("--as", help="Your name, as the leaderboard shows it.")]
 
 
 def entries_folder() -> Path:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def verify(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of submissions.")],
+    folders: Annotated[list[Path], typer.Argument(help="The folders of submissions.")],
     as_json: options.Json = False,
     registry: options.RegistryFiles = None,
     no_plugin: options.NoPlugin = None,
     plugin: options.PluginFiles = None,
 ) -> int:
-    """Compute every number of submissions again and say whether they contradict themselves; exit
-    code 2 when one does, or cannot be checked.
+    """Compute every number of submissions again and print whether they contradict themselves; exit
+    code 2 when one does, or when it cannot be checked.
     """
     from nverbench.leaderboard.submissions.entries import check
 
