@@ -1,5 +1,5 @@
-"""``nverbench atmosphere``: what the context of a conversation gives, by dominant emotion, against
-the model that hears single utterances.
+"""``nverbench atmosphere``: what the context of a conversation adds to single utterances, by
+dominant emotion.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nverbench.results.record import Result
 
 TABLE_4 = "iemocap-6"
-"""The corpus of the paper, whose table by conversation stands beside ours."""
+"""The corpus of the paper, whose table by conversation is printed next to ours."""
 
 
 def atmosphere(
@@ -74,7 +74,7 @@ def atmosphere(
 
 
 def check_name(path: Path) -> None:
-    """UsageError for the name of a picture that nothing can be written as."""
+    """Raise UsageError unless a figure can be written under that name."""
     from nverbench.leaderboard.figures import FORMATS
 
     if path.suffix.lower() not in FORMATS:
@@ -82,8 +82,8 @@ def check_name(path: Path) -> None:
 
 
 def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult:
-    """The result of the single-utterance model in the folder; the UsageError says the command that
-    makes it.
+    """The result of the single-utterance model in the folder; UsageError with the command that
+    makes it when there is none.
     """
     from nverbench.cli.leaderboard.show import load
     from nverbench.leaderboard.context import turns
@@ -92,13 +92,11 @@ def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult
     turns.check_kind(contextual, catalog, whole=True)
     found = turns.counterpart(contextual, load(out)[0], catalog)
     if found is None:
-        wanted = turns.alone(contextual, catalog)
-        alike = contextual.model_copy(
-            update={"entry": contextual.entry.model_copy(update={"fusion": wanted})}
-        )
-        makes = " ".join(command(alike, shuffle="none"))
+        fusion = turns.alone(contextual, catalog)
+        entry = contextual.entry.model_copy(update={"fusion": fusion})
+        makes = " ".join(command(contextual.model_copy(update={"entry": entry}), shuffle="none"))
         raise UsageError(
-            f"no result of {wanted} is in {out / 'results'} in the field of {contextual.id}; this"
+            f"no result of {fusion} is in {out / 'results'} in the field of {contextual.id}; this"
             f" makes it: {makes}"
         )
     echo_err(f"single utterances: {found.result.entry.fusion}, result {found.result.id}")
@@ -114,7 +112,7 @@ def analysed(contextual: StoredResult, single: StoredResult, catalog: Catalog) -
 
 
 def draw(found: Atmosphere, contextual: Result, single: Result, path: Path) -> None:
-    """Write the picture."""
+    """Write the figure of an analysis."""
     from nverbench.leaderboard import figures
 
     e = contextual.entry
@@ -126,7 +124,7 @@ def draw(found: Atmosphere, contextual: Result, single: Result, path: Path) -> N
 
 
 def show(found: Atmosphere, contextual: Result, single: Result, *, as_json: bool) -> None:
-    """Print the numbers; the paper's beside them where the corpus is the paper's."""
+    """Print the numbers of an analysis, with those of the paper where the corpus is the same."""
     from nverbench.leaderboard.compare import name
     from nverbench.leaderboard.context import report
 

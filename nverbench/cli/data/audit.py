@@ -1,4 +1,4 @@
-"""``nverbench data audit``: what is wrong with a local copy, before anybody trains on it."""
+"""``nverbench data audit``: problems of a local copy, found before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -55,11 +55,8 @@ def audit(
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
     reference, protocol = resolve(dataset, name), load_registry(registry_files).protocol("nver-1")
-    shortest = [
-        (b.name, b.min_samples / b.sample_rate)
-        for b in catalog.backbones.parts.values()
-        if b.load is not None
-    ]
+    encoders = [b for b in catalog.backbones.parts.values() if b.load is not None]
+    shortest = [(b.name, b.min_samples / b.sample_rate) for b in encoders]
     with watching() as watch:
         found = auditor.audit(
             dataset,
@@ -71,10 +68,8 @@ def audit(
             shortest=shortest,
             watch=watch,
         )
-    report, record = (
-        text(found.report, dataset.shown),
-        json.dumps(auditor.as_json(found.report), indent=1, allow_nan=False),
-    )
+    report = text(found.report, dataset.shown)
+    record = json.dumps(auditor.as_json(found.report), indent=1, allow_nan=False)
     folder = out or FOLDER / re.sub(r"[^A-Za-z0-9.+=-]+", "-", str(reference)).strip("-.")
     written = _write(found, dataset, folder, report, record)
     typer.echo(record if as_json else report, nl=as_json)
@@ -84,20 +79,17 @@ def audit(
 def _write(
     found: AuditResult, dataset: Dataset, folder: Path, report: str, record: str
 ) -> list[str]:
-    """The files of an audit; their names."""
+    """Write the files of an audit; their names."""
     from nverbench._io.atomic import write_atomically
     from nverbench.data.audit.plots import draw
 
     try:
         write_atomically(folder / "audit.json", f"{record}\n".encode())
         write_atomically(folder / "report.txt", report.encode())
-        return [
-            "audit.json",
-            "report.txt",
-            *(path.name for path in draw(found, folder, dataset.shown)),
-        ]
+        figures = draw(found, folder, dataset.shown)
     except (OSError, DiskError) as error:
         reason = getattr(error.__cause__ or error, "strerror", error)
         raise ArtifactError(
             f"{folder}: the audit cannot be written ({reason}); choose another folder with --out"
         ) from error
+    return ["audit.json", "report.txt", *(path.name for path in figures)]
