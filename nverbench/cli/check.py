@@ -62,13 +62,11 @@ def check(
 
 
 def _tried(trial: Trial, silent: bool) -> dict[str, str]:
-    """One rule's outcome; printed as soon as it is known, unless JSON is wanted."""
+    """The outcome of one rule; printed as soon as it is known, unless ``silent``."""
     from nverbench.testing import Skip
 
     try:
-        with redirect_stdout(
-            sys.stderr
-        ):  # a part that prints must not get between the lines, or into the JSON
+        with redirect_stdout(sys.stderr):  # what a part prints must not mix with lines or JSON
             outcome = trial.outcome()
         word, text = (
             (SKIP, outcome.reason) if isinstance(outcome, Skip) else (PASS, outcome.measured)

@@ -102,7 +102,7 @@ def _planned(text: str, given: list[str], parts: Catalog, rules: Registry) -> Pl
         text = f"{text}{',' if options_of_text else ':'}{','.join(given)}"
     planned = weights.plan_weights(part, resolve(part, text), rules.weights_source(part.name))
     if isinstance(planned, missing.Missing):
-        raise ArtifactError(f"{planned}, or say --weights PATH or --untrained")
+        raise ArtifactError(f"{planned}, or give --weights PATH or --untrained")
     return planned
 
 

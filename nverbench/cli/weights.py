@@ -78,7 +78,7 @@ def weights_check(
 def keep_weights(
     backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False
 ) -> None:
-    """Verify, load strictly once, keep, and print the digest."""
+    """Verify a checkpoint, load it once (strictly), keep a copy, and print its digest."""
     from nverbench.embedding import weights
 
     digest = weights.check_new_weights(backbone, path, pin, replace=replace)
@@ -91,7 +91,7 @@ def keep_weights(
 
 
 def get_weights(backbone: Backbone, pin: Source | None) -> None:
-    """Download, then verify and keep."""
+    """Download weights, then verify and keep them."""
     from nverbench.embedding.weight_download import downloaded_weights
 
     with downloaded_weights(backbone, pin, echo_err) as path:
@@ -99,7 +99,7 @@ def get_weights(backbone: Backbone, pin: Source | None) -> None:
 
 
 def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
-    """Fetch the weights a plan lacks; what no program can fetch is said and left."""
+    """Download the weights that a plan lacks; those that cannot be downloaded are reported."""
     for missing in planned.missing:
         kind, _, name = missing.what.partition(" ")
         if kind == "weights":
@@ -110,8 +110,8 @@ def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
 
 
 def _try_loading(backbone: Backbone, path: Path | None, digest: str) -> None:
-    """Load weights once, strictly, on the CPU, and embed a second of noise: missing keys are the
-    backbone's error, a wrong size is ours.
+    """Load weights once (strictly) on the CPU and embed a second of noise: the backbone reports
+    missing keys, this function a wrong size.
     """
     import torch
 

@@ -120,7 +120,7 @@ def test_data_add_of_another_folder_is_refused_and_forgotten(world: Any, tmp_pat
         ),
         (
             ["embed", "audio-mamba-tiny", "x.wav", "-o", "out.npz"],
-            "or say --weights PATH or --untrained",
+            "or give --weights PATH or --untrained",
         ),
         (
             ["embed", "npz:a.npz", "x.wav", "-o", "out.npz"],
