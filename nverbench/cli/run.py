@@ -58,7 +58,6 @@ def run(
     """Run registered combinations, log them to MLflow and print the table."""
     from nverbench.embedding import devices
     from nverbench.pipeline import request
-    from nverbench.results import tracking
 
     named = request.named(backbone, fusion, loss, _label_sets(dataset, exclude_label), folds)
     requested = replace(
@@ -74,8 +73,9 @@ def run(
         if dry_run:
             return _print_estimate(planned.jobs)
         debug = bool(ctx.find_root().params.get("debug"))
-        uri = tracking_uri or tracking.DEFAULT_URI
-        return _carry_out(planned, out, uri, cluster, as_json=as_json, rerun=rerun, debug=debug)
+        return _carry_out(
+            planned, out, tracking_uri, cluster, as_json=as_json, rerun=rerun, debug=debug
+        )
 
 
 def _label_sets(datasets: options.Names, excluded: options.Names) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def _print_estimate(jobs: Sequence[Job]) -> int:
 def _carry_out(
     planned: Plan,
     out: Path,
-    uri: str,
+    tracking_uri: str | None,
     cluster: Cluster | None,
     *,
     as_json: bool,
@@ -179,8 +179,10 @@ def _carry_out(
     from nverbench.leaderboard.run_ranks import upload_ranks
     from nverbench.pipeline.estimate import check_disk
     from nverbench.pipeline.run import run as run_plan
+    from nverbench.results import tracking
     from nverbench.results.store import ResultStore
 
+    uri = tracking_uri or tracking.DEFAULT_URI
     if disk := check_disk(planned.jobs):
         echo_err(disk)
     if not planned.jobs:
