@@ -1,12 +1,13 @@
-"""nverbench: the honest referee for audio foundation models on non-verbal vocal emotion and
-emotional speech.
+"""nverbench: a benchmark of audio foundation models on non-verbal vocal emotion and emotional
+speech.
 
-This module is the public surface that plugins and notebooks use; importing it imports neither
-torch, transformers nor mlflow.
+This module is the public surface for plugins and notebooks; importing it imports neither torch,
+transformers nor mlflow.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ from nverbench.plugin.types import UNSCORED, Batch, Encoder, Frames, LoadContext
 from nverbench.plugin.version import api_version
 
 if TYPE_CHECKING:
+    from nverbench.leaderboard.notebook import compare, list_parts, load_results, run
     from nverbench.pipeline.evaluation import evaluate
+    from nverbench.results.record import Result
 
 try:
     __version__ = version("nverbench")
@@ -55,19 +58,32 @@ __all__ = [
     "Output",
     "PartError",
     "Recipe",
+    "Result",
     "Source",
     "UsageError",
     "__version__",
     "api_version",
+    "compare",
     "evaluate",
     "hookimpl",
     "import_torchaudio",
+    "list_parts",
+    "load_results",
+    "run",
 ]
+
+_ON_FIRST_USE = {
+    "Result": "nverbench.results.record",
+    "compare": "nverbench.leaderboard.notebook",
+    "evaluate": "nverbench.pipeline.evaluation",
+    "list_parts": "nverbench.leaderboard.notebook",
+    "load_results": "nverbench.leaderboard.notebook",
+    "run": "nverbench.leaderboard.notebook",
+}
+"""Name -> the module that is imported when a notebook first uses it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluate":  # numpy and torch are only imported when a notebook asks for it
-        from nverbench.pipeline.evaluation import evaluate
-
-        return evaluate
+    if name in _ON_FIRST_USE:
+        return getattr(import_module(_ON_FIRST_USE[name]), name)
     raise AttributeError(f"module 'nverbench' has no attribute {name!r}")

@@ -1,5 +1,6 @@
-"""``python -m nverbench``. Worker processes import this file too, under another name, and must not
-run it.
+"""Runs the command line for ``python -m nverbench``.
+
+Worker processes import this file under another name and must not run the command line.
 """
 
 from nverbench.cli import main

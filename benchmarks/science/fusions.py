@@ -169,7 +169,7 @@ def main() -> None:
             out,
         )
     folder = ResultStore(out / "nverbench-runs")
-    results = list(folder.all())
+    results = list(folder.results()[0].values())
     for pair in PAIRS:
         print(f"\n### {' + '.join(pair)}")
         report([r for r in results if tuple(r.entry.backbones) == pair], folder)

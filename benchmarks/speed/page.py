@@ -326,7 +326,7 @@ def main() -> None:
     real = rows(
         [
             StoredResult(r, lambda r=r: Predictions.read(folder.predictions_path(r.id)))
-            for r in folder.all()
+            for r in folder.results()[0].values()
         ]
     )
     if not real:

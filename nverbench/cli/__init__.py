@@ -9,15 +9,30 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from nverbench._io.text import escape_control_characters
-from nverbench.cli import cache, check, compare, figure, list_show, new, run, weights
-from nverbench.cli import context as atmosphere
-from nverbench.cli.data import add, audit, get
-from nverbench.cli.leaderboard import show, submit
+from nverbench.cli import (
+    cache,
+    check,
+    compare,
+    context,
+    doctor,
+    embed,
+    figure,
+    list,
+    new,
+    reproduce,
+    run,
+    score,
+    show,
+    weights,
+)
+from nverbench.cli.data import data
+from nverbench.cli.leaderboard import leaderboard
 from nverbench.errors import NverbenchError, single_line
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it
@@ -32,8 +47,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 app = typer.Typer(
     name="nverbench",
     help=(
-        "The honest referee for audio foundation models on non-verbal vocal emotion and emotional"
-        " speech."
+        "A benchmark of audio foundation models on non-verbal vocal emotion and emotional speech."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -41,29 +55,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
-app.command("list")(list_show.list_parts)
-app.command("show")(list_show.show)
-app.command("embed")(weights.embed)
-add.data.command("get")(get.data_get)
-add.data.command("audit")(audit.audit)
-app.add_typer(add.data, name="data")
+app.command("list")(list.list_parts)
+app.command("show")(show.show)
+app.command("embed")(embed.embed)
+app.add_typer(data, name="data")
 app.add_typer(weights.weights, name="weights")
-app.add_typer(show.leaderboard, name="leaderboard")
+app.add_typer(leaderboard, name="leaderboard")
 app.add_typer(cache.cache, name="cache")
 app.command("compare")(compare.compare)
-app.command("score")(compare.score)
+app.command("score")(score.score)
 app.command("figure")(figure.figure)
-app.command("atmosphere")(atmosphere.atmosphere)
+app.command("atmosphere")(context.atmosphere)
 app.command("check")(check.check)
-app.command("doctor")(list_show.doctor)
+app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
-app.command("reproduce")(submit.reproduce)
-show.leaderboard.command("submit")(submit.submit)
-show.leaderboard.command("verify")(submit.verify)
+app.command("reproduce")(reproduce.reproduce)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from nverbench import __version__
 
         typer.echo(__version__)
@@ -72,20 +82,24 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def common(
-    debug: bool = typer.Option(False, "--debug", help="Show tracebacks (allowed everywhere)."),
+    debug: bool = typer.Option(
+        False, "--debug", help="Show tracebacks; every command takes this option."
+    ),
     version: bool = typer.Option(
-        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
+        False,
+        "--version",
+        help="Print the version and exit.",
+        is_eager=True,
+        callback=_print_version,
     ),
 ) -> None:
-    """The honest referee for audio foundation models on non-verbal vocal emotion and emotional
-    speech.
-    """
+    """A benchmark of audio foundation models on non-verbal vocal emotion and emotional speech."""
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    # Threads that wait should sleep: beside another busy process, spinning ones made an embedding
-    # twice as slow (benchmarks/speed/waiting.py).
+    # Waiting threads should sleep: with another busy process on the machine, spinning threads made
+    # an embedding twice as slow (benchmarks/speed/waiting.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
@@ -95,56 +109,44 @@ def main(arguments: list[str] | None = None) -> None:
     except NverbenchError as error:
         if debug:
             raise
-        sys.exit(_say(str(error), 2))
+        sys.exit(_print_error(str(error), 2))
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except CommandLineError as error:
-        sys.exit(_say_usage(error))
-    except (
-        OSError
-    ) as error:  # a full disk, a file that may not be read, a name that is too long: not a bug
+        sys.exit(_print_usage_error(error))
+    except OSError as error:  # a full disk, a missing permission, a name that is too long: no bug
         if debug:
             raise
-        advice = (
-            "make room, then the same command goes on from here"
-            if error.errno in FULL
-            else "correct the path, or its permission"
-        )
-        sys.exit(_say(f"{error.filename or 'a file'}: {error.strerror or error}; {advice}", 2))
+        full = "make room, then the same command goes on from here"
+        advice = full if error.errno in FULL else "correct the path, or its permission"
+        where, reason = error.filename or "a file", error.strerror or error
+        sys.exit(_print_error(f"{where}: {reason}; {advice}", 2))
     except Exception as error:  # a bug of nverbench or of a plugin
         if debug:
             raise
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         sys.exit(
-            _say(
-                f"{type(error).__name__}: {' '.join(str(error).split())} (a bug of nverbench or of"
-                " a plugin; --debug shows where)",
-                1,
-            )
+            _print_error(f"{text} (a bug of nverbench or of a plugin; --debug shows where)", 1)
         )
     if code == 130:  # typer turns ctrl-C into this code
-        sys.exit(
-            _say(
-                "interrupted: finished jobs and embeddings are kept; the same command goes on from"
-                " here",
-                130,
-            )
-        )
+        kept = "finished jobs and embeddings are kept; the same command goes on from here"
+        sys.exit(_print_error(f"interrupted: {kept}", 130))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say_usage(error: Any) -> int:
+def _print_usage_error(error: Any) -> int:
     """An unknown option or a missing argument in one line; no command at all prints the help."""
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(error.format_message(), err=True)
         return 2
     context = getattr(error, "ctx", None)
-    return _say(
+    return _print_error(
         f"{error.format_message()} (see: {context.command_path if context else 'nverbench'}"
         " --help)",
         2,
     )
 
 
-def _say(sentence: str, code: int) -> int:
+def _print_error(sentence: str, code: int) -> int:
     typer.echo(single_line(escape_control_characters(f"nverbench: {sentence}")), err=True)
     return code

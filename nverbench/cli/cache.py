@@ -1,21 +1,14 @@
-"""``nverbench cache``: the store of embeddings on this machine."""
+"""``nverbench cache``: the cache of embeddings on this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import (
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,36 +18,39 @@ if TYPE_CHECKING:
     from nverbench.registry import Registry
 
 cache = typer.Typer(
-    help="The store of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None
+    help="The cache of embeddings on this machine.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @cache.callback()
 def group() -> None:
-    """The store of embeddings on this machine."""
+    """The cache of embeddings on this machine."""
 
 
 @cache.command("export")
 def export(
-    backbone: str,
-    dataset: str,
+    backbone: options.BackboneName,
+    dataset: options.DatasetName,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="The .npz to write: arrays embeddings (n, d) and ids."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The .npz file to write, with the arrays embeddings (n, d) and ids.",
+        ),
     ],
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Write a dataset's embeddings for others: ids are keys that only a holder of the audio can
-    compute.
+    """Write the embeddings of a dataset to a file that can be shared: clips are named by keys that
+    only a holder of the audio can compute.
     """
     import numpy as np
 
     from nverbench._io import atomic
     from nverbench.embedding import lookup
-    from nverbench.plugin import licences
-    from nverbench.results.publishing import keys, public_text
+    from nverbench.results.publishing import keys
 
     if output.suffix != ".npz":
         raise UsageError(f"{output}: expected a name that ends in .npz")
@@ -63,32 +59,34 @@ def export(
     planned = _planned(catalog, rules, backbone)
     matrix = lookup.cached_matrix(planned, corpus, corpus.clips, echo_err)  # (n, d)
     ids = np.array(keys(corpus, corpus.clips))
-    order = np.argsort(ids)  # the order of clips would say which is which
-    name, data = (
-        public_text(planned.reference, planned.weights.digest),
-        public_text(corpus.reference, corpus.digest),
-    )
-    own = licences.of_weights(
-        planned.part.licence,
-        untrained=planned.reference.untrained,
-        own=planned.reference.weights is not None,
-    )
-    licence = licences.combined({name: own, data: corpus.dataset.licence})
+    order = np.argsort(ids)  # the order of the clips in the corpus would identify them
+    facts = _facts(planned, corpus)
     with atomic.atomic_open(output) as file:
-        np.savez(
-            file,
-            embeddings=matrix[order],
-            ids=ids[order],
-            licence=licence,
-            dataset=data,
-            digest=corpus.digest,
-            backbone=name,
-        )
-    echo(f"{output}: {len(ids)} clips, {matrix.shape[1]} dimensions, licence {licence}")
+        np.savez(file, embeddings=matrix[order], ids=ids[order], **facts)
+    size = f"{len(ids)} clips, {matrix.shape[1]} dimensions"
+    echo(f"{output}: {size}, licence {facts['licence']}")
+
+
+def _facts(planned: PlannedBackbone, corpus: Corpus) -> dict[str, Any]:
+    """The published names of backbone and dataset, the digest of the clips, and the licence."""
+    from nverbench.plugin import licences
+    from nverbench.results.publishing import public_text
+
+    backbone = public_text(planned.reference, planned.weights.digest)
+    dataset = public_text(corpus.reference, corpus.digest)
+    own = planned.reference.weights is not None
+    untrained = planned.reference.untrained
+    weights = licences.of_weights(planned.part.licence, untrained=untrained, own=own)
+    return {
+        "licence": licences.combined({backbone: weights, dataset: corpus.dataset.licence}),
+        "dataset": dataset,
+        "digest": corpus.digest,
+        "backbone": backbone,
+    }
 
 
 def _corpus(catalog: Catalog, text: str) -> Corpus:
-    """The dataset's clips, where its licence lets embeddings leave this machine."""
+    """The clips of a dataset; UsageError when embeddings must not leave this machine."""
     from nverbench.data import corpus as corpora
     from nverbench.plugin.options import split
 
@@ -102,6 +100,7 @@ def _corpus(catalog: Catalog, text: str) -> Corpus:
 
 
 def _planned(catalog: Catalog, rules: Registry, text: str) -> PlannedBackbone:
+    """The backbone with its weights; UsageError for options that are fitted in a run."""
     from nverbench.embedding import lookup
     from nverbench.plugin.options import resolve, split
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import Json, NoPlugin, PluginFiles, echo, echo_err, load_catalog
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog
 from nverbench.errors import ConformanceError
 
 if TYPE_CHECKING:
@@ -24,25 +25,25 @@ def check(
     name: Annotated[
         str,
         typer.Argument(
-            help=(
-                "A part, with options where they are wanted: mymodel, mymodel:layer=3, folder:PATH."
-            )
+            help=("A part, with options where needed: mymodel, mymodel:layer=3, folder:PATH.")
         ),
     ],
     kind: Annotated[
         str | None,
         typer.Option(
-            "--kind", help="backbone, dataset, fusion or loss, where a name is that of several."
+            "--kind",
+            help="The kind of the part (backbone, dataset, fusion or loss), where parts of several"
+            " kinds have this name.",
         ),
     ] = None,
     slow: Annotated[
-        bool, typer.Option("--slow", help="Also the rules that take long for a large model.")
+        bool, typer.Option("--slow", help="Also test the rules that take long for a large model.")
     ] = False,
-    as_json: Json = False,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Try every rule of the conformance kit on a part; exit code 1 when one does not hold."""
+    """Test a part with every rule of the conformance kit; exit code 1 when a rule is broken."""
     from nverbench.testing import trials
 
     found = [
@@ -61,13 +62,11 @@ def check(
 
 
 def _tried(trial: Trial, silent: bool) -> dict[str, str]:
-    """One rule's outcome; printed as soon as it is known, unless JSON is wanted."""
+    """The outcome of one rule; printed as soon as it is known, unless ``silent``."""
     from nverbench.testing import Skip
 
     try:
-        with redirect_stdout(
-            sys.stderr
-        ):  # a part that prints must not get between the lines, or into the JSON
+        with redirect_stdout(sys.stderr):  # what a part prints must not mix with lines or JSON
             outcome = trial.outcome()
         word, text = (
             (SKIP, outcome.reason) if isinstance(outcome, Skip) else (PASS, outcome.measured)

@@ -1,5 +1,5 @@
-"""``nverbench atmosphere``: what the context of a conversation gives, by dominant emotion, against
-the model that hears single utterances.
+"""``nverbench atmosphere``: what the context of a conversation adds to single utterances, by
+dominant emotion.
 """
 
 from __future__ import annotations
@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import (
-    OUT,
-    Json,
-    NoPlugin,
-    OutFolder,
-    PluginFiles,
-    echo,
-    echo_err,
-    load_catalog,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +21,7 @@ if TYPE_CHECKING:
     from nverbench.results.record import Result
 
 TABLE_4 = "iemocap-6"
-"""The corpus of the paper, whose table by conversation stands beside ours."""
+"""The corpus of the paper, whose table by conversation is printed next to ours."""
 
 
 def atmosphere(
@@ -37,40 +29,43 @@ def atmosphere(
         str,
         typer.Argument(
             metavar="CONTEXTUAL",
-            help="A result of a model that hears whole conversations: its id, a beginning of "
-            "it that no other has, or its file.",
+            help="A result of a model that uses whole conversations: its id, a unique beginning of"
+            " its id, or the path of its .json file.",
         ),
     ],
     single: Annotated[
         str | None,
         typer.Argument(
             metavar="SINGLE",
-            help="Likewise, of a model that hears single utterances; default: the same "
-            "fusion with context=utterance, among the results.",
+            help="A result of a model that uses single utterances, named in the same way; default:"
+            " the result of the same fusion with context=utterance.",
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
     picture: Annotated[
-        Path | None, typer.Option("--figure", help="Draw it too: a .png, .svg or .pdf to write.")
+        Path | None,
+        typer.Option("--figure", help="Also draw a figure into this file (.png, .svg or .pdf)."),
     ] = None,
-    out: OutFolder = OUT,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    out: options.OutFolder = options.OUT,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Who gains from context where one emotion dominates a conversation, and are predictions pulled
-    towards it.
+    """Show what the context of a conversation adds where one emotion dominates it, and whether
+    predictions are biased towards that emotion.
 
-    Per conversation: its labels, the dominant one (of more than half of
-    the scored turns), and the accuracy of the contextual model relative to
-    that of the single-utterance model. The corpus must be on this machine.
+    The table gives for each conversation its labels, the dominant label (that of more than half of
+    the scored turns), and the accuracy of the contextual model relative to that of the
+    single-utterance model. The corpus must be on this machine.
     """
-    from nverbench.cli.compare import filed
+    from nverbench.leaderboard.rows import find_result
 
     if picture is not None:
         check_name(picture)
     catalog = load_catalog(no_plugin, plugin)
-    one = filed(contextual, out)
-    other = filed(single, out) if single is not None else counterpart(one.result, out, catalog)
+    one = find_result(contextual, out)
+    other = (
+        find_result(single, out) if single is not None else counterpart(one.result, out, catalog)
+    )
     found = analysed(one, other, catalog)
     if picture is not None:
         draw(found, one.result, other.result, picture)
@@ -79,7 +74,7 @@ def atmosphere(
 
 
 def check_name(path: Path) -> None:
-    """UsageError for the name of a picture that nothing can be written as."""
+    """Raise UsageError unless a figure can be written under that name."""
     from nverbench.leaderboard.figures import FORMATS
 
     if path.suffix.lower() not in FORMATS:
@@ -87,23 +82,21 @@ def check_name(path: Path) -> None:
 
 
 def counterpart(contextual: Result, out: Path, catalog: Catalog) -> StoredResult:
-    """The result of the single-utterance model in the folder; the UsageError says the command that
-    makes it.
+    """The result of the single-utterance model in the folder; UsageError with the command that
+    makes it when there is none.
     """
-    from nverbench.cli.leaderboard.show import filed
+    from nverbench.cli.leaderboard.show import load
     from nverbench.leaderboard.context import turns
     from nverbench.results.command import command
 
     turns.check_kind(contextual, catalog, whole=True)
-    found = turns.counterpart(contextual, filed(out)[0], catalog)
+    found = turns.counterpart(contextual, load(out)[0], catalog)
     if found is None:
-        wanted = turns.alone(contextual, catalog)
-        alike = contextual.model_copy(
-            update={"entry": contextual.entry.model_copy(update={"fusion": wanted})}
-        )
-        makes = " ".join(command(alike, shuffle="none"))
+        fusion = turns.alone(contextual, catalog)
+        entry = contextual.entry.model_copy(update={"fusion": fusion})
+        makes = " ".join(command(contextual.model_copy(update={"entry": entry}), shuffle="none"))
         raise UsageError(
-            f"no result of {wanted} is in {out / 'results'} in the field of {contextual.id}; this"
+            f"no result of {fusion} is in {out / 'results'} in the field of {contextual.id}; this"
             f" makes it: {makes}"
         )
     echo_err(f"single utterances: {found.result.entry.fusion}, result {found.result.id}")
@@ -119,7 +112,7 @@ def analysed(contextual: StoredResult, single: StoredResult, catalog: Catalog) -
 
 
 def draw(found: Atmosphere, contextual: Result, single: Result, path: Path) -> None:
-    """Write the picture."""
+    """Write the figure of an analysis."""
     from nverbench.leaderboard import figures
 
     e = contextual.entry
@@ -131,7 +124,7 @@ def draw(found: Atmosphere, contextual: Result, single: Result, path: Path) -> N
 
 
 def show(found: Atmosphere, contextual: Result, single: Result, *, as_json: bool) -> None:
-    """Print the numbers; the paper's beside them where the corpus is the paper's."""
+    """Print the numbers of an analysis, with those of the paper where the corpus is the same."""
     from nverbench.leaderboard.compare import name
     from nverbench.leaderboard.context import report
 

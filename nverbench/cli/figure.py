@@ -1,6 +1,4 @@
-"""``nverbench figure``: the papers' figures from a finished result, as PNG, SVG or PDF, with their
-numbers.
-"""
+"""``nverbench figure``: the figures of the papers from a finished result, as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -10,18 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    OUT,
-    Json,
-    NoPlugin,
-    OutFolder,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
 from nverbench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -34,10 +22,10 @@ if TYPE_CHECKING:
     from nverbench.results.record import Result
 
 FIGURES = {
-    "reno-2": "a map of a result's embeddings (t-SNE) by emotion and by speaker",
-    "reno-3": "a result's confusion matrix, as shares of the true class",
+    "reno-2": "a map of the embeddings of a result (t-SNE) by emotion and by speaker",
+    "reno-3": "the confusion matrix of a result, as shares of the true class",
     "ricoh-3": (
-        "the labels of each conversation, and what context gains there over single utterances"
+        "the labels of each conversation, and what context adds there to single utterances"
     ),
 }
 
@@ -47,46 +35,38 @@ def figure(
         str,
         typer.Argument(help="; ".join(f"{name}: {what}" for name, what in FIGURES.items()) + "."),
     ],
-    result: Annotated[
-        str,
-        typer.Argument(help="A result: its id, a beginning of it that no other has, or its file."),
-    ],
+    result: options.ResultName,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The .png, .svg or .pdf to write.")
+        Path, typer.Option("--output", "-o", help="The file to write (.png, .svg or .pdf).")
     ],
-    as_json: Json = False,
-    out: OutFolder = OUT,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    out: options.OutFolder = options.OUT,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Draw a paper's figure from one of your results, and print the numbers it shows."""
-    from nverbench.cli.compare import filed
+    """Draw a figure of a paper from one of your results, and print the numbers in it."""
     from nverbench.cli.context import check_name
+    from nverbench.leaderboard.rows import find_result
 
     if name not in FIGURES:
         raise UsageError(f"there is no figure {name!r}; {nearest(name, FIGURES)}")
     check_name(output)
-    found = filed(result, out)
-    if name == "ricoh-3":
-        _conversations(found, output, out, load_catalog(no_plugin, plugin), as_json=as_json)
-    elif name == "reno-3":
+    found = find_result(result, out)
+    if name == "reno-3":
         _confusion(found.result, output, as_json=as_json)
+    elif name == "ricoh-3":
+        _conversations(found, output, out, load_catalog(no_plugin, plugin), as_json=as_json)
     else:
-        _maps(
-            found.result,
-            output,
-            load_catalog(no_plugin, plugin),
-            load_registry(registry),
-            as_json=as_json,
-        )
+        catalog, rules = load_catalog(no_plugin, plugin), load_registry(registry)
+        _maps(found.result, output, catalog, rules, as_json=as_json)
     echo_err(f"{name}: {output}")
 
 
 def _conversations(
     contextual: StoredResult, output: Path, out: Path, catalog: Catalog, *, as_json: bool
 ) -> None:
-    """``nverbench atmosphere`` against the single-utterance model among the results."""
+    """Draw and print the analysis of ``nverbench atmosphere``."""
     from nverbench.cli import context
 
     single = context.counterpart(contextual.result, out, catalog)
@@ -96,6 +76,7 @@ def _conversations(
 
 
 def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
+    """Draw and print a confusion matrix in percent of the true class."""
     from nverbench._io.text import escape_control_characters
     from nverbench.leaderboard import figures
 
@@ -104,24 +85,18 @@ def _confusion(result: Result, output: Path, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(numbers))
         return
-    width = max(
-        len("% of the true class"),
-        *(len(escape_control_characters(label)) for label in result.labels),
-    )
-    echo(
-        f"{'% of the true class':{width}} "
-        + " ".join(f"{escape_control_characters(label)[:7]:>7}" for label in result.labels)
-    )
-    for label, row in zip(result.labels, numbers["percent"], strict=True):
-        echo(
-            f"{escape_control_characters(label):{width}} "
-            + " ".join(f"{value:7.1f}" for value in row)
-        )
+    labels = [escape_control_characters(label) for label in result.labels]
+    heading = "% of the true class"
+    width = max(len(text) for text in (heading, *labels))
+    echo(f"{heading:{width}} " + " ".join(f"{label[:7]:>7}" for label in labels))
+    for label, row in zip(labels, numbers["percent"], strict=True):
+        echo(f"{label:{width}} " + " ".join(f"{value:7.1f}" for value in row))
 
 
 def _maps(
     result: Result, output: Path, catalog: Catalog, rules: Registry, *, as_json: bool
 ) -> None:
+    """Draw and print the maps of the embeddings of a result."""
     from nverbench.leaderboard import figures
 
     panels = figures.panels(figures.load_stored(result, catalog, rules, echo_err))
@@ -131,19 +106,18 @@ def _maps(
 
 
 def _lines(panels: Sequence[Panel]) -> list[str]:
-    from nverbench._io.text import escape_control_characters
+    """The structure of each map in one line."""
+    return [f"{_panel(p)}: {_levels(p)}" for p in panels]
 
-    shown = []
-    for p in panels:
-        s = p.structure
-        levels = ", ".join(
-            f"{what} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
-            for what, x in (("10-NN purity", s.purity), ("silhouette", s.silhouette))
-        )
-        shown.append(
-            escape_control_characters(
-                f"{p.backbone} by {p.by} ({s.labels} {p.by}s, {len(p.labels)} of {p.of} clips):"
-                f" {levels}"
-            )
-        )
-    return shown
+
+def _panel(p: Panel) -> str:
+    labels = f"{p.structure.labels} {p.by}s, {len(p.labels)} of {p.of} clips"
+    return f"{p.backbone} by {p.by} ({labels})"
+
+
+def _levels(p: Panel) -> str:
+    measures = {"10-NN purity": p.structure.purity, "silhouette": p.structure.silhouette}
+    return ", ".join(
+        f"{name} {x.value:.3f} (chance {x.chance:.3f}, 97.5% {x.high:.3f})"
+        for name, x in measures.items()
+    )

@@ -1,6 +1,4 @@
-"""``nverbench new``: a complete package around one part that already runs, for its author to
-edit.
-"""
+"""``nverbench new``: a complete package with one part that already runs, for its author to edit."""
 
 from __future__ import annotations
 
@@ -42,14 +40,16 @@ SAME_FOR_ALL = {
     "LICENSE": "LICENSE",
     ".github/workflows/check.yml": "check.yml",
 }
-"""File of the package -> its template, which has ``.txt`` behind its name."""
+"""File of the package -> the name of its template, without ``.txt``."""
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="backbone, dataset, fusion or loss.")],
-    name: Annotated[str, typer.Argument(help="What it will be called on the command line.")],
+    kind: Annotated[
+        str, typer.Argument(help="The kind of part: backbone, dataset, fusion or loss.")
+    ],
+    name: Annotated[str, typer.Argument(help="The name of the part on the command line.")],
     to: Annotated[
-        Path, typer.Option("--to", help="The folder to write the package folder into.")
+        Path, typer.Option("--to", help="The folder that takes the folder of the package.")
     ] = Path(),
 ) -> None:
     """Write the package nverbench-NAME: one module that already runs, its conformance test, README,
@@ -59,16 +59,16 @@ def new(
     _check_free(name, words["MODULE"])
     folder = to / words["DISTRIBUTION"]
     if folder.exists():
-        raise UsageError(f"{folder} is already there; choose another name, or say --to FOLDER")
+        raise UsageError(f"{folder} is already there; choose another name, or give --to FOLDER")
     test = words["MODULE"].replace("nverbench_", "tests/test_", 1)
-    wanted = {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}
+    templates = {**SAME_FOR_ALL, f"{words['MODULE']}.py": f"{kind}.py", f"{test}.py": "test.py"}
     texts = {
         name: (
             files("nverbench.cli")
             .joinpath("template", f"{template}.txt")
             .read_text(encoding="utf-8")
         )
-        for name, template in wanted.items()
+        for name, template in templates.items()
     }
     _write(folder, {name: filled(text, words) for name, text in texts.items()})
     echo(f"{folder}: the {kind} {name}, in {words['MODULE']}.py")
@@ -77,14 +77,14 @@ def new(
 
 
 def filled(text: str, words: dict[str, str]) -> str:
-    """A template with its words; words may hold words."""
+    """A template with its words filled in; words may contain words."""
     for _ in range(2):
         text = re.sub(r"@([A-Z]+)@", lambda found: words[found[1]], text)
     return text
 
 
 def _words(kind: str, name: str) -> dict[str, str]:
-    """What the templates leave open.
+    """The words that fill the templates.
 
     A distribution's name takes neither ``+`` nor a sign at its end, and a module's only letters,
     digits and ``_``.
@@ -111,22 +111,22 @@ def _words(kind: str, name: str) -> dict[str, str]:
 
 
 def _check_free(name: str, module: str) -> None:
-    """Raise when a part or a module of that name is here already."""
+    """Raise UsageError when a part or a module of that name is installed already."""
     found = discovery.discover()
-    for shelf in (found.backbones, found.datasets, found.fusions, found.losses):
-        if name in shelf.parts:
+    for parts in (found.backbones, found.datasets, found.fusions, found.losses):
+        if name in parts.parts:
             raise UsageError(
-                f"{shelf.kind} {name} is already here, brought by {shelf.origins[name]}; choose"
+                f"{parts.kind} {name} is already here, brought by {parts.origins[name]}; choose"
                 " another name"
             )
-        if name in shelf.refused:
-            raise UsageError(f"{shelf.refused[name]}; choose another name")
+        if name in parts.refused:
+            raise UsageError(f"{parts.refused[name]}; choose another name")
     if importlib.util.find_spec(module) is not None:
         raise UsageError(f"a module {module} is already installed; choose another name than {name}")
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """The whole package, or nothing of it."""
+    """Write the whole package, or nothing."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.parent, ".making-") as passing:

@@ -15,7 +15,7 @@ SLOW = 15.0
 
 @contextmanager
 def watching() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A function ``(stage, total) -> tick(steps)`` for as long as the block runs."""
+    """Show progress while the block runs, through a function ``(stage, total) -> tick(steps)``."""
     if sys.stderr.isatty():
         yield from _bars()
     else:
@@ -54,17 +54,17 @@ def _bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
 
 
 def _plain(stage: str, total: int) -> Callable[[int], None]:
-    began = said = time.monotonic()
+    began = printed = time.monotonic()
     done, shown = 0, escape_control_characters(stage)
 
     def tick(steps: int) -> None:
-        nonlocal done, said
+        nonlocal done, printed
         done += steps
         now = time.monotonic()
         if done >= total and now - began > 1.0:
             print(f"  {shown}: {total}/{total} in {now - began:.1f} s", file=sys.stderr, flush=True)
-        elif done < total and now - said > SLOW:
-            said = now
+        elif done < total and now - printed > SLOW:
+            printed = now
             print(f"  {shown}: {done}/{total}", file=sys.stderr, flush=True)
 
     return tick

@@ -1,4 +1,4 @@
-"""``nverbench weights`` and ``embed``: checkpoints, and features of one's own audio."""
+"""``nverbench weights``: get, add and check checkpoints of backbones."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    Device,
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
-from nverbench.errors import ArtifactError, DatasetError, PartError, UsageError
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
+from nverbench.errors import ArtifactError, PartError
 
 if TYPE_CHECKING:
     from nverbench.pipeline.job import Plan
@@ -30,28 +22,29 @@ weights = typer.Typer(help="Weights of backbones.", no_args_is_help=True, rich_m
 
 @weights.command("add")
 def weights_add(
-    name: str,
-    path: Path,
+    name: options.BackboneName,
+    path: Annotated[Path, typer.Argument(help="The checkpoint.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace weights that are not pinned.")
+        bool,
+        typer.Option("--replace", help="Replace kept weights that are not pinned by the registry."),
     ] = False,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Verify the checkpoint PATH, load it strictly once, and keep a copy."""
+    """Verify the checkpoint PATH, load it once (strictly), and keep a copy."""
     backbone = load_catalog(no_plugin, plugin).backbone(name)
     keep_weights(backbone, path, load_registry(registry).weights_source(name), replace=replace)
 
 
 @weights.command("get")
 def weights_get(
-    name: str,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    name: options.BackboneName,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Download a backbone's weights from their published source, verify and keep them."""
+    """Download the weights of a backbone from their published source, verify and keep them."""
     get_weights(
         load_catalog(no_plugin, plugin).backbone(name), load_registry(registry).weights_source(name)
     )
@@ -59,12 +52,12 @@ def weights_get(
 
 @weights.command("check")
 def weights_check(
-    name: str,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    name: options.BackboneName,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Verify the digest of kept weights and load them strictly."""
+    """Verify the digest of kept weights, and load them strictly."""
     from nverbench.data import missing
     from nverbench.embedding import weights
     from nverbench.plugin.options import resolve, split
@@ -85,7 +78,7 @@ def weights_check(
 def keep_weights(
     backbone: Backbone, path: Path, pin: Source | None, *, replace: bool = False
 ) -> None:
-    """Verify, load strictly once, keep, and print the digest."""
+    """Verify a checkpoint, load it once (strictly), keep a copy, and print its digest."""
     from nverbench.embedding import weights
 
     digest = weights.check_new_weights(backbone, path, pin, replace=replace)
@@ -98,7 +91,7 @@ def keep_weights(
 
 
 def get_weights(backbone: Backbone, pin: Source | None) -> None:
-    """Download, then verify and keep."""
+    """Download weights, then verify and keep them."""
     from nverbench.embedding.weight_download import downloaded_weights
 
     with downloaded_weights(backbone, pin, echo_err) as path:
@@ -106,7 +99,7 @@ def get_weights(backbone: Backbone, pin: Source | None) -> None:
 
 
 def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
-    """Fetch the weights a plan lacks; what no program can fetch is said and left."""
+    """Download the weights that a plan lacks; those that cannot be downloaded are reported."""
     for missing in planned.missing:
         kind, _, name = missing.what.partition(" ")
         if kind == "weights":
@@ -116,95 +109,9 @@ def fetch_missing(planned: Plan, rules: Registry, catalog: Catalog) -> None:
                 echo_err(str(error))
 
 
-def embed(
-    backbone: str,
-    files: list[Path],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="The .npz to write: arrays embeddings (n, d) and files."
-        ),
-    ],
-    weights_path: Annotated[
-        str | None, typer.Option("--weights", help="A checkpoint of one's own.")
-    ] = None,
-    untrained: Annotated[bool, typer.Option("--untrained", help="Seeded random weights.")] = False,
-    frames: Annotated[
-        bool,
-        typer.Option(
-            "--frames", help="Frames instead of clips: embeddings (sum of t, d) and lengths (n,)."
-        ),
-    ] = False,
-    device: Device = "auto",
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
-) -> int:
-    """Features of your own audio, pooled as the benchmark does."""
-    import numpy as np
-
-    from nverbench._io.atomic import atomic_open
-    from nverbench.cli.progress import watching
-    from nverbench.data import missing
-    from nverbench.embedding import devices, weights
-    from nverbench.embedding.pooled import embed_files
-    from nverbench.plugin.options import resolve, split
-
-    words = [
-        w
-        for w in (
-            f"weights={weights_path}" if weights_path else "",
-            "untrained" if untrained else "",
-        )
-        if w
-    ]
-    part = load_catalog(no_plugin, plugin).backbone(split(backbone)[0])
-    if part.load is None:
-        raise UsageError(
-            f"backbone {part.name} holds stored features and cannot listen; name one that can"
-        )
-    text = backbone + ((":" if not split(backbone)[1] else ",") + ",".join(words) if words else "")
-    source = load_registry(registry).weights_source(part.name)
-    planned = weights.plan_weights(part, resolve(part, text), source)
-    if isinstance(planned, missing.Missing):
-        raise ArtifactError(f"{planned}, or say --weights PATH or --untrained")
-    if output.suffix != ".npz":
-        raise UsageError(f"{output}: expected a name that ends in .npz")
-    with watching() as watch:
-        rows, bad = embed_files(
-            planned,
-            files,
-            device=devices.resolve(device),
-            frames=frames,
-            tick=watch(f"embed {planned}", len(files)),
-        )
-    for path, reason in bad.items():
-        echo_err(f"{path} {reason}; left out")
-    if not rows:
-        raise DatasetError(
-            f"none of {len(files)} files could be used; give audio that libsndfile decodes (wav,"
-            " flac, ogg, mp3)"
-        )
-    names = np.array([str(f) for f in files if str(f) not in bad])
-    with atomic_open(output) as file:
-        if frames:
-            np.savez(
-                file,
-                embeddings=np.concatenate(rows),
-                lengths=np.array([len(r) for r in rows]),
-                files=names,
-            )
-        else:
-            np.savez(file, embeddings=np.stack(rows), files=names)
-    echo(
-        f"{output}: {len(rows)} files, {rows[0].shape[-1]} dimensions{', frames' if frames else ''}"
-    )
-    return 2 if bad else 0
-
-
 def _try_loading(backbone: Backbone, path: Path | None, digest: str) -> None:
-    """Load weights once, strictly, on the CPU, and embed a second of noise: missing keys are the
-    backbone's error, a wrong size is ours.
+    """Load weights once (strictly) on the CPU and embed a second of noise: the backbone reports
+    missing keys, this function a wrong size.
     """
     import torch
 

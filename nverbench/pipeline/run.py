@@ -67,7 +67,7 @@ class Summary:
 def run(
     plan: Plan,
     out: Path,
-    uri: str,
+    uri: str | None,
     *,
     say: Callable[[str], None],
     watch: Watch = unwatched,
@@ -105,7 +105,7 @@ def _jobs(
     plan: Plan,
     summary: Summary,
     folder: ResultStore,
-    uri: str,
+    uri: str | None,
     shared: RunEmbeddings,
     *,
     say: Callable[[str], None],
@@ -160,7 +160,7 @@ def _end(
     begun: _Begun,
     summary: Summary,
     folder: ResultStore,
-    uri: str,
+    uri: str | None,
     say: Callable[[str], None],
     *,
     debug: bool,
@@ -190,7 +190,8 @@ def _end(
             raise
         return
     _safely(say, lambda: folder.clear_failure(job.id))
-    _safely(say, lambda: tracking.log(result, folder, uri))
+    if uri is not None:
+        _safely(say, lambda: tracking.log(result, folder, uri))
 
 
 def _safely(say: Callable[[str], None], act: Callable[[], object]) -> None:
@@ -202,13 +203,14 @@ def _safely(say: Callable[[str], None], act: Callable[[], object]) -> None:
 
 
 def _gaps(
-    summary: Summary, folder: ResultStore, uri: str, say: Callable[[str], None]
+    summary: Summary, folder: ResultStore, uri: str | None, say: Callable[[str], None]
 ) -> list[speaker_gap.Gap]:
     """The speaker gaps of a run, written beside the results and told to MLflow."""
     found = speaker_gap.speaker_gaps(summary.finished + summary.unchanged, folder.predictions, say)
     for gap in found:
         _safely(say, functools.partial(speaker_gap.write, gap, folder))
-        _safely(say, functools.partial(tracking.log_gap, gap, folder, uri))
+        if uri is not None:
+            _safely(say, functools.partial(tracking.log_gap, gap, folder, uri))
     return found
 
 

@@ -1,17 +1,16 @@
-"""The folder of a working directory that holds finished results: ``<id>.json``,
-``<id>.predictions.npz`` beside it, and why jobs failed.
+"""The folder of finished results: ``<id>.json`` with ``<id>.predictions.npz`` next to it, and the
+records of failed jobs.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nverbench._io.atomic import cannot_write, write_atomically
-from nverbench.errors import ResultError, abbreviated
+from nverbench.errors import ResultError, UsageError, abbreviated, nearest
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import SCHEMA, Result
 
@@ -23,42 +22,88 @@ class ResultStore:
         self.root = root / "results"
 
     def path(self, job_id: str) -> Path:
-        """Where the result of that id lies, or will lie."""
+        """The file of the result with that id, whether or not it exists."""
         return self.root / f"{job_id}.json"
 
+    def paths(self) -> list[Path]:
+        """The files of all finished results, sorted by name."""
+        return sorted(self.root.glob("*.json"))
+
     def predictions_path(self, job_id: str) -> Path:
-        """Where its predictions lie."""
+        """The file of the predictions of the result with that id."""
         return self.root / f"{job_id}.predictions.npz"
 
     def predictions(self, result: Result) -> Predictions:
-        """What a finished job predicted; ResultError when the file is gone or damaged."""
+        """The predictions of a finished job; ResultError when the file is missing or damaged."""
         return predictions_of(result, self.predictions_path(result.id))
 
     def finished(self, job_id: str) -> Result | None:
         """The finished result of that id, if there is one."""
         return read_result(self.path(job_id)) if self.path(job_id).exists() else None
 
+    def results(self) -> tuple[dict[Path, Result], list[str]]:
+        """Every readable result by its file, sorted and without learning curves, and one message
+        per damaged file.
+        """
+        found, problems = {}, []
+        for path in self.paths():
+            try:
+                found[path] = read_result(path).without_curves()
+            except ResultError as error:
+                problems.append(str(error))
+        return found, problems
+
+    def by_id(self, prefix: str) -> Path:
+        """The file of the only result whose id is ``prefix`` or begins with it.
+
+        Raises:
+            UsageError: no id, or more than one, begins so; the message names similar ids.
+        """
+        ids = [path.stem for path in self.paths()]
+        found = [i for i in ids if i == prefix] or [
+            i for i in ids if prefix and i.startswith(prefix)
+        ]
+        if not found:
+            raise UsageError(
+                f"no result in {self.root} has an id that begins with {prefix!r};"
+                f" {nearest(prefix, ids)}"
+            )
+        if len(found) > 1:
+            raise UsageError(
+                f"{prefix!r} begins {len(found)} ids in {self.root}: {', '.join(found[:4])}; give"
+                " more of it"
+            )
+        return self.path(found[0])
+
+    def locate(self, text: str) -> Path:
+        """The file of a result that a path of a ``.json``, an id or the beginning of an id names.
+
+        Raises:
+            UsageError: no result, or more than one, is named so.
+        """
+        path = Path(text)
+        if path.suffix != ".json":
+            return self.by_id(text)
+        if not path.is_file():
+            raise UsageError(
+                f"{path}: there is no such result file; give an id of {self.root} or a path"
+            )
+        return path
+
     def write(self, result: Result, predictions: Predictions) -> Path:
-        """Write a result; the JSON comes last, so that its presence means that all is there."""
+        """Write the predictions, then the JSON: a result whose JSON exists is complete."""
         write_atomically(self.predictions_path(result.id), predictions.to_bytes())
         write_atomically(self.path(result.id), (result.model_dump_json(indent=1) + "\n").encode())
         return self.path(result.id)
 
     def note_failure(self, job_id: str, facts: dict[str, Any]) -> None:
-        """Record why a job failed, in ``failures/<id>.json`` beside the results; it runs again next
-        time.
-        """
-        content = {
-            **facts,
-            "id": job_id,
-            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        }
-        write_atomically(
-            self._failure_path(job_id), (json.dumps(content, indent=1) + "\n").encode()
-        )
+        """Record in ``failures/<id>.json`` why a job failed; the next run tries it again."""
+        when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        content = json.dumps({**facts, "id": job_id, "when": when}, indent=1) + "\n"
+        write_atomically(self._failure_path(job_id), content.encode())
 
     def clear_failure(self, job_id: str) -> None:
-        """The job finished after all."""
+        """Remove the record of a failure, after the job has finished."""
         try:
             self._failure_path(job_id).unlink(missing_ok=True)
         except OSError as error:
@@ -67,17 +112,12 @@ class ResultStore:
     def _failure_path(self, job_id: str) -> Path:
         return self.root.parent / "failures" / f"{job_id}.json"
 
-    def all(self) -> Iterator[Result]:
-        """Every result, sorted by file name."""
-        for path in sorted(self.root.glob("*.json")):
-            yield read_result(path)
-
 
 def read_result(path: Path) -> Result:
     """The result in a file.
 
     Raises:
-        ResultError: it is damaged, of another version, or was changed by hand.
+        ResultError: the file is damaged, of another version, or was edited.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -103,8 +143,8 @@ def read_result(path: Path) -> Result:
 
 
 def reread(path: Path, digest: str) -> Result:
-    """The result in a file that :func:`read` gave before; ResultError when it holds another one
-    now.
+    """Read a file that :func:`read_result` has read before; ResultError when it now holds another
+    result.
     """
     try:
         result = Result.model_validate_json(path.read_bytes())
@@ -119,8 +159,8 @@ def reread(path: Path, digest: str) -> Result:
 
 
 def predictions_of(result: Result, path: Path) -> Predictions:
-    """The predictions of a result; ResultError when they are gone, damaged or of another result,
-    whoever wrote them.
+    """The predictions of a result; ResultError when they are missing, damaged or of another
+    result.
     """
     import numpy as np
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from nverbench.cli import main
-from nverbench.cli.compare import filed
 from nverbench.data.corpus import Corpus
 from nverbench.leaderboard.context.analysis import analyse
 from nverbench.leaderboard.context.turns import turns
+from nverbench.leaderboard.rows import find_result as filed
 from nverbench.plugin import discovery
 from nverbench.plugin.types import UNSCORED
 from nverbench.results.store import ResultStore

@@ -172,7 +172,7 @@ def test_what_is_there_is_left_alone(package: Any, capsys: pytest.CaptureFixture
     (folder / "nverbench_mymodel.py").write_text("mine\n")
     code, _, err = ran(capsys, "new", "fusion", "mymodel", "--to", folder.parent)
     assert (code, (folder / "nverbench_mymodel.py").read_text()) == (2, "mine\n")
-    assert "is already there; choose another name, or say --to FOLDER" in err
+    assert "is already there; choose another name, or give --to FOLDER" in err
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

@@ -78,7 +78,7 @@ def test_get_fetches_unpacks_registers_and_the_corpus_runs(world: Any, shelf: Sh
         first == f"corpus tiny-bursts: {shelf.address}/bursts.zip,"
         f" {len(shelf.files['/bursts.zip']) / 1e6:.1f} MB, licence CC BY 4.0"
     )
-    assert second == "  consent of those who are heard: unknown"
+    assert second == "  consent of the speakers: unknown"
     assert third.startswith("tiny-bursts: 48 clips, 3 classes, 8 speakers, digest ")
     assert ran.out.splitlines()[-1] == f"corpus tiny-bursts is here: {place()}"
     assert len(list(place().rglob("*.wav"))) == 48
@@ -196,7 +196,7 @@ def test_a_non_commercial_licence_must_be_accepted(world: Any, shelf: Shelf, lic
     assert (
         ran.err
         == f"nverbench: corpus tiny-bursts: nothing was fetched: its licence ({licence}) forbids"
-        " commercial use; say --accept-licence to accept it\n"
+        " commercial use; give --accept-licence to accept it\n"
     )
     assert shelf.asked == []
     assert world.run("data", "get", "tiny-bursts", "--accept-licence").code == 0

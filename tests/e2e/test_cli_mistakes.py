@@ -98,10 +98,7 @@ def test_data_add_of_another_folder_is_refused_and_forgotten(world: Any, tmp_pat
         (["list", "backbonez"], "did you mean backbones?"),
         (["show", "renoo"], "nothing is named 'renoo'; did you mean reno"),
         (["run", "--fusion", "lineer"], "no fusion named 'lineer'; did you mean linear"),
-        (
-            ["run", "--selection", "best"],
-            "selection 'best' is unknown; expected inner, test or last",
-        ),
+        (["run", "--selection", "best"], "selection=best: expected one of inner, test, last"),
         (
             ["run", "--dtype", "float8"],
             "dtype 'float8' is unknown; expected one of float32, bfloat16, float16",
@@ -123,11 +120,11 @@ def test_data_add_of_another_folder_is_refused_and_forgotten(world: Any, tmp_pat
         ),
         (
             ["embed", "audio-mamba-tiny", "x.wav", "-o", "out.npz"],
-            "or say --weights PATH or --untrained",
+            "or give --weights PATH or --untrained",
         ),
         (
             ["embed", "npz:a.npz", "x.wav", "-o", "out.npz"],
-            "backbone npz holds stored features and cannot listen",
+            "backbone npz holds stored features and has no encoder",
         ),
         (
             ["embed", "tiny-spectrum", "absent.wav", "-o", "out.npz"],

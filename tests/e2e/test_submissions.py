@@ -151,7 +151,10 @@ def test_a_job_that_cannot_be_planned_the_same_says_what_differs(
         (("leaderboard", "submit", "zz", "--citation", "x"), "--citation needs --as NAME"),
         (("leaderboard", "submit", "zz", "--as", " "), "a name has 1 to 80 letters"),
         (("reproduce", "zz", "--as", "Bob"), "no submission of submission begins with 'zz'"),
-        (("reproduce", "zz", "--as", "Bob", "--from", "memory"), "expected embeddings or audio"),
+        (
+            ("reproduce", "zz", "--as", "Bob", "--from", "memory"),
+            "--from=memory: expected one of embeddings, audio",
+        ),
         (("reproduce", "zz", "--as", "x" * 81), "a name has 1 to 80 letters"),
         (("reproduce", "zz"), "Missing option '--as'"),
     ],

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import nverbench
-from nverbench.cli.leaderboard import ranks
 from nverbench.errors import TrackingError
+from nverbench.leaderboard import run_ranks
 from nverbench.results import tracking
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
@@ -225,7 +225,9 @@ def test_a_run_logs_the_ranks_of_what_it_finished_after_its_table(
 ) -> None:
     requests: list[list[str]] = []
     monkeypatch.setattr(
-        ranks, "tell_ranks", lambda results, out, uri: requests.append([r.id for r in results])
+        run_ranks,
+        "upload_ranks",
+        lambda results, folder, uri, say: requests.append([r.id for r in results]),
     )
     world.job()
     world.job()

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nverbench import Backbone, Dataset, Fusion, LabelCard, Loss, Source, hookimpl
-from nverbench.cli.list_show import _facts, _plain, _rows
 from nverbench.cli.new import new
+from nverbench.cli.show import part_facts, plain_text
+from nverbench.pipeline.listing import records
 from nverbench.plugin import discovery
 from nverbench.plugin.catalog import Catalog, Origin
 from nverbench.registry import Registry
@@ -100,9 +101,9 @@ def check(kind: str, one: Catalog) -> None:
         check_line(f"plugin {broken.origin.plugin}: {' '.join(str(broken.error).split())}")
     shelf = getattr(one, kind)
     for name, part in shelf.parts.items():
-        json.dumps(_facts(shelf.kind, part, shelf.origins[name]), default=str)
-        assert isinstance(_plain(_facts(shelf.kind, part, shelf.origins[name])), str)
-    assert isinstance(_rows(kind, one, Registry({}, {}, {}, ())), list)
+        json.dumps(part_facts(shelf.kind, part, shelf.origins[name]), default=str)
+        assert isinstance(plain_text(part_facts(shelf.kind, part, shelf.origins[name])), str)
+    assert isinstance(records(kind, one, Registry({}, {}, {}, ())), list)
     assert all(isinstance(standing.line, str) for standing in one.plugin_statuses())
 
 

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nverbench._io.text import HIDDEN, escape_control_characters
-from nverbench.cli import list_show, main, progress, run
+from nverbench.cli import list as list_command
+from nverbench.cli import main, progress, run, show
 from nverbench.cli.common import echo_err
+from nverbench.pipeline import listing
 from nverbench.pipeline.job import Plan
 from nverbench.pipeline.run import Summary
 from nverbench.results.store import ResultStore
@@ -112,10 +114,10 @@ def test_the_summary_of_a_run_prints_hostile_results_as_text(
     failure: Any = SimpleNamespace(job=EVIL, reason=EVIL)
     summary = Summary(
         Plan((SimpleNamespace(), SimpleNamespace()), (), ()),
-        finished=list(ResultStore(out).all()),
+        finished=list(ResultStore(out).results()[0].values()),
         failures=[failure],
     )  # type: ignore[arg-type]
-    run.say_summary(summary, out, "sqlite:///x", as_json=False)
+    run.print_summary(summary, out, "sqlite:///x", as_json=False)
     printed = capsys.readouterr()
     assert obeyed(printed.out + printed.err) == []
     assert f"failed: {SHOWN}: {SHOWN}" in printed.err
@@ -125,9 +127,9 @@ def test_what_is_listed_and_said_of_parts_is_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        list_show, "_rows", lambda kind, catalog, rules: [{"name": EVIL, "what": EVIL}]
+        listing, "records", lambda kind, catalog, rules: [{"name": EVIL, "what": EVIL}]
     )
-    list_show.list_parts("backbones")
+    list_command.list_parts("backbones")
     echo_err(EVIL)
     progress._plain(EVIL, 1)
     printed = capsys.readouterr()
@@ -140,7 +142,7 @@ def test_a_citation_keeps_its_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        list_show, "_facts", lambda kind, part, origin: {"citation": "@a{b,\n  c = {\x1b[1m}}"}
+        show, "part_facts", lambda kind, part, origin: {"citation": "@a{b,\n  c = {\x1b[1m}}"}
     )
-    list_show.show("linear")
+    show.show("linear")
     assert capsys.readouterr().out.startswith("citation: @a{b,\n  c = {\\u001b[1m}}\n")

@@ -4,16 +4,28 @@ nobody vouches for.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.rows import NOT_RERUN, Row, StoredResult, rows
+from nverbench.leaderboard.rows import (
+    NOT_RERUN,
+    Row,
+    StoredResult,
+    competitors,
+    distinct,
+    field_of,
+    find_result,
+    load_results,
+    rows,
+)
 from nverbench.metrics.scores import NAMES
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Counts, Folds, Result, Score
+from nverbench.results.store import ResultStore
 from support.results import finished
 
 SPEAKERS, EACH = 8, 12
@@ -148,3 +160,29 @@ def test_the_order_of_the_files_changes_nothing() -> None:
         [row.result for row in rows(order)] for order in (some, some[::-1])
     ]
     assert results[0] == results[1]
+
+
+def test_stored_results_read_their_predictions_and_curves_on_demand(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    one = filed("aa11", 0.9, seeds=2)
+    store.write(one.result, one.predictions())
+    (stored,), problems = load_results(store)
+    assert (stored.level, stored.whole, problems) == ("own", one.result, [])
+    assert stored.predictions().ids == one.predictions().ids
+    assert find_result("aa", tmp_path).result == stored.result
+
+
+def test_competitors_are_the_readable_results_of_the_fields(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    other = Folds(kind="random", digest="b" * 64, number=2, speakers_seen=True, notes=[])
+    for one in (filed("aa11", 0.9), filed("bb22", 0.8, folds=other)):
+        store.write(one.result, one.predictions())
+    store.path("cc33").write_text("b" * 64)
+    (found,) = competitors(store, {field_of(filed("bb22", 0.8, folds=other).result)})
+    assert found.result.id == "bb22"
+
+
+def test_of_two_copies_of_a_result_the_stronger_level_stays() -> None:
+    levels = ("reproduced", "self-consistent", "own", "rerun")
+    copies = [filed("aa11", 0.9, level=level) for level in levels]
+    assert [one.level for one in distinct([*copies, filed("bb22", 0.5)])] == ["reproduced", "own"]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from nverbench._io import state
-from nverbench.cli.estimate import needs
 from nverbench.data.folds import assign
 from nverbench.embedding import weights
 from nverbench.errors import DatasetError, FoldError
 from nverbench.pipeline import plan, selection
+from nverbench.pipeline.estimate import needs
 from nverbench.pipeline.memo import Memo
 
 MANY = 40
@@ -110,10 +110,10 @@ def test_needs_are_those_of_the_entries_of_the_store_each_counted_once(many: Any
     jobs = many.plan().jobs
     found = list(needs(jobs))
     assert len(found) == len(jobs)
-    assert sum(len(fresh) for *_, fresh, _ in found) == len(
+    assert sum(len(need.clips) for need in found) == len(
         {key for job in jobs for b in job.backbones for key in job.wanted(b)}
     )
-    assert sum(bool(fresh) for *_, fresh, _ in found) == 4  # two backbones, pooled and frames
+    assert sum(bool(need.clips) for need in found) == 4  # two backbones, pooled and frames
 
 
 def test_a_value_is_made_once_for_each_key() -> None:

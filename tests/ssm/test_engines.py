@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from nverbench._io import paths
-from nverbench.cli import doctor_report
+from nverbench.cli import doctor
 from nverbench.plugin.discovery import discover
 from nverbench.ssm import compiled, engines, kernel, library, selective_scan
 from nverbench.ssm.inputs import ScanInputs
@@ -138,7 +138,7 @@ def test_float64_has_a_library_of_its_own_that_float32_does_not_wait_for() -> No
 
 
 def test_doctor_names_every_engine_and_builds_none() -> None:
-    states = doctor_report.examine(discover(), Path("nowhere"))["scan engines"]
+    states = doctor.examine(discover(), Path("nowhere"))["scan engines"]
     assert set(states) == set(engines.NAMES)
     assert not paths.engines_folder().exists()
 

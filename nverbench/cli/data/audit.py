@@ -1,4 +1,4 @@
-"""``nverbench data audit``: what is wrong with a local copy, before anybody trains on it."""
+"""``nverbench data audit``: problems of a local copy, found before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    Json,
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo_err, load_catalog, load_registry
 from nverbench.errors import ArtifactError, DiskError
 
 if TYPE_CHECKING:
@@ -28,23 +21,23 @@ FOLDER = Path("nverbench-audit")
 
 
 def audit(
-    name: str,
+    name: options.DatasetName,
     folds: Annotated[
-        str | None, typer.Option(help="A kind of folds; default: the dataset's own.")
+        str | None, typer.Option(help="The kind of folds; default: the kind that a run uses.")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of audit.json, report.txt and pictures; default: nverbench-audit/NAME."
+            help="The folder for audit.json, report.txt and figures; default: nverbench-audit/NAME."
         ),
     ] = None,
-    as_json: Json = False,
-    registry_files: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    registry_files: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Copies, silence, clipping, sizes, balance, confounds and folds of a dataset's clips: a
-    report, the same as JSON, and pictures.
+    """Check the clips of a dataset for duplicates, silence, clipping, sizes, balance, confounds and
+    folds: writes a report, the same as JSON, and figures.
 
     NAME is a dataset, folder:PATH or table:FILE.csv. The report stays on this machine: it names
     clips and speakers.
@@ -62,11 +55,8 @@ def audit(
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
     reference, protocol = resolve(dataset, name), load_registry(registry_files).protocol("nver-1")
-    shortest = [
-        (b.name, b.min_samples / b.sample_rate)
-        for b in catalog.backbones.parts.values()
-        if b.load is not None
-    ]
+    encoders = [b for b in catalog.backbones.parts.values() if b.load is not None]
+    shortest = [(b.name, b.min_samples / b.sample_rate) for b in encoders]
     with watching() as watch:
         found = auditor.audit(
             dataset,
@@ -78,10 +68,8 @@ def audit(
             shortest=shortest,
             watch=watch,
         )
-    report, record = (
-        text(found.report, dataset.shown),
-        json.dumps(auditor.as_json(found.report), indent=1, allow_nan=False),
-    )
+    report = text(found.report, dataset.shown)
+    record = json.dumps(auditor.as_json(found.report), indent=1, allow_nan=False)
     folder = out or FOLDER / re.sub(r"[^A-Za-z0-9.+=-]+", "-", str(reference)).strip("-.")
     written = _write(found, dataset, folder, report, record)
     typer.echo(record if as_json else report, nl=as_json)
@@ -91,20 +79,17 @@ def audit(
 def _write(
     found: AuditResult, dataset: Dataset, folder: Path, report: str, record: str
 ) -> list[str]:
-    """The files of an audit; their names."""
+    """Write the files of an audit; their names."""
     from nverbench._io.atomic import write_atomically
     from nverbench.data.audit.plots import draw
 
     try:
         write_atomically(folder / "audit.json", f"{record}\n".encode())
         write_atomically(folder / "report.txt", report.encode())
-        return [
-            "audit.json",
-            "report.txt",
-            *(path.name for path in draw(found, folder, dataset.shown)),
-        ]
+        figures = draw(found, folder, dataset.shown)
     except (OSError, DiskError) as error:
         reason = getattr(error.__cause__ or error, "strerror", error)
         raise ArtifactError(
             f"{folder}: the audit cannot be written ({reason}); choose another folder with --out"
         ) from error
+    return ["audit.json", "report.txt", *(path.name for path in figures)]

@@ -1,71 +1,63 @@
-"""``nverbench data folds``: how a dataset is cut, as clips x class x fold, with the digests that
-pin it.
-"""
+"""``nverbench data folds``: the clips of a dataset per class and fold, with the folds' digest."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nverbench.cli.common import (
-    Json,
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    load_catalog,
-    load_registry,
-)
+from nverbench.cli import options
+from nverbench.cli.common import echo, load_catalog, load_registry
 from nverbench.registry import DEFAULT_PROTOCOL
 
 if TYPE_CHECKING:
     from nverbench.data.corpus import Corpus
-    from nverbench.data.folds.assign import FoldSet
+    from nverbench.data.folds.assign import Fold, FoldSet
 
 COLUMNS = 12
-"""Folds beside each other; leave-one-group-out may have hundreds."""
+"""Folds in one table; leave-one-group-out may have hundreds."""
 
 
 def data_folds(
-    name: str,
+    name: options.DatasetName,
     folds: Annotated[
         list[str] | None,
         typer.Option(
-            help="speaker, random, leave-one-group-out, official, holdout=GROUP; may be repeated."
+            help="The kind of folds: speaker, random, leave-one-group-out, official or"
+            " holdout=GROUP; may be repeated."
         ),
     ] = None,
     protocol: Annotated[str, typer.Option(help="A protocol of the registry.")] = DEFAULT_PROTOCOL,
-    as_json: Json = False,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    as_json: options.Json = False,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Print a dataset's folds: clips of every class in every fold, sizes of the parts, and the
-    digest beside the registered one.
+    """Print the folds of a dataset: the clips of every class in every fold, the sizes of the parts,
+    and whether the digest is the registered one.
 
-    NAME is a dataset, or two of them: A:test=B trains on A and tests on B.
+    NAME is a dataset, or A:test=B to train on A and test on B.
     """
     from nverbench.data.cross_corpus import kinds_of, load_local_pair
     from nverbench.data.folds.assign import default_kind
     from nverbench.data.folds.protocol import folds_of_protocol
 
-    rules, corpus = (
-        load_registry(registry),
-        load_local_pair(load_catalog(no_plugin, plugin).dataset, name),
-    )
-    rule, pin = rules.protocol(protocol), rules.datasets.get(corpus.dataset.name)
-    kinds = dict.fromkeys(folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)])
+    rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
+    corpus, rule = load_local_pair(parts.dataset, name), rules.protocol(protocol)
+    kinds: Iterable[str]
     if corpus.sides:
-        kinds = dict.fromkeys(kinds_of(corpus, folds or ()))
-    pinned = (
-        pin.folds if pin and protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude else {}
-    )
+        kinds = kinds_of(corpus, folds or ())
+    else:
+        kinds = folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)]
+    pin = rules.datasets.get(corpus.dataset.name)
+    registered = protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude
+    pinned = pin.folds if pin and registered else {}
     tables = [
         facts(corpus, folds_of_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind))
-        for kind in kinds
+        for kind in dict.fromkeys(kinds)
     ]
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
@@ -76,97 +68,77 @@ def data_folds(
 
 
 def facts(corpus: Corpus, cut: FoldSet, protocol: str, registered: str | None) -> dict[str, Any]:
-    """A cut as plain numbers."""
-    rows = []
-    for fold in cut.folds:
-        per_class = Counter(str(corpus.clips[row].label) for row in fold.test)
-        tested = {corpus.clips[row].unit for row in fold.test} - {None}
-        rows.append(
-            {
-                "fold": fold.name,
-                "train": len(fold.train),
-                "validation": len(fold.validation),
-                "test": len(fold.test),
-                "groups": len(tested),
-                "selection": "speakers seen" if fold.speakers_seen else "speakers apart",
-                "test per class": {c: per_class[c] for c in corpus.labels},
-            }
-        )
-    standing = (
-        "not registered"
-        if registered is None
-        else (
-            "the registered one" if registered == cut.digest else f"NOT the registered {registered}"
-        )
-    )
+    """A set of folds as plain numbers."""
+    registered_one = "the registered one" if registered == cut.digest else None
     return {
         "dataset": str(corpus.reference),
         "protocol": protocol,
         "kind": cut.kind,
         "digest": cut.digest,
-        "digest is": standing,
+        "digest is": (
+            "not registered"
+            if registered is None
+            else registered_one or f"NOT the registered {registered}"
+        ),
         "group": corpus.dataset.group,
         "clips": len(corpus.clips),
-        "folds": rows,
+        "folds": [_fold_facts(corpus, fold) for fold in cut.folds],
         "notes": list(cut.notes),
         "display": {c: corpus.dataset.shown(c) for c in corpus.labels},
     }
 
 
+def _fold_facts(corpus: Corpus, fold: Fold) -> dict[str, Any]:
+    per_class = Counter(str(corpus.clips[row].label) for row in fold.test)
+    return {
+        "fold": fold.name,
+        "train": len(fold.train),
+        "validation": len(fold.validation),
+        "test": len(fold.test),
+        "groups": len({corpus.clips[row].unit for row in fold.test} - {None}),
+        "selection": "speakers seen" if fold.speakers_seen else "speakers apart",
+        "test per class": {c: per_class[c] for c in corpus.labels},
+    }
+
+
 def lines(table: dict[str, Any]) -> list[str]:
-    """The table for a reader."""
-    said = [
-        f"{table['dataset']}, {table['protocol']}, {table['kind']} folds: {table['clips']} clips"
+    """The plain numbers as a table, twelve folds at a time."""
+    folds = table["folds"]
+    found = [
+        f"{table['dataset']}, {table['protocol']}, {table['kind']} folds: {table['clips']} clips",
+        f"  digest {table['digest']} ({table['digest is']})",
     ]
-    said.append(f"  digest {table['digest']} ({table['digest is']})")
-    folds, shown = table["folds"], table["display"]
-    width = max(len(text) for text in (*shown.values(), f"{table['group']}s", "validation"))
     for start in range(0, len(folds), COLUMNS):
-        part = folds[start : start + COLUMNS]
-        cells = [max(len(f["fold"]), 5) + 2 for f in part]
-        whole = start + COLUMNS >= len(folds)
-
-        def row(
-            heading: str,
-            values: list[Any],
-            total: Any = "",
-            cells: list[int] = cells,
-            whole: bool = whole,
-        ) -> str:
-            return (
-                f"  {heading:<{width}}"
-                + "".join(f"{v:>{w}}" for v, w in zip(values, cells, strict=True))
-                + (f"{total:>8}" if whole else "")
-            )
-
-        said.append(row("test fold", [f["fold"] for f in part], "all"))
-        for label, text in shown.items():
-            said.append(
-                row(
-                    text,
-                    [f["test per class"][label] for f in part],
-                    sum(f["test per class"][label] for f in folds),
-                )
-            )
-        for what in ("test", "validation", "train"):
-            said.append(
-                row(
-                    what,
-                    [f[what] for f in part],
-                    sum(f["test"] for f in folds) if what == "test" else "",
-                )
-            )
-        said.append(
-            row(
-                f"{table['group']}s",
-                [f["groups"] for f in part],
-                sum(f["groups"] for f in folds) if table["kind"] != "random" else "",
-            )
-        )
-    seen = [f["fold"] for f in folds if f["selection"] == "speakers seen" and f["validation"]]
+        found += _columns(table, start)
+    seen = sum(f["selection"] == "speakers seen" and f["validation"] > 0 for f in folds)
     if seen:
-        said.append(
-            f"  selection: speakers seen in {len(seen)} of {len(folds)} folds (validation shares"
+        found.append(
+            f"  selection: speakers seen in {seen} of {len(folds)} folds (validation shares"
             f" {table['group']}s with training)"
         )
-    return said + [f"  {note}" for note in table["notes"]]
+    return found + [f"  {note}" for note in table["notes"]]
+
+
+def _columns(table: dict[str, Any], start: int) -> list[str]:
+    """The rows of the folds from ``start``; totals over all folds follow the last fold."""
+    folds = table["folds"]
+    part = folds[start : start + COLUMNS]
+
+    def row(heading: str, key: str, *, total: bool) -> tuple[str, list[int], int | str]:
+        return heading, [f[key] for f in part], sum(f[key] for f in folds) if total else ""
+
+    rows: list[tuple[str, list[Any], int | str]] = [("test fold", [f["fold"] for f in part], "all")]
+    for label, text in table["display"].items():
+        counts = [f["test per class"][label] for f in folds]
+        rows.append((text, counts[start : start + COLUMNS], sum(counts)))
+    rows += [row(what, what, total=what == "test") for what in ("test", "validation", "train")]
+    rows.append(row(f"{table['group']}s", "groups", total=table["kind"] != "random"))
+    width = max(len(heading) for heading, _, _ in rows)
+    cells = [max(len(f["fold"]), 5) + 2 for f in part]
+    last = start + COLUMNS >= len(folds)
+    return [
+        f"  {heading:<{width}}"
+        + "".join(f"{value:>{cell}}" for value, cell in zip(values, cells, strict=True))
+        + (f"{total:>8}" if last else "")
+        for heading, values, total in rows
+    ]

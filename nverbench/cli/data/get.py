@@ -1,4 +1,4 @@
-"""``nverbench data get``: a corpus from its published source, under a licence that was read."""
+"""``nverbench data get``: a corpus from its published source, once its licence is accepted."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nverbench.cli.common import (
-    NoPlugin,
-    PluginFiles,
-    RegistryFiles,
-    echo,
-    echo_err,
-    load_catalog,
-    load_registry,
-)
-from nverbench.cli.data.add import say_corpus
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err, load_catalog, load_registry
+from nverbench.cli.data.check import print_corpus
 from nverbench.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
@@ -25,22 +18,22 @@ if TYPE_CHECKING:
 
 
 def data_get(
-    name: str,
+    name: options.DatasetName,
     accept_licence: Annotated[
         bool,
         typer.Option(
-            "--accept-licence", help="You have read the non-commercial licence and accept it."
+            "--accept-licence", help="Accept the non-commercial licence, after you have read it."
         ),
     ] = False,
     keep_archive: Annotated[
-        bool, typer.Option("--keep-archive", help="Leave the downloaded archive on this machine.")
+        bool, typer.Option("--keep-archive", help="Keep the downloaded archive on this machine.")
     ] = False,
-    registry: RegistryFiles = None,
-    no_plugin: NoPlugin = None,
-    plugin: PluginFiles = None,
+    registry: options.RegistryFiles = None,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
 ) -> None:
-    """Download a dataset's corpus from its published source, verify and unpack it. Cut off, the
-    same command goes on.
+    """Download the corpus of a dataset from its published source, verify and unpack it. After an
+    interruption, the same command continues the download.
     """
     from nverbench._io import paths
     from nverbench.data import corpus as corpora
@@ -57,22 +50,20 @@ def data_get(
         return
     rules = load_registry(registry)
     own = rules.datasets.get(dataset.name)
+    digest = own.digest if own else None
     pin = rules.dataset_source(dataset.name) or rules.dataset_source(dataset.corpus)
     source = _fetchable(dataset, pin)
     _print_terms(dataset, source)
     _accept(dataset, source, accepted=accept_licence)
-    corpus = get_corpus(
-        dataset, source, digest=own.digest if own else None, keep_archive=keep_archive, say=echo_err
+    print_corpus(
+        get_corpus(dataset, source, digest=digest, keep_archive=keep_archive, say=echo_err)
     )
-    say_corpus(corpus)
-    echo(
-        f"corpus {dataset.corpus} is here:"
-        f" {corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)}"
-    )
+    folder = corpora.local_copy(dataset) or paths.corpus_folder(dataset.corpus)
+    echo(f"corpus {dataset.corpus} is here: {folder}")
 
 
 def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
-    """Where a program can fetch the corpus, or an ArtifactError that says what a person can do."""
+    """A source that a program can download; ArtifactError with the manual steps when none is."""
     from nverbench.data.missing import is_downloadable, manual_steps
 
     source = pin or (dataset.sources[0] if dataset.sources else None)
@@ -89,37 +80,35 @@ def _fetchable(dataset: Dataset, pin: Source | None) -> Source:
 def _print_terms(dataset: Dataset, source: Source) -> None:
     size = f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
     echo(f"corpus {dataset.corpus}: {source.address}, {size}, licence {_licence(dataset, source)}")
-    echo(f"  consent of those who are heard: {dataset.label_card.consent}")
+    echo(f"  consent of the speakers: {dataset.label_card.consent}")
 
 
 def _accept(dataset: Dataset, source: Source, *, accepted: bool) -> None:
-    """A licence that forbids commercial use is accepted once, by a person.
+    """Ask once for the acceptance of a licence that forbids commercial use.
 
     Raises:
-        UsageError: it is not.
+        UsageError: the licence is not accepted.
     """
     from nverbench._io import state
     from nverbench.plugin.licences import non_commercial
 
     licence = _licence(dataset, source)
     corpus = str(dataset.corpus)
-    if not any(
-        map(non_commercial, (source.licence, dataset.licence))
-    ) or licence in state.read_state("accepted").get(corpus, {}):
+    restricted = non_commercial(source.licence) or non_commercial(dataset.licence)
+    if not restricted or licence in state.read_state("accepted").get(corpus, {}):
         return
     if not accepted and sys.stdin.isatty():
         accepted = typer.confirm("Its licence forbids commercial use. Do you accept it?", err=True)
     if not accepted:
         raise UsageError(
             f"corpus {corpus}: nothing was fetched: its licence ({licence}) forbids commercial use;"
-            " say --accept-licence to accept it"
+            " give --accept-licence to accept it"
         )
-    state.write_state(
-        "accepted", corpus, licence, datetime.datetime.now(datetime.UTC).date().isoformat()
-    )
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    state.write_state("accepted", corpus, licence, today)
 
 
 def _licence(dataset: Dataset, source: Source) -> str:
-    """What is said of the licence; where the source's and the dataset's differ, both."""
-    said = [text for text in dict.fromkeys((source.licence, dataset.licence)) if text != "unknown"]
-    return "; ".join(said) or "unknown"
+    """The known licences of the source and of the dataset, where they differ both."""
+    known = dict.fromkeys((source.licence, dataset.licence))
+    return "; ".join(text for text in known if text != "unknown") or "unknown"

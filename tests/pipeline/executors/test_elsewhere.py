@@ -71,8 +71,8 @@ def test_an_address_without_a_cluster_is_one_line(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--address", "auto"), "--address says something of Ray; add --executor ray"),
-        (("--gpus-per-job", "0.5"), "--gpus-per-job says something of Ray; add --executor ray"),
+        (("--address", "auto"), "--address is an option of Ray; add --executor ray"),
+        (("--gpus-per-job", "0.5"), "--gpus-per-job is an option of Ray; add --executor ray"),
         (("--executor", "slurm"), "executor=slurm: expected one of local, ray"),
         (
             ("--executor", "ray", "--gpus-per-job", "0"),

@@ -263,7 +263,7 @@ def test_the_commands_say_what_they_did(
 ) -> None:
     filed(tmp_path / "a")
     assert run("leaderboard", "push", "--tracking-uri", uri, "--out", tmp_path / "a") == 0
-    assert "2 results told to" in capsys.readouterr().out
+    assert "2 results uploaded to" in capsys.readouterr().out
     assert run("leaderboard", "pull", "--tracking-uri", uri, "--out", tmp_path / "b") == 0
     assert "2 results written to" in capsys.readouterr().out
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from nverbench.cli import compare
-from nverbench.cli.leaderboard import ranks, serve
+from nverbench.cli.common import echo_err
+from nverbench.cli.leaderboard.push import push
 from nverbench.errors import TrackingError
-from nverbench.leaderboard.rows import field_of
+from nverbench.leaderboard import rows, run_ranks
+from nverbench.leaderboard.rows import competitors, field_of
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Folds, Result
 from nverbench.results.store import ResultStore
@@ -57,7 +58,7 @@ def test_a_run_logs_ranks_of_its_own_field_and_reads_no_predictions_of_others(
     for r in results:
         log(r, f, uri)
     read.clear()
-    ranks.tell_ranks(results[:1], tmp_path, uri)
+    run_ranks.upload_ranks(results[:1], ResultStore(tmp_path), uri, echo_err)
     assert ranks_at(uri) == {IDS[0]: "1", IDS[1]: "1"}  # who competes with it moves too
     assert sorted(read) == sorted(IDS[:2])
 
@@ -70,7 +71,7 @@ def test_a_server_without_the_result_gets_no_request(
 
     monkeypatch.setattr(ranking, "connect", connect)
     _, results = three(tmp_path)
-    ranks.tell_ranks(results, tmp_path, "http://127.0.0.1:9")
+    run_ranks.upload_ranks(results, ResultStore(tmp_path), "http://127.0.0.1:9", echo_err)
     assert read == []
 
 
@@ -84,7 +85,7 @@ def test_a_failure_is_one_line(
     log(results[0], f, uri)
     (f.root / "damaged.json").write_text('{"' + results[0].folds.digest)
     monkeypatch.setattr(ranking, "connect", connect)
-    ranks.tell_ranks(results[:1], tmp_path, uri)
+    run_ranks.upload_ranks(results[:1], ResultStore(tmp_path), uri, echo_err)
     assert capsys.readouterr().err == "mlflow x: it is gone\n"
 
 
@@ -95,15 +96,17 @@ def test_a_field_of_very_many_rows_is_left_to_push(
     capsys: pytest.CaptureFixture[str],
     read: list[str],
 ) -> None:
-    monkeypatch.setattr(ranks, "MOST", 1)
+    monkeypatch.setattr(run_ranks, "MAX_ROWS", 1)
     f, results = three(tmp_path)
     for r in results:
         log(r, f, uri)
     read.clear()
-    ranks.tell_ranks([results[0], results[2]], tmp_path, uri)
+    run_ranks.upload_ranks([results[0], results[2]], ResultStore(tmp_path), uri, echo_err)
     assert ranks_at(uri).keys() == {IDS[2]}
     assert read == [IDS[2]]
-    assert "where 2 rows compete; nverbench leaderboard push tells them" in capsys.readouterr().err
+    assert (
+        "where 2 rows compete; nverbench leaderboard push uploads them" in capsys.readouterr().err
+    )
 
 
 def test_files_of_other_folds_are_not_parsed(
@@ -111,9 +114,9 @@ def test_files_of_other_folds_are_not_parsed(
 ) -> None:
     f, results = three(tmp_path)
     parsed: list[str] = []
-    real = compare.filed_at
-    monkeypatch.setattr(compare, "filed_at", lambda path: (parsed.append(path.stem), real(path))[1])
-    found = ranks.competitors(f, {field_of(results[2])})
+    real = rows.load_result
+    monkeypatch.setattr(rows, "load_result", lambda path: (parsed.append(path.stem), real(path))[1])
+    found = competitors(f, {field_of(results[2])})
     assert (parsed, [one.result.id for one in found]) == ([IDS[2]], [IDS[2]])
     assert found[0].predictions().ids == predictions(2).ids
 
@@ -122,9 +125,9 @@ def test_predictions_of_another_result_cost_push_their_own_rank_only(
     uri: str, tmp_path: Path
 ) -> None:
     f, _ = three(tmp_path)
-    assert serve.push(uri, tmp_path) == 0
+    assert push(uri, tmp_path) == 0
     f.predictions_path(IDS[0]).write_bytes(predictions(groups=3, classes=5).to_bytes())
-    assert serve.push(uri, tmp_path) == 0
+    assert push(uri, tmp_path) == 0
     assert ranks_at(uri) == {IDS[0]: "none", IDS[1]: "1", IDS[2]: "1"}
 
 

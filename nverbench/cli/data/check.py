@@ -1,0 +1,57 @@
+"""``nverbench data check``: counts of a local copy, and whether every clip decodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nverbench.cli import options
+from nverbench.cli.common import echo, load_catalog
+
+if TYPE_CHECKING:
+    from nverbench.data.corpus import Corpus
+
+
+def data_check(
+    name: options.DatasetName,
+    no_plugin: options.NoPlugin = None,
+    plugin: options.PluginFiles = None,
+) -> None:
+    """Count the clips of a dataset, compare the counts with the published ones, and decode each."""
+    from nverbench.cli.progress import watching
+    from nverbench.data import audio
+    from nverbench.data import corpus as corpora
+    from nverbench.embedding.pooled import check_usable
+    from nverbench.errors import AudioError
+    from nverbench.plugin.options import split
+
+    corpus = corpora.load_local(load_catalog(no_plugin, plugin).dataset(split(name)[0]), name)
+    print_corpus(corpus)
+    bad = {}
+    with watching() as watch:
+        tick = watch(f"decode {name}", len(corpus.clips))
+        for clip in corpus.clips:
+            try:
+                audio.read(clip.path, 16000, clip.start, clip.end)
+            except AudioError as error:
+                bad[clip.id] = str(error)
+            tick(1)
+    check_usable(bad, name)
+    echo(f"{len(corpus.clips)} clips decode")
+
+
+def print_corpus(corpus: Corpus) -> None:
+    """Print the counts of a corpus, and how they differ from the published ones."""
+    groups = {c.unit for c in corpus.clips if c.unit is not None}
+    counts = (
+        f"{len(corpus.clips)} clips, {len(corpus.labels)} classes, {len(groups)}"
+        f" {corpus.dataset.group}s"
+    )
+    echo(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
+    for note in corpus.notes:
+        echo(f"  {note}")
+    for clip, why in corpus.left_out.items():
+        echo(f"  left out {clip}: {why}")
+    for misfit in corpus.misfits[:5]:
+        echo(f"  does not fit: {misfit.path}: {misfit.reason}")
+    if len(corpus.misfits) > 5:
+        echo(f"  and {len(corpus.misfits) - 5} more files that do not fit")

@@ -1,0 +1,26 @@
+"""``nverbench leaderboard claims``: the papers' claims, tested on finished results."""
+
+from __future__ import annotations
+
+import json
+
+from nverbench.cli import options
+from nverbench.cli.common import echo, echo_err
+from nverbench.cli.leaderboard.show import load
+
+
+def claims(as_json: options.Json = False, out: options.OutFolder = options.OUT) -> int:
+    """Test the claims of the papers, as contrasts fixed beforehand: verdicts on the results in a
+    folder and on the tables of the papers.
+    """
+    from nverbench.leaderboard.claims import verdict
+
+    found, damaged = load(out)
+    judged = verdict.judge_claims(found)
+    for line in (json.dumps(one.record()) for one in judged) if as_json else verdict.lines(judged):
+        echo(line)
+    echo_err(
+        "ours: accuracy, paired jackknife over speakers, no controls; published: the paper's own"
+        " table and folds, a sign and a size, never a test"
+    )
+    return 2 if damaged else 0
