@@ -27,32 +27,32 @@ from nverbench.data.folds.assign import Fold
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.pooled import embed
 from nverbench.embedding.weights import PlannedBackbone, find_weights
+from nverbench.pipeline.executors import processes
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.pipeline.executors.ray import connection
-from nverbench.pipeline.executors.ray.executor import Cluster
+from nverbench.pipeline.executors.ray.executor import RayExecutor
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve
-from nverbench.training import processes
 from nverbench.training.folds import fit_folds
-from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
 
 TRAININGS, ROWS = 10, 800
 CLIPS = 64
 
 
-def fresh(cores: int) -> Cluster:
-    """A crew on a Ray of its own with that many processors."""
+def fresh(cores: int) -> RayExecutor:
+    """An executor on a Ray of its own with that many processors."""
     affinity = os.sched_getaffinity
     vars(os)["sched_getaffinity"] = lambda pid: set(range(cores))
     try:
-        crew = Cluster()
-        crew._start()
+        executor = RayExecutor()
+        executor._start()
     finally:
         vars(os)["sched_getaffinity"] = affinity
-    return crew
+    return executor
 
 
-def embedding(crew: Any) -> float:
+def embedding(executor: Any) -> float:
     """Clips per second, all in all but for what starting processes and loading takes
     (``Extraction.loop``).
     """
@@ -68,12 +68,12 @@ def embedding(crew: Any) -> float:
             corpus.sha256,
             EmbeddingCache(Path(folder)),
             device="cpu",
-            listen=crew.listen,
+            listen=executor.embed,
         )
     return len(found.ids) / found.loop
 
 
-def fitting(crew: Any, epochs: int) -> float:
+def fitting(executor: Any, epochs: int) -> float:
     """Trainings per second."""
     parts, rng = discovery.discover(), np.random.default_rng(0)
     protocol = (
@@ -103,7 +103,7 @@ def fitting(crew: Any, epochs: int) -> float:
         for i in range(5)
     ]
     began = time.perf_counter()
-    fit_folds(plan, [x], target, cut, TRAININGS // 5, workers=crew)
+    fit_folds(plan, [x], target, cut, TRAININGS // 5, workers=executor)
     return TRAININGS / (time.perf_counter() - began)
 
 
@@ -135,8 +135,8 @@ def main() -> None:
     torch.set_num_threads(1)
     processes.WORTH_STARTING = 0.0
     ways: dict[str, Callable[[], Any]] = {
-        "local, 1 process": lambda: Workers(1),
-        "local, 2 processes": lambda: Workers(2),
+        "local, 1 process": lambda: ProcessExecutor(1),
+        "local, 2 processes": lambda: ProcessExecutor(2),
         "ray, 1 CPU": lambda: fresh(1),
         "ray, 2 CPUs": lambda: fresh(2),
     }
@@ -144,10 +144,10 @@ def main() -> None:
     trainings: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(times):
         for way, make in ways.items():
-            with make() as crew:
-                fitting(crew, 1)  # processes start
-                clips[way].append(embedding(crew))
-                trainings[way].append(fitting(crew, asked.epochs))
+            with make() as executor:
+                fitting(executor, 1)  # processes start
+                clips[way].append(embedding(executor))
+                trainings[way].append(fitting(executor, asked.epochs))
     print(
         "| way | clips per second | against one | trainings per second | against one |\n| --- |"
         " ---: | ---: | ---: | ---: |"

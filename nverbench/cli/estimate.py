@@ -92,7 +92,7 @@ def check_room(planned: Plan) -> None:
 def say_dry_run(planned: Plan) -> int:
     """Jobs, forward passes, disk and minutes, from what this machine measured before."""
     from nverbench._io import state
-    from nverbench.training.processes import Workers
+    from nverbench.pipeline.executors.processes import ProcessExecutor
 
     speeds = state.read_state("speeds")
     passes: dict[str, int] = {}
@@ -111,7 +111,7 @@ def say_dry_run(planned: Plan) -> int:
             len(job.cut.folds)
             * job.selection.seeds
             * (speed or 0.0)
-            / (Workers().number if job.selection.device == "cpu" else 1)
+            / (ProcessExecutor().number if job.selection.device == "cpu" else 1)
         )
         unknown |= {job.fusion.name} if speed is None else set()
     for name, count in passes.items():

@@ -28,7 +28,7 @@ from nverbench.cli.common import (
 from nverbench.cli.estimate import check_room, say_dry_run
 
 if TYPE_CHECKING:
-    from nverbench.pipeline.executors.ray.executor import Cluster
+    from nverbench.pipeline.executors.ray.executor import RayExecutor
     from nverbench.pipeline.job import Plan
     from nverbench.pipeline.run import Summary
     from nverbench.pipeline.selection import Selection
@@ -150,7 +150,7 @@ def run(
         )
 
 
-def _cluster(executor: str, address: str | None, gpus_per_job: float | None) -> Cluster | None:
+def _cluster(executor: str, address: str | None, gpus_per_job: float | None) -> RayExecutor | None:
     """Ray's crew, where it is asked for; not connected yet."""
     from nverbench.errors import UsageError
 
@@ -158,9 +158,9 @@ def _cluster(executor: str, address: str | None, gpus_per_job: float | None) -> 
         from nverbench.pipeline.executors.ray.connection import check_installed
 
         check_installed()
-        from nverbench.pipeline.executors.ray.executor import Cluster
+        from nverbench.pipeline.executors.ray.executor import RayExecutor
 
-        return Cluster(address, 1.0 if gpus_per_job is None else gpus_per_job, echo_err)
+        return RayExecutor(address, 1.0 if gpus_per_job is None else gpus_per_job, echo_err)
     for option, value in (("--address", address), ("--gpus-per-job", gpus_per_job)):
         if value is not None:
             raise UsageError(f"{option} says something of Ray; add --executor ray")
@@ -180,7 +180,7 @@ def _carry_out(
     planned: Plan,
     out: Path,
     tracking_uri: str | None,
-    cluster: Cluster | None,
+    cluster: RayExecutor | None,
     *,
     as_json: bool,
     rerun: bool,
@@ -196,7 +196,7 @@ def _carry_out(
         cluster.check(planned)
     with watching() as watch:
         summary = run_plan(
-            planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, crew=cluster
+            planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, executor=cluster
         )
     say_summary(summary, out, uri, as_json=as_json)
     tell_ranks(summary.finished, out, uri)

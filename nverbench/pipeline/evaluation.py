@@ -15,7 +15,8 @@ from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.errors import UsageError
 from nverbench.metrics import jackknife
 from nverbench.metrics.scores import SHOWN
-from nverbench.pipeline import assemble
+from nverbench.pipeline.assemble import pooled
+from nverbench.pipeline.result import fold_scores
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve, split
 from nverbench.plugin.records import Clip
@@ -114,13 +115,9 @@ def evaluate(
         len(labels),
     )
     fitted = fit_folds(training, streams, target, cut.folds, seeds)
-    predictions = assemble.pooled(cut, fitted, clips, target)
+    predictions = pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
-    per_fold = [
-        s
-        for r, replicate in enumerate(fitted)
-        for s in assemble.fold_scores(cut, replicate, r, predictions, list(labels))
-    ]
+    per_fold = fold_scores(cut, fitted, predictions, list(labels))
     few = groups is not None and 1 < len(set(groups)) < jackknife.MIN_GROUPS
     return Evaluation(
         scoring.summarise(hard, per_fold, constants.seed),

@@ -32,7 +32,7 @@ from nverbench.cli import app
 from nverbench.plugin import discovery
 from nverbench.results.record import Result
 from nverbench.results.tracking import fields
-from nverbench.training import processes
+from nverbench.pipeline.executors import processes
 from support.iemocap_tree import write_tree
 from support.paths import GOLDEN
 

@@ -24,12 +24,12 @@ from nverbench.embedding.weights import Weights
 from nverbench.errors import DatasetError, FitError, UsageError
 from nverbench.pipeline.executors import tasks, versions
 from nverbench.pipeline.executors.ray import connection, files
-from nverbench.pipeline.executors.ray.files import Depot, Fetcher
-from nverbench.pipeline.executors.worker import Setting, answered
+from nverbench.pipeline.executors.ray.files import FileServer, RemoteFiles
+from nverbench.pipeline.executors.worker import WorkerConfig, run_task
 from nverbench.plugin.records import Clip
 from nverbench.training.sequences import FrameStream, TurnFrames
 
-HERE = Setting((), {}, 1)
+HERE = WorkerConfig((), {}, 1)
 
 
 @pytest.fixture
@@ -112,15 +112,15 @@ def test_ray_that_is_not_installed_is_one_line(bench: Any, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> tuple[Depot, Fetcher, list[str]]:
+def far(tmp_path: Path) -> tuple[FileServer, RemoteFiles, list[str]]:
     """The run's files, and a machine that asks for them."""
-    made, asked = Depot(), []
+    made, asked = FileServer(), []
 
     def piece(name: str, offset: int) -> bytes | None:
         asked.append(name)
         return made.piece(name, offset)
 
-    return made, Fetcher(piece, made.listing), asked
+    return made, RemoteFiles(piece, made.listing), asked
 
 
 def test_a_clip_is_used_in_place_or_fetched_once(
@@ -130,7 +130,7 @@ def test_a_clip_is_used_in_place_or_fetched_once(
     (tmp_path / "a.wav").write_bytes(bytes(range(25)))
     clip, sha = Clip("a", tmp_path / "a.wav", "x"), file_sha256(tmp_path / "a.wav")
     made, fetcher, asked = far
-    made.offer(*files.offers([clip], {"a": sha}, Weights(None, "", pinned=True)))
+    made.publish(*files.clip_files([clip], {"a": sha}, Weights(None, "", pinned=True)))
     assert fetcher.clip(clip, sha) == clip
     assert asked == []
     away = replace(clip, path=Path("/nowhere/a.wav"))
@@ -151,7 +151,7 @@ def test_a_file_that_is_not_what_was_planned_is_not_taken(
     clip, sha = Clip("a", path, "x"), file_sha256(path)
     made, fetcher, _ = far
     if what != "of nobody":
-        made.offer(*files.offers([clip], {"a": sha}, Weights(None, "", pinned=True)))
+        made.publish(*files.clip_files([clip], {"a": sha}, Weights(None, "", pinned=True)))
     path.unlink() if what == "gone" else path.write_bytes(b"after, and longer")
     with pytest.raises(
         DatasetError,
@@ -168,7 +168,7 @@ def test_weights_are_fetched_as_a_file_or_as_a_folder(far: Any, tmp_path: Path) 
     made, fetcher, asked = far
     for path in (tmp_path / "model", tmp_path / "model" / "config.json"):
         weights = Weights(path, path_digest(path), pinned=False)
-        made.offer(*files.offers([], {}, weights))
+        made.publish(*files.clip_files([], {}, weights))
         assert fetcher.weights(weights) == weights
         found = fetcher.weights(replace(weights, path=Path("/nowhere") / path.name)).path
         assert path_digest(found) == weights.digest
@@ -179,11 +179,11 @@ def test_weights_are_fetched_as_a_file_or_as_a_folder(far: Any, tmp_path: Path) 
 def test_frames_come_from_the_store_that_is_seen_or_into_ones_own(far: Any, tmp_path: Path) -> None:
     store, made, fetcher = EmbeddingCache(tmp_path / "store"), far[0], far[1]
     store.put("ab12", np.ones((3, 2), np.float32), 9)
-    spoken = TurnFrames((FrameStream(store.root, ("ab12",), (3,), 2),), (0,))
-    made.offer(files.offered_entries(spoken), {})
-    assert fetcher.spoken(spoken) == spoken
-    away = replace(spoken, streams=(replace(spoken.streams[0], root=Path("/nowhere")),))
-    assert np.array_equal(fetcher.spoken(away).streams[0].frames(0), np.ones((3, 2)))
+    frames = TurnFrames((FrameStream(store.root, ("ab12",), (3,), 2),), (0,))
+    made.publish(files.frame_files(frames), {})
+    assert fetcher.frames(frames) == frames
+    away = replace(frames, streams=(replace(frames.streams[0], root=Path("/nowhere")),))
+    assert np.array_equal(fetcher.frames(away).streams[0].frames(0), np.ones((3, 2)))
 
 
 def test_another_version_is_named_with_what_is_expected() -> None:
@@ -223,7 +223,7 @@ class Odd(Exception):
 
 
 def raising(error: BaseException) -> Any:
-    def action(setting: Setting) -> None:
+    def action(config: WorkerConfig) -> None:
         raise error
 
     return action
@@ -234,7 +234,7 @@ def raising(error: BaseException) -> Any:
 )
 def test_errors_travel_as_themselves(error: BaseException) -> None:
     # pickled on this line
-    answer = pickle.loads(pickle.dumps(answered(HERE, raising(error))))  # noqa: S301
+    answer = pickle.loads(pickle.dumps(run_task(HERE, raising(error))))  # noqa: S301
     with pytest.raises(type(error)) as caught:
         answer.get()
     assert caught.value.args == error.args
@@ -243,12 +243,12 @@ def test_errors_travel_as_themselves(error: BaseException) -> None:
 
 def test_an_error_that_cannot_travel_says_what_it_said() -> None:
     with pytest.raises(Exception, match=r"^Odd: this and that"):
-        answered(HERE, raising(Odd("this", "that"))).get()
+        run_task(HERE, raising(Odd("this", "that"))).get()
 
 
 def test_a_worker_with_another_version_answers_with_the_line() -> None:
     with pytest.raises(UsageError, match="numpy"):
-        answered(Setting((), {"numpy": "0.1"}, 1), lambda setting: 1).get()
+        run_task(WorkerConfig((), {"numpy": "0.1"}, 1), lambda setting: 1).get()
 
 
 @pytest.mark.parametrize(
@@ -259,6 +259,6 @@ def test_shards_are_small_and_hold_every_batch_in_order(
     batches: int, size: int, slots: int, widths: list[int]
 ) -> None:
     made = [[Clip(f"{i}", Path("x"), "y")] for i in range(batches)]
-    shards = tasks.cut(made, size, slots)
+    shards = tasks.make_shards(made, size, slots)
     assert [len(s) for s in shards] == widths
     assert [b for s in shards for b in s] == made
