@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores with intervals, and the out-of-fold predictions they come from."""
+    """Scores with intervals, and the out-of-fold predictions behind them."""
 
     scores: dict[str, Score]
     folds: assign.FoldSet
