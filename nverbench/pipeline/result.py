@@ -49,9 +49,7 @@ def assemble_result(
     groups = sorted({c.unit for c in tested if c.unit is not None})
     made_from = _provenance(job, embeddings, fitted)
     counts = _counts(job, tested, groups, embeddings)
-    names = publishing.pseudonyms_for(
-        job.corpus, cut.kind, predictions, counts.left_out, _public_texts(job), cut.notes
-    )
+    texts, left_out = _public_texts(job), counts.left_out
     return Result(
         id=job.id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -78,12 +76,10 @@ def assemble_result(
         per_fold=per_fold,
         provenance=made_from,
         timings=_timings(embeddings, sum(f.seconds for replicate in fitted for f in replicate)),
-        names=names,
-        machine={
-            "device": device_name(job.selection.device),
-            "system": platform.system(),
-            "python": platform.python_version(),
-        },
+        names=publishing.pseudonyms_for(
+            job.corpus, cut.kind, predictions, left_out, texts, cut.notes
+        ),
+        machine=_machine(job.selection.device),
     )
 
 
@@ -122,6 +118,11 @@ def _combination(job: Job) -> Combination:
         paper=job.entry.paper,
         demo=job.entry.demo,
     )
+
+
+def _machine(device: str) -> dict[str, str]:
+    system, python = platform.system(), platform.python_version()
+    return {"device": device_name(device), "system": system, "python": python}
 
 
 def _folds(cut: FoldSet) -> Folds:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from nverbench._io import paths, state, tempfiles
 from nverbench.embedding import cache
@@ -157,12 +158,11 @@ def _begin(
             return lambda: (done, None)
         return assemble.begin_job(job, embeddings, watch)
     except Exception as error:
-        failure = error
+        return functools.partial(_raise, error)
 
-        def fail() -> tuple[Result, Predictions | None]:
-            raise failure
 
-        return fail
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _finish(started: _Started, summary: Summary, sink: _Sink, *, debug: bool) -> None:

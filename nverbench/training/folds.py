@@ -10,7 +10,6 @@ on several.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -92,39 +91,49 @@ def submit_folds(
         PartError: the fusion or the loss breaks its contract.
     """
     tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
-    way, joint = training_mode(training.device), None
+    trainings = TrainingTasks(fit_fold, training, streams, target, tasks, tick)
+    way = training_mode(training.device)
     if way == "joint":
-        pending = None
-        if workers is not None and workers.takes_jobs(training.device):
-            whole: list[Any] = [(tuple(folds), replicates)]
-            job = TrainingTasks(
-                fit_job, training, streams, target, whole, lambda n: tick(len(tasks))
-            )
-            pending = workers.submit(job)
+        together = _train_together(trainings, folds, replicates, workers)
+        if together is not None:
+            return together
+    executor = workers if way in ("auto", "processes") else None
+    later = _train_each(trainings, executor, at_once=way == "processes")
+    return lambda: _by_replicate(later(), len(folds))
+
+
+def _by_replicate(fitted: list[FoldPredictions], folds: int) -> list[list[FoldPredictions]]:
+    return [fitted[i : i + folds] for i in range(0, len(fitted), folds)]
+
+
+def _train_together(
+    trainings: TrainingTasks,
+    folds: Sequence[Fold],
+    replicates: int,
+    executor: TrainingExecutor | None,
+) -> Callable[[], list[list[FoldPredictions]]] | None:
+    """Train all folds as one model, as one task of the executor if it takes whole jobs; None where
+    the fusion, the loss or the memory prevents it.
+    """
+    given = trainings.setup, trainings.streams, trainings.target
+
+    def tick(jobs: int) -> None:
+        trainings.tick(len(trainings.tasks))
+
+    if executor is not None and executor.takes_jobs(trainings.setup.device):
+        whole = replace(trainings, work=fit_job, tasks=[(tuple(folds), replicates)], tick=tick)
+        pending = executor.submit(whole)
         if pending is not None:
-            return lambda: (
-                found[0]
-                if (found := pending.results()) is not None
-                else fit_folds(training, streams, target, folds, replicates)
-            )
-        joint = _train_jointly(training, streams, target, folds, replicates)
-    if joint is not None:
-        tick(len(tasks))
-        later: Callable[[], list[FoldPredictions]] = functools.partial(list, joint)
-    else:
-        trainings = TrainingTasks(fit_fold, training, streams, target, tasks, tick)
-        executor = workers if way in ("auto", "processes") else None
-        later = _train_each(trainings, executor, at_once=way == "processes")
-
-    def results() -> list[list[FoldPredictions]]:
-        fitted = later()
-        return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
-
-    return results
+            return lambda: (pending.results() or [fit_folds(*given, folds, replicates)])[0]
+    fitted = _train_jointly(*given, folds, replicates)
+    if fitted is None:
+        return None
+    tick(1)
+    return lambda: _by_replicate(fitted, len(folds))
 
 
 def _train_each(
-    trainings: TrainingTasks, executor: TrainingExecutor | None, *, at_once: bool
+    given: TrainingTasks, executor: TrainingExecutor | None, *, at_once: bool
 ) -> Callable[[], list[FoldPredictions]]:
     """Run each task as a training of its own. Where it pays, by the time that the first one took,
     the executor runs the rest.
@@ -133,17 +142,16 @@ def _train_each(
     def run_here(tasks: Sequence[Task]) -> list[FoldPredictions]:
         found = []
         for fold, replicate in tasks:
-            found.append(
-                fit_fold(trainings.setup, trainings.streams, trainings.target, fold, replicate)
-            )
-            trainings.tick(1)
+            fitted = fit_fold(given.setup, given.streams, given.target, fold, replicate)
+            found.append(fitted)
+            given.tick(1)
         return found
 
     def submitted(tasks: Sequence[Task]) -> Pending | None:
-        return executor.submit(replace(trainings, tasks=tasks)) if executor and tasks else None
+        return executor.submit(replace(given, tasks=tasks)) if executor and tasks else None
 
     first: list[FoldPredictions] = []
-    left, pending = trainings.tasks, None
+    left, pending = given.tasks, None
     if at_once or (executor and executor.worth_starting(0)):
         pending = submitted(left)
     if pending is None:

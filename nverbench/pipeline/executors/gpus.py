@@ -5,9 +5,10 @@ embedding, go to a GPU that is free.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from nverbench.embedding import devices, shards
-from nverbench.embedding.extract import Extraction
 from nverbench.pipeline.executors import tasks
 from nverbench.pipeline.executors.processes import (
     end_pool,
@@ -82,15 +82,10 @@ class GpuPool:
         self._futures = [f for f in self._futures if not f.done()]
         return bool(self._processes) and len(self._futures) < 2 * len(self.ids)
 
-    def embed(
-        self,
-        request: shards.EmbeddingRequest,
-        clips: Sequence[Clip],
-        missing: set[str],
-        cost: Extraction,
-    ) -> Generator[shards.EmbeddedClip, None, None]:
-        """Embed the missing clips in shards."""
-        return tasks.embed(self, request, clips, missing, cost)
+    @property
+    def embed(self) -> shards.EmbeddingBackend:
+        """Embeds missing clips in shards."""
+        return functools.partial(tasks.embed, self)
 
     def submit(self, trainings: TrainingTasks) -> tasks.PendingTrainings | None:
         """Start the trainings."""
