@@ -223,7 +223,7 @@ class Bench:
 
     def held(self, what: str, wanted: Callable[[str], bool] = lambda node: True) -> tuple[str, int]:
         """The node and process that waits there, once there is one."""
-        path, deadline = self.root / f"held {what}", time.monotonic() + 40
+        path, deadline = self.root / f"held {what}", time.monotonic() + 150
         while time.monotonic() < deadline:
             lines = (
                 [line.split() for line in path.read_text().splitlines()] if path.exists() else []

@@ -66,7 +66,7 @@ def beside(action: Callable[[], None]) -> Callable[[], None]:
     thread.start()
 
     def over() -> None:
-        thread.join(60)
+        thread.join(150)
         assert not wrong, wrong
         assert not thread.is_alive()
 
