@@ -1,6 +1,4 @@
-"""What a row is worth: official when everything matches the registry, and every reason against it
-is said.
-"""
+"""The standing of a row: official when everything matches the registry; else every reason is given."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Trainings in several processes: the same bits as one by one, and no job is lost to a part that cannot
-be pickled or to a worker that dies.
+"""Trainings in several processes: the same bits as one by one, and no job is lost to a part that
+cannot be pickled or to a worker that dies.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What does not need a cluster: who answers at an address, files that travel, versions, one process
-per GPU, errors that travel.
+"""Parts of the executors that need no cluster: addresses, fetched files, versions, pickled errors,
+shards.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ HERE = WorkerConfig((), {}, 1)
 
 
 @pytest.fixture
-def mute() -> Iterator[str]:
-    """Somebody who takes connections and says nothing."""
+def silent() -> Iterator[str]:
+    """A server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def other() -> Iterator[str]:
-    """Somebody who speaks another language."""
+    """A server of another protocol."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def talk() -> None:
@@ -55,12 +55,12 @@ def other() -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("who", ["nobody", "mute", "other"])
+@pytest.mark.parametrize("who", ["none", "silent", "other"])
 def test_an_address_without_a_cluster_is_one_line(
     who: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "ANSWER", 0.5)
-    address = "127.0.0.1:1" if who == "nobody" else request.getfixturevalue(who)
+    address = "127.0.0.1:1" if who == "none" else request.getfixturevalue(who)
     with pytest.raises(
         UsageError,
         match=f"--address {address}: no Ray cluster answers there; start one with ray start --head",
@@ -113,7 +113,7 @@ def test_ray_that_is_not_installed_is_one_line(bench: Any, monkeypatch: pytest.M
 
 @pytest.fixture
 def far(tmp_path: Path) -> tuple[FileServer, RemoteFiles, list[str]]:
-    """The run's files, and a machine that asks for them."""
+    """The run's files, a machine that fetches them, and the names that it requested."""
     made, asked = FileServer(), []
 
     def piece(name: str, offset: int) -> bytes | None:
@@ -142,7 +142,7 @@ def test_a_clip_is_used_in_place_or_fetched_once(
     assert len(asked) == 4
 
 
-@pytest.mark.parametrize("what", ["changed", "gone", "of nobody"])
+@pytest.mark.parametrize("what", ["changed", "gone", "not served"])
 def test_a_file_that_is_not_what_was_planned_is_not_taken(
     far: Any, tmp_path: Path, what: str
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_what_was_planned_is_not_taken(
     path.write_bytes(b"before")
     clip, sha = Clip("a", path, "x"), file_sha256(path)
     made, fetcher, _ = far
-    if what != "of nobody":
+    if what != "not served":
         made.publish(*files.clip_files([clip], {"a": sha}, Weights(None, "", pinned=True)))
     path.unlink() if what == "gone" else path.write_bytes(b"after, and longer")
     with pytest.raises(
@@ -176,7 +176,9 @@ def test_weights_are_fetched_as_a_file_or_as_a_folder(far: Any, tmp_path: Path) 
     assert asked
 
 
-def test_frames_come_from_the_store_that_is_seen_or_into_ones_own(far: Any, tmp_path: Path) -> None:
+def test_frames_come_from_the_cache_that_is_seen_or_are_fetched_into_the_own_cache(
+    far: Any, tmp_path: Path
+) -> None:
     store, made, fetcher = EmbeddingCache(tmp_path / "store"), far[0], far[1]
     store.put("ab12", np.ones((3, 2), np.float32), 9)
     frames = TurnFrames((FrameStream(store.root, ("ab12",), (3,), 2),), (0,))
@@ -200,7 +202,7 @@ def test_another_version_is_named_with_what_is_expected() -> None:
     assert versions.found(["numpy", "no-such"])["no-such"] == "none"
 
 
-def test_two_checkouts_of_one_version_are_told_apart(
+def test_two_checkouts_of_one_version_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = versions.found(["nverbench"])["nverbench"]
@@ -216,7 +218,7 @@ def test_two_checkouts_of_one_version_are_told_apart(
 
 
 class Odd(Exception):
-    """Takes two arguments and tells of one: it cannot be unpickled."""
+    """Takes two arguments and stores one: it cannot be unpickled."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(f"{one} and {two}")
@@ -232,7 +234,7 @@ def raising(error: BaseException) -> Any:
 @pytest.mark.parametrize(
     "error", [FitError("epoch 3"), ValueError("x", 2), KeyError("k"), SystemExit(3)]
 )
-def test_errors_travel_as_themselves(error: BaseException) -> None:
+def test_errors_keep_their_class_when_pickled(error: BaseException) -> None:
     # pickled on this line
     answer = pickle.loads(pickle.dumps(run_task(HERE, raising(error))))  # noqa: S301
     with pytest.raises(type(error)) as caught:
@@ -241,12 +243,12 @@ def test_errors_travel_as_themselves(error: BaseException) -> None:
     assert "in action" in caught.value.__notes__[0]
 
 
-def test_an_error_that_cannot_travel_says_what_it_said() -> None:
+def test_an_error_that_cannot_be_pickled_keeps_its_message() -> None:
     with pytest.raises(Exception, match=r"^Odd: this and that"):
         run_task(HERE, raising(Odd("this", "that"))).get()
 
 
-def test_a_worker_with_another_version_answers_with_the_line() -> None:
+def test_a_worker_with_another_version_returns_an_error() -> None:
     with pytest.raises(UsageError, match="numpy"):
         run_task(WorkerConfig((), {"numpy": "0.1"}, 1), lambda setting: 1).get()
 

@@ -1,5 +1,5 @@
-"""One process per GPU of this machine, with stand-ins: devices that are not there, and trainings
-that say which one they see.
+"""One process per GPU of this machine, with fakes: devices that do not exist, and trainings that
+return the one that they see.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def test_every_gpu_has_a_process_that_sees_it_alone(tmp_path: Path) -> None:
 def seen(
     training: Any, streams: Any, target: Any, folder: Path, number: int
 ) -> tuple[str, int, float]:
-    """The GPU of this process, its number, and what it was given; it waits for its neighbour,
-    once.
+    """The GPU of this process, its id, and the sum of its data; waits until both processes have
+    begun.
     """
     (folder / os.environ["CUDA_VISIBLE_DEVICES"]).touch()
     ends = time.monotonic() + 20
@@ -84,9 +84,7 @@ def seen(
     return os.environ["CUDA_VISIBLE_DEVICES"], os.getpid(), float(streams[0].sum())
 
 
-def test_a_task_whose_process_dies_again_and_again_is_given_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_task_whose_process_dies_repeatedly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(gpus, "TIMES", 2)
     with GpuPool(["0"], said.append) as pool:
