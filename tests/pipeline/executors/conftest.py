@@ -92,16 +92,10 @@ def nverbench_losses():
 @contextlib.contextmanager
 def at_home(root: Path) -> Iterator[None]:
     """Processes that start inside have this nverbench home and send no usage statistics."""
-    before = os.environ.get("NVERBENCH_HOME")
-    os.environ |= {"NVERBENCH_HOME": str(root), "RAY_USAGE_STATS_ENABLED": "0"}
-    try:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NVERBENCH_HOME", str(root))
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         yield
-    finally:
-        (
-            os.environ.pop("NVERBENCH_HOME")
-            if before is None
-            else os.environ.update(NVERBENCH_HOME=before)
-        )
 
 
 @dataclass
