@@ -23,6 +23,9 @@ from nverbench.pipeline.executors.ray import executor as ray_executor
 from nverbench.pipeline.executors.ray.executor import RayExecutor
 from nverbench.pipeline.executors.ray.files import frame_files
 from nverbench.training.records import TrainingTasks
+from support.iemocap_tree import write_tree
+from support.paths import ROOT
+from support.training import training
 
 pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = [
@@ -158,8 +161,6 @@ def test_another_version_on_a_node_is_one_line_before_anything_runs(
 def test_conversations_are_trained_where_neither_clips_nor_frames_are_seen(
     boxes: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from support.iemocap_tree import write_tree
-
     boxes.grow()
     write_tree(bench.root / "IEMOCAP", dialogues=2, turns=4)
     write_state("corpora", "paths", "iemocap", str(bench.root / "IEMOCAP"))
@@ -206,9 +207,8 @@ def test_conversations_are_trained_where_neither_clips_nor_frames_are_seen(
 
 
 def test_tasks_share_gpus_as_told(boxes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # not at the top: Ray's workers import this file, and have no tests/ on their path
-    from support.training import training
-
+    # workers of the node import the parts from tests/support
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"), prepend=os.pathsep)
     node = boxes.cluster.add_node(num_cpus=4, num_gpus=2)
     target = np.arange(3)
     try:
