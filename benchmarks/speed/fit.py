@@ -32,9 +32,9 @@ import torch
 from nverbench import Batch, registry
 from nverbench.data.folds.assign import Fold
 from nverbench.metrics import scores
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.plugin import discovery
 from nverbench.training.folds import fit_folds
-from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
 
 CLASSES, FOLDS, BATCH, SEEDS, TIMES = 6, 5, 32, 3, 3
@@ -146,7 +146,7 @@ def ours(
     streams: list[Any],
     target: Any,
     cut: list[Fold],
-    workers: Workers | None,
+    workers: ProcessExecutor | None,
     seeds: int = 1,
 ) -> Any:
     """The project's own fit, in one of its ways."""
@@ -163,7 +163,7 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def compare(workers: Workers, *, joint: bool) -> None:
+def compare(workers: ProcessExecutor, *, joint: bool) -> None:
     """The first table."""
     cores = os.cpu_count() or 1
     print(
@@ -224,7 +224,7 @@ def drift() -> None:
     )
 
 
-def grid(workers: Workers) -> None:
+def grid(workers: ProcessExecutor) -> None:
     """The second table: seconds per training step with all workers busy, and the projected
     total.
     """
@@ -266,7 +266,7 @@ def grid(workers: Workers) -> None:
 def main() -> None:
     """Run the requested comparisons."""
     torch.set_num_threads(1)
-    with Workers() as workers:
+    with ProcessExecutor() as workers:
         ours("processes", training("linear", 1), *made(100, (8,)), workers)  # the workers start
         compare(workers, joint=DEVICE == "cuda" or "--joint" in sys.argv)
         drift()

@@ -27,25 +27,25 @@ from nverbench.data.folds.assign import Fold
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.pooled import embed
 from nverbench.embedding.weights import PlannedBackbone, find_weights
+from nverbench.pipeline.executors import processes
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.pipeline.executors.ray import connection
-from nverbench.pipeline.executors.ray.executor import Cluster
+from nverbench.pipeline.executors.ray.executor import RayExecutor
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve
-from nverbench.training import processes
 from nverbench.training.folds import fit_folds
-from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
 
 TRAININGS, ROWS = 10, 800
 CLIPS = 64
 
 
-def fresh(cores: int) -> Cluster:
+def fresh(cores: int) -> RayExecutor:
     """A Ray executor on a new local cluster with that many processors."""
     affinity = os.sched_getaffinity
     vars(os)["sched_getaffinity"] = lambda pid: set(range(cores))
     try:
-        executor = Cluster()
+        executor = RayExecutor()
         executor._start()
     finally:
         vars(os)["sched_getaffinity"] = affinity
@@ -68,7 +68,7 @@ def embedding(executor: Any) -> float:
             corpus.sha256,
             EmbeddingCache(Path(folder)),
             device="cpu",
-            listen=executor.listen,
+            listen=executor.embed,
         )
     return len(found.ids) / found.loop
 
@@ -135,8 +135,8 @@ def main() -> None:
     torch.set_num_threads(1)
     processes.WORTH_STARTING = 0.0
     ways: dict[str, Callable[[], Any]] = {
-        "local, 1 process": lambda: Workers(1),
-        "local, 2 processes": lambda: Workers(2),
+        "local, 1 process": lambda: ProcessExecutor(1),
+        "local, 2 processes": lambda: ProcessExecutor(2),
         "ray, 1 CPU": lambda: fresh(1),
         "ray, 2 CPUs": lambda: fresh(2),
     }

@@ -17,7 +17,7 @@ from nverbench.cli.common import echo, echo_err, load_catalog, load_registry, pr
 from nverbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from nverbench.pipeline.executors.ray.executor import Cluster
+    from nverbench.pipeline.executors.ray.executor import RayExecutor
     from nverbench.pipeline.job import Job, Plan
     from nverbench.pipeline.run import Summary
     from nverbench.pipeline.selection import Selection
@@ -90,7 +90,7 @@ def _label_sets(datasets: options.Names, excluded: options.Names) -> tuple[str, 
     )
 
 
-def _executor(name: str, address: str | None, gpus_per_job: float | None) -> Cluster | None:
+def _executor(name: str, address: str | None, gpus_per_job: float | None) -> RayExecutor | None:
     """Ray's executor where it is requested, not connected yet; None for this machine's."""
     from nverbench.pipeline.request import one_of
 
@@ -98,9 +98,9 @@ def _executor(name: str, address: str | None, gpus_per_job: float | None) -> Clu
         from nverbench.pipeline.executors.ray.connection import check_installed
 
         check_installed()
-        from nverbench.pipeline.executors.ray.executor import Cluster
+        from nverbench.pipeline.executors.ray.executor import RayExecutor
 
-        return Cluster(address, 1.0 if gpus_per_job is None else gpus_per_job, echo_err)
+        return RayExecutor(address, 1.0 if gpus_per_job is None else gpus_per_job, echo_err)
     for option, value in (("--address", address), ("--gpus-per-job", gpus_per_job)):
         if value is not None:
             raise UsageError(f"{option} is an option of Ray; add --executor ray")
@@ -168,7 +168,7 @@ def _carry_out(
     planned: Plan,
     out: Path,
     tracking_uri: str | None,
-    cluster: Cluster | None,
+    cluster: RayExecutor | None,
     *,
     as_json: bool,
     rerun: bool,
@@ -192,7 +192,7 @@ def _carry_out(
         cluster.check(planned)
     with watching() as watch:
         summary = run_plan(
-            planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, crew=cluster
+            planned, out, uri, say=echo_err, watch=watch, rerun=rerun, debug=debug, executor=cluster
         )
     print_summary(summary, out, uri, as_json=as_json)
     upload_ranks(summary.finished, ResultStore(out), uri, echo_err)

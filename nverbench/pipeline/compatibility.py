@@ -1,4 +1,4 @@
-"""Which parts go together, and which this version can train: the reasons behind a skip."""
+"""Which parts fit together, and which this version can train: the reasons of a skip."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ HONOURED = {
     "select": tuple(early_stopping.WATCHED),
     "unit": ("clip", "conversation"),
 }
-"""What this version trains with; a recipe that asks for anything else is skipped, never trained in
-another way than its paper's.
+"""The values that this version can train with. A recipe that demands another one is skipped, never
+trained in a way that its paper does not describe.
 """
 
 
@@ -28,16 +28,13 @@ def incompatibilities(
     *,
     shuffle: str = "none",
 ) -> list[str]:
-    """Why these parts do not go together, or cannot be trained by this version; empty when they
-    can.
-    """
+    """Why these parts do not fit together, or this version cannot train them; empty: it can."""
     recipe = fusion.recipe_for(options)
-    asked = {name: getattr(recipe, name) for name in HONOURED}
     reasons = [
         f"fusion {fusion.name} trains with {name}={value}, which this version does not offer (only"
-        f" {' and '.join(HONOURED[name])})"
-        for name, value in asked.items()
-        if value is not None and value not in HONOURED[name]
+        f" {' and '.join(offered)})"
+        for name, offered in HONOURED.items()
+        if (value := getattr(recipe, name)) not in (None, *offered)
     ]
     if loss.needs == "views" and not fusion.views:
         reasons.append(
@@ -49,11 +46,11 @@ def incompatibilities(
     elif recipe.unit == "conversation":
         reasons.append(
             f"fusion {fusion.name} trains on whole conversations, and so must want frames; its"
-            " author must mend it"
+            " author must fix it"
         )
     if shuffle != "none" and recipe.unit != "conversation":
         reasons.append(
-            f"fusion {fusion.name} hears one clip at a time: there is no order of turns to shuffle"
+            f"fusion {fusion.name} trains on single clips: there is no order of turns to shuffle"
         )
     return reasons
 
@@ -73,7 +70,7 @@ def corpus_incompatibilities(
 
 
 def _without_frames(fusion: Fusion, backbone: PlannedBackbone) -> list[str]:
-    """Why a backbone has no frames for a fusion."""
+    """Why a fusion cannot use the frames of a backbone."""
     part, reference = backbone.part, backbone.reference
     if part.lookup is not None:
         return [

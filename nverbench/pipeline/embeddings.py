@@ -1,9 +1,8 @@
-"""What the jobs of one run have in common: embeddings, each backbone x clip once, and the processes
-that train.
+"""The embeddings that the jobs of one run share: each clip goes through each backbone once.
 
 Embeddings come before any training (``prepare``), so that a run which must stop for a missing file
-does so early and a device is not loaded again and again. They are held in memory as far as
-``MOST_BYTES`` goes, the longest unused given up first; the store on disk has them all.
+stops early, and a device does not load the same network again and again. Memory holds them up to
+``MOST_BYTES``; beyond that the least recently used are dropped, and read from the cache again.
 """
 
 from __future__ import annotations
@@ -11,165 +10,140 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol
 
 from nverbench._io.digests import file_digests
 from nverbench.embedding import cache, costs, extract, frames, keys, pooled
 from nverbench.embedding.extract import Extraction
-from nverbench.embedding.shards import EmbeddingBackend
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ClusterGone, DatasetError
+from nverbench.pipeline.executors import Executor
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.pipeline.job import Job
-from nverbench.training.folds import Crew as Trainers
-from nverbench.training.processes import Workers
 
 Embedded = pooled.Embeddings | frames.FrameEmbeddings
 MOST_BYTES = 4_000_000_000
 Watch = Callable[[str, int], extract.Tick]
-"""Told of a stage and its size; gives what to call after each step of it."""
-
-
-class Crew(Trainers, Protocol):
-    """Who listens and who trains, here or elsewhere; what they give is written by this process
-    alone. A context manager, so that it ends.
-    """
-
-    @property
-    def listen(self) -> EmbeddingBackend:
-        """Computes the store's entries that are missing."""
-
-    def __enter__(self) -> object:
-        """Nothing is started before there is work."""
-
-    def __exit__(self, *error: object) -> None:
-        """Everybody is sent home."""
+"""Shows the progress of a stage, given its name and size; returns a function to call after each
+step.
+"""
 
 
 def unwatched(stage: str, total: int) -> extract.Tick:
-    """Progress that nobody watches."""
+    """Show no progress."""
     return extract.no_tick
 
 
 @dataclass
 class RunEmbeddings:
-    """Embeddings and workers of one run."""
+    """The embeddings and the executor of one run."""
 
     store: cache.EmbeddingCache
-    workers: Crew = field(default_factory=Workers)
-    """Who embeds and trains; nothing is started before a job is worth it."""
+    workers: Executor = field(default_factory=ProcessExecutor)
+    """Embeds and trains; no process starts before the work is worth it."""
     checkpoints: Path | None = None
-    """Where trainings of conversations keep their last epoch, a folder per job."""
+    """The folder in which trainings of conversations keep their last epoch, one folder per job."""
     _held: dict[str, pooled.Embeddings] = field(default_factory=dict)
     _costs: dict[str, Extraction] = field(default_factory=dict)
-    """What each cost when it was computed: read again from the store, it still says so."""
+    """What each cost when it was computed; kept when it is read from the cache again."""
     _frames: dict[str, frames.FrameEmbeddings] = field(default_factory=dict)
-    """On disk: nothing of it is held but where it is."""
+    """Frames stay on disk: only their places are held."""
     _failed: dict[str, Exception] = field(default_factory=dict)
 
     def prepare(self, jobs: Iterable[Job], watch: Watch) -> None:
-        """Embed what the jobs need. What cannot be embedded fails the jobs that need it, later and
-        with its reason.
+        """Compute the embeddings of all jobs. A failure is raised later, by each job that needs the
+        embedding.
         """
-        done = set()
-        for job in jobs:
-            for planned in job.backbones:
-                key = run_key(job, planned)
-                if key not in done:
-                    done.add(key)
-                    try:
-                        self.heard(job, planned, watch)
-                    except Exception as error:
-                        self._failed[key] = error
-                        if isinstance(error, ClusterGone):  # nobody is left to embed the rest
-                            return
+        needed = {
+            run_key(job, planned): (job, planned) for job in jobs for planned in job.backbones
+        }
+        for key, (job, planned) in needed.items():
+            try:
+                self.heard(job, planned, watch)
+            except Exception as error:
+                self._failed[key] = error
+                if isinstance(error, ClusterGone):  # no machine is left for the rest
+                    return
 
     def heard(self, job: Job, planned: PlannedBackbone, watch: Watch) -> Embedded:
-        """What a job's fusion wants of one backbone: frames, or an embedding per clip.
+        """The embeddings of a job's clips by one backbone: frames where its fusion needs them, else
+        one vector per clip.
 
         Raises:
             DatasetError: a file changed between planning and now.
-            PartError, AudioError, UsageError: as :func:`nverbench.embedding.pooled.embed`; once for
-                a run, then the same error again.
+            PartError, AudioError, UsageError: as :func:`nverbench.embedding.pooled.embed`; later
+                calls of the run raise the same error again.
         """
         key = run_key(job, planned)
         if key in self._failed:
             raise self._failed[key]
-        return (
-            self._framed(key, job, planned, watch)
-            if job.fusion.wants == "frames"
-            else self._pooled(key, job, planned, watch)
-        )
-
-    def _pooled(
-        self, key: str, job: Job, planned: PlannedBackbone, watch: Watch
-    ) -> pooled.Embeddings:
+        if job.fusion.wants == "frames":
+            if key not in self._frames:
+                self._frames[key] = self._frames_of(job, planned, watch)
+            return self._frames[key]
         if key not in self._held:
-            check_files_unmodified(job)
-            tick = watch(f"embed {planned} x {job.corpus.reference}", len(job.corpus.clips))
-            found = pooled.embed(
-                planned,
-                job.corpus.clips,
-                job.corpus.sha256,
-                self.store,
-                device=job.selection.device,
-                dtype=job.selection.dtype,
-                tick=tick,
-                listen=self.workers.listen,
-            )
-            costs.complete(
-                found, planned, job.corpus.digest, job.selection.device, job.selection.dtype
-            )
-            for name in (f.name for f in fields(Extraction)):
-                setattr(found, name, getattr(self._costs.setdefault(key, found), name))
-            self._hold(key, found)
-        self._held[key] = self._held.pop(key)  # the last used stands last
+            self._hold(key, self._pooled(job, planned, watch))
+        self._held[key] = self._held.pop(key)  # the last used becomes the last item
         return self._held[key]
 
-    def _framed(
-        self, key: str, job: Job, planned: PlannedBackbone, watch: Watch
+    def _pooled(self, job: Job, planned: PlannedBackbone, watch: Watch) -> pooled.Embeddings:
+        check_files_unmodified(job)
+        clips, sha256 = job.corpus.clips, job.corpus.sha256
+        tick = watch(f"embed {planned} x {job.corpus.reference}", len(clips))
+        device, dtype, embed = job.selection.device, job.selection.dtype, self.workers.embed
+        found = pooled.embed(
+            planned, clips, sha256, self.store, device=device, dtype=dtype, tick=tick, listen=embed
+        )
+        costs.complete(found, planned, job.corpus.digest, device, dtype)
+        return found
+
+    def _frames_of(
+        self, job: Job, planned: PlannedBackbone, watch: Watch
     ) -> frames.FrameEmbeddings:
-        if key not in self._frames:
-            check_files_unmodified(job)
-            asked = job.selection
-            tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
-            found = frames.embed_frames(
-                planned,
-                job.heard,
-                job.corpus.sha256,
-                self.store,
-                device=asked.device,
-                dtype=asked.dtype,
-                storage=asked.storage,
-                tick=tick,
-                listen=self.workers.listen,
-            )
-            costs.complete(found, planned, job.corpus.digest, asked.device, asked.dtype)
-            self._frames[key] = found
-        return self._frames[key]
+        check_files_unmodified(job)
+        tick = watch(f"frames of {planned} x {job.corpus.reference}", len(job.heard))
+        device, dtype = job.selection.device, job.selection.dtype
+        found = frames.embed_frames(
+            planned,
+            job.heard,
+            job.corpus.sha256,
+            self.store,
+            device=device,
+            dtype=dtype,
+            storage=job.selection.storage,
+            tick=tick,
+            listen=self.workers.embed,
+        )
+        costs.complete(found, planned, job.corpus.digest, device, dtype)
+        return found
 
     def _hold(self, key: str, found: pooled.Embeddings) -> None:
-        self._costs[key] = Extraction(
-            **{f.name: getattr(found, f.name) for f in fields(Extraction)}
-        )
+        """Keep embeddings with the cost of their first computation, up to the limit."""
+        names = [f.name for f in fields(Extraction)]
+        if key not in self._costs:
+            self._costs[key] = Extraction(**{name: getattr(found, name) for name in names})
+        for name in names:
+            setattr(found, name, getattr(self._costs[key], name))
         self._held[key] = found
         while len(self._held) > 1 and sum(map(_bytes, self._held.values())) > MOST_BYTES:
             self._held.pop(next(iter(self._held)))
 
 
 def run_key(job: Job, planned: PlannedBackbone) -> str:
-    """What tells one set of embeddings from another."""
-    identity = keys.embedding_identity(planned.reference)
-    # Pooled, one set serves every layer; frames are those of one layer.
+    """The key of a set of embeddings within a run."""
+    asked = job.selection
+    # pooled embeddings serve every layer; frames are those of one layer
     kind = (
-        f"frames {job.selection.storage} layer {planned.reference.layer}"
+        f"frames {asked.storage} layer {planned.reference.layer}"
         if job.fusion.wants == "frames"
         else "pooled"
     )
-    return f"{identity}{planned.weights.digest}{job.corpus.digest}{job.selection.dtype}{job.selection.device}{kind}"
+    identity = keys.embedding_identity(planned.reference)
+    digests = f"{planned.weights.digest}{job.corpus.digest}"
+    return f"{identity}{digests}{asked.dtype}{asked.device}{kind}"
 
 
 def check_files_unmodified(job: Job) -> None:
-    """Raise when a clip's file is no longer the one that was planned."""
+    """Raise a DatasetError when the file of a clip is no longer the one that was planned."""
     now = file_digests(c.path for c in job.heard)
     for clip in job.heard:
         if now[clip.path] != job.corpus.sha256[clip.id]:

@@ -102,7 +102,7 @@ def _free_bytes(folder: Path) -> int:
 
 def estimate(jobs: Sequence[Job]) -> Estimate:
     """Forward passes, disk and time of jobs, from the speeds that this machine measured before."""
-    from nverbench.training.processes import Workers
+    from nverbench.pipeline.executors.processes import ProcessExecutor
 
     speeds = state.read_state("speeds")
     passes: Counter[str] = Counter()
@@ -116,7 +116,7 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
         never_timed |= {name} if need.clips and speed is None else set()
     for job in jobs:
         speed = speeds.get("fit", {}).get(f"{job.fusion.name}@{job.selection.device}")
-        workers = Workers().number if job.selection.device == "cpu" else 1
+        workers = ProcessExecutor().number if job.selection.device == "cpu" else 1
         seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0) / workers
         never_timed |= {job.fusion.name} if speed is None else set()
     return Estimate(dict(passes), size, seconds, tuple(sorted(never_timed)))

@@ -15,7 +15,8 @@ from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.errors import UsageError
 from nverbench.metrics import jackknife
 from nverbench.metrics.scores import SHOWN
-from nverbench.pipeline import assemble
+from nverbench.pipeline.assemble import pooled
+from nverbench.pipeline.result import fold_scores
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve, split
 from nverbench.plugin.records import Clip
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores with intervals, and the out-of-fold predictions they come from."""
+    """Scores with intervals, and the out-of-fold predictions behind them."""
 
     scores: dict[str, Score]
     folds: assign.FoldSet
@@ -78,57 +79,45 @@ def evaluate(
     Raises:
         UsageError: shapes do not fit, features are not finite, or a name is unknown.
     """
-    clips = _clips(y, groups, ids)
-    order = sorted(range(len(clips)), key=lambda i: clips[i].id)
-    streams = [m[order] for m in _matrices(X, len(clips))]
-    clips = [clips[i] for i in order]
-    constants, parts = registry.load().protocol(protocol), discovery.discover()
-    head = parts.fusion(split(fusion)[0])
-    if not head.arity[0] <= len(streams) <= (head.arity[1] or len(streams)):
-        raise UsageError(
-            f"fusion {head.name} takes {head.arity[0]} to {head.arity[1] or 'any number of'}"
-            f" matrices, got {len(streams)}"
-        )
+    clips, streams = _in_order(_clips(y, groups, ids), X)
+    constants = registry.load().protocol(protocol)
+    labels = tuple(sorted({str(c.label) for c in clips}))
+    training = _setup(fusion, loss, constants, len(labels), len(streams))
     if seeds < 1:
         raise UsageError(f"evaluate: expected at least one replicate, got seeds={seeds}")
-    objective = parts.loss(split(loss or head.default_loss)[0])
+    kinds = ("speaker", "random", "leave-one-group-out")
+    kind = folds_kind or constants.folds or assign.default_kind(clips, kinds)
+    cut = folds_of_protocol(clips, kind, constants)
+    target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
+    fitted = fit_folds(training, streams, target, cut.folds, seeds)
+    predictions = pooled(cut, fitted, clips, target)
+    hard = predictions.decisions(len(labels))
+    per_fold = fold_scores(cut, fitted, predictions, list(labels))
+    scores = scoring.summarise(hard, per_fold, constants.seed)
+    few = groups is not None and 1 < len(set(groups)) < jackknife.MIN_GROUPS
+    return Evaluation(scores, cut, labels, predictions, jackknife.per_group(hard) if few else {})
+
+
+def _setup(
+    fusion: str, loss: str | None, protocol: registry.Protocol, classes: int, streams: int
+) -> TrainingSetup:
+    """What to train: a fusion for that many matrices, and its loss."""
+    parts = discovery.discover()
+    head = parts.fusion(split(fusion)[0])
+    low, high = head.arity
+    if not low <= streams <= (high or streams):
+        raise UsageError(
+            f"fusion {head.name} takes {low} to {high or 'any number of'} matrices, got {streams}"
+        )
+    text = loss or head.default_loss
+    objective = parts.loss(split(text)[0])
     if objective.needs == "views" and not head.views:
         raise UsageError(
             f"evaluate: loss {objective.name} needs aligned views, and fusion {head.name} gives"
             " none; use cross-entropy"
         )
-    kind = (
-        folds_kind
-        or constants.folds
-        or assign.default_kind(clips, ("speaker", "random", "leave-one-group-out"))
-    )
-    cut = folds_of_protocol(clips, kind, constants)
-    labels = tuple(sorted({str(c.label) for c in clips}))
-    target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
-    training = TrainingSetup(
-        head,
-        resolve(head, fusion).full,
-        objective,
-        resolve(objective, loss or head.default_loss).full,
-        constants,
-        len(labels),
-    )
-    fitted = fit_folds(training, streams, target, cut.folds, seeds)
-    predictions = assemble.pooled(cut, fitted, clips, target)
-    hard = predictions.decisions(len(labels))
-    per_fold = [
-        s
-        for r, replicate in enumerate(fitted)
-        for s in assemble.fold_scores(cut, replicate, r, predictions, list(labels))
-    ]
-    few = groups is not None and 1 < len(set(groups)) < jackknife.MIN_GROUPS
-    return Evaluation(
-        scoring.summarise(hard, per_fold, constants.seed),
-        cut,
-        labels,
-        predictions,
-        jackknife.per_group(hard) if few else {},
-    )
+    options = resolve(head, fusion).full, resolve(objective, text).full
+    return TrainingSetup(head, options[0], objective, options[1], protocol, classes)
 
 
 def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | None) -> list[Clip]:
@@ -146,6 +135,12 @@ def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | 
         Clip(n, Path(), str(label), None if groups is None else str(groups[i]))
         for i, (n, label) in enumerate(zip(names, y, strict=True))
     ]
+
+
+def _in_order(clips: list[Clip], X: Any) -> tuple[list[Clip], list[NDArray[np.float32]]]:
+    """The clips sorted by id, and the matrices with their rows in that order."""
+    order = sorted(range(len(clips)), key=lambda i: clips[i].id)
+    return [clips[i] for i in order], [m[order] for m in _matrices(X, len(clips))]
 
 
 def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""What a plan is made of: jobs that can run, and entries that cannot, with the reasons."""
+"""The records of a plan: jobs that can run, and entries that cannot, with the reasons."""
 
 from __future__ import annotations
 
@@ -18,8 +18,20 @@ from nverbench.registry import Entry, Protocol
 
 
 @dataclass(frozen=True)
+class PlannedParts:
+    """The parts of a combination, with their references."""
+
+    backbones: tuple[PlannedBackbone, ...]
+    fusion: Fusion
+    fusion_reference: PartRef
+    loss: Loss
+    loss_reference: PartRef
+    corpus: Corpus
+
+
+@dataclass(frozen=True)
 class Job:
-    """One planned training of one combination over all folds: everything an executor needs."""
+    """The planned training of one combination over all folds."""
 
     id: str
     entry: Entry
@@ -32,25 +44,22 @@ class Job:
     cut: FoldSet
     protocol_name: str
     protocol: Protocol
-    """With the selection and folds that were asked for."""
+    """With the requested selection."""
     selection: Selection
     standing: Standing
     identity: dict[str, Any]
 
     def __str__(self) -> str:
-        pair = " + ".join(str(b) for b in self.backbones)
-        loss = (
-            ""
-            if self.loss_reference.name == self.fusion.default_loss
-            and not self.loss_reference.options
-            else f" / {self.loss_reference}"
-        )
-        return f"{pair} / {self.fusion_reference}{loss} / {self.corpus.reference} / {self.cut.kind}"
+        backbones = " + ".join(str(b) for b in self.backbones)
+        loss = self.loss_reference
+        default = loss.name == self.fusion.default_loss and not loss.options
+        heads = f"{self.fusion_reference}{'' if default else f' / {loss}'}"
+        return f"{backbones} / {heads} / {self.corpus.reference} / {self.cut.kind}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The backbones' texts, told apart where two read alike (the same one twice, or two files
-        of one name).
+        """The backbones' texts, numbered where two are equal (the same one twice, or two files of
+        the same name).
         """
         texts = [str(b) for b in self.backbones]
         return tuple(
@@ -60,26 +69,22 @@ class Job:
 
     @property
     def heard(self) -> tuple[Clip, ...]:
-        """What its backbones must hear: the scored clips, or all turns where the fusion wants
+        """The clips that its backbones embed: the scored ones, or all turns where the fusion needs
         frames.
         """
         return (self.corpus.heard if self.fusion.wants == "frames" else ()) or self.corpus.clips
 
     def wanted(self, backbone: PlannedBackbone) -> dict[str, Clip]:
-        """The entries of the store that it needs of a backbone, and the clip of each."""
-        asked, sha256 = self.selection, self.corpus.sha256
+        """The entries of the embedding cache that it needs of a backbone: key -> clip."""
+        sha256, dtype, storage = self.corpus.sha256, self.selection.dtype, self.selection.storage
         if self.fusion.wants == "frames":
             layer = layer_of(backbone, backbone.reference.layer)
             return {
-                frames_key(
-                    backbone, c, sha256[c.id], asked.dtype, layer=layer, storage=asked.storage
-                ): c
+                frames_key(backbone, c, sha256[c.id], dtype, layer=layer, storage=storage): c
                 for c in self.heard
             }
-        return {
-            embedding_key(backbone, c, sha256[c.id], asked.dtype, backbone.part.pool): c
-            for c in self.heard
-        }
+        pool = backbone.part.pool
+        return {embedding_key(backbone, c, sha256[c.id], dtype, pool): c for c in self.heard}
 
     @property
     def control(self) -> bool:
@@ -98,7 +103,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will run, what cannot, and what is worth saying about the corpora."""
+    """The jobs, the skipped entries, and notes about the corpora."""
 
     jobs: tuple[Job, ...]
     skips: tuple[Skip, ...]
@@ -106,5 +111,5 @@ class Plan:
 
     @property
     def missing(self) -> list[Missing]:
-        """Each missing thing once."""
+        """Everything that is missing, without duplicates."""
         return list(dict.fromkeys(m for skip in self.skips for m in skip.missing))

@@ -1,6 +1,4 @@
-"""A memory of what was worked out, for plans of thousands of entries: nothing is computed, and
-nothing fails, twice.
-"""
+"""A memo for plans of thousands of entries: nothing is computed, and no error is found, twice."""
 
 from __future__ import annotations
 
@@ -13,16 +11,14 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Gives what a function gave the first time it was asked for a key, or raises what it
-    raised.
-    """
+    """Returns the first value of a function for a key, or raises its first error."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Any] = {}
 
     def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` gives for ``key``; it is called at most once for each key. Errors of other
-        kinds than ours are not remembered.
+        """The value of ``make()``, which is called at most once per key; only an NverbenchError is
+        remembered.
         """
         if key not in self._known:
             try:
@@ -31,8 +27,6 @@ class Memo:
                 self._known[key] = None, error.with_traceback(None)
         value, wrong = self._known[key]
         if wrong is not None:
-            raise type(wrong)(
-                *wrong.args
-                # a fresh one: an error that is raised again keeps every frame it went through
-            ) from wrong.__cause__
+            # a new error: one that is raised again keeps every frame that it passed through
+            raise type(wrong)(*wrong.args) from wrong.__cause__
         return cast("T", value)

@@ -1,4 +1,4 @@
-"""What a user asked to run, and which registered entries that lets through.
+"""The user's selection, and the entries that it matches.
 
 With filters, every registered entry that matches; a combination that is not registered but named in
 full (backbones, fusion, dataset) is an entry of its own. Imports no torch.
@@ -20,7 +20,7 @@ from nverbench.registry import Entry, Registry
 
 @dataclass(frozen=True)
 class Selection:
-    """What a user asked to run."""
+    """The options of ``nverbench run`` that choose jobs."""
 
     backbones: tuple[str, ...] = ()
     fusions: tuple[str, ...] = ()
@@ -36,63 +36,57 @@ class Selection:
     untrained: bool = False
     skip_bad: bool = False
     shuffle: str = "none"
-    """How turns of training conversations are put out of order: none, intra, inter-speaker or
-    inter.
-    """
+    """How turns of training conversations are shuffled: none, intra, inter-speaker or inter."""
     storage: str = "float32"
     """How frames are stored: float32 or float16."""
 
 
 def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> None:
-    """Every name of a selection is known to the catalog or the registry; else a UsageError that
-    suggests the nearest ones.
+    """Raise a UsageError, which suggests similar names, for a name that neither the catalog nor the
+    registry knows.
     """
-    for names, shelf, registered in (
-        (
-            selection.backbones,
-            catalog.backbones,
-            {split(b)[0] for e in registry.entries for b in e.backbones},
-        ),
-        (selection.fusions, catalog.fusions, {split(e.fusion)[0] for e in registry.entries}),
-        (selection.losses, catalog.losses, {split(e.loss)[0] for e in registry.entries if e.loss}),
-        (selection.datasets, catalog.datasets, {split(e.dataset)[0] for e in registry.entries}),
+    entries = registry.entries
+    for texts, index, used in (
+        (selection.backbones, catalog.backbones, [b for e in entries for b in e.backbones]),
+        (selection.fusions, catalog.fusions, [e.fusion for e in entries]),
+        (selection.losses, catalog.losses, [e.loss for e in entries if e.loss]),
+        (selection.datasets, catalog.datasets, [e.dataset for e in entries]),
     ):
-        for text in names:
+        registered = {split(text)[0] for text in used}
+        for text in texts:
             name = split(text)[0]
-            if name in shelf.parts:
-                resolve(shelf.parts[name], text)
-            elif name in shelf.refused or any(name in q.error for q in catalog.quarantine):
-                shelf.get(name, catalog.quarantine)
+            if name in index.parts:
+                resolve(index.parts[name], text)
+            elif name in index.refused or any(name in q.error for q in catalog.quarantine):
+                index.get(name, catalog.quarantine)
             elif name not in registered:
                 quoted = "".join(
                     f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}"
                     for q in catalog.quarantine
                 )
                 raise UsageError(
-                    f"no {shelf.kind} named {name!r};"
-                    f" {nearest(name, {*shelf.parts, *registered})}{quoted}"
+                    f"no {index.kind} named {name!r};"
+                    f" {nearest(name, {*index.parts, *registered})}{quoted}"
                 )
 
 
 def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list[Entry]:
-    """Registered entries that a selection's filters let through, and unregistered ones that it
-    names in full.
+    """The registered entries that match a selection, and the unregistered ones that it names in
+    full.
     """
-    once = Memo()
-    found = [e for e in registry.entries if _matches(e, catalog, once, selection)]
-    if not (selection.backbones and selection.fusions and selection.datasets):
-        if found or not any(
-            (selection.backbones, selection.fusions, selection.losses, selection.datasets)
-        ):
+    memo, asked = Memo(), selection
+    found = [e for e in registry.entries if _matches(e, catalog, memo, selection)]
+    if not (asked.backbones and asked.fusions and asked.datasets):
+        if found or not any((asked.backbones, asked.fusions, asked.losses, asked.datasets)):
             return found
         _check_arity(catalog, selection, exact=False)
         raise UsageError(
             "no registered entry matches; name --backbone, --fusion and --dataset in full to run an"
             " unregistered combination"
         )
-    names = registry.pair_order(selection.backbones)
-    wanted = itertools.product(selection.fusions, selection.datasets, selection.losses or (None,))
-    named = [Entry(names, fusion, loss, dataset) for fusion, dataset, loss in wanted]
+    names = registry.pair_order(asked.backbones)
+    combinations = itertools.product(asked.fusions, asked.datasets, asked.losses or (None,))
+    named = [Entry(names, fusion, loss, dataset) for fusion, dataset, loss in combinations]
     have = {_canonical(e, catalog) for e in found}
     fresh = [e for e in named if _canonical(e, catalog) not in have]
     if fresh:
@@ -101,9 +95,7 @@ def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list
 
 
 def _canonical(entry: Entry, catalog: Catalog) -> tuple[str, str, str]:
-    """Fusion, dataset and loss in one spelling: defaults that were written out read like those that
-    were not.
-    """
+    """Fusion, dataset and loss in one spelling, whether defaults are written out or not."""
     fusion: Any = catalog.fusions.parts.get(split(entry.fusion)[0])
     loss = entry.loss or (fusion.default_loss if fusion else "")
     return (
@@ -119,75 +111,60 @@ def _check_arity(catalog: Catalog, selection: Selection, *, exact: bool) -> None
         fusion = catalog.fusion(split(text)[0])
         low, high = fusion.arity
         if (given < low and exact) or (high is not None and given > high):
-            wanted = (
-                f"{low}"
-                if low == high
-                else f"{low} or more"
-                if high is None
-                else f"{low} to {high}"
-            )
-            advice = (
-                "add a --backbone"
-                if given < low
-                else "name fewer, or a fusion such as concat or reno"
-            )
+            most = f"{low} or more" if high is None else f"{low} to {high}"
+            expected = f"{low}" if low == high else most
+            fewer = "name fewer, or a fusion such as concat or reno"
             raise UsageError(
-                f"fusion {fusion.name} takes {wanted} backbone{'s' if wanted != '1' else ''},"
-                f" {given} given ({', '.join(selection.backbones)}); {advice}"
+                f"fusion {fusion.name} takes {expected} backbone{'s' if expected != '1' else ''},"
+                f" {given} given ({', '.join(selection.backbones)});"
+                f" {'add a --backbone' if given < low else fewer}"
             )
 
 
-def _matches(entry: Entry, catalog: Catalog, once: Memo, selection: Selection) -> bool:
+def _matches(entry: Entry, catalog: Catalog, memo: Memo, selection: Selection) -> bool:
     backbones = [
         b + (":untrained" if entry.untrained and "untrained" not in b else "")
         for b in entry.backbones
     ]
-    wanted = selection.backbones
-    fits = not wanted or (
-        len(wanted) in (1, len(backbones))
+    asked = selection.backbones
+    fits = not asked or (
+        len(asked) in (1, len(backbones))
         and any(
-            all(_same(catalog, once, "backbone", b, w) for b, w in zip(order, wanted, strict=True))
-            for order in itertools.permutations(backbones, len(wanted))
+            all(_same(catalog, memo, "backbone", b, w) for b, w in zip(order, asked, strict=True))
+            for order in itertools.permutations(backbones, len(asked))
         )
     )
-    fits = fits and _any(catalog, once, "fusion", entry.fusion, selection.fusions)
-    if not fits or not _any(catalog, once, "dataset", entry.dataset, selection.datasets):
+    fits = fits and _any(catalog, memo, "fusion", entry.fusion, selection.fusions)
+    if not fits or not _any(catalog, memo, "dataset", entry.dataset, selection.datasets):
         return False
-    # Without --loss every fusion keeps its default: ablations with another loss run only when no
-    # fusion was singled out, or when named.
+    # Without --loss every fusion keeps its default: an entry with another loss runs only if no
+    # fusion is named, or if the loss is.
     if not selection.losses:
         return entry.loss is None or not selection.fusions
-    default = (
-        catalog.fusions.parts[split(entry.fusion)[0]].default_loss
-        if split(entry.fusion)[0] in catalog.fusions.parts
-        else ""
-    )
-    return _any(catalog, once, "loss", entry.loss or default, selection.losses)
+    fusion = catalog.fusions.parts.get(split(entry.fusion)[0])
+    default = fusion.default_loss if fusion else ""
+    return _any(catalog, memo, "loss", entry.loss or default, selection.losses)
 
 
-def _any(catalog: Catalog, once: Memo, kind: str, text: str, wanted: Sequence[str]) -> bool:
-    return not wanted or any(_same(catalog, once, kind, text, w) for w in wanted)
+def _any(catalog: Catalog, memo: Memo, kind: str, text: str, asked: Sequence[str]) -> bool:
+    return not asked or any(_same(catalog, memo, kind, text, a) for a in asked)
 
 
-def _same(catalog: Catalog, once: Memo, kind: str, text: str, wanted: str) -> bool:
-    """A bare name matches any options, but not a dataset that is tested on another; a name with
-    options matches the same canonical text.
+def _same(catalog: Catalog, memo: Memo, kind: str, text: str, asked: str) -> bool:
+    """Whether an entry's text matches a requested one: a name alone matches all options, but not a
+    dataset that is tested on another; a name with options matches the same canonical text.
     """
-    if split(text)[0] != split(wanted)[0]:
+    if split(text)[0] != split(asked)[0]:
         return False
-    shelf = {
+    index: Any = {
         "backbone": catalog.backbones,
         "fusion": catalog.fusions,
         "loss": catalog.losses,
         "dataset": catalog.datasets,
     }[kind]
-    # four shelves of four kinds
-    part: Any = shelf.parts.get(split(text)[0])  # type: ignore[attr-defined]
+    part = index.parts.get(split(text)[0])
     if part is None:
         return True
-
-    def resolved(said: str) -> PartRef:
-        return once((kind, said), lambda: resolve(part, said))
-
-    own, other = resolved(text), resolved(wanted)
-    return own.test == other.test and (not split(wanted)[1] or str(own) == str(other))
+    own: PartRef = memo((kind, text), lambda: resolve(part, text))
+    other: PartRef = memo((kind, asked), lambda: resolve(part, asked))
+    return own.test == other.test and (not split(asked)[1] or str(own) == str(other))

@@ -5,7 +5,7 @@ row").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Conditions:
-    """How a row was run, apart from its parts: what a command line may change."""
+    """The conditions of a row that the command line may change."""
 
     folds: str
     """Kind of folds; the published form of ``holdout=GROUP`` is ``holdout``."""
@@ -51,8 +51,8 @@ def overrides(
     default_loss: str,
     usual_folds: str | None,
 ) -> list[str]:
-    """What a row was run with that its registered entry does not say: each makes it unofficial. The
-    plan and the verifier both decide here.
+    """The conditions of a row that its registered entry does not say: each makes it unofficial. The
+    plan and the verifier both use this function.
 
     Args:
         entry: the registered entry, or the one named in full.
@@ -60,16 +60,15 @@ def overrides(
         run: how the row was run.
         loss: the loss it was trained with.
         default_loss: the loss that its fusion has by default, in canonical text.
-        usual_folds: the kind of folds that a plan takes where neither entry nor protocol names one;
-            None: not known.
+        usual_folds: the kind of folds if neither the entry nor the protocol names one; None: not
+            known.
     """
     found = []
     if entry.loss is None and str(loss) != default_loss:
         found.append(f"loss {loss}")
     expected = entry.folds or protocol.folds or usual_folds
-    if (
-        expected and run.folds != CROSS and not _same_kind(run.folds, expected)
-    ):  # two corpora can be crossed in one way only
+    crossed = run.folds == CROSS  # two corpora can be crossed in one way only
+    if expected and not crossed and not _same_kind(run.folds, expected):
         found.append(f"folds {run.folds}")
     if run.selection != protocol.selection:
         found.append(f"selection {run.selection}")
@@ -84,100 +83,99 @@ def _same_kind(kind: str, expected: str) -> bool:
     return kind == expected or ("=" not in kind and kind == expected.partition("=")[0])
 
 
-def judge(
-    entry: Entry,
-    registry: Registry,
-    protocol_name: str,
-    backbones: Sequence[PlannedBackbone],
-    corpus: Corpus,
-    cut: FoldSet,
-    lock: Mapping[str, Any],
-    *,
-    overridden: Sequence[str],
-    seeds: int,
-    transductive: bool,
-    plugins: Iterable[str] = (),
-) -> Standing:
-    """The standing of a planned job; ``plugins``: the distributions that bring its parts.
+@dataclass(frozen=True)
+class RowFacts:
+    """What the standing of a row depends on, apart from the registry."""
 
-    Unofficial: anything the registry does not say. Provisional: a pin, a dataset or a fold digest
-    that nobody could record yet, or fewer replicates than the protocol asks for. Official:
-    everything matches.
+    entry: Entry
+    protocol: str
+    backbones: Sequence[PlannedBackbone]
+    corpus: Corpus
+    cut: FoldSet
+    overridden: Sequence[str]
+    """As :func:`overrides` gives them."""
+    seeds: int
+    transductive: bool
+    plugins: Iterable[str] = ()
+    """The distributions that define its parts."""
+
+
+def judge(row: RowFacts, registry: Registry, lock: Mapping[str, Any]) -> Standing:
+    """The standing of a row.
+
+    Unofficial: something that the registry does not say. Provisional: a pin, a dataset or a fold
+    digest that the registry does not have yet, or fewer replicates than the protocol demands.
+    Official: everything matches.
+
+    Args:
+        lock: the digests that this machine recorded first: ``folds`` -> corpus/kind -> digests.
     """
-    protocol = registry.protocol(protocol_name)
-    pin = registry.datasets.get(corpus.dataset.name)
-    against = [f"overridden: {what}" for what in overridden]
-    files = [p.removeprefix(FILE) for p in plugins if is_file(p)]
-    against += (
-        [f"parts of {', '.join(files)} were tried with --plugin, no installed package brings them"]
-        if files
-        else []
-    )
-    if not entry.registered:
-        against.append("not a registered entry")
-    if entry.overlay:
-        against.append(f"registered in an overlay ({entry.grid}), not in registry.yaml")
-    if protocol_name != DEFAULT_PROTOCOL:
-        against.append(f"protocol {protocol_name} is not {DEFAULT_PROTOCOL}")
-    against += [f"{b} is untrained" for b in backbones if b.reference.untrained]
-    against += [
-        f"{b} uses weights of one's own"
-        for b in backbones
-        if b.reference.weights or b.part.lookup is not None
-    ]
-    against += [
-        f"{b} has options of its own"
-        for b in backbones
-        if b.reference.options and entry.registered and str(b) not in entry.backbones
-    ]
-    against += _other_copies(corpus, registry)
-    if transductive:
-        against.append("transductive: a prediction depends on other test clips")
-    if pin and pin.folds.get(cut.kind, cut.digest) != cut.digest:
-        against.append(
-            f"fold digest {cut.digest[:12]} is not the registered {pin.folds[cut.kind][:12]}"
-        )
-    if against:
-        return Standing(UNOFFICIAL, tuple(dict.fromkeys(against)))
+    protocol = registry.protocol(row.protocol)
+    if objections := dict.fromkeys(_objections(row, registry)):
+        return Standing(UNOFFICIAL, tuple(objections))
     pending = [
-        f"weights of {b} are not pinned by the registry" for b in backbones if not b.weights.pinned
+        f"weights of {b} are not pinned by the registry"
+        for b in row.backbones
+        if not b.weights.pinned
     ]
-    if pin is None or pin.digest is None or cut.kind not in pin.folds:
-        pending.append(f"dataset or fold digest of {corpus.dataset.name} is not in the registry")
-        key = f"{corpus.dataset.name}/{cut.kind}"
-        first_seen = lock.get("folds", {}).get(key)
-        if first_seen and first_seen != [corpus.digest, cut.digest]:
-            return Standing(
-                UNOFFICIAL,
-                (f"{key} was first seen here with another digest ({first_seen[0][:12]})",),
-            )
-    if seeds < protocol.replicates:
-        pending.append(
-            f"{seeds} replicate{'s' if seeds > 1 else ''}; an official row carries"
-            f" {protocol.replicates}"
-        )
+    name, pin = row.corpus.dataset.name, registry.datasets.get(row.corpus.dataset.name)
+    if pin is None or pin.digest is None or row.cut.kind not in pin.folds:
+        pending.append(f"dataset or fold digest of {name} is not in the registry")
+        key = f"{name}/{row.cut.kind}"
+        first = lock.get("folds", {}).get(key)
+        if first and first != [row.corpus.digest, row.cut.digest]:
+            reason = f"{key} was first seen here with another digest ({first[0][:12]})"
+            return Standing(UNOFFICIAL, (reason,))
+    if row.seeds < protocol.replicates:
+        given = f"{row.seeds} replicate{'s' if row.seeds > 1 else ''}"
+        pending.append(f"{given}; an official row carries {protocol.replicates}")
     return Standing(PROVISIONAL, tuple(pending)) if pending else Standing(OFFICIAL, ())
 
 
-def _other_copies(corpus: Corpus, registry: Registry) -> list[str]:
-    """How this copy differs from the published and the registered one; where two datasets are
-    crossed, how either of them does.
+def _objections(row: RowFacts, registry: Registry) -> Iterator[str]:
+    """Everything that makes a row unofficial."""
+    entry, backbones = row.entry, row.backbones
+    yield from (f"overridden: {what}" for what in row.overridden)
+    files = ", ".join(p.removeprefix(FILE) for p in row.plugins if is_file(p))
+    if files:
+        yield f"parts of {files} were tried with --plugin, no installed package brings them"
+    if not entry.registered:
+        yield "not a registered entry"
+    if entry.overlay:
+        yield f"registered in an overlay ({entry.grid}), not in registry.yaml"
+    if row.protocol != DEFAULT_PROTOCOL:
+        yield f"protocol {row.protocol} is not {DEFAULT_PROTOCOL}"
+    yield from (f"{b} is untrained" for b in backbones if b.reference.untrained)
+    for b in backbones:
+        if b.reference.weights or b.part.lookup is not None:
+            yield f"{b} uses weights of one's own"
+    for b in backbones:
+        if b.reference.options and entry.registered and str(b) not in entry.backbones:
+            yield f"{b} has options of its own"
+    yield from _other_copies(row.corpus, registry)
+    if row.transductive:
+        yield "transductive: a prediction depends on other test clips"
+    pin, cut = registry.datasets.get(row.corpus.dataset.name), row.cut
+    if pin and pin.folds.get(cut.kind, cut.digest) != cut.digest:
+        yield f"fold digest {cut.digest[:12]} is not the registered {pin.folds[cut.kind][:12]}"
+
+
+def _other_copies(corpus: Corpus, registry: Registry) -> Iterator[str]:
+    """How a copy differs from the published and the registered corpus; of a pair, how each side
+    does.
     """
-    said = [
-        f"partial copy of {side.dataset.name}" for side in corpus.sides or (corpus,) if side.partial
-    ]
+    for side in corpus.sides or (corpus,):
+        if side.partial:
+            yield f"partial copy of {side.dataset.name}"
     for side in (corpus, *corpus.sides):
         pin = registry.datasets.get(side.dataset.name)
         if pin and pin.digest and pin.digest != side.digest:
-            said.append(
-                f"dataset digest {side.digest[:12]} is not the registered {pin.digest[:12]}"
-            )
-    return said
+            yield f"dataset digest {side.digest[:12]} is not the registered {pin.digest[:12]}"
 
 
 def heard_in_pretraining(backbones: Sequence[PlannedBackbone], dataset: Dataset) -> list[str]:
-    """The backbones whose published weights were trained on the very corpus they are judged on (by
-    name; remarks in parentheses do not count).
+    """The backbones whose published weights were trained on the corpus of the row, by its name
+    without remarks in parentheses.
     """
     names = {_plain(name) for name in (dataset.name, dataset.corpus or dataset.name)}
     published = [b for b in backbones if not b.reference.untrained and not b.reference.weights]

@@ -1,20 +1,21 @@
 """Folds and replicates of one job: a fusion trained on frozen embeddings, and its predictions of
 the test parts (protocol nver-1, "Training").
 
-Which way they are trained is an execution detail: one by one, in processes beside each other, or
+How they are trained is an execution detail: one by one, in several processes at once, or
 jointly as one batched model (``NVERBENCH_FIT`` chooses: one, processes, joint). Every training runs
-on one thread on the CPU, so that all ways give the same numbers. Who trains beside this process is
-a :class:`Crew`: processes of this machine, or of several.
+on one thread on the CPU, so that all ways give the same numbers. A
+:class:`~nverbench.training.records.TrainingExecutor` trains in other processes, on this machine or
+on several.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -23,8 +24,16 @@ from nverbench.errors import UsageError
 from nverbench.training import batched, sequences
 from nverbench.training.data import FoldData, PooledData
 from nverbench.training.loop import FoldTraining, train
-from nverbench.training.processes import Data, Task, Tasks, Work
-from nverbench.training.records import FoldPredictions, TrainingSetup, within_memory
+from nverbench.training.records import (
+    Data,
+    FoldPredictions,
+    Pending,
+    Task,
+    TrainingExecutor,
+    TrainingSetup,
+    TrainingTasks,
+    within_memory,
+)
 from nverbench.training.scaling import Scaler, project
 from nverbench.training.seeds import forked
 
@@ -37,42 +46,6 @@ if TYPE_CHECKING:
 WAYS = ("auto", "one", "processes", "joint")
 
 
-class UnderWay(Protocol):
-    """Trainings that were handed out."""
-
-    def results(self) -> list[Any] | None:
-        """Wait for what each task gave, in their order; None: they have to be done here after all.
-        What one of them raised is raised.
-        """
-
-
-class Crew(Protocol):
-    """Who trains beside this process."""
-
-    def worth(self, seconds: float) -> bool:
-        """Whether that much work is worth handing out."""
-
-    def takes_jobs(self, device: str) -> bool:
-        """Whether a job whose folds are trained as one model on that device is handed out whole."""
-
-    @property
-    def hungry(self) -> bool:
-        """Whether somebody will soon have nothing to do."""
-
-    def hand(
-        self,
-        work: Work,
-        training: TrainingSetup,
-        streams: Data,
-        target: NDArray[np.int64],
-        tasks: Tasks,
-        tick: Callable[[int], None],
-    ) -> UnderWay | None:
-        """``work(training, streams, target, *task)`` for every task, under way; ticked once for
-        each. None: not possible, to be done here.
-        """
-
-
 def fit_folds(
     training: TrainingSetup,
     streams: Data,
@@ -80,10 +53,10 @@ def fit_folds(
     folds: Sequence[Fold],
     replicates: int,
     tick: Callable[[int], None] = lambda n: None,
-    workers: Crew | None = None,
+    workers: TrainingExecutor | None = None,
 ) -> list[list[FoldPredictions]]:
-    """Every fold of every replicate: ``[replicate][fold]``; arguments and errors as
-    :func:`begin_folds`.
+    """Train every fold of every replicate: ``[replicate][fold]``; arguments and errors as
+    :func:`submit_folds`.
     """
     return submit_folds(training, streams, target, folds, replicates, tick, workers)()
 
@@ -95,10 +68,9 @@ def submit_folds(
     folds: Sequence[Fold],
     replicates: int,
     tick: Callable[[int], None] = lambda n: None,
-    workers: Crew | None = None,
+    workers: TrainingExecutor | None = None,
 ) -> Callable[[], list[list[FoldPredictions]]]:
-    """Train every fold of every replicate; call what comes back for the results. Until then workers
-    may still be busy with them.
+    """Start training every fold of every replicate; the returned function waits for the results.
 
     Args:
         training: what and how.
@@ -107,96 +79,95 @@ def submit_folds(
         target: (n,) class indices.
         folds: training, validation and test rows.
         replicates: other seeds, the same folds.
-        tick: told how many trainings ended.
-        workers: who trains beside this process, where that is faster; None: nobody.
+        tick: called with the number of trainings that ended.
+        workers: trains in other processes where that is faster; None: this process trains alone.
 
-    Raises (here or when called back):
+    Returns:
+        A function that waits for the predictions: ``[replicate][fold]``.
+
+    Raises (here, or from the returned function):
         FoldError: selection is ``inner`` and a fold has no validation part.
         FitError: a loss term is not finite (names fold, epoch and term).
         PartError: the fusion or the loss breaks its contract.
     """
     tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
-    way = chosen(training.device)
-    if way == "joint" and workers is not None and workers.takes_jobs(training.device):
-        whole = workers.hand(
-            fit_job,
-            training,
-            streams,
-            target,
-            [(tuple(folds), replicates)],
-            lambda n: tick(len(tasks)),
-        )
-        if whole is not None:
-            return lambda: (
-                found[0]
-                if (found := whole.results()) is not None
-                else fit_folds(training, streams, target, folds, replicates)
-            )
-    together = _jointly(training, streams, target, folds, replicates) if way == "joint" else None
-    if together is not None:
-        tick(len(tasks))
-        later: Callable[[], list[FoldPredictions]] = functools.partial(list, together)
-    else:
-        own = workers if way in ("auto", "processes") else None
-        later = _train_each(training, streams, target, tasks, tick, own, at_once=way == "processes")
+    trainings = TrainingTasks(fit_fold, training, streams, target, tasks, tick)
+    way = training_mode(training.device)
+    if way == "joint":
+        together = _train_together(trainings, folds, replicates, workers)
+        if together is not None:
+            return together
+    executor = workers if way in ("auto", "processes") else None
+    later = _train_each(trainings, executor, at_once=way == "processes")
+    return lambda: _by_replicate(later(), len(folds))
 
-    def ended() -> list[list[FoldPredictions]]:
-        fitted = later()
-        return [fitted[i : i + len(folds)] for i in range(0, len(fitted), len(folds))]
 
-    return ended
+def _by_replicate(fitted: list[FoldPredictions], folds: int) -> list[list[FoldPredictions]]:
+    return [fitted[i : i + folds] for i in range(0, len(fitted), folds)]
+
+
+def _train_together(
+    trainings: TrainingTasks,
+    folds: Sequence[Fold],
+    replicates: int,
+    executor: TrainingExecutor | None,
+) -> Callable[[], list[list[FoldPredictions]]] | None:
+    """Train all folds as one model, as one task of the executor if it takes whole jobs; None where
+    the fusion, the loss or the memory prevents it.
+    """
+    given = trainings.setup, trainings.streams, trainings.target
+
+    def tick(jobs: int) -> None:
+        trainings.tick(len(trainings.tasks))
+
+    if executor is not None and executor.takes_jobs(trainings.setup.device):
+        whole = replace(trainings, work=fit_job, tasks=[(tuple(folds), replicates)], tick=tick)
+        pending = executor.submit(whole)
+        if pending is not None:
+            return lambda: (pending.results() or [fit_folds(*given, folds, replicates)])[0]
+    fitted = _train_jointly(*given, folds, replicates)
+    if fitted is None:
+        return None
+    tick(1)
+    return lambda: _by_replicate(fitted, len(folds))
 
 
 def _train_each(
-    training: TrainingSetup,
-    streams: Data,
-    target: NDArray[np.int64],
-    tasks: Sequence[Task],
-    tick: Callable[[int], None],
-    workers: Crew | None,
-    *,
-    at_once: bool,
+    given: TrainingTasks, executor: TrainingExecutor | None, *, at_once: bool
 ) -> Callable[[], list[FoldPredictions]]:
-    """Each task as a training of its own; once the first has shown how long they take, the rest in
-    processes where that pays.
+    """Run each task as a training of its own. Where it pays, by the time that the first one took,
+    the executor runs the rest.
     """
 
-    def here(some: Sequence[Task]) -> list[FoldPredictions]:
+    def run_here(tasks: Sequence[Task]) -> list[FoldPredictions]:
         found = []
-        for fold, replicate in some:
-            found.append(fit_fold(training, streams, target, fold, replicate))
-            tick(1)
+        for fold, replicate in tasks:
+            fitted = fit_fold(given.setup, given.streams, given.target, fold, replicate)
+            found.append(fitted)
+            given.tick(1)
         return found
 
-    def handed(some: Sequence[Task]) -> UnderWay | None:
-        return (
-            workers.hand(fit_fold, training, streams, target, some, tick)
-            if workers is not None and some
-            else None
-        )
+    def submitted(tasks: Sequence[Task]) -> Pending | None:
+        return executor.submit(replace(given, tasks=tasks)) if executor and tasks else None
 
     first: list[FoldPredictions] = []
-    away = handed(tasks) if at_once or (workers is not None and workers.worth(0)) else None
-    if away is None:
-        first = here(tasks[:1])
-        left = tasks[1:]
-        away = (
-            handed(left)
-            if workers is not None and workers.worth(first[0].seconds * len(left))
-            else None
-        )
-    else:
-        left = tasks
-    if away is None:
-        first += here(left)
+    left, pending = given.tasks, None
+    if at_once or (executor and executor.worth_starting(0)):
+        pending = submitted(left)
+    if pending is None:
+        first, left = run_here(left[:1]), left[1:]
+        if executor and executor.worth_starting(first[0].seconds * len(left)):
+            pending = submitted(left)
+    if pending is None:
+        first += run_here(left)
         return lambda: first
-    return lambda: first + (fitted if (fitted := away.results()) is not None else here(left))
+    return lambda: first + (done if (done := pending.results()) is not None else run_here(left))
 
 
 def fit_fold(
     training: TrainingSetup, streams: Data, target: NDArray[np.int64], fold: Fold, replicate: int
 ) -> FoldPredictions:
-    """Train on one fold and predict its test part; arguments and errors as :func:`begin_folds`."""
+    """Train on one fold and predict its test part; arguments and errors as :func:`submit_folds`."""
     with one_thread(), forked(training.device), within_memory(training, fold.name):
         labels = _labels(training, target)
         return train(
@@ -217,14 +188,14 @@ def fit_job(
     folds: Sequence[Fold],
     replicates: int,
 ) -> list[list[FoldPredictions]]:
-    """Every fold of every replicate, here: what a whole job is handed out as."""
+    """Train every fold of every replicate in this process: the work of a job submitted whole."""
     return fit_folds(training, streams, target, folds, replicates)
 
 
-def chosen(device: str) -> str:
-    """How folds are trained on a device: jointly on a GPU, where a small model leaves it idle; on a
-    CPU one by one (one), in processes, or in processes once the first training has shown that it
-    pays (auto).
+def training_mode(device: str) -> str:
+    """The way folds are trained on a device: jointly on a GPU, which a small model leaves idle; on
+    a CPU one by one (one), in processes, or in processes if the time of the first training shows
+    that it pays (auto).
     """
     way = os.environ.get("NVERBENCH_FIT", "auto")
     if way not in WAYS:
@@ -232,14 +203,14 @@ def chosen(device: str) -> str:
     return "joint" if way == "auto" and device.startswith("cuda") else way
 
 
-def _jointly(
+def _train_jointly(
     training: TrainingSetup,
     streams: Data,
     target: NDArray[np.int64],
     folds: Sequence[Fold],
     replicates: int,
 ) -> list[FoldPredictions] | None:
-    """All trainings as one model; None where the fusion or the loss does not allow it."""
+    """Train all folds as one model; None where the fusion, the loss or the memory prevents it."""
     with one_thread(), forked(training.device):
         labels = _labels(training, target)
         data = [prepared(training, streams, labels, fold, 0) for fold in folds]
@@ -250,14 +221,14 @@ def _jointly(
         ]
         try:
             return batched.train_jointly(runs)
-        except batched.NotBatchable:  # also where they do not fit the memory all at once
+        except batched.NotBatchable:  # also if they do not fit the memory at the same time
             return None
 
 
 def prepared(
     training: TrainingSetup, streams: Data, labels: Tensor, fold: Fold, replicate: int
 ) -> FoldData:
-    """The data as a fold trains on them: scaled and projected by its training rows."""
+    """The training data of a fold: scaled and projected by its training rows."""
     dtype = torch.float64 if training.double else torch.float32
     scaled = training.protocol.scaling == "z-score"
     if isinstance(streams, sequences.TurnFrames):
@@ -278,16 +249,16 @@ def _labels(training: TrainingSetup, target: NDArray[np.int64]) -> Tensor:
 
 
 def _owned(array: NDArray[Any]) -> Tensor:
-    """The array as a tensor; what a worker maps from a file is read-only, which torch does not
-    know: that is copied.
+    """The array as a tensor. An array that a worker maps from a file is read-only, which torch does
+    not support: it is copied.
     """
     return torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread inside: on a busy machine two make tiny operations many times slower, and every
-    way of training gives the same bits.
+    """Limit torch to one thread: on a busy machine two threads make small operations many times
+    slower, and with one thread every way of training gives the same bits.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

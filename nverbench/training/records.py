@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from nverbench.embedding.devices import is_out_of_memory
 from nverbench.errors import FitError
 from nverbench.plugin.records import Fusion, Loss, Recipe
-from nverbench.registry import Protocol
+from nverbench.registry import Protocol as TrainingProtocol
 from nverbench.training.early_stopping import CROSS_ENTROPY
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from nverbench.data.folds.assign import Fold
+    from nverbench.training.sequences import TurnFrames
+
+Data: TypeAlias = "Sequence[NDArray[np.float32]] | TurnFrames"
+"""The training data of a job: one matrix per backbone, or frames on disk."""
+Task: TypeAlias = "tuple[Fold, int]"
+"""A fold and a replicate."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class TrainingSetup:
     fusion_options: Mapping[str, Any]
     loss: Loss
     loss_options: Mapping[str, Any]
-    protocol: Protocol
+    protocol: TrainingProtocol
     classes: int
     device: str = "cpu"
     widths: tuple[int | None, ...] = ()
@@ -79,6 +87,51 @@ class FoldPredictions:
     parameters: int
     """Number of trained parameters."""
     seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingTasks:
+    """Trainings of one job that an executor can run in other processes."""
+
+    work: Callable[..., Any]
+    """``work(setup, streams, target, *task)`` runs one task: ``fit_fold`` or ``fit_job``."""
+    setup: TrainingSetup
+    streams: Data
+    target: NDArray[np.int64]
+    tasks: Sequence[tuple[Any, int]]
+    """One fold and one replicate each; or, for a whole job, all folds and the number of
+    replicates.
+    """
+    tick: Callable[[int], None]
+    """Called with 1 when a task ends."""
+
+
+class Pending(Protocol):
+    """Submitted trainings."""
+
+    def results(self) -> list[Any] | None:
+        """Wait for the result of each task, in the order of the tasks; None: this process must run
+        them after all. An error of a task is raised.
+        """
+
+
+class TrainingExecutor(Protocol):
+    """Runs trainings in other processes, on this machine or on several."""
+
+    def worth_starting(self, seconds: float) -> bool:
+        """Whether so many seconds of work are worth submitting."""
+
+    def takes_jobs(self, device: str) -> bool:
+        """Whether a job whose folds are trained as one model on this device is submitted as one
+        task.
+        """
+
+    @property
+    def wants_work(self) -> bool:
+        """Whether processes run that will soon be idle."""
+
+    def submit(self, trainings: TrainingTasks) -> Pending | None:
+        """Start the tasks; None: they cannot run elsewhere, and this process must run them."""
 
 
 @contextmanager

@@ -180,8 +180,8 @@ def test_a_row_of_shuffled_half_precision_frames_is_planned_again(
 ) -> None:
     """Options that only conversations have."""
     from nverbench._io.state import write_state
+    from nverbench.pipeline.executors import processes
     from nverbench.plugin import discovery
-    from nverbench.training import processes
     from support.iemocap_tree import write_tree
 
     monkeypatch.setattr(processes, "WORTH_STARTING", float("inf"))

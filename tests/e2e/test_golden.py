@@ -29,10 +29,10 @@ import nverbench
 import nverbench.testing
 from nverbench._io.state import write_state
 from nverbench.cli import app
+from nverbench.pipeline.executors import processes
 from nverbench.plugin import discovery
 from nverbench.results.record import Result
 from nverbench.results.tracking import fields
-from nverbench.training import processes
 from support.iemocap_tree import write_tree
 from support.paths import GOLDEN
 

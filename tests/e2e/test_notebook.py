@@ -17,8 +17,8 @@ import pytest
 import nverbench
 from nverbench.errors import NverbenchError, ResultError, UsageError
 from nverbench.leaderboard import notebook
+from nverbench.pipeline.executors import processes
 from nverbench.results import tracking
-from nverbench.training import processes
 
 TINY = {"backbones": "tiny-spectrum", "dataset": "tiny-bursts", "registry": ["tiny.yaml"]}
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nverbench._io.state import write_state
+from nverbench.pipeline.executors import processes
 from nverbench.plugin import discovery
-from nverbench.training import processes
 from support.iemocap_tree import write_tree
 
 MAMBA = "quick-mamba:dim=8,hidden=8,layers=1"

@@ -19,10 +19,10 @@ import torch
 from nverbench.data.folds.assign import Fold
 from nverbench.pipeline import plan
 from nverbench.pipeline.embeddings import RunEmbeddings
+from nverbench.pipeline.executors import processes
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.results import tracking
-from nverbench.training import processes
 from nverbench.training.folds import fit_folds
-from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
 from support.training import CLASSES, ENTROPY, LINEAR, QUICK, data
 
@@ -178,7 +178,7 @@ def test_workers_without_room_for_their_files_cost_the_parallelism_only(
         for i in range(2)
     ]
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
-    with monkeypatch.context() as broken, Workers(2, said.append) as workers:
+    with monkeypatch.context() as broken, ProcessExecutor(2, said.append) as workers:
         broken.setattr(processes.np, "save", full)
         (fitted,) = fit_folds(
             TrainingSetup(LINEAR, {}, ENTROPY, {}, QUICK, CLASSES),

@@ -14,9 +14,9 @@ import pytest
 
 from nverbench.cli.common import load_catalog
 from nverbench.data.folds.assign import Fold
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.plugin import single_file
 from nverbench.training.folds import fit_folds
-from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
 from support.training import CLASSES, ENTROPY, QUICK, data
 
@@ -162,7 +162,7 @@ def test_workers_run_the_file_that_the_run_began_with(
         )
         for i in range(2)
     ]
-    with Workers(2) as workers:
+    with ProcessExecutor(2) as workers:
         (fitted,) = fit_folds(
             TrainingSetup(part, {"scale": 2.0}, ENTROPY, {}, QUICK, CLASSES),
             [features],

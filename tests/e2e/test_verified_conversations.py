@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from nverbench._io.state import write_state
+from nverbench.pipeline.executors import processes
 from nverbench.plugin import discovery
 from nverbench.results.record import Result
-from nverbench.training import processes
 from support.iemocap_tree import write_tree
 
 WORDS = (

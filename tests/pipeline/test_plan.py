@@ -261,7 +261,7 @@ def test_turns_can_be_shuffled_only_where_they_are_heard_together(bench: Any) ->
         backbones=("ant",), fusions=("head",), datasets=("toys",), shuffle="intra"
     ).skips
     assert skip.reasons == (
-        "fusion head hears one clip at a time: there is no order of turns to shuffle",
+        "fusion head trains on single clips: there is no order of turns to shuffle",
     )
 
 

@@ -1,6 +1,4 @@
-"""What a row is worth: official when everything matches the registry, and every reason against it
-is said.
-"""
+"""The standing of a row: official when everything matches the registry; else every reason is given."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from nverbench import Backbone, Clip, Dataset, LabelCard, UsageError
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
 from nverbench.embedding.weights import PlannedBackbone, Weights
-from nverbench.pipeline.standing import Standing, heard_in_pretraining, judge
+from nverbench.pipeline.standing import RowFacts, Standing, heard_in_pretraining, judge
 from nverbench.plugin.options import PartRef, resolve
 from nverbench.registry import DatasetPin, Entry, Registry, load
 
@@ -72,18 +70,17 @@ def judged(
     transductive: bool = False,
 ) -> Standing:
     """The standing of a row that is official unless something is changed."""
-    return judge(
+    facts = RowFacts(
         entry,
-        rules or registry(),
         protocol,
         backbones or [planned()],
         corpus,
         cut,
-        lock or {},
         overridden=overridden,
         seeds=seeds,
         transductive=transductive,
     )
+    return judge(facts, rules or registry(), lock or {})
 
 
 def test_a_row_that_matches_the_registry_in_everything_is_official():

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nverbench.data.folds.assign import Fold
-from nverbench.training import processes
+from nverbench.pipeline.executors import processes
 
 FOLD = Fold("1", (0,), (), (1,), speakers_seen=False)
 LOUD = """
@@ -36,10 +36,10 @@ def test_what_a_plugin_prints_and_sets_in_a_worker_reaches_no_job(
     torch.set_default_dtype(torch.float32)
     del sys.modules["loud_in_worker"]
     capfd.readouterr()
-    fitted: Any = processes._work(task, (str(tmp_path / "target.npy"),), (FOLD, 0))
+    fitted: Any = processes._train(task, (str(tmp_path / "target.npy"),), (FOLD, 0))
     assert (fitted, capfd.readouterr().out) == ((torch.float32, [0, 1]), "")
 
 
 def test_a_plugin_that_cannot_be_imported_in_a_worker_fails_its_job_with_its_error():
     with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
-        processes._work(b"cnothing_of_that_name\nfit\n.", (), (FOLD, 0))
+        processes._train(b"cnothing_of_that_name\nfit\n.", (), (FOLD, 0))

@@ -27,7 +27,7 @@ from support.paths import ROOT
 
 ALLOWED = {
     (
-        "nverbench/training/processes.py",
+        "nverbench/pipeline/executors/processes.py",
         "pickle.loads",
     ),  # from the parent process to its worker, through a pipe; never a file
     (

@@ -1,5 +1,5 @@
-"""A training that does not fit the memory: all together, then one by one, and if not even that one
-line that says what to do.
+"""A training that does not fit the memory: all folds together, then one by one, and then one line
+that says what to do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nverbench.training import batched
 from nverbench.training.folds import fit_folds
 from support.training import CLASSES, FOLD, Net, data, fit, training
 
-TALK = {
+OUT_OF_MEMORY = {
     "torch on a GPU": lambda: torch.OutOfMemoryError(
         "CUDA out of memory. Tried to allocate 2.00 GiB"
     ),
@@ -29,39 +29,39 @@ TALK = {
 }
 
 
-def hungry(talk: str, where: str) -> Fusion:
-    """A fusion for which the memory does not suffice."""
+def too_large(error: str, where: str) -> Fusion:
+    """A fusion that does not fit the memory."""
 
-    class Hungry(Net):
+    class TooLarge(Net):
         def forward(self, batch: Batch) -> Output:
-            raise TALK[talk]()
+            raise OUT_OF_MEMORY[error]()
 
     def build(dims: tuple[int, ...], classes: int) -> torch.nn.Module:
         if where == "build":
-            raise TALK[talk]()
-        return Hungry(dims, classes)
+            raise OUT_OF_MEMORY[error]()
+        return TooLarge(dims, classes)
 
-    return Fusion(name="hungry", arity=(1, None), build=build)
+    return Fusion(name="large", arity=(1, None), build=build)
 
 
 @pytest.mark.parametrize("where", ["build", "step"])
-@pytest.mark.parametrize("talk", TALK)
-def test_a_training_that_does_not_fit_says_what_to_do(talk: str, where: str) -> None:
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_a_training_that_does_not_fit_says_what_to_do(error: str, where: str) -> None:
     with pytest.raises(
         FitError,
         match=(
-            r"^fold a: training hungry does not fit the memory of cpu; take narrower features"
+            r"^fold a: training large does not fit the memory of cpu; take narrower features"
             r" \(BACKBONE:project=D\)"
         ),
     ):
-        fit(training(hungry(talk, where)))
+        fit(training(too_large(error, where)))
 
 
 def test_another_error_of_a_fusion_is_not_taken_for_a_lack_of_memory() -> None:
     def build(dims: tuple[int, ...], classes: int) -> torch.nn.Module:
-        raise RuntimeError("the stranger forgot something")
+        raise RuntimeError("the plugin forgot something")
 
-    with pytest.raises(RuntimeError, match="the stranger forgot"):
+    with pytest.raises(RuntimeError, match="the plugin forgot"):
         fit(training(Fusion(name="broken", arity=(1, None), build=build)))
 
 

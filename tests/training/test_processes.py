@@ -1,5 +1,5 @@
-"""Trainings in processes beside each other: the bits of one by one, and no job lost to a part or a
-worker that does not go along.
+"""Trainings in several processes: the same bits as one by one, and no job is lost to a part that
+cannot be pickled or to a worker that dies.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import pytest
 from nverbench import Fusion, Loss
 from nverbench.data.folds.assign import Fold
 from nverbench.errors import FitError
+from nverbench.pipeline.executors.processes import WORTH_STARTING, ProcessExecutor
 from nverbench.training.folds import fit_folds, submit_folds
-from nverbench.training.processes import WORTH_STARTING, Workers
-from nverbench.training.records import FoldPredictions, TrainingSetup
+from nverbench.training.records import FoldPredictions, TrainingSetup, TrainingTasks
 from support.training import ENTROPY, data, plan, training
 
 ROWS = 90
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers(2) as made:
+def workers() -> Iterator[ProcessExecutor]:
+    with ProcessExecutor(2) as made:
         yield made
 
 
@@ -45,7 +45,10 @@ def folds(number: int = 3) -> list[Fold]:
 
 
 def fitted(
-    way: str, monkeypatch: pytest.MonkeyPatch, workers: Workers, made: TrainingSetup | None = None
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: ProcessExecutor,
+    made: TrainingSetup | None = None,
 ) -> list[FoldPredictions]:
     monkeypatch.setenv("NVERBENCH_FIT", way)
     features, target = data(ROWS)
@@ -57,7 +60,7 @@ def fitted(
 
 
 def test_processes_give_the_bits_of_one_by_one_in_the_same_order(
-    monkeypatch: pytest.MonkeyPatch, workers: Workers
+    monkeypatch: pytest.MonkeyPatch, workers: ProcessExecutor
 ) -> None:
     one, many = (fitted(way, monkeypatch, workers) for way in ("one", "processes"))
     assert [f.curves for f in many] == [f.curves for f in one]
@@ -67,7 +70,7 @@ def test_processes_give_the_bits_of_one_by_one_in_the_same_order(
 
 
 def test_parts_that_cannot_travel_are_trained_here(
-    monkeypatch: pytest.MonkeyPatch, workers: Workers
+    monkeypatch: pytest.MonkeyPatch, workers: ProcessExecutor
 ) -> None:
     closure = Fusion(
         name="net",
@@ -82,7 +85,7 @@ def test_a_worker_that_dies_costs_no_training(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NVERBENCH_TEST_PARENT", str(parent))
     made = replace(plan(), loss=Loss(name="deadly", build=deadly), loss_options={})
     said: list[str] = []
-    with Workers(2, said.append) as own:
+    with ProcessExecutor(2, said.append) as own:
         assert len(fitted("processes", monkeypatch, own, made)) == 6
     assert len(said) == 1
     assert "died" in said[0]
@@ -99,7 +102,7 @@ def test_a_training_that_fails_in_a_worker_fails_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with (
-        Workers(2) as own,
+        ProcessExecutor(2) as own,
         pytest.raises(FitError, match=r"is not a finite number|not finite numbers"),
     ):
         fitted("processes", monkeypatch, own, plan(lr=1e30))
@@ -108,19 +111,17 @@ def test_a_training_that_fails_in_a_worker_fails_with_its_reason(
 def test_workers_are_used_once_the_first_training_has_shown_that_it_pays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    handed: list[int] = []
+    submitted: list[int] = []
 
-    class Spied(Workers):
-        def worth(self, seconds: float) -> bool:
+    class Spied(ProcessExecutor):
+        def worth_starting(self, seconds: float) -> bool:
             return seconds > 0
 
-        def hand(
-            self, fit_fold: Any, training: Any, streams: Any, target: Any, tasks: Any, tick: Any
-        ) -> None:
-            handed.append(len(tasks))
+        def submit(self, trainings: TrainingTasks) -> None:
+            submitted.append(len(trainings.tasks))
 
     assert len(fitted("auto", monkeypatch, Spied(2))) == 6
-    assert handed == [5]
+    assert submitted == [5]
 
 
 def test_workers_that_run_get_everything_and_more_than_one_job(
@@ -128,10 +129,10 @@ def test_workers_that_run_get_everything_and_more_than_one_job(
 ) -> None:
     monkeypatch.setenv("NVERBENCH_FIT", "auto")
     features, target = data(ROWS)
-    with Workers(2) as own:
-        assert not own.hungry
+    with ProcessExecutor(2) as own:
+        assert not own.wants_work
         fitted("processes", monkeypatch, own)
-        assert own.hungry
+        assert own.wants_work
         monkeypatch.setenv("NVERBENCH_FIT", "auto")
         ends = [submit_folds(plan(), [features], target, folds(), 2, workers=own) for _ in range(2)]
         first, second = ([f for replicate in end() for f in replicate] for end in ends)
@@ -141,7 +142,7 @@ def test_workers_that_run_get_everything_and_more_than_one_job(
 def test_a_job_that_fails_leaves_the_next_one_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     features, target = data(ROWS)
-    with Workers(2) as own:
+    with ProcessExecutor(2) as own:
         bad, good = (
             submit_folds(made, [features], target, folds(), 2, workers=own)
             for made in (plan(lr=1e30), plan())
@@ -157,7 +158,7 @@ def test_two_jobs_survive_the_death_of_a_worker(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     features, target = data(ROWS)
     said: list[str] = []
-    with Workers(2, said.append) as own:
+    with ProcessExecutor(2, said.append) as own:
         plans = replace(plan(), loss=Loss(name="deadly", build=deadly), loss_options={}), plan()
         ends = [submit_folds(made, [features], target, folds(), 2, workers=own) for made in plans]
         assert [len(end()) for end in ends] == [2, 2]
@@ -165,17 +166,20 @@ def test_two_jobs_survive_the_death_of_a_worker(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_workers_are_not_started_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Workers(2)
+    own = ProcessExecutor(2)
     fitted("auto", monkeypatch, own)
     assert own._pool is None
-    assert [own.worth(s) for s in (WORTH_STARTING / 2, WORTH_STARTING * 2)] == [False, True]
-    assert not Workers(1).worth(1e9)
+    assert [own.worth_starting(s) for s in (WORTH_STARTING / 2, WORTH_STARTING * 2)] == [
+        False,
+        True,
+    ]
+    assert not ProcessExecutor(1).worth_starting(1e9)
 
 
 def test_workers_have_nothing_to_say(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with Workers(2) as own:
+    with ProcessExecutor(2) as own:
         fitted("processes", monkeypatch, own)
         fitted(
             "processes",
@@ -186,7 +190,9 @@ def test_workers_have_nothing_to_say(
     assert capfd.readouterr().err == ""
 
 
-def test_every_training_is_ticked_once(monkeypatch: pytest.MonkeyPatch, workers: Workers) -> None:
+def test_every_training_is_ticked_once(
+    monkeypatch: pytest.MonkeyPatch, workers: ProcessExecutor
+) -> None:
     ticks: list[int] = []
     monkeypatch.setenv("NVERBENCH_FIT", "processes")
     features, target = data(ROWS)
@@ -204,8 +210,8 @@ def test_workers_start_under_the_command_line_too() -> None:
 
 KILLED = """
 import os, signal
-from nverbench.training.processes import Workers
-pool = Workers(2)._started()
+from nverbench.pipeline.executors.processes import new_pool
+pool = new_pool(2)
 print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from nverbench import Fusion, Recipe
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.plugin.types import UNSCORED
 from nverbench.training import checkpoints as checkpoints_module
 from nverbench.training.folds import fit_fold, fit_folds
-from nverbench.training.processes import Workers
 from nverbench.training.records import TrainingSetup
 from nverbench.training.sequences import ClipData, ConversationData, scaler
 from nverbench.training.turn_order import shuffled
@@ -219,7 +219,7 @@ def test_processes_give_the_bits_of_one_by_one(
     found = []
     for way in ("one", "processes"):
         monkeypatch.setenv("NVERBENCH_FIT", way)
-        with Workers(2) as own:
+        with ProcessExecutor(2) as own:
             found.append(fit_folds(built, spoken, target, parts, 1, workers=own)[0])
     assert all(same(a, b) for a, b in zip(*found, strict=True))
 

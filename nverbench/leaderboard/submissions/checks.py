@@ -34,6 +34,7 @@ from nverbench.pipeline.standing import (
     PROVISIONAL,
     UNOFFICIAL,
     Conditions,
+    RowFacts,
     heard_in_pretraining,
     judge,
     overrides,
@@ -306,19 +307,18 @@ def _standing(
     )
     cut = FoldSet(result.folds.kind, (), result.folds.digest, ())
     overridden = _overrides(result, identity, named, known, registry)
-    judged = judge(
+    facts = RowFacts(
         known,
-        registry,
         result.protocol,
         named.backbones,
         corpus,
         cut,
-        lock,
         overridden=overridden,
         seeds=result.seeds,
         transductive=named.fusion.transductive(named.fusion_reference.full),
         plugins=identity.plugins,
     )
+    judged = judge(facts, registry, lock)
     if LEVELS.index(result.standing) > LEVELS.index(judged.level):
         yield (
             f"the row says {result.standing}, and it is {judged.level}:"

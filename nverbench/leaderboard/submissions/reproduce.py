@@ -25,6 +25,7 @@ from nverbench.leaderboard.submissions.records import environment, quoted
 from nverbench.metrics.scores import NAMES
 from nverbench.pipeline import assemble
 from nverbench.pipeline.embeddings import Embedded, RunEmbeddings, Watch, unwatched
+from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.pipeline.job import Job, Plan
 from nverbench.pipeline.plan import plan
 from nverbench.pipeline.selection import Selection
@@ -33,7 +34,6 @@ from nverbench.registry import Registry
 from nverbench.results.publishing import rejoin
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore
-from nverbench.training.processes import Workers
 
 ELSEWHERE = ("device", "plugins")
 """What of an identity may be another when a result is reproduced on another machine."""
@@ -73,7 +73,7 @@ def reproduce(
         )
         if source == "embeddings":
             check_cached(job, store)
-        shared = RunEmbeddings(store, Workers(say=say))
+        shared = RunEmbeddings(store, ProcessExecutor(say=say))
         with shared.workers:
             own = {
                 name: shared.heard(job, b, watch)

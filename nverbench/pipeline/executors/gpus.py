@@ -1,60 +1,44 @@
-"""One process per GPU of this machine, each of which sees its own and no other: whole jobs, and
-shards of an embedding, go to whichever is free.
+"""One process per GPU of this machine. Each process sees one GPU; whole jobs, and shards of an
+embedding, go to a GPU that is free.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from threading import RLock
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nverbench.embedding import devices, shards
-from nverbench.embedding.extract import Extraction
-from nverbench.pipeline.executors import tasks as handing
-from nverbench.pipeline.executors.worker import (
-    Answer,
-    InPlace,
-    Setting,
-    Shard,
-    answered,
-    fitted,
-    listened,
-)
-from nverbench.plugin import single_file
-from nverbench.plugin.records import Clip
-from nverbench.training.processes import (
-    Data,
-    Tasks,
-    Work,
-    begin_worker,
+from nverbench.pipeline.executors import tasks
+from nverbench.pipeline.executors.processes import (
+    end_pool,
     environment,
-    laid_out,
-    own_settings,
+    malloc_settings,
+    new_pool,
+    shared_files,
 )
-from nverbench.training.records import TrainingSetup
-from nverbench.training.sequences import TurnFrames
+from nverbench.pipeline.executors.worker import TaskResult, WorkerConfig, run_task
+from nverbench.plugin.records import Clip
+from nverbench.training.records import TrainingTasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 TIMES = 4
-"""How often a task is begun whose process died."""
+"""How often a task is started whose process dies."""
 
 
 def visible() -> list[str]:
-    """The GPUs that this run may use, by the names that ``CUDA_VISIBLE_DEVICES`` gives them, or by
-    their numbers.
+    """The GPUs that this run may use, by their names in ``CUDA_VISIBLE_DEVICES``, or by their
+    numbers.
     """
     count = devices.cuda_devices()
     named = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
@@ -62,194 +46,123 @@ def visible() -> list[str]:
 
 
 @dataclass
-class _Task:
-    """Something to do, and where its answer goes."""
-
-    function: Callable[[], Answer]
-    answer: Future[Answer]
-    times: int = 0
-
-
-@dataclass
-class Gpus:
-    """A crew of one process per GPU; none is started before there is work. Use as a context
-    manager.
+class GpuPool:
+    """An executor of one process per GPU; each thread of this process takes one GPU and serves its
+    process.
     """
 
     ids: Sequence[str]
     say: Callable[[str], None] = lambda sentence: None
-    _pools: dict[str, ProcessPoolExecutor] = field(default_factory=dict)
-    _busy: dict[str, _Task] = field(default_factory=dict)
-    _waiting: deque[_Task] = field(default_factory=deque)
-    _lock: RLock = field(default_factory=RLock)
+    _threads: ThreadPoolExecutor | None = None
+    _own: threading.local = field(default_factory=threading.local)
+    _processes: dict[str, ProcessPoolExecutor] = field(default_factory=dict)
+    _futures: list[Future[TaskResult]] = field(default_factory=list)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the environment names the GPU of a new process."""
     _closed: bool = False
     _files: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def __enter__(self) -> Gpus:
+    def __enter__(self) -> GpuPool:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        self.shut_down()
 
-    def worth(self, seconds: float) -> bool:
-        """Always: a GPU of its own waits."""
+    def worth_starting(self, seconds: float) -> bool:
+        """True: every GPU has a process of its own."""
         return True
 
     def takes_jobs(self, device: str) -> bool:
-        """A job's folds are trained as one model, in one process."""
+        """Whether a job is one task: on a GPU its folds are trained as one model."""
         return device.startswith("cuda")
 
     @property
-    def hungry(self) -> bool:
-        """Whether processes run that will soon have nothing to do."""
-        return bool(self._pools) and len(self._busy) + len(self._waiting) < 2 * len(self.ids)
+    def wants_work(self) -> bool:
+        """Whether processes run that will soon be idle."""
+        self._futures = [f for f in self._futures if not f.done()]
+        return bool(self._processes) and len(self._futures) < 2 * len(self.ids)
 
-    def listen(
-        self,
-        ask: shards.EmbeddingRequest,
-        clips: Sequence[Clip],
-        wanted: set[str],
-        cost: Extraction,
-    ) -> Generator[shards.EmbeddedClip, None, None]:
-        """Shards, to whichever process is free."""
-        return handing.listen(self, ask, clips, wanted, cost)
+    @property
+    def embed(self) -> shards.EmbeddingBackend:
+        """Embeds missing clips in shards."""
+        return functools.partial(tasks.embed, self)
 
-    def hand(
-        self,
-        work: Work,
-        training: TrainingSetup,
-        streams: Data,
-        target: NDArray[np.int64],
-        tasks: Tasks,
-        tick: Callable[[int], None],
-    ) -> handing.Handed | None:
-        """Whole jobs, likewise."""
-        return handing.hand(self, work, training, streams, target, tasks, tick)
+    def submit(self, trainings: TrainingTasks) -> tasks.PendingTrainings | None:
+        """Start the trainings."""
+        return tasks.submit(self, trainings)
 
-    def slots(self, what: str, device: str) -> int:
-        """One task at a time on each."""
+    def slots(self, kind: tasks.Kind, device: str) -> int:
+        """One task at a time on each GPU."""
         return len(self.ids)
 
-    def offer(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
-        """They see this machine's files."""
+    def publish_files(self, request: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
+        """Nothing: the processes see the files of this machine."""
 
-    def lay(
-        self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None
+    def share_arrays(
+        self, trainings: TrainingTasks, arrays: Sequence[NDArray[Any]]
     ) -> tuple[tuple[str, ...], Callable[[], None]]:
-        """A job's arrays as files, which its process maps into memory."""
+        """Write the arrays to files, which the processes map into memory."""
         files = contextlib.ExitStack()
         self._files.push(files)
-        return files.enter_context(laid_out(arrays)), files.close
+        return files.enter_context(shared_files(arrays)), files.close
 
-    def listened(self, packed: bytes, shard: Shard, device: str) -> Future[Answer]:
-        """A shard, under way."""
-        return self._begun(
-            functools.partial(answered, _setting(), listened, InPlace(), packed, shard)
-        )
+    def start(
+        self, kind: tasks.Kind, device: str, action: Callable[..., Any], *arguments: Any
+    ) -> Future[TaskResult]:
+        """Run an action on the next free GPU."""
+        if self._threads is None:
+            gpus: SimpleQueue[str] = SimpleQueue()
+            for gpu in self.ids:
+                gpus.put(gpu)
+            self._threads = ThreadPoolExecutor(
+                len(self.ids), initializer=lambda: setattr(self._own, "gpu", gpus.get())
+            )
+        future = self._threads.submit(self._run, action, arguments)
+        self._futures.append(future)
+        return future
 
-    def fitted(
-        self, packed: bytes, task: tuple[Any, int], device: str, laid: tuple[str, ...]
-    ) -> Future[Answer]:
-        """A job, under way."""
-        return self._begun(functools.partial(answered, _setting(), _mapped, packed, task, laid))
+    def cancel(self, futures: Iterable[Future[TaskResult]]) -> None:
+        """Cancel the tasks that wait; those that run end by themselves, or with their process."""
+        for future in futures:
+            future.cancel()
 
-    def cancel(self, futures: Iterable[Future[Answer]]) -> None:
-        """Call off what waits; what runs ends by itself, or with its process."""
-        off = set(futures)
-        with self._lock:
-            self._waiting = deque(task for task in self._waiting if task.answer not in off)
+    def check_alive(self) -> None:
+        """Nothing: the thread of a process sees its end."""
 
-    def look(self) -> None:
-        """The processes are this one's own: their ends are seen."""
-
-    def close(self) -> None:
+    def shut_down(self) -> None:
         """End the processes."""
-        with self._lock:
-            self._closed = True
-            self._waiting.clear()
-            pools = list(self._pools.values())
-            self._pools.clear()
-        for pool in pools:
-            for process in list(
-                getattr(pool, "_processes", {}).values()
-            ):  # a training cannot be asked to stop
-                process.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._closed = True
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._starting:
+            for pool in list(self._processes.values()):
+                end_pool(pool)
+        if self._threads is not None:
+            self._threads.shutdown()
         self._files.close()
 
-    def _begun(self, function: Callable[[], Answer]) -> Future[Answer]:
-        task = _Task(function, Future())
-        with self._lock:
-            self._waiting.append(task)
-        self._give()
-        return task.answer
+    def _run(self, action: Callable[..., Any], arguments: tuple[Any, ...]) -> TaskResult:
+        """Run an action in the process of this thread's GPU; in a new process if that one dies."""
+        import torch
 
-    def _give(self) -> None:
-        """What waits, to the GPUs that are free."""
-        with self._lock:
-            for gpu in self.ids:
-                if self._waiting and gpu not in self._busy and not self._closed:
-                    task = self._busy[gpu] = self._waiting.popleft()
-                    task.times += 1
-                    future = self._submitted(gpu, task.function)
-                    future.add_done_callback(functools.partial(self._ended, gpu))
-
-    def _submitted(self, gpu: str, function: Callable[[], Answer]) -> Future[Answer]:
-        with environment({**own_settings(), VISIBLE: gpu}):  # before its process imports torch
+        gpu, reason = self._own.gpu, ""
+        config = WorkerConfig((), {}, torch.get_num_threads())
+        for _ in range(TIMES):
             try:
-                return self._pool(gpu).submit(function)
-            except BrokenProcessPool:  # it died with nothing to do
-                self._pools.pop(gpu).shutdown(wait=False)
-                return self._pool(gpu).submit(function)
+                return self._submit(gpu, config, action, arguments).result()
+            except BrokenProcessPool as error:
+                reason = str(error)
+            if self._closed:
+                break
+            self._processes.pop(gpu).shutdown(wait=False)
+            self.say(f"the process of GPU {gpu} died (out of memory?)")
+        raise tasks.lost_task(f"a task on GPU {gpu}", reason)
 
-    def _pool(self, gpu: str) -> ProcessPoolExecutor:
-        if gpu not in self._pools:
-            spawn = multiprocessing.get_context("spawn")
-            self._pools[gpu] = ProcessPoolExecutor(
-                1, mp_context=spawn, initializer=begin_worker, initargs=(single_file.running(),)
-            )
-        return self._pools[gpu]
-
-    def _ended(self, gpu: str, future: Future[Answer]) -> None:
-        with self._lock:
-            task, error = self._busy.pop(gpu), None if future.cancelled() else future.exception()
-            died = isinstance(error, BrokenProcessPool) and not self._closed
-            if died:
-                self._pools.pop(gpu).shutdown(wait=False)
-                self.say(f"the process of GPU {gpu} died (out of memory?)")
-            if died and task.times < TIMES:
-                self._waiting.appendleft(task)
-        if not died or task.times >= TIMES:
-            _tell(task.answer, future, gpu, error)
-        self._give()
-
-
-def _tell(
-    answer: Future[Answer], future: Future[Answer], gpu: str, error: BaseException | None
-) -> None:
-    if future.cancelled():
-        answer.cancel()
-    elif error is not None:
-        answer.set_exception(handing.lost(f"a task on GPU {gpu}", str(error)))
-    else:
-        answer.set_result(future.result())
-
-
-def _setting() -> Setting:
-    """Plugins were adopted when the process started; it is this machine's, with as many threads as
-    it likes: bits are the GPU's.
-    """
-    import torch
-
-    return Setting((), {}, torch.get_num_threads())
-
-
-def _mapped(setting: Setting, packed: bytes, task: tuple[Any, int], paths: tuple[str, ...]) -> Any:
-    """A training on arrays that lie in files."""
-    return fitted(
-        setting,
-        InPlace(),
-        packed,
-        task,
-        *(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths),
-    )
+    def _submit(self, gpu: str, *arguments: Any) -> Future[TaskResult]:
+        with self._starting, environment({**malloc_settings(), VISIBLE: gpu}):
+            if self._closed:
+                raise BrokenProcessPool("the run ends")
+            if gpu not in self._processes:
+                self._processes[gpu] = new_pool(1)
+            config, action, given = arguments
+            return self._processes[gpu].submit(run_task, config, action, None, *given)

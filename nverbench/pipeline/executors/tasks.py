@@ -1,8 +1,7 @@
-"""Shards and trainings handed to processes elsewhere, on this machine or on others; what they give
-comes back here.
+"""Shards of embeddings, and trainings, as tasks in other processes, on this machine or on others;
+their results come back to the process of the run.
 
-``Lanes`` say how many tasks can run at once and take them; Ray's tasks and one process per GPU are
-such lanes.
+A ``TaskBackend`` runs the tasks: Ray, or one process per GPU.
 """
 
 from __future__ import annotations
@@ -15,246 +14,249 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-
+from nverbench._io import atomic
 from nverbench.embedding import shards
 from nverbench.embedding.extract import Extraction, batches_to_compute
 from nverbench.embedding.keys import expected_bytes
 from nverbench.errors import ClusterError
-from nverbench.pipeline.executors.ray.files import offer_folder
-from nverbench.pipeline.executors.worker import Answer, Shard
+from nverbench.pipeline.executors.worker import Shard, TaskResult, embed_task, train_task
 from nverbench.plugin.records import Clip
-from nverbench.training.processes import Data, Tasks, Work
-from nverbench.training.records import TrainingSetup
+from nverbench.training.records import TrainingTasks
 from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLIPS = 32
-"""Clips of a shard, about: a run that is killed loses the shards under way."""
+"""Approximate number of clips in a shard: a killed run loses the shards that were running."""
 BATCHES = 4
-"""Fewest batches of a shard where there is plenty: while the network computes one, the next is
-decoded.
+"""Fewest batches in a shard if there are many: the next batch is decoded while the network computes
+one.
 """
 BYTES = 1_000_000_000
-"""No shard is handed out while those under way will bring so many bytes."""
-LOOK = 1.0
-"""Seconds between two looks at who is there."""
+"""No further shard starts while those that run will return so many bytes."""
+POLL = 1.0
+"""Seconds between two checks of the backend."""
+Kind = Literal["embed", "train"]
+Running = dict["Future[TaskResult]", int]
+"""Shards that run -> the bytes that they will return."""
 
 
-class Lanes(Protocol):
-    """Processes that take tasks."""
+class TaskBackend(Protocol):
+    """Processes that run tasks."""
 
     @property
     def say(self) -> Callable[[str], None]:
-        """Told of what the user should know."""
+        """Prints a message for the user."""
 
-    def slots(self, what: str, device: str) -> int:
-        """How many tasks can run at once; ``what``: listen or fit."""
+    def slots(self, kind: Kind, device: str) -> int:
+        """The number of tasks that can run at once."""
 
-    def offer(self, ask: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
-        """Make the files of an embedding known to whoever does not see them."""
+    def publish_files(self, request: shards.EmbeddingRequest, clips: Sequence[Clip]) -> None:
+        """Make the files of an embedding available to machines that do not see them."""
 
-    def listened(self, packed: bytes, shard: Shard, device: str) -> Future[Answer]:
-        """A shard, under way."""
+    def start(
+        self, kind: Kind, device: str, action: Callable[..., Any], *arguments: Any
+    ) -> Future[TaskResult]:
+        """Start ``action(config, files, *arguments)`` in another process."""
 
-    def fitted(
-        self, packed: bytes, task: tuple[Any, int], device: str, laid: Any
-    ) -> Future[Answer]:
-        """A training, under way; ``laid`` as :meth:`lay` gave it."""
+    def share_arrays(
+        self, trainings: TrainingTasks, arrays: Sequence[NDArray[Any]]
+    ) -> tuple[Sequence[Any], Callable[[], None]]:
+        """Store a job's arrays where all tasks find them; give what stands for them as arguments of
+        a task, and a function that removes them.
+        """
 
-    def lay(
-        self, arrays: Sequence[NDArray[Any]], spoken: TurnFrames | None
-    ) -> tuple[Any, Callable[[], None]]:
-        """A job's data where every task finds them, and what takes them away again."""
+    def cancel(self, futures: Iterable[Future[TaskResult]]) -> None:
+        """Cancel tasks; those that run may end."""
 
-    def cancel(self, futures: Iterable[Future[Answer]]) -> None:
-        """Call tasks off; those that run may end."""
-
-    def look(self) -> None:
-        """Say who came and went.
+    def check_alive(self) -> None:
+        """Report machines that were lost or joined.
 
         Raises:
-            ClusterGone: nobody is left.
+            ClusterGone: no machine is left.
         """
 
 
-def listen(
-    lanes: Lanes,
-    ask: shards.EmbeddingRequest,
+def embed(
+    backend: TaskBackend,
+    request: shards.EmbeddingRequest,
     clips: Sequence[Clip],
-    wanted: set[str],
+    missing: set[str],
     cost: Extraction,
 ) -> Generator[shards.EmbeddedClip, None, None]:
-    """The entries of the wanted clips, in shards, in the order in which they come back; two shards
-    wait for every one that is computed.
+    """The embeddings of the missing clips, in shards, in the order in which they arrive; two shards
+    are submitted for each one that can run.
     """
-    weights = ask.planned.weights
-    if weights.path is not None:
-        weights = replace(weights, path=weights.path.absolute())
-    packed = _packed(
-        replace(ask, planned=replace(ask.planned, weights=weights), sha256={}, pooled=frozenset())
-    )
+    packed = _packed_request(request)
     if packed is None:
-        lanes.say(
-            f"backbone {ask.planned} cannot be sent to other processes (what it consists of must be"
-            " defined in a module): it listens here"
+        backend.say(
+            f"backbone {request.planned} cannot be sent to other processes (its parts must be"
+            " defined in a module): this process computes its embeddings"
         )
-        yield from shards.embed_locally(ask, clips, wanted, cost)
+        yield from shards.embed_locally(request, clips, missing, cost)
         return
-    batches = batches_to_compute(ask.planned, clips, wanted, cost)
-    queue = deque(cut(batches, ask.planned.part.batch, max(1, lanes.slots("listen", ask.device))))
-    lanes.offer(ask, [c for batch in batches for c in batch])
-    began, loading, wrong = time.perf_counter(), 0.0, None
-    under_way: dict[Future[Answer], int] = {}
+    batches, device = batches_to_compute(request.planned, clips, missing, cost), request.device
+    slots = max(1, backend.slots("embed", device))
+    queue = deque(make_shards(batches, request.planned.part.batch, slots))
+    backend.publish_files(request, [c for batch in batches for c in batch])
+    began, loading, failure = time.perf_counter(), 0.0, None
+    running: Running = {}
     try:
-        while (queue and wrong is None) or under_way:
-            while (
-                queue
-                and wrong is None
-                and _room(
-                    under_way, size := _bytes(ask, queue[0]), lanes.slots("listen", ask.device)
-                )
-            ):
-                under_way[
-                    lanes.listened(packed, _shard(ask, queue.popleft(), wanted), ask.device)
-                ] = size
-            lanes.look()
-            for done in concurrent.futures.wait(
-                under_way, LOOK, concurrent.futures.FIRST_COMPLETED
-            ).done:
-                del under_way[done]
+        while (queue and failure is None) or running:
+            while queue and failure is None and _room(backend, running, request, queue[0]):
+                size, shard = _bytes(request, queue[0]), _shard(request, queue.popleft(), missing)
+                running[backend.start("embed", device, embed_task, packed, shard)] = size
+            backend.check_alive()
+            first = concurrent.futures.FIRST_COMPLETED
+            for done in concurrent.futures.wait(running, POLL, first).done:
+                del running[done]
                 try:
                     entries, own = done.result().get()
-                except Exception as error:  # those under way end, and are kept
-                    wrong = wrong or error
+                except Exception as error:  # the shards that run end, and are kept
+                    failure = failure or error
                     continue
                 _add(cost, own)
                 loading = max(loading, own.seconds - own.loop)
                 cost.loop = max(0.0, time.perf_counter() - began - loading)
                 yield from entries
     finally:
-        lanes.cancel(list(under_way))
-    if wrong is not None:
-        raise wrong
+        backend.cancel(list(running))
+    if failure is not None:
+        raise failure
 
 
-def cut(batches: Sequence[list[Clip]], size: int, slots: int) -> list[list[list[Clip]]]:
-    """Shards of planned batches: small, and at least four for every slot while there are so
-    many.
+def make_shards(batches: Sequence[list[Clip]], size: int, slots: int) -> list[list[list[Clip]]]:
+    """Shards of planned batches: small, and at least four for each slot if there are enough
+    batches.
     """
-    plenty = max(BATCHES, CLIPS // size)
-    width = max(1, min(plenty, math.ceil(len(batches) / (4 * slots))))
+    width = max(1, min(max(BATCHES, CLIPS // size), math.ceil(len(batches) / (4 * slots))))
     return [list(batches[i : i + width]) for i in range(0, len(batches), width)]
 
 
-def hand(
-    lanes: Lanes,
-    work: Work,
-    training: TrainingSetup,
-    streams: Data,
-    target: NDArray[np.int64],
-    tasks: Tasks,
-    tick: Callable[[int], None],
-) -> Handed | None:
-    """Trainings under way; None where the parts cannot travel."""
-    spoken = streams if isinstance(streams, TurnFrames) else None
-    packed = _packed(
-        (work, replace(training, checkpoints=offer_folder(training.checkpoints)), spoken)
-    )
+def submit(backend: TaskBackend, trainings: TrainingTasks) -> PendingTrainings | None:
+    """Start the trainings of a job; None where the parts cannot be pickled."""
+    streams, setup = trainings.streams, trainings.setup
+    on_disk = streams if isinstance(streams, TurnFrames) else None
+    setup = replace(setup, checkpoints=_made_folder(setup.checkpoints))
+    packed = _pickled((trainings.work, setup, on_disk))
     if packed is None:
         return None
-    laid, release = lanes.lay(
-        [target] if isinstance(streams, TurnFrames) else [target, *streams], spoken
-    )
-    futures = [lanes.fitted(packed, task, training.device, laid) for task in tasks]
+    arrays = [] if isinstance(streams, TurnFrames) else list(streams)
+    shared, release = backend.share_arrays(trainings, [trainings.target, *arrays])
+    futures = [
+        backend.start("train", setup.device, train_task, packed, task, *shared)
+        for task in trainings.tasks
+    ]
     for future in futures:
-        future.add_done_callback(
-            lambda f: (
-                tick(1)
-                if not f.cancelled() and f.exception() is None and not f.result().error
-                else None
-            )
-        )
-    return Handed(lanes, futures, release)
+        future.add_done_callback(lambda f: trainings.tick(1) if _succeeded(f) else None)
+    return PendingTrainings(backend, futures, release)
 
 
 @dataclass(frozen=True)
-class Handed:
-    """The trainings of a job, handed out."""
+class PendingTrainings:
+    """The submitted trainings of a job."""
 
-    lanes: Lanes
-    futures: Sequence[Future[Answer]]
+    backend: TaskBackend
+    futures: Sequence[Future[TaskResult]]
     release: Callable[[], None]
-    """Takes their data away."""
+    """Removes the shared arrays."""
 
     def results(self) -> list[Any]:
-        """Wait for them, in their order.
+        """Wait for the results, in order: of several failures the same one is always raised.
 
         Raises:
-            ClusterError: one was lost with its process or machine more often than is tried again.
+            ClusterError: a task was lost with its process or machine more often than it is retried.
         """
         try:
             found = []
-            for future in (
-                self.futures
-            ):  # in their order: of several that fail, the same one is named every time
+            for future in self.futures:
                 while not future.done():
-                    self.lanes.look()
-                    concurrent.futures.wait([future], LOOK)
+                    self.backend.check_alive()
+                    concurrent.futures.wait([future], POLL)
                 found.append(future.result().get())
             return found
         except BaseException:  # one failed, or ctrl-C: the others need not begin
-            self.lanes.cancel([f for f in self.futures if not f.done()])
+            self.backend.cancel([f for f in self.futures if not f.done()])
             raise
         finally:
             self.release()
 
 
-def lost(what: str, reason: str) -> ClusterError:
-    """What to say of a task that nobody finished."""
+def lost_task(what: str, reason: str) -> ClusterError:
+    """The error of a task that no process finished."""
     return ClusterError(
         f"{what} was lost more often than it is tried again ({' '.join(reason.split())[:300]}); run"
         " the same command again"
     )
 
 
-def _shard(ask: shards.EmbeddingRequest, batches: list[list[Clip]], wanted: set[str]) -> Shard:
+def _succeeded(future: Future[TaskResult]) -> bool:
+    return not future.cancelled() and not future.exception() and not future.result().error
+
+
+def _packed_request(request: shards.EmbeddingRequest) -> bytes | None:
+    """What all shards of an embedding share; paths are absolute, because workers run in other
+    folders.
+    """
+    weights = request.planned.weights
+    if weights.path is not None:
+        weights = replace(weights, path=weights.path.absolute())
+    planned = replace(request.planned, weights=weights)
+    return _pickled(replace(request, planned=planned, sha256={}, pooled=frozenset()))
+
+
+def _shard(request: shards.EmbeddingRequest, batches: list[list[Clip]], missing: set[str]) -> Shard:
     ids = frozenset(c.id for batch in batches for c in batch)
-    away = [
-        [replace(c, path=c.path.absolute()) for c in batch] for batch in batches
-    ]  # processes elsewhere stand in other folders
-    return Shard(away, ids & wanted, {i: ask.sha256[i] for i in ids}, ask.pooled & ids)
+    absolute = [[replace(c, path=c.path.absolute()) for c in batch] for batch in batches]
+    digests = {i: request.sha256[i] for i in ids}
+    return Shard(absolute, ids & missing, digests, request.pooled & ids)
 
 
-def _packed(thing: Any) -> bytes | None:
+def _pickled(thing: Any) -> bytes | None:
     try:
         return pickle.dumps(thing)
-    except Exception:  # a plugin's closure: pickle raises what it likes
+    except Exception:  # a plugin's closure: pickle raises errors of any class
         return None
 
 
-def _room(under_way: dict[Future[Answer], int], more: int, slots: int) -> bool:
-    return not under_way or (
-        len(under_way) < 2 * max(1, slots) and sum(under_way.values()) + more <= BYTES
-    )
+def _room(
+    backend: TaskBackend,
+    running: Running,
+    request: shards.EmbeddingRequest,
+    batches: list[list[Clip]],
+) -> bool:
+    """Whether another shard may start."""
+    slots = max(1, backend.slots("embed", request.device))
+    more = _bytes(request, batches)
+    return not running or (len(running) < 2 * slots and sum(running.values()) + more <= BYTES)
 
 
-def _bytes(ask: shards.EmbeddingRequest, batches: list[list[Clip]]) -> int:
-    """What a shard brings back, where that is known."""
+def _bytes(request: shards.EmbeddingRequest, batches: list[list[Clip]]) -> int:
+    """The bytes that a shard returns; 0 where that is not known."""
     clips = [c for batch in batches for c in batch]
-    return expected_bytes(ask.planned.part, clips, frames=ask.frames, storage=ask.storage) or 0
+    part = request.planned.part
+    return expected_bytes(part, clips, frames=request.frames, storage=request.storage) or 0
 
 
 def _add(cost: Extraction, own: Extraction) -> None:
-    """Count what the attempt cost that came back; others of the same shard never count."""
+    """Add the cost of a shard's attempt that returned; lost attempts do not count."""
     cost.unusable.update(own.unusable)
-    cost.forward_passes += own.forward_passes
-    cost.halvings += own.halvings
-    cost.computed_audio += own.computed_audio
-    cost.model += own.model
-    cost.decoding += own.decoding
+    for name in ("forward_passes", "halvings", "computed_audio", "model", "decoding"):
+        setattr(cost, name, getattr(cost, name) + getattr(own, name))
     cost.parameters = own.parameters if own.parameters is not None else cost.parameters
+
+
+def _made_folder(checkpoints: Path | None) -> Path | None:
+    """The folder of checkpoints, created, with its absolute path for other machines."""
+    if checkpoints is None:
+        return None
+    made = checkpoints.absolute()
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise atomic.cannot_write(made, error) from error
+    return made

@@ -1,5 +1,5 @@
-"""The same software everywhere: versions may change numbers, so that processes on other machines
-must have those of the run's own.
+"""The versions of the software on all machines of a run: numbers may depend on them, so that every
+machine must have those of the run's own.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ LIBRARIES = ("nverbench", "torch", "torchaudio", "transformers", "numpy", "scipy
 ABSENT = "none"
 
 
-def wanted(jobs: Iterable[Job]) -> dict[str, str]:
-    """Python and every distribution that a plan's numbers may depend on -> its version here."""
+def required(jobs: Iterable[Job]) -> dict[str, str]:
+    """Python, and every distribution that the numbers of the jobs may depend on -> version here."""
     plugins = {
         name for job in jobs for name in job.identity["plugins"] if not single_file.is_file(name)
     }
@@ -24,15 +24,15 @@ def wanted(jobs: Iterable[Job]) -> dict[str, str]:
 
 
 def found(names: Iterable[str]) -> dict[str, str]:
-    """The versions in this process: of Python, then of these distributions; of nverbench also its
-    source, because two checkouts have one version.
+    """The versions in this process: of Python and of these distributions; of nverbench also a
+    digest of its source, because two checkouts have the same version.
     """
     return prober()(list(names))
 
 
 def prober() -> Callable[[list[str]], dict[str, str]]:
-    """``found`` as a function that needs nothing of ours where it runs: it travels by value, also
-    to machines that have no nverbench.
+    """``found`` as a function that needs no module of ours: it is pickled by value, so that it also
+    runs on machines without nverbench.
     """
 
     def source(name: str) -> str:
@@ -63,23 +63,18 @@ def prober() -> Callable[[list[str]], dict[str, str]]:
     return probe
 
 
-def check(wanted: Mapping[str, str]) -> None:
-    """Raise where this process has other versions."""
-    compare(
-        platform.node(),
-        wanted,
-        found(name for name in wanted if name != "python") if wanted else {},
-    )
+def check(expected: Mapping[str, str]) -> None:
+    """Raise a UsageError unless this process has the expected versions."""
+    own = found(name for name in expected if name != "python") if expected else {}
+    compare(platform.node(), expected, own)
 
 
-def compare(node: str, wanted: Mapping[str, str], have: Mapping[str, str]) -> None:
-    """Raise a UsageError that names the machine and every library of which it has another version
-    than the run's own.
-    """
+def compare(node: str, expected: Mapping[str, str], have: Mapping[str, str]) -> None:
+    """Raise a UsageError that names the machine and every distribution of another version."""
     other = [
-        f"{name} {have.get(name, ABSENT)} (expected {expected})"
-        for name, expected in wanted.items()
-        if have.get(name, ABSENT) != expected
+        f"{name} {have.get(name, ABSENT)} (expected {version})"
+        for name, version in expected.items()
+        if have.get(name, ABSENT) != version
     ]
     if other:
         raise UsageError(

@@ -1,8 +1,8 @@
-"""What a process that works for a run does: one shard of an embedding, or one training. Its answer
-is a value, also where it is an error.
+"""The work of a process that serves a run: one shard of an embedding, or one training. It returns a
+value, also for an error.
 
-It writes no result and no entry of the run's store: what comes back counts, so that a task which
-ran twice is counted once.
+A worker writes no result and no entry of the run's cache. Only what arrives counts, so that a task
+that ran twice is counted once.
 """
 
 from __future__ import annotations
@@ -14,211 +14,184 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nverbench.embedding import shards
 from nverbench.embedding.extract import Extraction, load_encoder
 from nverbench.embedding.keys import embedding_identity
-from nverbench.embedding.weights import Weights
 from nverbench.errors import NverbenchError, PartError
 from nverbench.pipeline.executors import versions
 from nverbench.plugin import single_file
 from nverbench.plugin.isolation import isolated_call
 from nverbench.plugin.records import Clip
-from nverbench.training.sequences import TurnFrames
 
 if TYPE_CHECKING:
+    from nverbench.pipeline.executors.ray.files import RemoteFiles
     from nverbench.plugin.types import Encoder
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What every task of a run is given."""
+class WorkerConfig:
+    """What all tasks of a run share."""
 
     plugins: tuple[single_file.Code, ...]
     """The files of ``--plugin``."""
     software: Mapping[str, str]
-    """What must be installed here in the same version; empty: this machine is the run's own."""
+    """Distributions that must have these versions here; empty on the run's own machine."""
     threads: int
-    """Of torch, for an embedding: as many as where the run was started, because bits may depend on
+    """Torch's threads for an embedding: as many as in the run's process, because bits may depend on
     it.
     """
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Whole planned batches, and what is asked of their clips."""
+    """Whole planned batches, and which of their clips are needed."""
 
     batches: Sequence[Sequence[Clip]]
-    wanted: frozenset[str]
+    missing: frozenset[str]
     sha256: Mapping[str, str]
     pooled: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a task gave, or what it raised."""
+class TaskResult:
+    """The value of a task, or its error."""
 
     value: Any = None
     error: bytes = b""
     """A pickle, written by our own worker."""
 
     def get(self) -> Any:
-        """The value; an error is raised as itself, where its class can travel."""
+        """The value; an error is raised, as an error of its own class if that can be pickled."""
         if self.error:
-            # from a process that this run gave its code to, as Ray's own messages are
+            # from a process that runs this run's code, like Ray's own messages
             raise pickle.loads(self.error)  # noqa: S301
         return self.value
 
 
-class Finder(Protocol):
-    """Where a process finds the files of a run."""
-
-    def clip(self, clip: Clip, sha256: str) -> Clip:
-        """The clip with the path that its file has here."""
-
-    def weights(self, weights: Weights) -> Weights:
-        """The weights where they lie here."""
-
-    def spoken(self, spoken: TurnFrames) -> TurnFrames:
-        """Frames where they lie here."""
-
-    def checkpoints(self, folder: Path | None) -> Path | None:
-        """The folder of a training's last epochs; None where this machine does not see it."""
-
-
-class InPlace:
-    """Everything is where the run sees it: this is the same machine."""
-
-    def clip(self, clip: Clip, sha256: str) -> Clip:
-        """As it is."""
-        return clip
-
-    def weights(self, weights: Weights) -> Weights:
-        """As they are."""
-        return weights
-
-    def spoken(self, spoken: TurnFrames) -> TurnFrames:
-        """As they are."""
-        return spoken
-
-    def checkpoints(self, folder: Path | None) -> Path | None:
-        """As it is."""
-        return folder
-
-
-def answered(setting: Setting, action: Callable[..., Any], *arguments: Any) -> Answer:
-    """What an action gives, or raises, in a process that is ready for the run's parts."""
+def run_task(config: WorkerConfig, action: Callable[..., Any], *arguments: Any) -> TaskResult:
+    """The value or the error of an action, in a process that has the run's plugins."""
     try:
-        _begin(setting.plugins, tuple(setting.software.items()))
-        return Answer(action(setting, *arguments))
-    except KeyboardInterrupt:  # it is called off
+        _prepare(config.plugins, tuple(config.software.items()))
+        return TaskResult(action(config, *arguments))
+    except KeyboardInterrupt:  # the task is cancelled
         raise
-    except BaseException as error:  # a plugin may raise anything, SystemExit and worse
-        return Answer(error=_travelling(error))
+    except BaseException as error:  # a plugin may raise anything, also SystemExit
+        return TaskResult(error=_pickled_error(error))
 
 
-def listened(
-    setting: Setting, finder: Finder, packed: bytes, shard: Shard
+def embed_task(
+    config: WorkerConfig, files: RemoteFiles | None, packed: bytes, shard: Shard
 ) -> tuple[list[shards.EmbeddedClip], Extraction]:
-    """The entries of a shard, as the store keeps them, and what they cost; ``packed`` holds what is
-    asked of all shards.
+    """The embeddings of a shard, as the cache stores them, and their cost.
+
+    Args:
+        files: gives the files of the run's machine; None: this is the same machine.
+        packed: the pickled request that all shards share.
     """
     import torch
 
     began, cost = time.perf_counter(), Extraction()
     before = torch.get_num_threads()
-    torch.set_num_threads(setting.threads)
+    torch.set_num_threads(config.threads)
     try:
-        ask: shards.EmbeddingRequest = _parts(packed)
-        weights = finder.weights(ask.planned.weights)
-        ask = replace(
-            ask,
-            planned=replace(ask.planned, weights=weights),
-            sha256=shard.sha256,
-            pooled=shard.pooled,
-        )
-        own = {c.id: finder.clip(c, ask.sha256[c.id]) for batch in shard.batches for c in batch}
-        here = [[own[c.id] for c in batch] for batch in shard.batches]
+        request: shards.EmbeddingRequest = _unpacked(packed)
+        planned = request.planned
+        if files is not None:
+            planned = replace(planned, weights=files.weights(planned.weights))
+        request = replace(request, planned=planned, sha256=shard.sha256, pooled=shard.pooled)
+        own = {c.id: c for batch in shard.batches for c in batch}
+        if files is not None:
+            own = {i: files.clip(c, shard.sha256[i]) for i, c in own.items()}
         found = shards.embed_shard(
-            ask,
-            here,
-            set(shard.wanted),
+            request,
+            [[own[c.id] for c in batch] for batch in shard.batches],
+            set(shard.missing),
             cost,
-            decoders=max(1, setting.threads // 2),
-            load=lambda: _loaded(ask),
+            decoders=max(1, config.threads // 2),
+            load=lambda: _loaded(request),
         )
         entries = [
-            replace(e, array=e.array.astype(ask.storage, copy=False)) if ask.frames else e
+            replace(e, array=e.array.astype(request.storage, copy=False)) if request.frames else e
             for e in found
         ]
     finally:
         torch.set_num_threads(before)
+    # a reason becomes part of the result: it names files as the run's machine does
     paths = {str(own[c.id].path): str(c.path) for batch in shard.batches for c in batch}
-    cost.unusable = {clip: _named(reason, paths) for clip, reason in cost.unusable.items()}
+    cost.unusable = {clip: _renamed(reason, paths) for clip, reason in cost.unusable.items()}
     cost.seconds = time.perf_counter() - began
     return entries, cost
 
 
-def fitted(
-    setting: Setting,
-    finder: Finder,
+def train_task(
+    config: WorkerConfig,
+    files: RemoteFiles | None,
     packed: bytes,
     task: tuple[Any, int],
-    target: Any,
-    *streams: Any,
+    *arrays: Any,
 ) -> Any:
-    """One training, or a job of them; ``packed`` holds what does it, the training, and frames that
-    lie on disk.
+    """The result of one training, or of all trainings of a job.
+
+    Args:
+        files: gives the files of the run's machine; None: this is the same machine.
+        packed: the pickled work, setup, and frames on disk.
+        arrays: targets and streams, or paths of files to map into memory.
     """
-    _encoder.clear()  # every embedding comes before any training: its memory is free
-    work, training, on_disk = _parts(packed)
-    training = replace(training, checkpoints=finder.checkpoints(training.checkpoints))
-    return work(training, streams if on_disk is None else finder.spoken(on_disk), target, *task)
+    _encoder.clear()  # all embeddings come before any training: free the memory
+    work, setup, on_disk = _unpacked(packed)
+    if files is not None:
+        setup = replace(setup, checkpoints=files.checkpoints(setup.checkpoints))
+        on_disk = files.frames(on_disk) if on_disk is not None else None
+    target, *streams = (
+        np.load(a, mmap_mode="r", allow_pickle=False) if isinstance(a, str) else a for a in arrays
+    )
+    return work(setup, streams if on_disk is None else on_disk, target, *task)
 
 
 _encoder: dict[str, Encoder] = {}
-"""The last one that was loaded: the next shard wants the same."""
+"""The network that was loaded last: the next shard usually needs the same one."""
 
 
-def _loaded(ask: shards.EmbeddingRequest) -> Encoder:
-    planned = ask.planned
+def _loaded(request: shards.EmbeddingRequest) -> Encoder:
+    planned = request.planned
+    device, dtype, layer = request.device, request.dtype, request.layer
     key = (
         f"{embedding_identity(planned.reference)} {planned.weights.digest} {planned.part.revision}"
-        f" {ask.device} {ask.dtype} {ask.layer}"
+        f" {device} {dtype} {layer}"
     )
     if key not in _encoder:
         _encoder.clear()
-        _encoder[key] = load_encoder(planned, device=ask.device, dtype=ask.dtype, layer=ask.layer)
+        _encoder[key] = load_encoder(planned, device=device, dtype=dtype, layer=layer)
     return _encoder[key]
 
 
 @functools.lru_cache(maxsize=4)
-def _parts(packed: bytes) -> Any:
-    """Reading it imports plugins: what they print must not reach anybody's output, nor what they
-    set other jobs.
+def _unpacked(packed: bytes) -> Any:
+    """The pickled parts. Unpickling imports plugins: what they print must not reach any output, and
+    what they set must not reach other jobs.
     """
     # written by the run's process a moment ago, never read from disk
     return isolated_call(lambda: pickle.loads(packed), None).get()  # noqa: S301
 
 
 @functools.lru_cache(maxsize=1)
-def _begin(plugins: tuple[single_file.Code, ...], wanted: tuple[tuple[str, str], ...]) -> None:
-    """Once in a process: the same software, and the run's single files as plugins."""
-    versions.check(dict(wanted))
+def _prepare(plugins: tuple[single_file.Code, ...], software: tuple[tuple[str, str], ...]) -> None:
+    """Check the versions and load the run's single files as plugins, once per process."""
+    versions.check(dict(software))
     single_file.adopt(plugins)
 
 
-def _named(reason: str, paths: Mapping[str, str]) -> str:
-    """The reason with the names that files have where the run was started: it goes into the
-    result.
-    """
+def _renamed(reason: str, paths: Mapping[str, str]) -> str:
     return functools.reduce(lambda text, pair: text.replace(*pair), paths.items(), reason)
 
 
-def _travelling(error: BaseException) -> bytes:
-    """The error as a pickle, with where it happened; one whose class cannot travel is told as a
-    PartError.
+def _pickled_error(error: BaseException) -> bytes:
+    """The error as a pickle, with the place where it was raised; an error that cannot be pickled
+    becomes a PartError.
     """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     note = "".join(traceback.format_exception(error))
@@ -229,7 +202,7 @@ def _travelling(error: BaseException) -> bytes:
             sent.add_note(note)
             packed = pickle.dumps(sent)
             pickle.loads(packed)  # noqa: S301  # written on the line above
-        except Exception:  # what a plugin raises may refuse any of it
+        except Exception:  # an error of a plugin may refuse any of these steps
             continue
         return packed
-    raise AssertionError("a PartError travels")
+    raise AssertionError("a PartError can be pickled")

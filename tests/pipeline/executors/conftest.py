@@ -1,5 +1,5 @@
-"""A Ray cluster of a head and two nodes on this box, one processor each, and a plugin whose network
-and trainings can be made to wait.
+"""A Ray cluster of a head and two nodes on this machine, one processor each, and a plugin whose
+network and trainings can be made to wait.
 """
 
 from __future__ import annotations
@@ -91,17 +91,11 @@ def nverbench_losses():
 
 @contextlib.contextmanager
 def at_home(root: Path) -> Iterator[None]:
-    """What is started inside has that nverbench home, and reports to nobody."""
-    before = os.environ.get("NVERBENCH_HOME")
-    os.environ |= {"NVERBENCH_HOME": str(root), "RAY_USAGE_STATS_ENABLED": "0"}
-    try:
+    """Processes that start inside have this nverbench home and send no usage statistics."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NVERBENCH_HOME", str(root))
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         yield
-    finally:
-        (
-            os.environ.pop("NVERBENCH_HOME")
-            if before is None
-            else os.environ.update(NVERBENCH_HOME=before)
-        )
 
 
 @dataclass
@@ -114,17 +108,17 @@ class Boxes:
 
     @property
     def address(self) -> str:
-        """Where its head answers."""
+        """The address of its head."""
         return str(self.cluster.address)
 
     def grow(self) -> None:
-        """Two nodes beside the head, whoever died before."""
+        """Start nodes until there are two in addition to the head."""
         with at_home(self.home):
             while len(self.nodes) < 2:
                 self.nodes.append(self.cluster.add_node(num_cpus=1))
 
     def kill(self, node_id: str) -> bool:
-        """Kill a node (never the head) while a run goes on; whether it was one."""
+        """Kill a node (never the head) during a run; False: it is no node."""
         import ray
 
         for node in self.nodes:
@@ -141,7 +135,7 @@ class Boxes:
 
 @pytest.fixture(scope="module")
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boxes]:
-    """Started once for the tests of a file; its nodes have a home of their own."""
+    """A cluster for all tests of a file; its nodes share a nverbench home of their own."""
     pytest.importorskip("ray", reason="ray is not installed")
     from ray.cluster_utils import Cluster
 
@@ -161,7 +155,7 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boxes]:
 
 @dataclass
 class Bench:
-    """The tiny world, with a plugin in a file that every process is given."""
+    """The tiny world, with a plugin in a file that every process receives."""
 
     world: Any
     root: Path
@@ -205,7 +199,7 @@ class Bench:
         }
 
     def count(self, what: str) -> list[list[str]]:
-        """Where the network heard a batch, or a module was built: node, process, threads."""
+        """The batches that were embedded, or the modules that were built: node, process, threads."""
         path = self.root / what
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -214,16 +208,16 @@ class Bench:
         shutil.rmtree(Path(os.environ["NVERBENCH_HOME"]) / "embeddings", ignore_errors=True)
 
     def hold(self, what: str) -> None:
-        """Make everybody wait at that point."""
+        """Make all processes wait at this point."""
         (self.root / f"hold {what}").touch()
 
     def go(self, what: str) -> None:
-        """Nobody waits any more."""
+        """Let all processes go on."""
         (self.root / f"hold {what}").unlink(missing_ok=True)
 
     def held(self, what: str, wanted: Callable[[str], bool] = lambda node: True) -> tuple[str, int]:
-        """The node and process that waits there, once there is one."""
-        path, deadline = self.root / f"held {what}", time.monotonic() + 40
+        """The node and process that waits there; waits for one."""
+        path, deadline = self.root / f"held {what}", time.monotonic() + 150
         while time.monotonic() < deadline:
             lines = (
                 [line.split() for line in path.read_text().splitlines()] if path.exists() else []
@@ -232,13 +226,13 @@ class Bench:
                 if wanted(node):
                     return node, int(process)
             time.sleep(0.02)
-        raise AssertionError(f"nobody waits at {what}")
+        raise AssertionError(f"no process waits at {what}")
 
 
 @pytest.fixture
 def bench(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:  # noqa: F811
-    """The tiny world with ``ears.py``; trainings are handed out where somebody takes them. One
-    thread, as many as the nodes have processors.
+    """The tiny world with ``ears.py``; an executor that takes trainings gets them. One thread, as
+    many as the nodes have processors.
     """
     (tmp_path / "ears.py").write_text(PLUGIN.format(place=str(tmp_path)))
     monkeypatch.setenv("NVERBENCH_FIT", "auto")

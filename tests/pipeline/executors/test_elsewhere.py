@@ -1,5 +1,5 @@
-"""What does not need a cluster: who answers at an address, files that travel, versions, one process
-per GPU, errors that travel.
+"""Parts of the executors that need no cluster: addresses, fetched files, versions, pickled errors,
+shards.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from nverbench.embedding.weights import Weights
 from nverbench.errors import DatasetError, FitError, UsageError
 from nverbench.pipeline.executors import tasks, versions
 from nverbench.pipeline.executors.ray import connection, files
-from nverbench.pipeline.executors.ray.files import Depot, Fetcher
-from nverbench.pipeline.executors.worker import Setting, answered
+from nverbench.pipeline.executors.ray.files import FileServer, RemoteFiles
+from nverbench.pipeline.executors.worker import WorkerConfig, run_task
 from nverbench.plugin.records import Clip
 from nverbench.training.sequences import FrameStream, TurnFrames
 
-HERE = Setting((), {}, 1)
+HERE = WorkerConfig((), {}, 1)
 
 
 @pytest.fixture
-def mute() -> Iterator[str]:
-    """Somebody who takes connections and says nothing."""
+def silent() -> Iterator[str]:
+    """A server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def other() -> Iterator[str]:
-    """Somebody who speaks another language."""
+    """A server of another protocol."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def talk() -> None:
@@ -55,12 +55,12 @@ def other() -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("who", ["nobody", "mute", "other"])
+@pytest.mark.parametrize("who", ["none", "silent", "other"])
 def test_an_address_without_a_cluster_is_one_line(
     who: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "ANSWER", 0.5)
-    address = "127.0.0.1:1" if who == "nobody" else request.getfixturevalue(who)
+    address = "127.0.0.1:1" if who == "none" else request.getfixturevalue(who)
     with pytest.raises(
         UsageError,
         match=f"--address {address}: no Ray cluster answers there; start one with ray start --head",
@@ -112,15 +112,15 @@ def test_ray_that_is_not_installed_is_one_line(bench: Any, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> tuple[Depot, Fetcher, list[str]]:
-    """The run's files, and a machine that asks for them."""
-    made, asked = Depot(), []
+def far(tmp_path: Path) -> tuple[FileServer, RemoteFiles, list[str]]:
+    """The run's files, a machine that fetches them, and the names that it requested."""
+    made, asked = FileServer(), []
 
     def piece(name: str, offset: int) -> bytes | None:
         asked.append(name)
         return made.piece(name, offset)
 
-    return made, Fetcher(piece, made.listing), asked
+    return made, RemoteFiles(piece, made.listing), asked
 
 
 def test_a_clip_is_used_in_place_or_fetched_once(
@@ -130,7 +130,7 @@ def test_a_clip_is_used_in_place_or_fetched_once(
     (tmp_path / "a.wav").write_bytes(bytes(range(25)))
     clip, sha = Clip("a", tmp_path / "a.wav", "x"), file_sha256(tmp_path / "a.wav")
     made, fetcher, asked = far
-    made.offer(*files.offers([clip], {"a": sha}, Weights(None, "", pinned=True)))
+    made.publish(*files.clip_files([clip], {"a": sha}, Weights(None, "", pinned=True)))
     assert fetcher.clip(clip, sha) == clip
     assert asked == []
     away = replace(clip, path=Path("/nowhere/a.wav"))
@@ -142,7 +142,7 @@ def test_a_clip_is_used_in_place_or_fetched_once(
     assert len(asked) == 4
 
 
-@pytest.mark.parametrize("what", ["changed", "gone", "of nobody"])
+@pytest.mark.parametrize("what", ["changed", "gone", "not served"])
 def test_a_file_that_is_not_what_was_planned_is_not_taken(
     far: Any, tmp_path: Path, what: str
 ) -> None:
@@ -150,8 +150,8 @@ def test_a_file_that_is_not_what_was_planned_is_not_taken(
     path.write_bytes(b"before")
     clip, sha = Clip("a", path, "x"), file_sha256(path)
     made, fetcher, _ = far
-    if what != "of nobody":
-        made.offer(*files.offers([clip], {"a": sha}, Weights(None, "", pinned=True)))
+    if what != "not served":
+        made.publish(*files.clip_files([clip], {"a": sha}, Weights(None, "", pinned=True)))
     path.unlink() if what == "gone" else path.write_bytes(b"after, and longer")
     with pytest.raises(
         DatasetError,
@@ -168,7 +168,7 @@ def test_weights_are_fetched_as_a_file_or_as_a_folder(far: Any, tmp_path: Path) 
     made, fetcher, asked = far
     for path in (tmp_path / "model", tmp_path / "model" / "config.json"):
         weights = Weights(path, path_digest(path), pinned=False)
-        made.offer(*files.offers([], {}, weights))
+        made.publish(*files.clip_files([], {}, weights))
         assert fetcher.weights(weights) == weights
         found = fetcher.weights(replace(weights, path=Path("/nowhere") / path.name)).path
         assert path_digest(found) == weights.digest
@@ -176,14 +176,16 @@ def test_weights_are_fetched_as_a_file_or_as_a_folder(far: Any, tmp_path: Path) 
     assert asked
 
 
-def test_frames_come_from_the_store_that_is_seen_or_into_ones_own(far: Any, tmp_path: Path) -> None:
+def test_frames_come_from_the_cache_that_is_seen_or_are_fetched_into_the_own_cache(
+    far: Any, tmp_path: Path
+) -> None:
     store, made, fetcher = EmbeddingCache(tmp_path / "store"), far[0], far[1]
     store.put("ab12", np.ones((3, 2), np.float32), 9)
-    spoken = TurnFrames((FrameStream(store.root, ("ab12",), (3,), 2),), (0,))
-    made.offer(files.offered_entries(spoken), {})
-    assert fetcher.spoken(spoken) == spoken
-    away = replace(spoken, streams=(replace(spoken.streams[0], root=Path("/nowhere")),))
-    assert np.array_equal(fetcher.spoken(away).streams[0].frames(0), np.ones((3, 2)))
+    frames = TurnFrames((FrameStream(store.root, ("ab12",), (3,), 2),), (0,))
+    made.publish(files.frame_files(frames), {})
+    assert fetcher.frames(frames) == frames
+    away = replace(frames, streams=(replace(frames.streams[0], root=Path("/nowhere")),))
+    assert np.array_equal(fetcher.frames(away).streams[0].frames(0), np.ones((3, 2)))
 
 
 def test_another_version_is_named_with_what_is_expected() -> None:
@@ -200,7 +202,7 @@ def test_another_version_is_named_with_what_is_expected() -> None:
     assert versions.found(["numpy", "no-such"])["no-such"] == "none"
 
 
-def test_two_checkouts_of_one_version_are_told_apart(
+def test_two_checkouts_of_one_version_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = versions.found(["nverbench"])["nverbench"]
@@ -216,14 +218,14 @@ def test_two_checkouts_of_one_version_are_told_apart(
 
 
 class Odd(Exception):
-    """Takes two arguments and tells of one: it cannot be unpickled."""
+    """Takes two arguments and stores one: it cannot be unpickled."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(f"{one} and {two}")
 
 
 def raising(error: BaseException) -> Any:
-    def action(setting: Setting) -> None:
+    def action(config: WorkerConfig) -> None:
         raise error
 
     return action
@@ -232,23 +234,23 @@ def raising(error: BaseException) -> Any:
 @pytest.mark.parametrize(
     "error", [FitError("epoch 3"), ValueError("x", 2), KeyError("k"), SystemExit(3)]
 )
-def test_errors_travel_as_themselves(error: BaseException) -> None:
+def test_errors_keep_their_class_when_pickled(error: BaseException) -> None:
     # pickled on this line
-    answer = pickle.loads(pickle.dumps(answered(HERE, raising(error))))  # noqa: S301
+    answer = pickle.loads(pickle.dumps(run_task(HERE, raising(error))))  # noqa: S301
     with pytest.raises(type(error)) as caught:
         answer.get()
     assert caught.value.args == error.args
     assert "in action" in caught.value.__notes__[0]
 
 
-def test_an_error_that_cannot_travel_says_what_it_said() -> None:
+def test_an_error_that_cannot_be_pickled_keeps_its_message() -> None:
     with pytest.raises(Exception, match=r"^Odd: this and that"):
-        answered(HERE, raising(Odd("this", "that"))).get()
+        run_task(HERE, raising(Odd("this", "that"))).get()
 
 
-def test_a_worker_with_another_version_answers_with_the_line() -> None:
+def test_a_worker_with_another_version_returns_an_error() -> None:
     with pytest.raises(UsageError, match="numpy"):
-        answered(Setting((), {"numpy": "0.1"}, 1), lambda setting: 1).get()
+        run_task(WorkerConfig((), {"numpy": "0.1"}, 1), lambda setting: 1).get()
 
 
 @pytest.mark.parametrize(
@@ -259,6 +261,6 @@ def test_shards_are_small_and_hold_every_batch_in_order(
     batches: int, size: int, slots: int, widths: list[int]
 ) -> None:
     made = [[Clip(f"{i}", Path("x"), "y")] for i in range(batches)]
-    shards = tasks.cut(made, size, slots)
+    shards = tasks.make_shards(made, size, slots)
     assert [len(s) for s in shards] == widths
     assert [b for s in shards for b in s] == made

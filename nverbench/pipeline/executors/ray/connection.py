@@ -1,5 +1,7 @@
-"""To Ray and away from it, quietly: the only module that knows how it is started, found and
-left.
+"""The connection to Ray: the only module that starts, finds and leaves it.
+
+Ray itself waits over a minute for a cluster that does not answer, and has no public function that
+asks sooner; ``serves`` does.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ from typing import Any
 from nverbench.errors import UsageError
 
 ANSWER = 15.0
-"""Seconds in which a cluster must say that it is there; Ray itself tries for over a minute."""
+"""Seconds in which a cluster must answer at the start."""
 GONE = 10.0
-"""Seconds that a cluster is given which does not answer any more."""
+"""Seconds in which it must answer later, before the run ends."""
 SETTINGS_FRAME = 4
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": "3"}
-"""Of Ray in this process: it reports to nobody, and ends a task that filled a machine's memory
-again and again.
+"""Environment of Ray: it sends no usage statistics, and gives up a task that fills a machine's
+memory repeatedly.
 """
 FORWARDED = (
     "CUBLAS_WORKSPACE_CONFIG",
@@ -30,7 +32,7 @@ FORWARDED = (
     "OMP_WAIT_POLICY",
     "TOKENIZERS_PARALLELISM",
 )
-"""Variables that workers are given as they are set here: numbers and waiting hang on them."""
+"""Variables that workers inherit from this process: numbers and waiting times depend on them."""
 
 
 def check_installed() -> None:
@@ -44,7 +46,7 @@ def connected(address: str | None, threads: int) -> Any:
     """Ray, connected to a cluster, or started on this machine with all its processors.
 
     Raises:
-        UsageError: nobody answers at that address, or this machine is no node of that cluster.
+        UsageError: no cluster answers at the address, or this machine is not one of its nodes.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -57,9 +59,8 @@ def connected(address: str | None, threads: int) -> Any:
         "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(threads)} | own},
     }
     if address is None:
-        os.environ.setdefault(
-            "RAY_gcs_rpc_server_reconnect_timeout_s", "30"
-        )  # so long its helpers outlive a run that was killed
+        # Ray's helper processes outlive a killed run by so many seconds
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "30")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
         how |= {"address": "local", "include_dashboard": False, "num_cpus": cores}
     else:
@@ -71,35 +72,35 @@ def connected(address: str | None, threads: int) -> Any:
         where = (
             "Ray cannot be started here"
             if address is None
-            else f"--address {address}: nobody of a Ray cluster answers there"
+            else f"--address {address}: no Ray cluster answers there"
         )
         raise UsageError(f"{where} ({text(error)}); see docs/cluster.md") from error
-    # Ray writes of every lost worker to standard output, which is for results, and has no option
-    # against it. What matters is said by us.
-    vars(ray._private.worker)["print_to_stdstream"] = lambda *said, **how: None
+    # Ray reports every lost worker on standard output, which is for results, and has no option
+    # against it. We report what matters.
+    vars(ray._private.worker)["print_to_stdstream"] = lambda *message, **options: None
     return ray
 
 
 @contextlib.contextmanager
 def _loopback() -> Iterator[None]:
-    """Ray that is started inside listens on the loopback address only: it has no secrets. On
-    Windows and macOS that is its habit; elsewhere it is told so by its own switch, which its
-    processes read from the environment.
+    """Let Ray that starts inside listen on the loopback address only, because it checks no
+    password. That is its default on Windows and macOS; elsewhere its processes read this switch
+    from the environment.
     """
     from ray._private import ray_constants
 
     switch, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
-    said = os.environ.get(switch)
+    variable = os.environ.get(switch)
     os.environ[switch], ray_constants.ENABLE_RAY_CLUSTER = "0", False
     try:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
-        os.environ.pop(switch) if said is None else os.environ.update({switch: said})
+        os.environ.pop(switch) if variable is None else os.environ.update({switch: variable})
 
 
 def _found(address: str) -> str:
-    """The address of a cluster that answers."""
+    """The address, checked; an address of HOST:PORT must answer."""
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or address
     if "://" in address:
@@ -123,7 +124,7 @@ def _found(address: str) -> str:
 
 
 def answers(ray: Any) -> bool:
-    """Whether the cluster's head is still there; it is given ten seconds."""
+    """Whether the head of the cluster answers within ``GONE`` seconds."""
     host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
     ends = time.monotonic() + GONE
     while not serves(host, int(port), GONE):
@@ -134,42 +135,40 @@ def answers(ray: Any) -> bool:
 
 
 def serves(host: str, port: int, seconds: float) -> bool:
-    """Whether somebody there answers as a gRPC server does: with its settings, after HTTP/2's
-    greeting (RFC 9113, section 3.4).
+    """Whether a gRPC server answers: with a SETTINGS frame, after HTTP/2's connection preface
+    (RFC 9113, section 3.4).
     """
     try:
         with socket.create_connection((host, port), timeout=seconds) as link:
-            link.sendall(
-                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                + bytes((0, 0, 0, SETTINGS_FRAME, 0, 0, 0, 0, 0))
-            )
-            begins = link.recv(9)
+            empty_settings = bytes((0, 0, 0, SETTINGS_FRAME, 0, 0, 0, 0, 0))
+            link.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + empty_settings)
+            frame = link.recv(9)
     except OSError:
         return False
-    return len(begins) > 3 and begins[3] == SETTINGS_FRAME
+    return len(frame) > 3 and frame[3] == SETTINGS_FRAME
 
 
 def alive(ray: Any) -> dict[str, dict[str, Any]]:
-    """Node id -> what Ray says of it."""
+    """The nodes that are alive: id -> Ray's record."""
     return {str(node["NodeID"]): node for node in ray.nodes() if node["Alive"]}
 
 
 def on_node(node: str) -> Any:
-    """On that node and no other."""
+    """The scheduling strategy that runs a task on one node only."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node, soft=False)
 
 
-def leave(ray: Any, depot: Any) -> None:
-    """Disconnect; what was started here ends. Whatever goes wrong on the way out costs nothing."""
+def leave(ray: Any, server: Any) -> None:
+    """Disconnect; a Ray that was started here ends. Errors are ignored: the work is done."""
     with contextlib.suppress(Exception):
-        if depot is not None:
-            ray.kill(depot)
+        if server is not None:
+            ray.kill(server)
     with contextlib.suppress(Exception):
         ray.shutdown()
 
 
 def text(error: BaseException) -> str:
-    """An error of Ray's in a few words."""
+    """An error of Ray's, in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300] or type(error).__name__

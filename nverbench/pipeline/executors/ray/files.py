@@ -1,9 +1,12 @@
-"""Files of a run on machines that do not see them: used in place where they lie there with the
-right content, else fetched once per machine.
+"""The files of a run on machines that do not see them. A file that lies there with the right
+content is used in place; another is fetched once per machine.
 
-The run's own machine hands out pieces of what belongs to the plan, and of nothing else: clips and
-weights by sha256, entries of the store by key. What came is kept under ``fetched`` in the machine's
-nverbench home (entries in its store), whole and verified; it may be deleted at will.
+The run's own machine serves pieces of the files of the plan, and of no other: clips and weights by
+sha256, entries of the embedding cache by key. A fetched file is kept under ``fetched`` in the
+machine's nverbench home (an entry in its cache), complete and verified; it may be deleted at any
+time.
+
+Ray's object store would hold whole corpora and checkpoints in memory for this; pieces do not.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -25,44 +29,41 @@ from nverbench.plugin.records import Clip
 from nverbench.training.sequences import FrameStream, TurnFrames
 
 PIECE = 32_000_000
-"""Bytes of a file that travel at once."""
+"""Bytes of a file in one message."""
 
 
-class Depot:
-    """The run's files, by name; it runs on the run's own machine."""
+class FileServer:
+    """An actor on the run's own machine that serves the run's files by name."""
 
     def __init__(self) -> None:
-        self.offered: dict[str, str] = {}
+        self.paths: dict[str, str] = {}
         self.folders: dict[str, list[tuple[str, str]]] = {}
 
-    def offer(self, files: Mapping[str, str], folders: Mapping[str, list[tuple[str, str]]]) -> None:
-        """More files that belong to the plan: name -> path; and digests of folders of weights ->
-        what is in them (file, its sha256).
-        """
-        self.offered.update(files)
+    def publish(
+        self, files: Mapping[str, str], folders: Mapping[str, list[tuple[str, str]]]
+    ) -> None:
+        """Serve more files: name -> path; and folders of weights: digest -> (file, sha256)."""
+        self.paths.update(files)
         self.folders.update(folders)
 
     def listing(self, digest: str) -> list[tuple[str, str]]:
-        """The files of a folder of weights: names and sha256; empty: it is a single file."""
+        """The names and sha256 of the files in a folder of weights; empty: it is a single file."""
         return self.folders.get(digest, [])
 
     def piece(self, name: str, offset: int) -> bytes | None:
-        """Bytes of a file from there; nothing: its end. None: nobody offered it, or it is gone."""
-        path = self.offered.get(name)
-        if path is None:
-            return None
+        """The bytes of a file from an offset; empty: its end; None: not served, or gone."""
         try:
-            with Path(path).open("rb") as file:
+            with Path(self.paths[name]).open("rb") as file:
                 file.seek(offset)
                 return file.read(PIECE)
-        except OSError:
+        except (KeyError, OSError):
             return None
 
 
-def offers(
+def clip_files(
     clips: Iterable[Clip], sha256: Mapping[str, str], weights: Weights
 ) -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
-    """What an embedding's workers may ask for, as :meth:`Depot.offer` takes it."""
+    """The files of an embedding, as :meth:`FileServer.publish` takes them."""
     files = {sha256[c.id]: str(c.path.absolute()) for c in clips}
     if weights.path is None:
         return files, {}
@@ -75,21 +76,31 @@ def offers(
     return files | {sha: str(path) for path, sha in inside.items()}, {weights.digest: listing}
 
 
-def offered_entries(spoken: TurnFrames) -> dict[str, str]:
-    """The entries of the store that trainings on frames read, likewise."""
+def frame_files(frames: TurnFrames) -> dict[str, str]:
+    """The entries of the embedding cache that trainings on frames read: name -> path."""
     return {
         f"entry {key}": str(EmbeddingCache(s.root.absolute()).path(key))
-        for s in spoken.streams
+        for s in frames.streams
         for key in s.keys
     }
 
 
 @dataclass(frozen=True)
-class Fetcher:
-    """Finds files here, or fetches them; ``piece`` and ``listing`` ask the run's own machine."""
+class RemoteFiles:
+    """Finds the files of a run on this machine, or fetches them from the run's own."""
 
     piece: Callable[[str, int], bytes | None]
     listing: Callable[[str], list[tuple[str, str]]]
+
+    @classmethod
+    def of(cls, server: Any) -> RemoteFiles:
+        """The files of a :class:`FileServer` that runs as an actor of Ray."""
+        import ray
+
+        return cls(
+            lambda name, offset: ray.get(server.piece.remote(name, offset)),
+            lambda digest: ray.get(server.listing.remote(digest)),
+        )
 
     def clip(self, clip: Clip, sha256: str) -> Clip:
         """The clip with the path of its file here.
@@ -97,40 +108,32 @@ class Fetcher:
         Raises:
             DatasetError: the file is no longer the one that was planned.
         """
-        return replace(
-            clip,
-            path=self._file(
-                clip.path,
-                sha256,
-                paths.home() / "fetched" / sha256[:2] / f"{sha256}{clip.path.suffix}",
-            ),
-        )
+        kept = _fetched(sha256).with_name(sha256 + clip.path.suffix)
+        return replace(clip, path=self._file(clip.path, sha256, kept))
 
     def weights(self, weights: Weights) -> Weights:
-        """A checkpoint, or a folder of files, likewise."""
+        """The weights with the path of their file or folder here; errors as :meth:`clip`."""
         if weights.path is None:
             return weights
-        inside = self.listing(weights.digest)
-        kept = paths.home() / "fetched" / weights.digest[:2] / weights.digest
+        inside, kept = self.listing(weights.digest), _fetched(weights.digest)
         if not inside:
-            return replace(
-                weights, path=self._file(weights.path, weights.digest, kept / weights.path.name)
-            )
+            path = self._file(weights.path, weights.digest, kept / weights.path.name)
+            return replace(weights, path=path)
         if all(_is(weights.path / name, sha) for name, sha in inside):
             return weights
         for name, sha in inside:
             self._file(kept / name, sha, kept / name)
         return replace(weights, path=kept)
 
-    def spoken(self, spoken: TurnFrames) -> TurnFrames:
-        """Frames: where the store is seen, from there; else from this machine's own, which fetches
-        what it lacks.
+    def frames(self, frames: TurnFrames) -> TurnFrames:
+        """The frames of the run's cache where this machine sees it; else of its own cache, which
+        fetches the entries that it lacks.
         """
-        return replace(spoken, streams=tuple(self._stream(s) for s in spoken.streams))
+        return replace(frames, streams=tuple(self._stream(s) for s in frames.streams))
 
     def checkpoints(self, folder: Path | None) -> Path | None:
-        """Only where the folder that the run made is seen: elsewhere a training that is lost with
-        its machine begins anew.
+        """The run's folder of checkpoints where this machine sees it; else None, and a training
+        that is lost with its machine starts again.
         """
         return folder if folder is not None and folder.is_dir() else None
 
@@ -151,7 +154,7 @@ class Fetcher:
         return kept
 
     def _fetch(self, name: str, to: Path, sha256: str | None, path: Path | None = None) -> None:
-        """A file of the run's own machine, once here whatever number of processes want it."""
+        """Fetch a file of the run's own machine, once for all processes of this machine."""
         locks = paths.home() / "fetched"
         locks.mkdir(parents=True, exist_ok=True)
         with FileLock(locks / f"{digest_of(name)[:2]}.lock", timeout=-1):
@@ -169,8 +172,12 @@ class Fetcher:
                     )
 
 
+def _fetched(digest: str) -> Path:
+    return paths.home() / "fetched" / digest[:2] / digest
+
+
 def _is(path: Path, sha256: str) -> bool:
-    """Whether a file is here, with that content."""
+    """Whether a file exists, with that content."""
     try:
         return file_digests([path])[path] == sha256
     except OSError:
@@ -181,15 +188,3 @@ def _is(path: Path, sha256: str) -> bool:
 def _sees(root: Path, keys: tuple[str, ...]) -> bool:
     store = EmbeddingCache(root)
     return all(store.path(key).exists() for key in keys)
-
-
-def offer_folder(checkpoints: Path | None) -> Path | None:
-    """The folder of checkpoints, made, as other machines may see it."""
-    if checkpoints is None:
-        return None
-    made = checkpoints.absolute()
-    try:
-        made.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise atomic.cannot_write(made, error) from error
-    return made
