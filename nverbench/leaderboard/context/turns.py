@@ -16,8 +16,8 @@ import numpy as np
 from nverbench._io.text import escape_control_characters
 from nverbench.data import corpus as corpora
 from nverbench.errors import ArtifactError, UsageError
-from nverbench.leaderboard.compare import paired, refuse_different
 from nverbench.leaderboard.context.analysis import ConversationTurns
+from nverbench.leaderboard.pairing import paired, refuse_different
 from nverbench.leaderboard.rows import StoredResult, field_of
 from nverbench.plugin.options import PartRef, resolve, split
 from nverbench.plugin.types import UNSCORED

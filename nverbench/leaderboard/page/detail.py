@@ -8,6 +8,7 @@ from typing import Any
 from nverbench.leaderboard.page.content import interval, kind, notes, total
 from nverbench.leaderboard.page.part_info import PartInfo
 from nverbench.leaderboard.rows import Row
+from nverbench.leaderboard.tables.wording import HEADINGS
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.scores import NAMES
 from nverbench.plugin.options import split
@@ -16,12 +17,6 @@ from nverbench.results.published import TERMS
 from nverbench.results.record import FoldScore, Result
 from nverbench.results.scoring import score_text
 
-HEADINGS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "uar": "UAR",
-    "weighted_f1": "weighted F1",
-}
 LEVELS = {
     "own": "made on the machine that built this page",
     "self-consistent": (

@@ -13,9 +13,10 @@ import numpy as np
 from nverbench._io.text import escape_control_characters
 from nverbench.errors import UsageError
 from nverbench.leaderboard import compare
-from nverbench.leaderboard.compare import SAID, Compared
+from nverbench.leaderboard.compare import Compared
 from nverbench.leaderboard.rows import StoredResult
 from nverbench.leaderboard.score_csv.read import PredictionFile, check_labels, same_clips
+from nverbench.leaderboard.tables.wording import HEADINGS
 from nverbench.metrics import scores
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.jackknife import MIN_GROUPS, Decisions, jackknife, mean_sd, per_group
@@ -180,13 +181,13 @@ def lines(one: PredictionFile) -> list[str]:
             if i.low is not None and i.high is not None
             else "[no interval]"
         )
-        shown.append(f"{SAID[name]:12} {100 * i.value:5.1f} {interval}")
+        shown.append(f"{HEADINGS[name]:12} {100 * i.value:5.1f} {interval}")
     counts = _counts(one)
     per_class = {label: int((p.target == i).sum()) for i, label in enumerate(one.labels)}
     for how, values in chance(per_class).items():
         shown.append(
             f"chance, {HOW[how]}:"
-            f" {', '.join(f'{SAID[n]} {100 * v:.1f}' for n, v in values.items())}"
+            f" {', '.join(f'{HEADINGS[n]} {100 * v:.1f}' for n, v in values.items())}"
         )
     width = max(len("recall"), *(len(escape_control_characters(label)) for label in one.labels))
     shown.append(f"{'recall':{width}} {'clips':>6} {'%':>6}")

@@ -153,15 +153,14 @@ def rejection_reason(attestation: Attestation, bundle: Bundle, path: Path) -> st
     """Why an attestation does not count; empty when it does."""
     result, a = bundle.result, attestation
     expected = outcome(result, a.reproduced_digest, a.differences, a.embeddings_differ_by)
+    nobody = "the submission names no submitter (submitter.json), so no other party is known"
     why = {
         f"it is of result {a.result}": a.result != result.id,
         "it is of another content of this result (result_digest)": (
             a.result_digest != result.result_digest
         ),
         f"it should be called {slug(a.by)}.json": path.stem != slug(a.by),
-        "the submission names no submitter (submitter.json), so nobody is known to be another party": (
-            bundle.submitter is None
-        ),
+        nobody: bundle.submitter is None,
         "the submitter attests their own result": is_own(bundle, a.by) and a.by != MAINTAINERS,
         f"it says {a.verdict}, and its numbers say {expected}": a.verdict != expected,
         "heads were trained on other embeddings": (

@@ -4,8 +4,8 @@ without files, weights or clips.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from nverbench.data import cross_corpus
@@ -53,18 +53,18 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
     """The parts of a result; reasons where it contradicts them, or what is not installed here."""
     found = Lookup()
     e = result.entry
-    wanted: list[tuple[str, str, PartIndex[Any]]] = [
+    named: list[tuple[str, str, PartIndex[Any]]] = [
         ("backbone", b, catalog.backbones) for b in e.backbones
     ]
-    wanted += [
+    named += [
         ("fusion", e.fusion, catalog.fusions),
         ("loss", e.loss, catalog.losses),
         ("dataset", e.dataset, catalog.datasets),
     ]
     absent = [
         f"{kind} {quoted(split(text)[0])}"
-        for kind, text, shelf in wanted
-        if split(text)[0] not in shelf.parts
+        for kind, text, index in named
+        if split(text)[0] not in index.parts
     ]
     if absent:
         found.missing.append(
@@ -84,47 +84,31 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
 def _resolve_parts(
     result: Result, identity: Identity, registry: Registry, catalog: Catalog
 ) -> ResolvedParts:
-    e = result.entry
-    backbones = []
-    for text, said in zip(
-        e.backbones, identity.backbones, strict=False
-    ):  # as many: checked by the caller
+    e, backbones = result.entry, []
+    # Both lists have one length: the caller checks it.
+    for text, own in zip(e.backbones, identity.backbones, strict=False):
         part = catalog.backbone(split(text)[0])
-        reference, digest = resolve(part, text), str(said.get("weights"))
-        backbones.append(
-            PlannedBackbone(
-                part,
-                reference,
-                Weights(None, digest, pinned=_pinned(part, reference, digest, registry)),
-            )
-        )
-    fusion, loss, dataset = (
-        catalog.fusion(split(e.fusion)[0]),
-        catalog.loss(split(e.loss)[0]),
-        catalog.dataset(split(e.dataset)[0]),
-    )
+        reference, digest = resolve(part, text), str(own.get("weights"))
+        pinned = _pinned(part, reference, digest, registry)
+        backbones.append(PlannedBackbone(part, reference, Weights(None, digest, pinned=pinned)))
+    fusion, loss = catalog.fusion(split(e.fusion)[0]), catalog.loss(split(e.loss)[0])
+    dataset = catalog.dataset(split(e.dataset)[0])
     reference = resolve(dataset, e.dataset)
     sides = [(reference, dataset)]
     if reference.test is not None:
         tested = catalog.dataset(reference.test)
-        sides = [
-            (cross_corpus.training_side(reference), dataset),
-            (resolve(tested, reference.test), tested),
-        ]
-    default_loss = canonical(catalog.losses.parts, fusion.default_loss)
+        trained = cross_corpus.training_side(reference)
+        sides = [(trained, dataset), (resolve(tested, reference.test), tested)]
     origins = [catalog.backbones.origins[b.part.name] for b in backbones]
-    origins += [
-        catalog.fusions.origins[fusion.name],
-        catalog.losses.origins[loss.name],
-        *(catalog.datasets.origins[d.name] for _, d in sides),
-    ]
+    origins += [catalog.fusions.origins[fusion.name], catalog.losses.origins[loss.name]]
+    origins += [catalog.datasets.origins[d.name] for _, d in sides]
     return ResolvedParts(
         tuple(backbones),
         fusion,
         resolve(fusion, e.fusion),
         loss,
         resolve(loss, e.loss),
-        default_loss,
+        canonical(catalog.losses.parts, fusion.default_loss),
         dataset,
         reference,
         tuple(sides),
@@ -184,22 +168,22 @@ def _compare(found: Lookup, named: ResolvedParts, result: Result, identity: Iden
         )
 
 
-def seeded_digest(
-    backbone: PlannedBackbone, result: Result, version: Callable[[str], str]
-) -> str | None:
+def seeded_digest(backbone: PlannedBackbone, result: Result) -> str | None:
     """The digest of weights that are made from a seed, or of none; None where the result's library
     versions are not those here.
     """
-    if backbone.part.lookup is not None or not (
-        backbone.reference.untrained or backbone.part.weights is None
-    ):
-        return None
-    if any(
-        result.provenance.libraries.get(name) != version(name) for name in ("torch", "transformers")
-    ):
+    libraries = result.provenance.libraries
+    if any(libraries.get(name) != _version(name) for name in ("torch", "transformers")):
         return None
     found = weights.find_weights(backbone.part, backbone.reference, None)
     return found.digest if isinstance(found, Weights) else None
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def selected_by(named: ResolvedParts) -> str:

@@ -1,4 +1,6 @@
-"""Every number of a result, computed again from its predictions; each field that differs is named."""
+"""Every number of a result, computed again from its predictions; each field that differs is
+named.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,9 @@ def _trainings(result: Result, select: str | None) -> Iterator[str]:
 
 
 def _training(f: FoldScore, result: Result, select: str | None) -> Iterator[str]:
-    """What the learning curves of one training say against its best epoch (protocol, "Selection")."""
+    """Contradictions between the learning curves of one training and its best epoch
+    (docs/protocol.md, "Selection").
+    """
     if not 1 <= f.best_epoch <= f.epochs or f.epochs != len(f.curves):
         yield f"best epoch {f.best_epoch} of {f.epochs}, with curves of {len(f.curves)} epochs"
         return

@@ -5,8 +5,10 @@ notes a table of results needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from nverbench.metrics.chance import HOW, chance
+from nverbench.metrics.scores import SHOWN
 from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results.published import TERMS, Published, reported
 from nverbench.results.record import Result
@@ -16,6 +18,27 @@ CONTROL = "control, not a result"
 COMPARED = ("accuracy", "macro_f1")
 """The metrics that papers print; one of them also prints a third."""
 SHORT = {"weighted_f1": "wF1 "}
+HEADINGS = {**dict(SHOWN), "weighted_f1": "weighted F1"}
+"""Metric -> its name in a text."""
+
+
+class Bounded(Protocol):
+    """A score or a difference with the ends of its interval, as fractions."""
+
+    @property
+    def low(self) -> float | None: ...
+
+    @property
+    def high(self) -> float | None: ...
+
+
+def interval_text(bounds: Bounded, sign: str = "") -> str:
+    """The interval in percent: ``[42.1, 50.7]``, with ``sign="+"`` ``[+1.0, +2.0]``; or
+    ``[no interval]`` where no claim can be made.
+    """
+    if bounds.low is None or bounds.high is None:
+        return "[no interval]"
+    return f"[{100 * bounds.low:{sign}.1f}, {100 * bounds.high:{sign}.1f}]"
 
 
 def order(results: Iterable[Result]) -> list[Result]:
