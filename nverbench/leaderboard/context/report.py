@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.context.analysis import Atmosphere, Conversation, Gain
+from nverbench.leaderboard.context.records import Atmosphere, Conversation, Gain
 from nverbench.results.published_files import FOLDER
 
 PUBLISHED = "71% (22/31)"

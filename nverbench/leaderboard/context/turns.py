@@ -16,7 +16,7 @@ import numpy as np
 from nverbench._io.text import escape_control_characters
 from nverbench.data import corpus as corpora
 from nverbench.errors import ArtifactError, UsageError
-from nverbench.leaderboard.context.analysis import ConversationTurns
+from nverbench.leaderboard.context.records import ConversationTurns
 from nverbench.leaderboard.pairing import paired, refuse_different
 from nverbench.leaderboard.rows import StoredResult, field_of
 from nverbench.plugin.options import PartRef, resolve, split

@@ -14,7 +14,7 @@ from nverbench.leaderboard.figures.canvas import canvas, short
 from nverbench.metrics.jackknife import ROUNDING
 
 if TYPE_CHECKING:
-    from nverbench.leaderboard.context.analysis import Atmosphere, Conversation
+    from nverbench.leaderboard.context.records import Atmosphere, Conversation
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 NAMED = 60

@@ -15,6 +15,7 @@ from nverbench.cli import main
 from nverbench.leaderboard.claims import verdict as judging
 from nverbench.leaderboard.claims.spec import load
 from nverbench.leaderboard.claims.verdict import ClaimVerdict, judge_claims
+from nverbench.leaderboard.difference import difference as jackknifed
 from nverbench.leaderboard.rows import NOT_RERUN
 from nverbench.metrics.jackknife import difference, leave_one_out
 from nverbench.results.store import ResultStore
@@ -62,7 +63,7 @@ def test_several_rows_are_averaged_group_by_group():
     parts = [leave_one_out(row.predictions().decisions(3)) for row in rows]
     without = (parts[0][1]["accuracy"] + parts[1][1]["accuracy"]) / 2 - parts[2][1]["accuracy"]
     value = (parts[0][0]["accuracy"] + parts[1][0]["accuracy"]) / 2 - parts[2][0]["accuracy"]
-    expected = judging.difference(value, without, 8)
+    expected = jackknifed(value, without)
     found = judged(judge_claims(rows), "reno-mixed-over-same-family")
     assert (found.value, found.low, found.high) == pytest.approx(
         (expected.value, expected.low, expected.high)

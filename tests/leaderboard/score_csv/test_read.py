@@ -130,11 +130,11 @@ def test_the_metrics_are_those_of_scikit_learn(
 
 MISTAKES = {
     "": "line 1: is empty",
-    "id;label;prediction\na;x;y\n": "line 1: its columns are parted by ';' or tabs",
+    "id;label;prediction\na;x;y\n": "line 1: its columns are separated by ';' or tabs",
     "id,label\na,x\n": "line 1: column 'prediction' is missing",
     "label,prediction\nx,x\n": "line 1: column 'id' is missing",
     "id,label,prediction,speakr\na,x,x,s\n": "line 1: column 'speakr' is unknown",
-    "id,label,p_x,p_\u202ey\na,x,1,0\n": r"column 'p_\u202ey' holds a sign that cannot be seen",
+    "id,label,p_x,p_\u202ey\na,x,1,0\n": r"column 'p_\u202ey' holds an invisible character",
     "id,label,prediction,id\na,x,x,b\n": "line 1: column 'id' is there twice",
     "id,label,prediction,group,speaker\n": "line 1: both group and speaker are given",
     "id,label,prediction,p_x,p_y\n": "line 1: both prediction and probabilities are given",
