@@ -180,9 +180,9 @@ def notes(identity: Identity, named: ResolvedParts) -> Iterator[str]:
         if made != here:
             yield f"made with {distribution} {quoted(made)}, here is {here}"
     for planned, own in zip(named.backbones, identity.backbones, strict=False):
-        made, here = own.get("revision"), planned.part.revision
-        if made != here:
-            yield f"made with revision {quoted(made)} of {planned.part.name}, here is {here}"
+        revision, here = own.get("revision"), planned.part.revision
+        if revision != here:
+            yield f"made with revision {quoted(revision)} of {planned.part.name}, here is {here}"
     if identity.audio != audio.REVISION:
         made, here = quoted(identity.audio), audio.REVISION
         yield f"made with revision {made} of audio decoding, here is {here}"

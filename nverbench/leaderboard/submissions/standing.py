@@ -19,7 +19,8 @@ from nverbench.pipeline.standing import (
     judge,
     overrides,
 )
-from nverbench.plugin.options import resolve, split
+from nverbench.plugin.options import PartRef, resolve, split
+from nverbench.plugin.records import Dataset, Fusion, Loss
 from nverbench.registry import Entry, Registry
 from nverbench.results.record import Result
 
@@ -121,7 +122,7 @@ def _same(entry: Entry, named: ResolvedParts) -> bool:
         own = replace(resolve(b.part, text), untrained=False)
         if str(own) != str(replace(b.reference, untrained=False)):
             return False
-    others = [
+    others: list[tuple[Fusion | Dataset | Loss, str | None, PartRef]] = [
         (named.fusion, entry.fusion, named.fusion_reference),
         (named.dataset, entry.dataset, named.dataset_reference),
         (named.loss, entry.loss, named.loss_reference),
