@@ -55,14 +55,14 @@ class Compared:
     folds: dict[str, Comparison]
     """The second opinion: Nadeau and Bengio over folds; empty where the folds are not known."""
     seeds: dict[str, float | int | None]
-    """Of the primary metric: the standard deviation over seeds of each side and of the paired
-    difference, and the number of seeds with which a leads.
+    """The spread of the primary metric: the standard deviation over seeds of each side and of the
+    paired difference, and the number of seeds with which a leads.
     """
     recalls: tuple[Recall, ...]
     notes: tuple[str, ...] = ()
 
     def record(self) -> dict[str, object]:
-        """As JSON."""
+        """The comparison as JSON."""
         return {**dataclasses.asdict(self), "verdict": verdict(self)}
 
 

@@ -69,7 +69,7 @@ class ClaimVerdict:
     """The same contrast on the paper's own table."""
 
     def record(self) -> dict[str, object]:
-        """As JSON."""
+        """The verdict as JSON."""
         return dataclasses.asdict(self)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 DRAWS = 2000
-"""Of the label-permutation null."""
+"""Draws of the null distribution of permuted labels."""
 
 
 def analyse(turns: ConversationTurns, *, draws: int = DRAWS, seed: int = 0) -> Atmosphere:

@@ -53,7 +53,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Conversation:
-    """One conversation."""
+    """The labels and gains of one conversation."""
 
     name: str
     group: str | None
@@ -69,7 +69,7 @@ class Conversation:
 
     @property
     def scored(self) -> int:
-        """Scored turns."""
+        """Number of scored turns."""
         return sum(self.counts.values())
 
 
@@ -95,8 +95,8 @@ class Null:
 
 @dataclass(frozen=True)
 class DominancePull:
-    """How often the dominant label is predicted for turns with another label, in conversations that
-    have a dominant one; as fractions.
+    """The shares of turns with another label that are predicted to have the dominant label of their
+    conversation.
     """
 
     turns: int
@@ -112,7 +112,7 @@ class DominancePull:
 
 @dataclass(frozen=True)
 class Atmosphere:
-    """The analysis."""
+    """The outcome of the analysis."""
 
     labels: tuple[str, ...]
     conversations: tuple[Conversation, ...]

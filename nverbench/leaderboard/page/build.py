@@ -34,6 +34,9 @@ ID = re.compile(r"[0-9a-f]{8,64}")
 MARK = ".nverbench-page"
 """A file in every folder that was built; a folder without it is not overwritten."""
 ASSETS = ("*.css", "*.js")
+LEFT_OUT = (
+    "result {!r} is left out: its id is not a hexadecimal digest, so it could not be a file's name"
+)
 PAGES = ("index", "datasets", "claims", "about")
 HARMLESS = {
     "<": "\\u003c",
@@ -81,12 +84,11 @@ def build(
     knows = knowledge or PartInfo()
     drawn = {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
     kept = [row for row in rows if ID.fullmatch(row.result.id)]
-    why = "its id is not a hexadecimal digest, so it could not be a file's name"
     left_out = [row.result.id for row in rows if not ID.fullmatch(row.result.id)]
-    built = Built(folder, len(kept))
-    built.problems = [f"result {name!r} is left out: {why}" for name in left_out]
+    built = Built(folder, len(kept), problems=[LEFT_OUT.format(name) for name in left_out])
     record, templates = content(kept, claims=claims), environment()
-    files = {path.name: path.read_text(encoding="utf-8") for path in _assets()}
+    assets = sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern))
+    files = {path.name: path.read_text(encoding="utf-8") for path in assets}
     common = {
         "record": record,
         "data": embedded({k: v for k, v in record.items() if k != "claims"}),
@@ -94,8 +96,7 @@ def build(
         "root": "",
     }
     for name in PAGES:
-        page = templates.get_template(f"{name}.html").render(page=name, **common)
-        files[f"{name}.html"] = page
+        files[f"{name}.html"] = templates.get_template(f"{name}.html").render(page=name, **common)
     for digest, picture in sorted(drawn.items()):
         files[f"embeddings/{digest}.js"] = f'nver.points["{digest}"] = {embedded(picture)};\n'
     built.size = sum(_write(folder / name, text) for name, text in files.items())
@@ -107,11 +108,6 @@ def build(
         built.size += _write(folder / "results" / f"{row.result.id}.html", text)
     _sweep(folder / "results", pages)
     return built
-
-
-def _assets() -> list[Path]:
-    """Style sheets and scripts."""
-    return sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern))
 
 
 def environment() -> Environment:

@@ -21,11 +21,13 @@ DIGITS = 5
 """Decimals of a fraction; the page shows tenths of a percent."""
 FAMILIES = {"mamba": "Mamba", "attention": "attention"}
 """Family -> its name on the page, in the order in which a pair names them."""
-TEXT_NAMES = (
+NAMES = (
     "id backbones kind fusion loss field rank unranked macro_f1 accuracy uar behind published"
     " source gap trained frozen seconds standing level notes control licence seeds"
 )
-COLUMNS = {name: TEXT_COLUMNS.get(name, "raw") for name in NAMES.split()}
+WORDS = ("kind", "fusion", "loss", "unranked", "source", "standing", "level", "licence")
+KINDS = {**dict.fromkeys(WORDS, "text"), "backbones": "texts", "notes": "texts"}
+COLUMNS = {name: KINDS.get(name, "raw") for name in NAMES.split()}
 """The cells of a line: ``raw`` unchanged, ``text`` and ``texts`` as indices into the list of texts,
 which holds each text once.
 """

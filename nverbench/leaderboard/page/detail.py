@@ -30,7 +30,7 @@ LEVELS = {
     "reproduced": "submitted, and made again by another party",
 }
 DECIMALS = 4
-"""Of a point of a chart."""
+"""Decimals of a point of a chart."""
 
 
 def words(

@@ -80,16 +80,8 @@ def read(path: Path) -> PredictionFile:
     Raises:
         UsageError: the file, the line and what does not fit.
     """
-    lines: dict[str, dict[str, PredictionRow]] = {}
     classes: set[str] = set()
-    for row in _rows(path, classes):
-        own = lines.setdefault(row.replicate, {})
-        if row.id in own:
-            raise UsageError(
-                f"{path}, line {row.line}: clip {row.id!r} has a prediction on line"
-                f" {own[row.id].line} already; give one per clip and replicate"
-            )
-        own[row.id] = row
+    lines = _by_replicate(path, _rows(path, classes))
     if not lines:
         raise UsageError(
             f"{path}: holds no predictions; expected a line per clip below the names of the columns"
@@ -122,6 +114,20 @@ def read(path: Path) -> PredictionFile:
         tuple(replicates),
         tuple(label for label in labels if label not in true),
     )
+
+
+def _by_replicate(path: Path, rows: Iterator[PredictionRow]) -> dict[str, dict[str, PredictionRow]]:
+    """Replicate -> id -> row."""
+    lines: dict[str, dict[str, PredictionRow]] = {}
+    for row in rows:
+        own = lines.setdefault(row.replicate, {})
+        if row.id in own:
+            raise UsageError(
+                f"{path}, line {row.line}: clip {row.id!r} has a prediction on line"
+                f" {own[row.id].line} already; give one per clip and replicate"
+            )
+        own[row.id] = row
+    return lines
 
 
 def _rows(path: Path, classes: set[str]) -> Iterator[PredictionRow]:
@@ -183,7 +189,7 @@ def _classes(columns: Sequence[str]) -> list[str]:
 
 
 def _problems(columns: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
-    """What is wrong with the names of the columns."""
+    """Problems of the names of the columns."""
     if not columns:
         yield "is empty"
     if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):

@@ -1,5 +1,5 @@
-"""What a result says about itself, against its own identity, the registry, this machine's lock and
-the installed parts.
+"""Checks of a result against its own identity, the registry, this machine's lock and the installed
+parts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from nverbench.registry import Registry
 from nverbench.results.record import Result
 
 DIGESTS = {"assignment", "predictions"}
-"""Of folds.json, checked by :func:`_published`."""
+"""Fields of folds.json that :func:`_published` checks."""
 
 
 def identity_of(result: Result) -> Identity:
@@ -108,7 +108,7 @@ def _facts_held_twice(bundle: Bundle, identity: Identity) -> dict[str, tuple[Any
 
 
 def _published(bundle: Bundle) -> Iterator[str]:
-    """What the predictions contradict: their digests, and what the dataset's ``share`` allows."""
+    """Contradictions between the predictions, their digests and the dataset's ``share``."""
     share, predictions = bundle.result.share, bundle.predictions
     if bundle.folds.assignment != assignment(predictions):
         yield "keys, groups, labels or folds are not those that folds.json has the digest of"

@@ -1,5 +1,5 @@
-"""The parts that a result names, as this machine has them: enough of a plan to judge a row by,
-without files, weights or clips.
+"""The parts that a result names, as this machine has them: enough of a plan to check a row, without
+files, weights or clips.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nverbench.training import early_stopping
 
 @dataclass(frozen=True)
 class ResolvedParts:
-    """What a result was made from."""
+    """The installed parts of a result."""
 
     backbones: tuple[PlannedBackbone, ...]
     fusion: Fusion
@@ -33,16 +33,16 @@ class ResolvedParts:
     default_loss: str
     """The fusion's default loss, in canonical text."""
     dataset: Dataset
-    """Of a crossed one: the record of the pair."""
+    """The dataset; of a cross-corpus pair, its training side."""
     dataset_reference: PartRef
     sides: tuple[tuple[PartRef, Dataset], ...]
     distributions: dict[str, str]
-    """That bring these parts here -> their versions."""
+    """Distributions of these parts here -> their versions."""
 
 
 @dataclass
 class Lookup:
-    """What was found, and what stands against it."""
+    """The resolved parts, contradictions and parts that are not installed."""
 
     named: ResolvedParts | None = None
     reasons: list[str] = field(default_factory=list)
@@ -117,8 +117,8 @@ def _resolve_parts(
 
 
 def _pinned(part: Backbone, reference: PartRef, digest: str, registry: Registry) -> bool:
-    """Whether the registry (or the part itself) pins these weights; what is pinned as something
-    else is a reason of its own.
+    """Whether the registry (or the part itself) pins these weights; another pinned digest is a
+    reason of its own.
     """
     if part.lookup is not None or reference.weights or reference.untrained:
         return False
@@ -146,18 +146,18 @@ def _compare(found: Lookup, named: ResolvedParts, result: Result, identity: Iden
         if text != str(reference)
     ]
     bare: list[tuple[str, dict[str, Any], PartRef]] = [
-        (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference)
-        for b, said in zip(named.backbones, identity.backbones, strict=False)
+        (f"backbone {quoted(b)}", _without(own, "weights", "revision"), b.reference)
+        for b, own in zip(named.backbones, identity.backbones, strict=False)
     ]
     bare += [
         ("fusion", identity.fusion, named.fusion_reference),
         ("loss", identity.loss, named.loss_reference),
     ]
     bare += [("dataset", _without(identity.dataset, "digest", "left_out"), named.dataset_reference)]
-    for what, said, reference in bare:
-        if said != reference.identity():
+    for what, own, reference in bare:
+        if own != reference.identity():
             found.reasons.append(
-                f"{what}: its identity says {quoted(said)}; {quoted(reference)} is"
+                f"{what}: its identity says {quoted(own)}; {quoted(reference)} is"
                 f" {quoted(reference.identity())}"
             )
     if identity.plugins.keys() != named.distributions.keys():
@@ -187,19 +187,19 @@ def _version(name: str) -> str:
 
 
 def selected_by(named: ResolvedParts) -> str:
-    """What the fusion's recipe selects the epoch by, with the options of the result."""
+    """The rule by which the fusion's recipe selects the epoch, with the options of the result."""
     return (
         named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
     )
 
 
 def pair_record(named: ResolvedParts) -> Dataset:
-    """The dataset by the name that pins go by: that of a crossed one is no dataset's."""
+    """The dataset under the name that pins use; a cross-corpus pair has no single dataset."""
     if len(named.sides) == 1:
         return named.dataset
     (_, a), (_, b) = named.sides
     return replace(b, name=f"{a.name}+{b.name}", corpus=b.corpus or b.name)
 
 
-def _without(said: dict[str, Any], *keys: str) -> dict[str, Any]:
-    return {k: v for k, v in said.items() if k not in keys}
+def _without(record: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: v for k, v in record.items() if k not in keys}

@@ -133,7 +133,7 @@ def _names(result: Result, known: Predictions) -> Iterator[str]:
 
 
 def _trainings(result: Result, select: str | None) -> Iterator[str]:
-    """What is wrong with the sizes and the learning curves of the trainings."""
+    """Contradictions in the sizes and the learning curves of the trainings."""
     sizes: dict[str, tuple[int, int, int]] = {}
     whole = result.folds.kind in ("speaker", "random", "leave-one-group-out")
     for f in result.per_fold:
@@ -212,7 +212,7 @@ def _numbers(result: Result) -> dict[str, Any]:
 
 
 def _differences(have: Any, expected: Any, place: str = "") -> Iterator[str]:
-    """Where two nested records differ: ``scores.macro_f1.low: 0.41, expected 0.42``."""
+    """The differences of two nested records: ``scores.macro_f1.low: 0.41, expected 0.42``."""
     if isinstance(have, list) and isinstance(expected, list) and len(have) == len(expected):
         have, expected = dict(enumerate(have)), dict(enumerate(expected))
     if isinstance(have, dict) and isinstance(expected, dict) and have.keys() == expected.keys():

@@ -34,7 +34,7 @@ def check_standing(
     registry: Registry,
     lock: Mapping[str, Any],
 ) -> Iterator[str]:
-    """What a row claims beyond the standing that the registry gives it."""
+    """Claims of a row that the registry does not support."""
     e, entry = result.entry, _registered_entry(result, named, registry)
     in_grid = e.grid and any(x.grid == e.grid for x in registry.entries)
     if entry is None and in_grid and result.standing != UNOFFICIAL:

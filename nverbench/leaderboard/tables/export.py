@@ -82,7 +82,7 @@ def behind_text(row: Row) -> str:
 
 
 def unranked(rows: Iterable[Row]) -> list[str]:
-    """Why rows have no rank: one line per reason, with the ids."""
+    """The reasons why rows have no rank: one line per reason, with the ids."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row.unranked:

@@ -157,7 +157,7 @@ def _units(result: Result) -> str:
 
 
 def footnotes(results: Sequence[Result]) -> list[str]:
-    """What a reader must know about the numbers of a table."""
+    """Notes that explain the numbers of a table."""
     units = "; ".join(sorted({f"{r.entry.dataset}: {_units(r)}" for r in results}))
     references = ";  ".join(sorted({str(p) for r in results if (p := reported(r))}))
     other = sorted({r.protocol for r in results} - {DEFAULT_PROTOCOL})

@@ -135,7 +135,7 @@ def test_the_same_backbone_twice_is_no_evidence_for_a_fusion_but_has_its_own_con
     ) == ("holds", True)
 
 
-def test_another_corpus_is_judged_and_said_to_be_another():
+def test_another_corpus_is_judged_and_marked():
     found = judged(
         judge_claims([filed("a", 0.9, **RENO), filed("b", 0.5, seed=1)]),
         "reno-over-concatenation",

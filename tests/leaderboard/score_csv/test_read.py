@@ -196,7 +196,7 @@ def test_a_label_that_no_clip_has_is_noted(tmp_path: Path):
     assert "no clip has the label 'unknown'" in "; ".join(report.notes(read(path)))
 
 
-def test_without_speakers_clips_are_the_unit_and_that_is_said(tmp_path: Path):
+def test_without_speakers_clips_are_the_unit_and_a_note_says_so(tmp_path: Path):
     found = read(
         write(
             tmp_path / "x.csv", [row[:3] for row in cells_of(said(0.9, replicates=1))], COLUMNS[:3]

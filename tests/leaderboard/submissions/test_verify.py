@@ -1,5 +1,5 @@
-"""What a submission says is computed again: nothing in it can be changed alone, or together with
-its digests, without being caught.
+"""Every field of a submission is computed again: a change is found, alone or together with its
+digests.
 """
 
 from __future__ import annotations
