@@ -1,8 +1,7 @@
 """The leaderboard's page: seconds to build, size, and time to interactive in headless Chromium, for
 100, 1,000 and 10,000 results.
 
-The results are made from a few real ones by changing ids, names and scores; ranks are made up with
-them. ``--screenshots FOLDER`` also writes pictures of every view in light, dark and phone width.
+The results are a few real ones with other ids, names, scores and ranks. ``--screenshots FOLDER`` also writes pictures of every view in light, dark and phone width.
 Run: ``python benchmarks/speed/page.py --out nverbench-runs [--screenshots FOLDER] [--sizes
 100,1000]``.
 """
@@ -18,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,24 +32,25 @@ from nverbench.results.record import Result
 from nverbench.results.speaker_gap import Difference, Gap
 from nverbench.results.store import ResultStore
 
-MAMBA = ["audio-mamba-tiny", "audio-mamba-small", "audio-mamba-base"]
+MAMBA = [f"audio-mamba-{size}" for size in ("tiny", "small", "base")]
 SPEECH = ["wavlm-base", "unispeech-sat-base", "wav2vec2-base", "hubert-base"]
 PAIRS = [(a, b) for a in MAMBA for b in SPEECH] + list(itertools.combinations(SPEECH, 2))
-FUSIONS = [
-    ("reno", "renyi"),
-    ("concat", "cross-entropy"),
-    ("gated", "cross-entropy"),
-    ("parrot", "cross-entropy"),
-    ("late", "cross-entropy"),
-]
+FUSIONS = [("reno", "renyi")]
+FUSIONS += [(name, "cross-entropy") for name in ("concat", "gated", "parrot", "late")]
 CORPORA = ["vivae", "asvp-esd", "emogator-41", "emodb"]
-SIZES = {
-    "audio-mamba-tiny": 5.2e6,
-    "audio-mamba-small": 20.3e6,
-    "audio-mamba-base": 79.3e6,
-    "wav2vec2-base": 95.0e6,
-}
+SIZES = {**dict(zip(MAMBA, (5.2e6, 20.3e6, 79.3e6), strict=True)), "wav2vec2-base": 95.0e6}
 FOLDS = ["speaker", "random"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A made-up combination."""
+
+    corpus: str
+    folds: str
+    fusion: str
+    loss: str
+    pair: tuple[str, str]
 
 
 def made_up(real: list[Row], number: int) -> list[Row]:
@@ -59,105 +59,73 @@ def made_up(real: list[Row], number: int) -> list[Row]:
     grid = list(itertools.product(CORPORA, FOLDS, FUSIONS, PAIRS))
     for i in range(number):
         turn, (corpus, folds, (fusion, loss), pair) = i // len(grid), grid[i % len(grid)]
-        found.append(
-            _row(
-                real[i % len(real)],
-                f"{fusion}:align_dim={128 * turn}" if turn else fusion,
-                loss,
-                corpus,
-                folds,
-                pair,
-                i,
-                draw,
-            )
-        )
+        fusion = f"{fusion}:align_dim={128 * turn}" if turn else fusion
+        cell = Cell(corpus, folds, fusion, loss, pair)
+        found.append(_row(real[i % len(real)], cell, i, draw))
     return found
 
 
-def _row(
-    like: Row,
-    fusion: str,
-    loss: str,
-    corpus: str,
-    folds: str,
-    pair: tuple[str, str],
-    i: int,
-    draw: random.Random,
-) -> Row:
-    r = like.result.published()
+def _row(like: Row, cell: Cell, i: int, draw: random.Random) -> Row:
     control = i % 29 == 28
-    mamba = sum(b in MAMBA for b in pair)
-    value = min(
-        0.93,
-        max(
-            0.12,
-            draw.gauss(0.34 if control else 0.55 + 0.02 * mamba + 0.01 * (fusion == "reno"), 0.03),
-        ),
-    )
+    mamba = sum(b in MAMBA for b in cell.pair)
+    mean = 0.34 if control else 0.55 + 0.02 * mamba + 0.01 * (cell.fusion == "reno")
+    value = min(0.93, max(0.12, draw.gauss(mean, 0.03)))
     half = abs(draw.gauss(0.025, 0.004))
-    scores = {
-        n: s.model_copy(
-            update={"value": value, "low": value - half, "high": value + half, "fold_mean": value}
-        )
-        for n, s in r.scores.items()
-    }
+    result = _result(like.result.published(), cell, i, draw, value, half)
+    rank = None if control else 1 + min(4, int(max(0.0, 0.64 - value) / 0.03))
+    ahead = max(0.0, 0.66 - value)
+    behind = Comparison(Interval(ahead, ahead - half, 0.66 - value + half, half / 2), 0.04, half)
+    gap = _gap(result, draw) if cell.folds == "speaker" and i % 3 == 0 else None
+    level: Any = "reproduced" if i % 5 == 0 else "own"
+    filed = replace(like.filed, result=result, level=level)
+    why = "a control, not a result" if control else ""
+    return Row(filed, rank, why, behind if rank else None, published(result.entry), gap)
+
+
+def _result(
+    r: Result, cell: Cell, i: int, draw: random.Random, value: float, half: float
+) -> Result:
+    """A real result with other names and scores."""
+    control, pair, corpus = i % 29 == 28, cell.pair, cell.corpus
     suffix = ":untrained" if control else ""
+    score = {"value": value, "low": value - half, "high": value + half, "fold_mean": value}
     entry = r.entry.model_copy(
         update={
             "backbones": [b + suffix for b in pair],
             "families": ["mamba" if b in MAMBA else "attention" for b in pair],
-            "fusion": fusion,
-            "loss": loss,
+            "fusion": cell.fusion,
+            "loss": cell.loss,
             "dataset": corpus,
             "paper": "RENO (arXiv 2506.02258)",
         }
     )
-    digest = sha256(f"{corpus}{folds}".encode()).hexdigest()
-    provenance = r.provenance.model_copy(
+    provenance = {
+        "dataset_digest": _digest(corpus),
+        "embedding_digests": {b: _digest(b) for b in entry.backbones},
+        "weights_digests": dict.fromkeys(entry.backbones, "0" * 64),
+        "parameters_trained": int(1.2e6 * draw.uniform(0.5, 3)),
+        "parameters_frozen": {b + suffix: int(SIZES.get(b, 94.4e6)) for b in pair},
+        "licences": {corpus: "CC BY-NC-SA 4.0", pair[0]: "MIT"},
+    }
+    per_clip = {"embed_per_clip": dict.fromkeys(entry.backbones, draw.uniform(0.02, 0.2))}
+    folds = {"kind": cell.folds, "digest": _digest(f"{corpus}{cell.folds}")}
+    return r.model_copy(
         update={
-            "dataset_digest": sha256(corpus.encode()).hexdigest(),
-            "embedding_digests": {b: sha256(b.encode()).hexdigest() for b in entry.backbones},
-            "weights_digests": dict.fromkeys(entry.backbones, "0" * 64),
-            "parameters_trained": int(1.2e6 * draw.uniform(0.5, 3)),
-            "parameters_frozen": {b + suffix: int(SIZES.get(b, 94.4e6)) for b in pair},
-            "licences": {corpus: "CC BY-NC-SA 4.0", pair[0]: "MIT"},
-        }
-    )
-    timings = r.timings.model_copy(
-        update={"embed_per_clip": dict.fromkeys(entry.backbones, draw.uniform(0.02, 0.2))}
-    )
-    result = r.model_copy(
-        update={
-            "id": sha256(f"{i}".encode()).hexdigest()[:16],
+            "id": _digest(f"{i}")[:16],
             "entry": entry,
-            "scores": scores,
+            "scores": {n: s.model_copy(update=score) for n, s in r.scores.items()},
             "control": control,
-            "provenance": provenance,
-            "timings": timings,
-            "folds": r.folds.model_copy(update={"kind": folds, "digest": digest}),
+            "provenance": r.provenance.model_copy(update=provenance),
+            "timings": r.timings.model_copy(update=per_clip),
+            "folds": r.folds.model_copy(update=folds),
             "standing": ["official", "provisional", "unofficial"][i % 7 // 3],
             "licence": f"CC BY-NC-SA 4.0 ({corpus})",
         }
     )
-    rank = None if control else 1 + min(4, int(max(0.0, 0.64 - value) / 0.03))
-    behind = Comparison(
-        Interval(
-            max(0.0, 0.66 - value), max(0.0, 0.66 - value) - half, 0.66 - value + half, half / 2
-        ),
-        0.04,
-        half,
-    )
-    gap = _gap(result, draw) if folds == "speaker" and i % 3 == 0 else None
-    level: Any = "reproduced" if i % 5 == 0 else "own"
-    why = "a control, not a result" if control else ""
-    return Row(
-        replace(like.filed, result=result, level=level),
-        rank,
-        why,
-        behind if rank else None,
-        published(entry),
-        gap,
-    )
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def _gap(result: Result, draw: random.Random) -> Gap:
@@ -244,37 +212,24 @@ def screenshots(
     """Pictures of every view in light, dark and phone width."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        build(
-            [*found, *real],
-            Path(place) / "page",
-            claims=CLAIMS,
-            knowledge=PartInfo(),
-            points=_clouds(found[0], real[0]),
-        )
+        clouds, root = _clouds(found[0], real[0]), Path(place) / "page"
+        build([*found, *real], root, claims=CLAIMS, knowledge=PartInfo(), points=clouds)
         views = {
             "table": "index.html",
             "all": "index.html#corpus=&folds=&protocol=&sort=rank&order=up",
             "pairs": "index.html#view=pairs",
             "cost": "index.html#view=cost",
             "result": f"results/{found[0].result.id}.html",
-            "claims": "claims.html",
-            "about": "about.html",
-            "datasets": "datasets.html",
+            **{name: f"{name}.html" for name in ("claims", "about", "datasets")},
         }
-        for look, (width, scheme) in {
-            "light": (1440, "light"),
-            "dark": (1440, "dark"),
-            "phone": (390, "light"),
-        }.items():
-            for view, address in views.items():
-                tab = opened.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                tab.goto(f"{(Path(place) / 'page').as_uri()}/{address}")
-                tab.wait_for_timeout(100)
-                tab.screenshot(
-                    path=folder / f"{view}-{look}.png",
-                    full_page=view in ("result", "claims", "pairs", "cost"),
-                )
-                tab.close()
+        looks = {"light": (1440, "light"), "dark": (1440, "dark"), "phone": (390, "light")}
+        for (look, (width, scheme)), view in itertools.product(looks.items(), views):
+            tab = opened.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            tab.goto(f"{root.as_uri()}/{views[view]}")
+            tab.wait_for_timeout(100)
+            whole = view in ("result", "claims", "pairs", "cost")
+            tab.screenshot(path=folder / f"{view}-{look}.png", full_page=whole)
+            tab.close()
     say(f"pictures in {folder}")
 
 

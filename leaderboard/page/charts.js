@@ -1,7 +1,7 @@
 // Charts of one result: folds as dots, the confusion matrix, embeddings as points.
 "use strict";
 
-// One dot per fold and replicate, the pooled score and its interval beside them: one strip per metric.
+// One dot per fold and replicate, the pooled score and its interval with them: one strip per metric.
 nver.folds = (record, room) => {
   const [width, row, left, right, top, bottom] = [Math.min(560, Math.max(300, room)), 58, 96, 20, 8, 34];
   const metrics = record.metrics.slice(0, 3);
@@ -35,7 +35,7 @@ nver.confusion = (record) => {
     const share = total ? count / total : 0;
     const td = nver.make("td", { class: `heat${i === j ? " own" : ""}`, tabindex: i === 0 && j === 0 ? "0" : "-1" }, (100 * share).toFixed(0));
     td.style.setProperty("--share", (100 * share).toFixed(0));
-    const tell = () => readout.replaceChildren(nver.foreign(labels[i]), " heard as ", nver.foreign(labels[j]), `: ${count.toLocaleString("en")} of ${total.toLocaleString("en")} (${(100 * share).toFixed(1)}%)`);
+    const tell = () => readout.replaceChildren(nver.foreign(labels[i]), " predicted as ", nver.foreign(labels[j]), `: ${count.toLocaleString("en")} of ${total.toLocaleString("en")} (${(100 * share).toFixed(1)}%)`);
     td.addEventListener("mouseenter", tell);
     td.addEventListener("focus", tell);
     td.title = `${count.toLocaleString("en")} of ${total.toLocaleString("en")}`;

@@ -24,7 +24,7 @@ nver.lead = (place, rows, fields) => {
   const next = ranked.filter((row) => row.rank > 1 && row.behind).sort((a, b) => a.behind[0] - b.behind[0])[0];
   const rest = next ? `; the next group begins ${nver.percent(next.behind[0])} points behind ${nver.bounds(next.behind)}` : "";
   place.append(ranked.length
-    ? item("Is it real?", equal ? `${equal + 1} tie` : ranked.length > 1 ? "yes" : "alone", (equal ? `${nver.plural(equal, "other")} cannot be told apart from it` : ranked.length > 1 ? "told apart from all others" : "nothing to compare with") + rest)
+    ? item("Is it real?", equal ? `${equal + 1} tie` : ranked.length > 1 ? "yes" : "alone", (equal ? `${nver.plural(equal, "other")} without a significant difference` : ranked.length > 1 ? "significantly better than all others" : "nothing to compare with") + rest)
     : item("Is it real?", "no claim", best.unranked || "no row is ranked here"));
   const cost = [best.frozen === null ? null : `${nver.count(best.frozen)} frozen`, best.seconds === null ? null : `${nver.seconds(best.seconds)} per clip`].filter(Boolean);
   place.append(item("Cost", nver.count(best.trained), ["weights trained", ...cost].join(", ")));

@@ -1,6 +1,4 @@
-"""Finished results -> rows -> tables and pages. Differences that intervals cannot carry are not
-ranked.
-"""
+"""Finished results -> rows -> tables and pages. Differences within the intervals are not ranked."""
 
 from nverbench.leaderboard.records import ranked_record, record
 from nverbench.leaderboard.tables.terminal import min_width, table

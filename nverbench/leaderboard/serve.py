@@ -1,5 +1,5 @@
-"""The built page and MLflow's UI on this machine's loopback interface, and nowhere else: other
-machines come through ``ssh -L``.
+"""The built page and MLflow's UI, on this machine's loopback interface only; other machines use
+``ssh -L``.
 """
 
 from __future__ import annotations
@@ -19,58 +19,52 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nverbench.errors import UsageError
 
 HERE = "127.0.0.1"
 POLICY = "default-src 'self' 'unsafe-inline' data: blob:"
-"""What a self-contained page needs; nothing of it may ask another host."""
+"""The policy of a self-contained page: no request to another host."""
 PATIENCE = 120.0
 """Seconds that MLflow may take to start; the first start on a new database is slow."""
 
 
 class PageHandler(SimpleHTTPRequestHandler):
-    """GET and HEAD of the files of one folder: no listings, nothing outside it, and no answer under
-    another host's name.
+    """GET and HEAD of the files of one folder: no listings, no file outside it, and no answer to
+    another host name.
     """
 
     def send_head(self) -> Any:
-        """The headers of a file that may be had, or an error."""
-        host = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
-        if host not in (
-            HERE,
-            "localhost",
-        ):  # a page elsewhere whose name was made to point here (DNS rebinding)
+        """The headers of an allowed file, or an error."""
+        host = self.headers.get("Host") or ""
+        path = Path(self.translate_path(self.path)).resolve()
+        if (host.rpartition(":")[0] or host) not in (HERE, "localhost"):  # DNS rebinding
             self.send_error(HTTPStatus.FORBIDDEN, "this server answers to localhost only")
-            return None
-        if (
-            not Path(self.translate_path(self.path))
-            .resolve()
-            .is_relative_to(Path(self.directory).resolve())
-        ):
+        elif not path.is_relative_to(Path(self.directory).resolve()):
             self.send_error(HTTPStatus.NOT_FOUND)
-            return None
-        return super().send_head()
+        else:
+            return super().send_head()
+        return None
 
     def list_directory(self, path: Any) -> None:
-        """Never."""
+        """An error instead of a listing."""
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
-        """With the page's policy."""
+        """The headers, with the page's policy."""
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent."""
+        """No log."""
 
 
 @contextlib.contextmanager
 def page(folder: Path, port: int) -> Iterator[str]:
-    """Serve a built page on a thread; gives its address.
+    """Serve a built page on a thread; yields its address.
 
     Raises:
         UsageError: the folder holds no page, or the port is taken.
@@ -80,12 +74,9 @@ def page(folder: Path, port: int) -> Iterator[str]:
             f"{folder}: expected a built page (index.html); nverbench leaderboard build makes one"
         )
     check_free(port)
-    server = ThreadingHTTPServer(
-        (HERE, port), functools.partial(PageHandler, directory=str(folder))
-    )
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
-    )
+    handler = functools.partial(PageHandler, directory=str(folder))
+    server = ThreadingHTTPServer((HERE, port), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
         yield f"http://{HERE}:{server.server_address[1]}/"
@@ -96,14 +87,14 @@ def page(folder: Path, port: int) -> Iterator[str]:
 
 
 def check_free(port: int) -> None:
-    """Raises UsageError when something listens on that port of the loopback interface already."""
+    """Raise UsageError when a port of the loopback interface is in use."""
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind((HERE, port))
         except OSError as error:
             raise UsageError(
-                f"port {port} of {HERE} cannot be had ({error.strerror}); choose another with"
+                f"port {port} of {HERE} is not free ({error.strerror}); choose another with"
                 " --port or --mlflow-port"
             ) from error
 
@@ -112,61 +103,45 @@ def check_free(port: int) -> None:
 def mlflow_ui(
     store: str, artifacts: Path, port: int
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start MLflow's server on a store in a process group of its own; gives address and process,
+    """Start MLflow's server on a store in a process group of its own; yields address and process,
     and ends the whole group.
 
     Raises:
-        UsageError: the port is taken, or MLflow does not start; its last line is said.
+        UsageError: the port is taken, or MLflow does not start; the message quotes its last line.
     """
     check_free(port)
-    words = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        HERE,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
+    options = ["--host", HERE, "--port", str(port), "--workers", "1"]
     settings = {
-        "MLFLOW_BACKEND_STORE_URI": (
-            store
-        ),  # not an argument: it may hold a password, and arguments are seen by everybody
+        # Not an argument: it may hold a password, and every user can read arguments.
+        "MLFLOW_BACKEND_STORE_URI": store,
         "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            words,
+            [sys.executable, "-m", "mlflow", "server", *options],
             env={**os.environ, **settings},
-            stdout=said,
-            stderr=said,
             stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             start_new_session=True,
         )
         try:
-            _wait_for(process, port, said)
+            _wait_for(process, port, log)
             yield f"http://{HERE}:{port}/", process
         finally:
             end(process)
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, said: Any) -> None:
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said.seek(0)
-            lines = [
-                line for line in said.read().decode(errors="replace").splitlines() if line.strip()
-            ]
-            raise UsageError(
-                f"mlflow did not start (exit code {process.returncode}):"
-                f" {lines[-1].strip()[:300] if lines else 'it said nothing'}"
-            )
+            log.seek(0)
+            lines = log.read().decode(errors="replace").strip().splitlines() or ["no output"]
+            code = process.returncode
+            raise UsageError(f"mlflow did not start (exit code {code}): {lines[-1].strip()[:300]}")
         connection = http.client.HTTPConnection(HERE, port, timeout=2)
         try:
             connection.request("GET", "/health")
@@ -180,7 +155,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, said: Any) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all it started: asked first, then killed."""
+    """End a process and its children: SIGTERM first, then SIGKILL."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -192,11 +167,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """A closed terminal, ctrl-C and a polite kill end the block with KeyboardInterrupt, so that it
-    can clean up; gives the signals that came.
+    """SIGHUP, SIGINT and SIGTERM end the block with KeyboardInterrupt, so that it can clean up;
+    yields the list of received signals.
 
-    A loop asks the list too: Python drops an exception that a signal raises inside a finaliser, and
-    the signal would be lost.
+    A loop must check the list too: Python drops an exception that is raised inside a finaliser.
     """
     came: list[int] = []
 
@@ -204,10 +178,8 @@ def interruptible() -> Iterator[list[int]]:
         came.append(number)
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, stop)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield came
     finally:

@@ -163,15 +163,15 @@ def test_ricoh_3_is_the_picture_and_the_numbers_of_atmosphere(
         (
             ("bb",),
             (
-                f"{ALONE} (result bb) hears single utterances, and a model that hears conversations"
-                " belongs there"
+                f"{ALONE} (result bb) sees single utterances; expected a model that sees"
+                " conversations"
             ),
         ),
         (
             ("aa", "ee"),
             (
-                "erc-mean (result ee) hears whole conversations, and a model that hears single"
-                " utterances belongs there"
+                "erc-mean (result ee) sees whole conversations; expected a model that sees"
+                " single utterances"
             ),
         ),
         (

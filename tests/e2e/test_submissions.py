@@ -113,7 +113,7 @@ def test_embeddings_that_are_not_here_are_not_computed_in_passing(
     ran = world.run("reproduce", submitted, "--as", "Bob", *REGISTRY)
     assert (ran.code, world.passes) == (2, 0)
     assert (
-        "48 of 48 embeddings of tiny-spectrum are not in this machine's cache; say --from audio"
+        "48 of 48 embeddings of tiny-spectrum are not in this machine's cache; use --from audio"
         in ran.err
     )
 
@@ -190,7 +190,7 @@ def test_a_row_on_ones_own_data_is_made_and_stays_open(world: Any) -> None:
     assert "clips.csv" not in (folder / "result.json").read_text()
     ran = world.run("leaderboard", "verify", folder)
     assert ran.code == 2
-    assert "its labels are not published, and table is somebody's own data" in ran.out
+    assert "its labels are not published, and table is a user's own data" in ran.out
 
 
 def test_a_row_that_could_not_be_verified_is_not_left_lying(world: Any) -> None:

@@ -72,7 +72,7 @@ def test_a_clear_difference_is_called_better_with_its_interval():
     assert compare.verdict(compare.results(GOOD, WEAK)) == expected
 
 
-def test_two_equals_cannot_be_told_apart_and_the_sentence_says_what_could_have_been_seen():
+def test_two_equals_are_not_distinguished_and_the_sentence_names_the_detectable_difference():
     found = compare.results(filed("one", 0.6, seed=3), filed("two", 0.6, seed=4))
     smallest = found.metrics["macro_f1"].smallest
     assert smallest is not None

@@ -217,7 +217,7 @@ def test_the_difference_is_ours_minus_published_under_any_protocol(protocol: str
 
 
 @pytest.mark.parametrize("width", [80, 100, 180, 190, 220, 240])
-def test_a_published_score_and_the_difference_stand_whole_beside_ours_at_any_width(width: int):
+def test_a_published_score_and_the_difference_are_complete_at_any_width(width: int):
     mixed = [
         row(0.456, published=True),
         row(0.4, control=True),

@@ -112,7 +112,7 @@ def test_two_seeds_of_one_system_share_a_rank() -> None:
         ({"counts": FEW}, "fewer"),
     ],
 )
-def test_what_must_not_be_ranked_is_shown_without_a_rank_and_pushes_nobody_down(
+def test_rows_that_must_not_be_ranked_have_no_rank_and_do_not_lower_others(
     changes: dict[str, Any], reason: str
 ) -> None:
     found = by_id(rows([filed("best", 0.99, **changes), filed("other", 0.6)]))

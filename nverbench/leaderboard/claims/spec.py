@@ -1,8 +1,8 @@
-"""Papers' claims as pre-registered contrasts: the strict mirror of leaderboard/claims.yaml, and
-which cells a contrast sets against each other.
+"""Papers' claims as pre-registered contrasts: the strict mirror of leaderboard/claims.yaml, and the
+cells that a contrast compares.
 
-Judged on the papers' own tables here (a sign and a size: no predictions, so no interval), on our
-rows by ``nverbench.leaderboard.claims.verdict``.
+This module judges the papers' own tables (sign and size: no predictions, so no interval);
+``nverbench.leaderboard.claims.verdict`` judges our rows.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class ClaimModel(BaseModel):
 
 
 class Selector(ClaimModel):
-    """Which cells belong to a side: those that fit everything said; nothing said about a column
-    means any.
+    """The cells of a side: those that fit every given column; a column that is not given fits any
+    cell.
     """
 
     fusions: Annotated[list[Text], Field(min_length=1)]
@@ -48,13 +48,13 @@ class Selector(ClaimModel):
     """Every backbone is of one of these."""
     streams: Literal["", "single", "fusion"] = ""
     pair: Literal["", "mixed", "same-family", "twice", "different"] = ""
-    """Of two families, of one, or the same backbone twice (a control, and no same-family pair);
+    """A pair of two families, of one, or of one backbone twice (a control, no same-family pair);
     different: mixed or same-family.
     """
 
 
 class Contrast(ClaimModel):
-    """Side a minus side b."""
+    """The difference of two sides, a minus b."""
 
     says: Text
     a: Selector
@@ -63,7 +63,7 @@ class Contrast(ClaimModel):
 
 
 class Claim(ClaimModel):
-    """A sentence of a paper, in our words, and what would have to be true."""
+    """A sentence of a paper, in our words, and the contrasts that test it."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     paper: Text
@@ -76,10 +76,10 @@ class Claim(ClaimModel):
 
 
 class Claims(ClaimModel):
-    """The file."""
+    """The content of claims.yaml."""
 
     worth: Annotated[float, Field(gt=0)]
-    """Points below which a published difference is not called."""
+    """Points below which a published difference has no verdict."""
     families: dict[Text, Text]
     claims: Annotated[list[Claim], Field(min_length=1)]
 
@@ -102,7 +102,7 @@ class SystemScore:
     dataset: str
     score: float
     id: str = ""
-    """Of the result; empty for a published one."""
+    """Id of the result; empty for a published one."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class PublishedMargin:
     a: float
     b: float
     cells: tuple[int, int]
-    """How many of each side."""
+    """Number of cells of each side."""
     note: str
 
 
@@ -131,7 +131,7 @@ def load(path: Path = FILE) -> Claims:
         where = ".".join(str(step) for step in problem["loc"])
         raise ResultError(
             f"{path}: {where or 'the file'}: {problem['msg'].lower()}, got"
-            f" {abbreviated(problem['input'], 80)}; mend it"
+            f" {abbreviated(problem['input'], 80)}; correct it"
         ) from error
     except (OSError, ValueError) as error:
         raise ResultError(
@@ -143,15 +143,9 @@ def matches(selector: Selector, cell: SystemScore) -> bool:
     """Whether a cell belongs to a side."""
     streams = "fusion" if len(cell.backbones) > 1 else "single"
     twice = len(cell.backbones) > 1 and len(set(cell.backbones)) == 1
-    pair = (
-        ""
-        if streams == "single"
-        else "twice"
-        if twice
-        else "mixed"
-        if len(set(cell.families)) > 1
-        else "same-family"
-    )
+    mixed = len(set(cell.families)) > 1
+    pair = "twice" if twice else "mixed" if mixed else "same-family"
+    pair = pair if streams == "fusion" else ""
     pairs = ("", pair, "different") if pair in ("mixed", "same-family") else ("", pair)
     return (
         cell.fusion in selector.fusions
@@ -166,8 +160,8 @@ def matches(selector: Selector, cell: SystemScore) -> bool:
 def matched_pairs(
     contrast: Contrast, cells: Sequence[SystemScore]
 ) -> list[tuple[SystemScore, list[SystemScore]]]:
-    """Each cell of side a with the cells of side b it is set against, on one corpus; cells of a
-    that have no counterpart are left out.
+    """Each cell of side a with the cells of side b that it is compared with, on one corpus; cells
+    of a without counterpart are left out.
     """
     ours, theirs = ([c for c in cells if matches(side, c)] for side in (contrast.a, contrast.b))
     found = []
@@ -177,13 +171,10 @@ def matched_pairs(
             others = [other for other in others if other.backbones == cell.backbones]
         elif contrast.against == "best-single":
             others = [
-                other
-                for other in others
-                if other.backbones[0] in cell.backbones and len(other.backbones) == 1
+                o for o in others if len(o.backbones) == 1 and o.backbones[0] in cell.backbones
             ]
-            others = (
-                others if {other.backbones[0] for other in others} == set(cell.backbones) else []
-            )
+            complete = {other.backbones[0] for other in others} == set(cell.backbones)
+            others = others if complete else []
         if contrast.against.startswith("best"):
             others = [max(others, key=lambda other: other.score)] if others else []
         found += [(cell, others)] if others else []
@@ -194,18 +185,15 @@ def published(
     contrast: Contrast, source: str, corpus: str, known: Claims, folder: Path = FOLDER
 ) -> PublishedMargin | None:
     """A contrast on the paper's table; None where the table has no such cells."""
-    pairs = matched_pairs(
-        contrast, [cell for cell in table(source, known.families, folder) if cell.dataset == corpus]
-    )
+    cells = [cell for cell in table(source, known.families, folder) if cell.dataset == corpus]
+    pairs = matched_pairs(contrast, cells)
     if not pairs:
         return None
     a, b = means(pairs, lambda cell: cell.score)
     value = a - b
     if abs(value) < known.worth / 100:
-        note = (
-            f"smaller than {known.worth:g} point{'s' if known.worth != 1 else ''}, and without"
-            " intervals"
-        )
+        points = f"{known.worth:g} point{'s' if known.worth != 1 else ''}"
+        note = f"smaller than {points}, and without intervals"
         return PublishedMargin(CANNOT_TELL, value, a, b, counted(pairs), note)
     return PublishedMargin(HOLDS if value > 0 else FAILS, value, a, b, counted(pairs), "")
 
@@ -214,27 +202,22 @@ def means(
     pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]],
     value: Callable[[SystemScore], float],
 ) -> tuple[float, float]:
-    """Mean value over the cells of a, and over what they are set against."""
+    """Mean value over the cells of a, and over their counterparts."""
     a = [value(cell) for cell, _ in pairs]
     b = [sum(map(value, others)) / len(others) for _, others in pairs]
     return sum(a) / len(a), sum(b) / len(b)
 
 
 def counted(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]]) -> tuple[int, int]:
-    """How many cells of each side."""
+    """Number of cells of each side."""
     return len(pairs), len({other for _, others in pairs for other in others})
 
 
 def table(source: str, families: Mapping[str, str], folder: Path = FOLDER) -> list[SystemScore]:
     """The cells of a paper's table."""
-    return [
-        SystemScore(
-            c.backbones,
-            tuple(families.get(b, b) for b in c.backbones),
-            c.fusion,
-            c.loss,
-            c.dataset,
-            c.scores[METRIC],
-        )
-        for c in references.cells(source, folder)
-    ]
+    found = []
+    for c in references.cells(source, folder):
+        own = tuple(families.get(b, b) for b in c.backbones)
+        score = c.scores[METRIC]
+        found.append(SystemScore(c.backbones, own, c.fusion, c.loss, c.dataset, score))
+    return found

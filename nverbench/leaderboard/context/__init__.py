@@ -1,1 +1,1 @@
-"""What the context of a conversation contributes to a prediction."""
+"""The contribution of a conversation's context to predictions."""

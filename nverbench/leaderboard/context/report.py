@@ -1,5 +1,5 @@
-"""The analysis of atmosphere in words for a terminal, beside the published table, and as a record
-for JSON.
+"""The analysis of context in words for a terminal, with the published table, and as a record for
+JSON.
 """
 
 from __future__ import annotations
@@ -10,30 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from nverbench.errors import ResultError
-from nverbench.leaderboard.context.analysis import Atmosphere, Conversation, Gain
+from nverbench.leaderboard.context.records import Atmosphere, Conversation, Gain
+from nverbench.leaderboard.tables.wording import interval_text
 from nverbench.results.published_files import FOLDER
 
 PUBLISHED = "71% (22/31)"
-"""What the paper prints of its 31 test conversations; what "dominant" means there is not said, so
-both denominators stand beside it.
+"""The share that the paper prints for its 31 test conversations; it does not define "dominant", so
+the text gives ours with both denominators.
 """
 WIDTH = 20
 
 
 def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = None) -> list[str]:
     """The analysis in lines: labels by conversation; relative gain by conversation and emotion
-    where one dominates; the share that gains beside its null; and the pull.
+    where one dominates; the share that gains with its null distribution; and the pull.
 
     Args:
         published: conversation -> label -> relative gain as a fraction (``published()``); printed
             below ours of the same name.
     """
     labels = [label for label in found.labels if label in found.emotions]
-    averaged = (
-        f"{found.replicates[0]} and {found.replicates[1]} replicates"
-        if found.replicates != (1, 1)
-        else "one replicate each"
-    )
+    a, b = found.replicates
+    averaged = f"{a} and {b} replicates" if (a, b) != (1, 1) else "one replicate each"
+    table = "; published: the paper's Table 4, of its own model, trained on sessions 1-4"
     lines = [
         *_labels(found, labels),
         (
@@ -41,12 +40,7 @@ def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = N
             " dominant one: over half of the scored turns"
         ),
         f"contextual and single-utterance model: {averaged}, averaged; n/a: the single-utterance"
-        " model is never right"
-        + (
-            "; published: the paper's Table 4, of its own model, trained on sessions 1-4"
-            if published
-            else ""
-        ),
+        f" model is never right{table if published else ''}",
         _heading(labels, "     all"),
     ]
     for c in found.conversations:
@@ -54,23 +48,18 @@ def text(found: Atmosphere, *, published: dict[str, dict[str, float]] | None = N
             lines.append(_row(c, labels))
             theirs = (published or {}).get(c.name)
             if theirs is not None:
-                cells = [
-                    f"{100 * theirs[label]:+8.1f}" if label in theirs else " " * 8
-                    for label in labels
-                ]
-                lines.append("  ".join([f"{'  published':{WIDTH}}", " " * 6, *cells]).rstrip())
+                points = {label: f"{100 * gain:+8.1f}" for label, gain in theirs.items()}
+                cells = [points.get(label, " " * 8) for label in labels]
+                lines.append(_line("  published", " " * 6, cells).rstrip())
     cells = [_percent(found.emotions[label], "") for label in labels]
-    lines.append(
-        "  ".join(
-            [
-                f"{'all conversations':{WIDTH}}",
-                f"{found.accuracy.turns:6d}",
-                *cells,
-                _percent(found.accuracy, ""),
-            ]
-        )
-    )
+    cells.append(_percent(found.accuracy, ""))
+    lines.append(_line("all conversations", f"{found.accuracy.turns:6d}", cells))
     return [*lines, *_shares(found), *_pulled(found)]
+
+
+def _line(name: str, turns: str, cells: list[str]) -> str:
+    """A line of a table; a name that is too long is cut."""
+    return "  ".join([f"{_plain(name)[:WIDTH]:{WIDTH}}", turns, *cells])
 
 
 def record(
@@ -137,38 +126,22 @@ def published(path: Path = FOLDER / "erc_table4.csv") -> dict[str, dict[str, flo
 
 
 def _heading(labels: list[str], last: str) -> str:
-    return "  ".join(
-        [
-            f"{'conversation':{WIDTH}}",
-            " turns",
-            *(f"{_plain(label)[:8]:>8}" for label in labels),
-            last,
-        ]
-    )
+    return _line("conversation", " turns", [*(f"{_plain(k)[:8]:>8}" for k in labels), last])
 
 
 def _labels(found: Atmosphere, labels: list[str]) -> list[str]:
-    """How many scored turns of each conversation have each label."""
+    """The number of scored turns with each label, by conversation."""
     lines = [
         "scored turns by conversation and label, and the share of the dominant one",
         _heading(labels, "dominant"),
     ]
     for c in found.conversations:
         cells = [f"{c.counts.get(label, 0):8d}" for label in labels]
-        dominant = (
-            f"{_plain(c.dominant)[:8]} {c.counts[c.dominant] / c.scored:.0%}"
-            if c.dominant is not None
-            else "-"
-        )
-        lines.append(
-            "  ".join([f"{_plain(c.name)[:WIDTH]:{WIDTH}}", f"{c.scored:6d}", *cells, dominant])
-        )
+        share = c.counts[c.dominant] / c.scored if c.dominant is not None else 0
+        cells.append("-" if c.dominant is None else f"{_plain(c.dominant)[:8]} {share:.0%}")
+        lines.append(_line(c.name, f"{c.scored:6d}", cells))
     cells = [f"{found.emotions[label].turns:8d}" for label in labels]
-    return [
-        *lines,
-        "  ".join([f"{'all conversations':{WIDTH}}", f"{found.accuracy.turns:6d}", *cells]),
-        "",
-    ]
+    return [*lines, _line("all conversations", f"{found.accuracy.turns:6d}", cells), ""]
 
 
 def _row(c: Conversation, labels: list[str]) -> str:
@@ -180,9 +153,7 @@ def _row(c: Conversation, labels: list[str]) -> str:
         )
         for label in labels
     ]
-    return "  ".join(
-        [f"{_plain(c.name)[:WIDTH]:{WIDTH}}", f"{c.scored:6d}", *cells, _percent(c.accuracy, "")]
-    )
+    return _line(c.name, f"{c.scored:6d}", [*cells, _percent(c.accuracy, "")])
 
 
 def _percent(gain: Gain, mark: str) -> str:
@@ -215,17 +186,9 @@ def _shares(found: Atmosphere) -> list[str]:
 def _pulled(found: Atmosphere) -> list[str]:
     pull = found.pull
     if pull is None:
-        return (
-            []
-            if found.null is None
-            else ["pull: every scored turn of these conversations has the dominant label"]
-        )
-    d = pull.difference
-    interval = (
-        f"[{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
-        if d.low is not None and d.high is not None
-        else "[no interval]"
-    )
+        no_pull = "pull: every scored turn of these conversations has the dominant label"
+        return [] if found.null is None else [no_pull]
+    d, interval = pull.difference, interval_text(pull.difference, "+")
     narrow = "" if pull.unit == "group" else "; too narrow where speakers are in many of them"
     return [
         f"pull towards the dominant emotion: of {pull.turns} turns with another label,"
@@ -236,5 +199,5 @@ def _pulled(found: Atmosphere) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """A name that cannot move the cursor."""
+    """A name without control characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)

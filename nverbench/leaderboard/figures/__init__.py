@@ -1,5 +1,5 @@
-"""Figures of papers, made again from a finished result, each with the numbers it shows: RENO's
-Figures 2 and 3, Ricoh's Figure 3.
+"""Figures of papers, drawn from a finished result, each with its numbers: RENO's Figures 2 and 3,
+Ricoh's Figure 3.
 """
 
 from nverbench.leaderboard.figures.canvas import FORMATS, save

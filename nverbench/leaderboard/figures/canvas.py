@@ -1,5 +1,5 @@
-"""What all figures share: an Agg canvas without pyplot, colours that colour-blind eyes can tell
-apart, plain text, files without dates.
+"""The canvas of all figures: Agg without pyplot, colours for colour-blind readers, plain text, and
+files without dates.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ def canvas(width: float, height: float) -> Any:
 
 
 def short(text: str, most: int = 24) -> str:
-    """A name that leaves room for the picture; nothing in it is mathematics, turns text around or
-    cannot be seen.
-    """
+    """A name of at most ``most`` characters, without mathematics and control characters."""
     shown = escape_control_characters(text)
     shown = shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
     return shown.replace("$", r"\$")
@@ -57,10 +55,8 @@ def save(figure: Any, path: Path) -> None:
         warnings.catch_warnings(),
         matplotlib.rc_context({"svg.hashsalt": "nverbench", "pdf.fonttype": 42}),
     ):
-        warnings.filterwarnings(
-            "ignore", message=r"Glyph \d+ .* missing"
-        )  # a script that the font lacks shows as boxes
+        # A script that the font lacks shows as boxes.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")
+        suffix = path.suffix.lower()
         with atomic_open(path) as file:
-            figure.savefig(
-                file, format=path.suffix[1:].lower(), dpi=DPI, metadata=UNDATED[path.suffix.lower()]
-            )
+            figure.savefig(file, format=suffix[1:], dpi=DPI, metadata=UNDATED[suffix])

@@ -1,4 +1,4 @@
-"""RENO's Figure 3: which emotion is taken for which, of all clips of the true one."""
+"""RENO's Figure 3: the confusion of emotions, in percent of the clips of the true one."""
 
 from __future__ import annotations
 
@@ -42,23 +42,15 @@ def draw_confusion(result: Result) -> Any:
         f"{short(name)} ({result.counts.per_class.get(label, 0)})"
         for name, label in zip(names, result.labels, strict=True)
     ]
-    axes.set_xticks(
-        range(k), [short(name) for name in names], rotation=45, ha="right", rotation_mode="anchor"
-    )
+    columns = [short(name) for name in names]
+    axes.set_xticks(range(k), columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(k), rows)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (clips)")
     if k <= NUMBERED:
         for (row, column), value in np.ndenumerate(values):
-            axes.text(
-                column,
-                row,
-                f"{100 * value:.0f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if value > 0.7 else "black",
-            )
+            colour, middle = "white" if value > 0.7 else "black", {"ha": "center", "va": "center"}
+            axes.text(column, row, f"{100 * value:.0f}", fontsize=9, color=colour, **middle)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label="% of the true class")
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     e = result.entry
@@ -76,7 +68,7 @@ def draw_confusion(result: Result) -> Any:
 
 
 def confusion_numbers(result: Result) -> dict[str, Any]:
-    """What the picture shows, as JSON: labels, clips, percent of each true class."""
+    """The numbers of the picture, as JSON: labels, clips, percent of each true class."""
     return {
         "result": result.id,
         "labels": result.labels,

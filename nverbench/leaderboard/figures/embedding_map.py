@@ -1,5 +1,5 @@
-"""RENO's Figure 2: a map of each backbone's embeddings by emotion and by speaker, with the numbers
-that a map alone cannot give.
+"""RENO's Figure 2: a map of each backbone's embeddings by emotion and by speaker, with measures of
+their separation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nverbench.leaderboard.figures.embeddings import StoredEmbeddings
 
 NAMED = 16
-"""Labels that a legend has room for."""
+"""The largest number of labels in a legend."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Panel:
 
     backbone: str
     by: str
-    """emotion, or what a group of the corpus is: speaker, ..."""
+    """emotion, or the kind of a group of the corpus: speaker, ..."""
     positions: NDArray[np.float64]
     """(n, 2)"""
     labels: tuple[str, ...]
     """(n,)"""
     of: int
-    """Clips there are; more than n where a sample is drawn."""
+    """All clips; more than n where a sample is drawn."""
     structure: Structure
 
 
@@ -57,16 +57,8 @@ def panels(stored: Sequence[StoredEmbeddings]) -> list[Panel]:
         for by, labels in (("emotion", one.labels), (one.unit, one.groups)):
             if labels:
                 kept = tuple(labels[row] for row in rows)
-                found.append(
-                    Panel(
-                        one.backbone,
-                        by,
-                        positions,
-                        kept,
-                        len(one.matrix),
-                        structure(pairwise, kept),
-                    )
-                )
+                numbers = len(one.matrix), structure(pairwise, kept)
+                found.append(Panel(one.backbone, by, positions, kept, *numbers))
     return found
 
 
@@ -96,15 +88,8 @@ def _draw(axes: Any, panel: Panel) -> None:
     for name in names:
         colour, marker = style(number[name])
         rows = [i for i, label in enumerate(panel.labels) if label == name]
-        axes.scatter(
-            *panel.positions[rows].T,
-            s=12,
-            c=colour,
-            marker=marker,
-            linewidths=0.25,
-            edgecolors="#333333",
-            label=short(name, 28),
-        )
+        look = {"c": colour, "marker": marker, "linewidths": 0.25, "edgecolors": "#333333"}
+        axes.scatter(*panel.positions[rows].T, s=12, label=short(name, 28), **look)
     axes.set_xticks([])
     axes.set_yticks([])
     s = panel.structure
@@ -114,20 +99,11 @@ def _draw(axes: Any, panel: Panel) -> None:
         fontsize=10,
     )
     if len(names) <= NAMED:
-        axes.legend(
-            loc="center left",
-            bbox_to_anchor=(1.01, 0.5),
-            fontsize=8,
-            frameon=False,
-            markerscale=1.8,
-            handletextpad=0.2,
-        )
+        look = {"fontsize": 8, "frameon": False, "markerscale": 1.8, "handletextpad": 0.2}
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), **look)
     else:
-        repeated = (
-            f"; {len(COLOURS)} colours, then the marker changes"
-            if len(names) > len(COLOURS)
-            else ""
-        )
+        many = len(names) > len(COLOURS)
+        repeated = f"; {len(COLOURS)} colours, then the marker changes" if many else ""
         axes.set_xlabel(f"{len(names)} {panel.by}s{repeated}", fontsize=8)
 
 
@@ -136,7 +112,7 @@ def _shown(level: Level) -> str:
 
 
 def map_numbers(found: Sequence[Panel]) -> list[dict[str, Any]]:
-    """What the maps are worth, as JSON: one record per panel."""
+    """The measures of the maps, as JSON: one record per panel."""
     return [
         {
             "backbone": p.backbone,

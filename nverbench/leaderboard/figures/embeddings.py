@@ -1,16 +1,13 @@
-"""The cached embeddings behind a finished result, clip by clip, with emotion and speaker. Nothing
-is computed here.
-"""
+"""The cached embeddings behind a finished result, clip by clip, with emotion and speaker."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nverbench.data import corpus as corpora
 from nverbench.embedding import lookup
 from nverbench.errors import ArtifactError
-from nverbench.plugin.options import split
+from nverbench.leaderboard.local_corpus import local_corpus
 from nverbench.results.pseudonyms import numbered
 from nverbench.results.publishing import keys
 
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredEmbeddings:
-    """What one backbone heard of a result's clips."""
+    """The embeddings of a result's clips by one backbone."""
 
     backbone: str
     matrix: NDArray[np.float32]
@@ -37,9 +34,9 @@ class StoredEmbeddings:
     labels: tuple[str, ...]
     """(n,) as they are displayed"""
     groups: tuple[str, ...]
-    """(n,) pseudonyms, as in the published result; empty where the corpus names nobody"""
+    """(n,) pseudonyms, as in the published result; empty where the corpus names no one"""
     unit: str
-    """What a group is: speaker, session, ..."""
+    """The kind of a group: speaker, session, ..."""
 
 
 def load_stored(
@@ -52,28 +49,22 @@ def load_stored(
             result's.
         UsageError: a backbone's embeddings are no fixed vectors of the cache.
     """
-    dataset = catalog.dataset(split(result.entry.dataset)[0])
-    corpus = corpora.load_local(dataset, result.entry.dataset)
-    if corpus.digest != result.provenance.dataset_digest:
-        raise ArtifactError(
-            f"the copy of {result.entry.dataset} here has digest {corpus.digest[:12]}, and result"
-            f" {result.id} was made on {result.provenance.dataset_digest[:12]}; nverbench data"
-            f" check {dataset.name} says how it differs"
-        )
+    corpus = local_corpus(result, catalog)
     clips = [clip for clip in corpus.clips if clip.id not in result.counts.left_out]
     labels = tuple(result.display.get(str(clip.label), str(clip.label)) for clip in clips)
-    names = dict.fromkeys(result.entry.backbones)  # the same backbone twice is drawn once
-    groups = _pseudonyms(corpus, clips)
-    return [
-        StoredEmbeddings(
-            name,
-            _matrix(name, result, corpus, clips, catalog, rules, say),
-            labels,
-            groups,
-            dataset.group,
-        )
-        for name in names
-    ]
+    groups, unit = _pseudonyms(corpus, clips), corpus.dataset.group
+    found = []
+    for name in dict.fromkeys(result.entry.backbones):  # the same backbone twice is drawn once
+        planned = lookup.plan_backbone(catalog, rules, name)
+        expected = result.provenance.weights_digests.get(name)
+        if expected not in (None, planned.weights.digest):
+            raise ArtifactError(
+                f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result"
+                f" {result.id} was made with {expected[:12]}; add those with nverbench weights add"
+            )
+        matrix = lookup.cached_matrix(planned, corpus, clips, say)
+        found.append(StoredEmbeddings(name, matrix, labels, groups, unit))
+    return found
 
 
 def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -86,22 +77,3 @@ def _pseudonyms(corpus: Corpus, clips: Sequence[Clip]) -> tuple[str, ...]:
     by_key = [unit for _, unit in sorted(zip(keys(corpus, clips), map(str, units), strict=True))]
     known = numbered(corpus.dataset.group, by_key)
     return tuple(known[str(unit)] for unit in units)
-
-
-def _matrix(
-    name: str,
-    result: Result,
-    corpus: Corpus,
-    clips: Sequence[Clip],
-    catalog: Catalog,
-    rules: Registry,
-    say: Callable[[str], None],
-) -> NDArray[np.float32]:
-    planned = lookup.plan_backbone(catalog, rules, name)
-    expected = result.provenance.weights_digests.get(name)
-    if expected not in (None, planned.weights.digest):
-        raise ArtifactError(
-            f"the weights of {name} here have digest {planned.weights.digest[:12]}, and result"
-            f" {result.id} was made with {expected[:12]}; add those with nverbench weights add"
-        )
-    return lookup.cached_matrix(planned, corpus, clips, say)

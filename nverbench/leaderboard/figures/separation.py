@@ -1,5 +1,5 @@
-"""Do embeddings lie together by emotion, or by speaker: neighbours, silhouettes, what chance gives,
-and a map of them in two dimensions.
+"""The separation of embeddings by emotion or by speaker: neighbours, silhouettes, their chance
+levels, and a map in two dimensions.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 NEIGHBOURS = 10
 PERMUTATIONS = 200
 MOST = 2000
-"""Clips that are looked at; of more a seeded sample: distances of all pairs would not fit."""
+"""The largest number of clips; of more a seeded sample, because all distances would not fit."""
 COMPONENTS = 50
-"""Principal components that t-SNE sees (van der Maaten and Hinton 2008, section 4.2, use 30)."""
+"""Principal components before t-SNE (van der Maaten and Hinton 2008, section 4.2, use 30)."""
 PERPLEXITY = 30
 SEED = 20250602
 
 
 @dataclass(frozen=True)
 class Level:
-    """A value, and what the same labels dealt out at random give."""
+    """A value, and the value of the same labels in random order."""
 
     value: float
     chance: float
     """Mean over permutations."""
     high: float
-    """Their 97.5% quantile: below it the labels explain nothing."""
+    """Their 97.5% quantile: a lower value is no separation."""
 
 
 @dataclass(frozen=True)
 class Structure:
-    """How one way of labelling the clips shows in their embeddings."""
+    """The separation of embeddings by one way of labelling the clips."""
 
     purity: Level
     """Mean share of a clip's 10 nearest other clips (cosine) that have its label."""
@@ -48,7 +48,7 @@ class Structure:
 
 
 def scaled(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-    """z-scores per feature over all clips (sd < 1e-8 counts as 1), as heads see them: (n, d)."""
+    """z-scores per feature over all clips (sd < 1e-8 counts as 1): (n, d)."""
     wide = matrix.astype(np.float64)
     sd = wide.std(0)
     z: NDArray[np.float64] = (wide - wide.mean(0)) / np.where(sd < 1e-8, 1.0, sd)
@@ -56,12 +56,10 @@ def scaled(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def sampled(clips: int, *, seed: int = SEED) -> NDArray[np.int64]:
-    """The rows that are looked at: all, or a sorted seeded sample."""
-    return (
-        np.arange(clips)
-        if clips <= MOST
-        else np.sort(np.random.default_rng(seed).choice(clips, MOST, replace=False))
-    )
+    """The rows of all clips, or of a sorted seeded sample: (n,)."""
+    if clips <= MOST:
+        return np.arange(clips)
+    return np.sort(np.random.default_rng(seed).choice(clips, MOST, replace=False))
 
 
 def distances(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,8 +80,8 @@ def structure(
     seed: int = SEED,
     permutations: int = PERMUTATIONS,
 ) -> Structure:
-    """Purity and silhouette of labels over distances (n, n), each beside chance: the labels
-    permuted, which keeps their counts.
+    """Purity and silhouette of labels over distances (n, n), each with its chance level: the
+    labels permuted, which keeps their counts.
     """
     names = sorted(set(labels))
     codes = np.array([names.index(label) for label in labels], dtype=np.int64)  # (n,)
@@ -92,7 +90,7 @@ def structure(
     shuffled = [rng.permutation(codes) for _ in range(permutations)]
 
     def level(measure: Callable[[NDArray[np.int64]], float]) -> Level:
-        by_chance = [measure(dealt) for dealt in shuffled]
+        by_chance = [measure(permuted) for permuted in shuffled]
         return Level(
             measure(codes), float(np.mean(by_chance)), float(np.quantile(by_chance, 0.975))
         )

@@ -1,8 +1,8 @@
-"""The record of all rows, templates, one stylesheet and plain JavaScript -> a folder that opens
-from disk and asks no network for anything.
+"""The record of all rows, templates, a style sheet and plain JavaScript -> a folder that opens from
+disk and needs no network.
 
-Foreign text reaches a page in two ways only: through Jinja2 with escaping on, or as JSON in which
-nothing can end its script element.
+Third-party text reaches a page in two ways only: through Jinja2 with escaping on, or as JSON in
+which nothing can end its script element.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ FOLDER = paths.packaged("leaderboard/page")
 """Templates, style and scripts: beside this file in a wheel, in leaderboard/page in a checkout."""
 ID = re.compile(r"[0-9a-f]{8,64}")
 MARK = ".nverbench-page"
-"""Lies in every folder that was built, so that no other folder is ever written into."""
+"""A file in every folder that was built; a folder without it is not overwritten."""
 ASSETS = ("*.css", "*.js")
+LEFT_OUT = (
+    "result {!r} is left out: its id is not a hexadecimal digest, so it could not be a file's name"
+)
 PAGES = ("index", "datasets", "claims", "about")
 HARMLESS = {
     "<": "\\u003c",
@@ -46,7 +49,7 @@ HARMLESS = {
 
 @dataclass
 class Built:
-    """What was written, and what was left out and why."""
+    """The outcome of a build, and the rows that were left out and why."""
 
     folder: Path
     results: int = 0
@@ -63,7 +66,7 @@ def build(
     knowledge: PartInfo | None = None,
     points: Mapping[str, Any] | None = None,
 ) -> Built:
-    """Write the page of these rows into a folder, and take away the results of an earlier one.
+    """Write the page of these rows into a folder, and delete the results of an earlier one.
 
     Args:
         rows: as ``leaderboard.rows`` ranks them; a row whose id could not be a file's name is left
@@ -78,20 +81,14 @@ def build(
         UsageError: the folder holds something else.
     """
     _prepare(folder)
-    knows, drawn = (
-        knowledge or PartInfo(),
-        {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)},
-    )
-    kept = [row for row in rows if not _problem(row)]
-    built = Built(
-        folder,
-        problems=[
-            f"result {row.result.id!r} is left out: {why}" for row in rows if (why := _problem(row))
-        ],
-    )
+    knows = knowledge or PartInfo()
+    drawn = {digest: picture for digest, picture in (points or {}).items() if ID.fullmatch(digest)}
+    kept = [row for row in rows if ID.fullmatch(row.result.id)]
+    left_out = [row.result.id for row in rows if not ID.fullmatch(row.result.id)]
+    built = Built(folder, len(kept), problems=[LEFT_OUT.format(name) for name in left_out])
     record, templates = content(kept, claims=claims), environment()
-    for path in sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern)):
-        built.size += _write(folder / path.name, path.read_text(encoding="utf-8"))
+    assets = sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern))
+    files = {path.name: path.read_text(encoding="utf-8") for path in assets}
     common = {
         "record": record,
         "data": embedded({k: v for k, v in record.items() if k != "claims"}),
@@ -99,26 +96,16 @@ def build(
         "root": "",
     }
     for name in PAGES:
-        built.size += _write(
-            folder / f"{name}.html",
-            templates.get_template(f"{name}.html").render(page=name, **common),
-        )
+        files[f"{name}.html"] = templates.get_template(f"{name}.html").render(page=name, **common)
     for digest, picture in sorted(drawn.items()):
-        built.size += _write(
-            folder / "embeddings" / f"{digest}.js",
-            f'nver.points["{digest}"] = {embedded(picture)};\n',
-        )
+        files[f"embeddings/{digest}.js"] = f'nver.points["{digest}"] = {embedded(picture)};\n'
+    built.size = sum(_write(folder / name, text) for name, text in files.items())
     template, pages = templates.get_template("result.html"), {row.result.id for row in kept}
     for row in kept:
         r = public(row.filed.whole)
-        text = template.render(
-            page="result",
-            root="../",
-            data=embedded(charts(r)),
-            **words(row, r, knows, drawn, pages),
-        )
+        texts = words(row, r, knows, drawn, pages)
+        text = template.render(page="result", root="../", data=embedded(charts(r)), **texts)
         built.size += _write(folder / "results" / f"{row.result.id}.html", text)
-    built.results = len(kept)
     _sweep(folder / "results", pages)
     return built
 
@@ -149,7 +136,7 @@ def embedded(thing: Any) -> Any:
 
 
 def anchor(name: str) -> str:
-    """Where a dataset stands on the page of datasets: a digest, because its name is foreign
+    """The anchor of a dataset on the page of datasets: a digest, because its name is third-party
     text.
     """
     return f"d-{sha256(split(name)[0].encode()).hexdigest()[:12]}"
@@ -158,15 +145,6 @@ def anchor(name: str) -> str:
 def signed(fraction: float) -> str:
     """A difference in points, with a sign as wide as the other: ``+1.5``, ``−0.3``."""
     return f"{100 * fraction:+.1f}".replace("-", "−")  # noqa: RUF001 - the minus sign is meant
-
-
-def _problem(row: Row) -> str:
-    """Why a row cannot have a page; empty where it can."""
-    return (
-        ""
-        if ID.fullmatch(row.result.id)
-        else "its id is not a hexadecimal digest, so it could not be a file's name"
-    )
 
 
 def _sheets(rows: Iterable[Row], knows: PartInfo) -> list[dict[str, Any]]:
@@ -205,15 +183,14 @@ def _prepare(folder: Path) -> None:
 
 
 def _sweep(folder: Path, keep: set[str]) -> None:
-    """Take away pages of results that are no longer there."""
+    """Delete pages of results that are no longer there."""
     for path in folder.glob("*.html"):
         if ID.fullmatch(path.stem) and path.stem not in keep:
             path.unlink()
 
 
 def _write(path: Path, text: str) -> int:
-    written = text.encode(
-        "utf-8", errors="replace"
-    )  # a lone surrogate in a foreign text must not end the build
+    # A lone surrogate in a third-party text must not end the build.
+    written = text.encode("utf-8", errors="replace")
     write_atomically(path, written)
     return len(written)

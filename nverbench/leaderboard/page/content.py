@@ -1,9 +1,8 @@
-"""Ranked rows -> the one JSON-able record that the page of the leaderboard draws: a lean line per
-result, and the fields they compete in.
+"""Ranked rows -> the JSON record that the leaderboard's page draws: a short line per result, and
+the fields they compete in.
 
-Everything comes from the published form of a result: a page is made to be shown. Texts are foreign
-(parts, labels and licences come from plugins and submissions), numbers are rounded to what is
-drawn.
+Everything comes from the published form of a result. Texts are third-party (parts, labels and
+licences come from plugins and submissions); numbers are rounded to the precision of the page.
 """
 
 from __future__ import annotations
@@ -19,37 +18,18 @@ from nverbench.results.record import Result
 
 SCHEMA = 1
 DIGITS = 5
-"""Decimals of a fraction: a hundredth of the tenth of a percent that is shown."""
+"""Decimals of a fraction; the page shows tenths of a percent."""
 FAMILIES = {"mamba": "Mamba", "attention": "attention"}
-"""Families whose names the page spells its own way, in the order in which a pair names them."""
-COLUMNS = {
-    "id": "raw",
-    "backbones": "texts",
-    "kind": "text",
-    "fusion": "text",
-    "loss": "text",
-    "field": "raw",
-    "rank": "raw",
-    "unranked": "text",
-    "macro_f1": "raw",
-    "accuracy": "raw",
-    "uar": "raw",
-    "behind": "raw",
-    "published": "raw",
-    "source": "text",
-    "gap": "raw",
-    "trained": "raw",
-    "frozen": "raw",
-    "seconds": "raw",
-    "standing": "text",
-    "level": "text",
-    "notes": "texts",
-    "control": "raw",
-    "licence": "text",
-    "seeds": "raw",
-}
-"""What a line holds: ``raw`` as it is, ``text`` and ``texts`` as places in the list of texts, which
-says each one once.
+"""Family -> its name on the page, in the order in which a pair names them."""
+NAMES = (
+    "id backbones kind fusion loss field rank unranked macro_f1 accuracy uar behind published"
+    " source gap trained frozen seconds standing level notes control licence seeds"
+)
+WORDS = ("kind", "fusion", "loss", "unranked", "source", "standing", "level", "licence")
+KINDS = {**dict.fromkeys(WORDS, "text"), "backbones": "texts", "notes": "texts"}
+COLUMNS = {name: KINDS.get(name, "raw") for name in NAMES.split()}
+"""The cells of a line: ``raw`` unchanged, ``text`` and ``texts`` as indices into the list of texts,
+which holds each text once.
 """
 
 
@@ -89,7 +69,9 @@ def line(row: Row, field: int) -> dict[str, Any]:
     fractions, bounds None where no claim is made.
     """
     r = public(row.result)
-    e, p = r.entry, r.provenance
+    e, p, theirs = r.entry, r.provenance, row.published
+    seconds = total(r.timings.embed_per_clip.get(name) for name in p.embedding_digests)
+    printed = theirs and [_round(theirs.scores.get(name)) for name in ("accuracy", "macro_f1")]
     return {
         "id": r.id,
         "backbones": e.backbones,
@@ -101,18 +83,12 @@ def line(row: Row, field: int) -> dict[str, Any]:
         "unranked": row.unranked,
         **{name: interval(r.scores.get(name)) for name in ("macro_f1", "accuracy", "uar")},
         "behind": interval(row.behind.difference) if row.behind else None,
-        "published": (
-            [_round(row.published.scores.get(name)) for name in ("accuracy", "macro_f1")]
-            if row.published
-            else None
-        ),
-        "source": str(row.published) if row.published else "",
+        "published": printed,
+        "source": str(theirs) if theirs else "",
         "gap": interval(row.gap.values.get("macro_f1")) if row.gap else None,
         "trained": p.parameters_trained,
         "frozen": total(p.parameters_frozen.get(name) for name in p.embedding_digests),
-        "seconds": _round(
-            total(r.timings.embed_per_clip.get(name) for name in p.embedding_digests)
-        ),
+        "seconds": _round(seconds),
         "standing": r.standing,
         "level": row.filed.level,
         "notes": notes(r),
@@ -133,21 +109,19 @@ def kind(families: Sequence[str]) -> str:
 
 
 def notes(r: Result) -> list[str]:
-    """What a reader must know before believing the number."""
-    said = ["control, not a result"] if r.control else []
-    said += ["optimistic: stopped on the test part"] if r.optimistic else []
-    said += [f"trained with shuffle={r.shuffle}"] if r.shuffle != "none" else []
-    said += (
-        [f"heard in pretraining by {', '.join(r.heard_in_pretraining)}"]
-        if r.heard_in_pretraining
-        else []
-    )
-    return said
+    """Limits of the score that a reader must know."""
+    reasons = {
+        "control, not a result": r.control,
+        "optimistic: stopped on the test part": r.optimistic,
+        f"trained with shuffle={r.shuffle}": r.shuffle != "none",
+        f"heard in pretraining by {', '.join(r.heard_in_pretraining)}": r.heard_in_pretraining,
+    }
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def fields(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """What rows must share to be compared, in the order of the lines' ``field``: corpus, folds,
-    protocol and selection, with its size and chance.
+    """The fields in the order of the lines' ``field``: corpus, folds, protocol and selection, with
+    size and chance.
     """
     by_field: dict[Field, list[Row]] = {}
     for row in rows:
@@ -156,34 +130,34 @@ def fields(rows: Sequence[Row]) -> list[dict[str, Any]]:
     copies = Counter(
         name for name, _ in {(r.entry.dataset, r.provenance.dataset_digest) for r in firsts}
     )
-    found = []
-    for r, members in zip(firsts, by_field.values(), strict=True):
-        several = copies[r.entry.dataset] > 1  # a partial copy must not look like the whole corpus
-        found.append(
-            {
-                "corpus": (
-                    r.entry.dataset
-                    + (f" (copy {r.provenance.dataset_digest[:8]})" if several else "")
-                ),
-                "folds": r.folds.kind,
-                "protocol": (
-                    r.protocol + ("" if r.selection == "inner" else f", selection {r.selection}")
-                ),
-                "digest": r.provenance.dataset_digest[:12],
-                "cut": r.folds.digest[:12],
-                "number": r.folds.number,
-                "clips": r.counts.clips,
-                "groups": r.counts.groups,
-                "unit": r.unit,
-                "classes": len(r.labels),
-                "ranked": sum(row.rank is not None for row in members),
-                "chance": [
-                    {"how": HOW[how], **{n: _round(v) for n, v in known.items()}}
-                    for how, known in chance(r.counts.per_class).items()
-                ],
-            }
-        )
-    return found
+    return [
+        _field(r, members, several=copies[r.entry.dataset] > 1)
+        for r, members in zip(firsts, by_field.values(), strict=True)
+    ]
+
+
+def _field(r: Result, members: Sequence[Row], *, several: bool) -> dict[str, Any]:
+    """One field; ``several``: of several copies of a corpus each is marked, because a partial copy
+    must not look like the whole corpus.
+    """
+    digest = r.provenance.dataset_digest
+    return {
+        "corpus": r.entry.dataset + (f" (copy {digest[:8]})" if several else ""),
+        "folds": r.folds.kind,
+        "protocol": r.protocol + ("" if r.selection == "inner" else f", selection {r.selection}"),
+        "digest": digest[:12],
+        "cut": r.folds.digest[:12],
+        "number": r.folds.number,
+        "clips": r.counts.clips,
+        "groups": r.counts.groups,
+        "unit": r.unit,
+        "classes": len(r.labels),
+        "ranked": sum(row.rank is not None for row in members),
+        "chance": [
+            {"how": HOW[how], **{n: _round(v) for n, v in known.items()}}
+            for how, known in chance(r.counts.per_class).items()
+        ],
+    }
 
 
 def interval(score: Any) -> list[float | None] | None:
@@ -204,17 +178,9 @@ def _round(value: float | None) -> float | None:
 def _packed(cells: Mapping[str, Any], texts: dict[str, int]) -> list[Any]:
     """The cells in the order of COLUMNS, each text as its place among ``texts``."""
 
-    def place(text: str) -> int:
-        return texts.setdefault(text, len(texts))
+    def place(cell: Any) -> Any:
+        if isinstance(cell, str):
+            return texts.setdefault(cell, len(texts))
+        return [place(text) for text in cell]
 
-    packed: list[Any] = []
-    for name, how in COLUMNS.items():
-        cell = cells[name]
-        packed.append(
-            cell
-            if how == "raw"
-            else place(cell)
-            if how == "text"
-            else [place(text) for text in cell]
-        )
-    return packed
+    return [cells[name] if how == "raw" else place(cells[name]) for name, how in COLUMNS.items()]

@@ -1,13 +1,14 @@
-"""One result -> its own page: what is told in words, and the numbers its charts are drawn from."""
+"""The page of one result: its texts, and the numbers of its charts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nverbench.leaderboard.page.content import interval, kind, notes, total
 from nverbench.leaderboard.page.part_info import PartInfo
 from nverbench.leaderboard.rows import Row
+from nverbench.leaderboard.tables.wording import HEADINGS
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.scores import NAMES
 from nverbench.plugin.options import split
@@ -16,12 +17,6 @@ from nverbench.results.published import TERMS
 from nverbench.results.record import FoldScore, Result
 from nverbench.results.scoring import score_text
 
-HEADINGS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "uar": "UAR",
-    "weighted_f1": "weighted F1",
-}
 LEVELS = {
     "own": "made on the machine that built this page",
     "self-consistent": (
@@ -35,13 +30,13 @@ LEVELS = {
     "reproduced": "submitted, and made again by another party",
 }
 DECIMALS = 4
-"""Of a point of a chart."""
+"""Decimals of a point of a chart."""
 
 
 def words(
     row: Row, r: Result, knowledge: PartInfo, pictures: Collection[str], pages: Collection[str]
 ) -> dict[str, Any]:
-    """What the page says: every value is text or a number, for a template that escapes them.
+    """The texts and numbers of the page, for a template that escapes them.
 
     Args:
         r: the published form of the row's result.
@@ -101,14 +96,8 @@ def charts(r: Result) -> dict[str, Any]:
 
 
 def _fold(f: FoldScore) -> list[Any]:
-    return [
-        f.fold,
-        f.replicate,
-        *(round(getattr(f, name), DECIMALS) for name in NAMES),
-        f.best_epoch,
-        f.epochs,
-        f.test,
-    ]
+    scores = (round(getattr(f, name), DECIMALS) for name in NAMES)
+    return [f.fold, f.replicate, *scores, f.best_epoch, f.epochs, f.test]
 
 
 def _curves(folds: list[FoldScore]) -> dict[str, Any]:
@@ -116,30 +105,26 @@ def _curves(folds: list[FoldScore]) -> dict[str, Any]:
     folds; None where an epoch lacks it.
     """
     names = list(dict.fromkeys(name for fold in folds for epoch in fold.curves for name in epoch))
-    shown = [
-        n
-        for n in names
-        if n != "train_loss"
-        or any(e.get(n) != e.get("train_cross_entropy") for f in folds for e in f.curves)
-    ]
+    epochs = [epoch for fold in folds for epoch in fold.curves]
+    if all(e.get("train_loss") == e.get("train_cross_entropy") for e in epochs):
+        names = [name for name in names if name != "train_loss"]
     return {
         name: [
             [None if name not in epoch else round(epoch[name], DECIMALS) for epoch in fold.curves]
             for fold in folds
         ]
-        for name in shown
+        for name in names
     }
 
 
 def _score(name: str, r: Result) -> dict[str, Any]:
     s = r.scores[name]
+    ends = s.bootstrap
     return {
         "heading": HEADINGS[name],
         "text": score_text(s),
         "score": s,
-        "bootstrap": (
-            f"[{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]" if s.bootstrap else "none"
-        ),
+        "bootstrap": f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else "none",
         "folds": f"{100 * s.fold_mean:.1f} ± {100 * s.fold_sd:.1f}",
         "seeds": "one replicate" if s.seed_sd is None else f"± {100 * s.seed_sd:.1f}",
     }
@@ -162,36 +147,27 @@ def _published(row: Row, r: Result) -> dict[str, Any] | None:
 
 def _provenance(r: Result) -> list[tuple[str, str]]:
     """Headings and texts of where the result came from."""
-    p, f = r.provenance, r.folds
-    licences = "; ".join(f"{name}: {text}" for name, text in p.licences.items())
+    e, p, f, t = r.entry, r.provenance, r.folds, r.timings
+    plural = "s" if r.seeds != 1 else ""
+    threads = f"{p.threads} thread{'s' if p.threads != 1 else ''}"
+    memory = f"{t.peak_memory / 1e6:,.0f} MB"
+    embed = sum(t.embed.values())
     return [
         ("result", f"{r.id}, digest {r.result_digest}"),
         ("made", r.created),
-        ("registered in", f"{r.entry.grid}: {r.entry.paper}" if r.entry.grid else "not registered"),
-        (
-            "protocol",
-            (
-                f"{r.protocol}, selection {r.selection}, {r.seeds}"
-                f" replicate{'s' if r.seeds != 1 else ''}"
-            ),
-        ),
+        ("registered in", f"{e.grid}: {e.paper}" if e.grid else "not registered"),
+        ("protocol", f"{r.protocol}, selection {r.selection}, {r.seeds} replicate{plural}"),
         ("folds", f"{f.number} {f.kind}, digest {f.digest}"),
-        ("dataset", f"{r.entry.dataset}, digest {p.dataset_digest}"),
+        ("dataset", f"{e.dataset}, digest {p.dataset_digest}"),
         *((f"embedding of {name}", digest) for name, digest in p.embedding_digests.items()),
         *((f"weights of {name}", digest) for name, digest in p.weights_digests.items()),
-        ("plugins", ", ".join(f"{k} {v}" for k, v in p.plugins.items())),
-        ("libraries", ", ".join(f"{k} {v}" for k, v in p.libraries.items())),
-        (
-            "machine",
-            ", ".join(f"{k} {v}" for k, v in r.machine.items())
-            + f", {p.threads} thread{'s' if p.threads != 1 else ''}",
-        ),
-        (
-            "time",
-            (
-                f"fit {r.timings.fit:.1f} s, embed {sum(r.timings.embed.values()):.1f} s, peak"
-                f" memory {r.timings.peak_memory / 1e6:,.0f} MB"
-            ),
-        ),
-        ("licences", licences),
+        ("plugins", _versions(p.plugins)),
+        ("libraries", _versions(p.libraries)),
+        ("machine", f"{_versions(r.machine)}, {threads}"),
+        ("time", f"fit {t.fit:.1f} s, embed {embed:.1f} s, peak memory {memory}"),
+        ("licences", "; ".join(f"{name}: {text}" for name, text in p.licences.items())),
     ]
+
+
+def _versions(names: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in names.items())

@@ -1,9 +1,8 @@
-"""RENO's Figure 2: the embeddings of a corpus in two dimensions, by class and by speaker, from what
-the local store already holds.
+"""RENO's Figure 2: the embeddings of a corpus in two dimensions, by class and by speaker, from the
+local cache.
 
-Nothing is computed by a backbone here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and
-Hinton 2008), both seeded; a picture is kept in the store under the digest of the embedding it
-shows.
+No backbone runs here. PCA to at most 50 dimensions, then t-SNE (van der Maaten and Hinton 2008),
+both seeded; a picture is kept in the cache under the digest of its embedding.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.data import corpus as corpora
 from nverbench.data.corpus import Corpus
 from nverbench.data.missing import Missing
 from nverbench.embedding.cache import EmbeddingCache, cache_key
@@ -22,6 +20,7 @@ from nverbench.embedding.keys import embedding_key as embedding_key
 from nverbench.embedding.pooled import Embeddings
 from nverbench.embedding.weights import plan_weights
 from nverbench.errors import NverbenchError, ResultError
+from nverbench.leaderboard.local_corpus import local_corpus
 from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import resolve, split
 from nverbench.registry import Registry
@@ -32,14 +31,14 @@ if TYPE_CHECKING:
 
 SEED, PERPLEXITY, COMPONENTS, ITERATIONS = 0, 30.0, 50, 1000
 MOST = 2000
-"""Clips in a picture: more hide each other, and take minutes."""
+"""Clips in a picture: more overlap, and take minutes."""
 REVISION = "1"
 DECIMALS = 3
 
 
 @dataclass
 class EmbeddingSources:
-    """Where embeddings of this machine are looked for."""
+    """The sources of this machine's embeddings."""
 
     catalog: Catalog
     registry: Registry
@@ -47,26 +46,26 @@ class EmbeddingSources:
 
 
 def from_store(
-    results: Iterable[Result], shelves: EmbeddingSources, say: Callable[[str], None]
+    results: Iterable[Result], sources: EmbeddingSources, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Embedding digest -> picture, for every embedding of the results that lies in the store whole;
-    what is not there is said, and left out.
+    """Embedding digest -> picture, for every embedding of the results that is complete in
+    the cache; a missing one is reported and left out.
 
     A picture holds ``xy`` [[x, y], ...], ``labels`` and ``groups`` (places in ``classes`` and
     ``people``), ``unit``, ``clips`` and ``shown``. Only of datasets whose results may be published
-    with labels (``share: open``); people are numbered, as in every published result.
+    with labels (``share: open``); speakers have numbers, as in every published result.
     """
     found: dict[str, Any] = {}
-    told: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for result in results:
         for name, digest in result.provenance.embedding_digests.items():
-            if digest in found or digest in told:
+            if digest in found or digest in missing:
                 continue
             try:
-                found[digest] = _picture(result, name, digest, shelves)
+                found[digest] = _picture(result, name, digest, sources)
             except NverbenchError as error:
-                told[digest] = f"no picture of {name} on {result.entry.dataset}: {error}"
-    for line in dict.fromkeys(told.values()):
+                missing[digest] = f"no picture of {name} on {result.entry.dataset}: {error}"
+    for line in dict.fromkeys(missing.values()):
         say(line)
     return found
 
@@ -89,11 +88,11 @@ def points(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return made
 
 
-def _picture(result: Result, name: str, digest: str, shelves: EmbeddingSources) -> dict[str, Any]:
+def _picture(result: Result, name: str, digest: str, sources: EmbeddingSources) -> dict[str, Any]:
     if result.share != "open":
         raise ResultError(f"its labels may not be published (share: {result.share})")
-    corpus = _corpus(result, shelves)
-    matrix = _matrix(result, name, corpus, shelves)
+    corpus = local_corpus(result, sources.catalog)
+    matrix = _matrix(result, name, corpus, sources)
     chosen = np.arange(len(matrix))
     if len(matrix) > MOST:
         chosen = np.sort(np.random.default_rng(SEED).choice(len(matrix), MOST, replace=False))
@@ -107,10 +106,10 @@ def _picture(result: Result, name: str, digest: str, shelves: EmbeddingSources) 
             "most": MOST,
         }
     )
-    kept = shelves.store.get(key)
+    kept = sources.store.get(key)
     if kept is None:
         xy = points(matrix[chosen])
-        shelves.store.put(key, xy, 0)
+        sources.store.put(key, xy, 0)
     else:
         xy = kept[0]
     return _described(result, corpus, chosen, xy)
@@ -119,7 +118,7 @@ def _picture(result: Result, name: str, digest: str, shelves: EmbeddingSources) 
 def _described(
     result: Result, corpus: Corpus, chosen: NDArray[np.int64], xy: NDArray[np.float32]
 ) -> dict[str, Any]:
-    """A picture with its classes and its people; people by their published names."""
+    """A picture with its classes and speakers, by their published names."""
     clips = [corpus.clips[i] for i in chosen]
     hidden = result.names.groups if result.names else {}
     people = sorted({hidden.get(c.unit or "", "unknown") for c in clips})
@@ -135,24 +134,13 @@ def _described(
     }
 
 
-def _corpus(result: Result, shelves: EmbeddingSources) -> Corpus:
-    reference = result.entry.dataset
-    corpus = corpora.load_local(shelves.catalog.dataset(split(reference)[0]), reference)
-    if corpus.digest != result.provenance.dataset_digest:
-        raise ResultError(
-            f"the local copy is another one (digest {corpus.digest[:12]}, the result says"
-            f" {result.provenance.dataset_digest[:12]})"
-        )
-    return corpus
-
-
 def _matrix(
-    result: Result, name: str, corpus: Corpus, shelves: EmbeddingSources
+    result: Result, name: str, corpus: Corpus, sources: EmbeddingSources
 ) -> NDArray[np.float32]:
-    """What the fusion was trained on, (n, d), from the store."""
-    part = shelves.catalog.backbone(split(name)[0])
+    """The input of the fusion, (n, d), from the cache."""
+    part = sources.catalog.backbone(split(name)[0])
     reference = resolve(part, name.partition("#")[0])
-    planned = plan_weights(part, reference, shelves.registry.weights_source(part.name))
+    planned = plan_weights(part, reference, sources.registry.weights_source(part.name))
     if part.lookup is not None or isinstance(planned, Missing):
         raise ResultError("its weights are not on this machine")
     if planned.weights.digest != result.provenance.weights_digests.get(name):
@@ -160,7 +148,7 @@ def _matrix(
     dtype = str(result.provenance.identity.get("dtype", "float32"))
     rows = []
     for clip in corpus.clips:
-        stored = shelves.store.get(
+        stored = sources.store.get(
             embedding_key(planned, clip, corpus.sha256[clip.id], dtype, part.pool)
         )
         if stored is None:

@@ -1,7 +1,7 @@
-"""What the catalogue and the registry of this machine know of the parts that results name:
-citations, label cards, licences.
+"""Citations, label cards and licences of the parts that results name, from the catalogue and the
+registry of this machine.
 
-A result may name parts that are not installed here (somebody submitted it): then the page says so.
+A submitted result may name parts that are not installed here; the page then says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nverbench.results.record import Combination
 
 @dataclass(frozen=True)
 class PartInfo:
-    """By name, without options."""
+    """Facts of parts by name, without options."""
 
     citations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(backbone, dataset, fusion or loss; name) -> BibTeX or a sentence; empty where the part names
@@ -50,7 +50,7 @@ class PartInfo:
 
 
 def installed_info(catalog: Catalog, registry: Registry) -> PartInfo:
-    """What is installed here."""
+    """The facts of the installed parts."""
     citations = {
         (kind, name): part.citation
         for kind, parts in (

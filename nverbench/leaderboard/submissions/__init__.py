@@ -1,8 +1,8 @@
 """Results of third parties: a folder per result, checked by computing every number again, and by
-others who rerun it.
+reruns of other parties.
 
-What a folder says can be invented from end to end; recomputing shows that it contradicts itself,
-never that it is true.
+The whole content of a folder can be invented: computing it again can show that it contradicts
+itself, never that it is true.
 """
 
 from nverbench.leaderboard.submissions.bundle import ELSEWHERE, ENTRIES, find, make

@@ -1,9 +1,9 @@
-"""Attestations: what another party says came out when it reran a submitted result. Data with a
-strict schema, never proof.
+"""Attestations: the outcome of a rerun of a submitted result by another party. Data with a strict
+schema, no proof.
 
-Anybody can write such a file. It counts because maintainers merge the pull request that brings it,
-knowing who brought it. What maintainers submit themselves they may attest too: it is then worth a
-rerun by its own authors, which is said, and never a reproduction by another party.
+Anyone can write such a file. It counts because maintainers know the author of the pull request that
+they merge. Maintainers may attest their own submissions too: this counts as a rerun by the authors,
+and not as a reproduction by another party.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from nverbench.results.record import Result
 
 EMBEDDINGS_WITHIN = 1e-5
 FLOOR = 1e-3
-"""A tenth of a point: what a difference may always be, whatever the spread."""
+"""A tenth of a point: the difference that is allowed for any spread."""
 MAINTAINERS = "nverbench"
-"""The name under which those who merge pull requests rerun what arrives. They merge nobody else's
-file with this name: trust comes from that review, not from the file.
+"""The name of those who merge pull requests and rerun submissions. They merge no other party's file
+with this name: trust comes from that review, not from the file.
 """
 FEWEST_SEEDS = 3
-"""Below this many replicates a spread over seeds says nothing, and only ``FLOOR`` is allowed."""
+"""With fewer replicates the spread over seeds is not used, and only ``FLOOR`` is allowed."""
 
 From = Literal["embeddings", "audio"]
 Outcome = Literal["identical", "reproduced", "differs"]
@@ -50,7 +50,7 @@ Fraction = Annotated[float, Field(ge=-1, le=1)]
 
 
 class Attestation(SubmissionModel):
-    """``attestations/<name>.json``."""
+    """The content of ``attestations/<name>.json``."""
 
     schema_version: Literal[1] = SCHEMA
     result: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -62,7 +62,7 @@ class Attestation(SubmissionModel):
     """
     environment: Environment
     result_digest: Digest
-    """Of the submission."""
+    """Digest of the submission."""
     reproduced_digest: Digest
     embeddings_identical: bool
     embeddings_differ_by: Annotated[float, Field(ge=0)] | None
@@ -94,18 +94,16 @@ def outcome(
 
 
 def allowed(submitted: Result, name: str) -> float:
-    """What a metric may differ by: two means of r replicates differ by at most t(r - 1) sd sqrt(2 /
-    r) in 95% of reruns with other seeds.
+    """The allowed difference of a metric: two means of r replicates differ by at most
+    t(r - 1) sd sqrt(2 / r) in 95% of reruns with other seeds.
 
     ``sd`` is the submission's standard deviation over its r replicates. At least ``FLOOR``; with
     fewer than three replicates exactly that.
     """
     r, sd = submitted.seeds, submitted.scores[name].seed_sd
-    return (
-        FLOOR
-        if sd is None or r < FEWEST_SEEDS
-        else max(FLOOR, jackknife.quantile(0.95, r) * sd * math.sqrt(2 / r))
-    )
+    if sd is None or r < FEWEST_SEEDS:
+        return FLOOR
+    return max(FLOOR, jackknife.quantile(0.95, r) * sd * math.sqrt(2 / r))
 
 
 def write(folder: Path, attestation: Attestation) -> Path:
@@ -117,18 +115,18 @@ def write(folder: Path, attestation: Attestation) -> Path:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What the attestations of a submission come to."""
+    """The attestations of a submission that count, and those that do not."""
 
     others: tuple[str, ...] = ()
     """The parties other than the submitter who reproduced it."""
     rerun: bool = False
     """Its submitters are the maintainers, and they reran it."""
     doubts: tuple[str, ...] = ()
-    """Of any other attestation why it does not count."""
+    """Attestations that do not count, and why."""
 
 
 def accepted(bundle: Bundle) -> Accepted:
-    """Who reran a submission, and of any other attestation why it does not count."""
+    """The parties who reran a submission, and the attestations that do not count."""
     names, notes = [], []
     for path in attestation_files(bundle.folder):
         try:
@@ -145,23 +143,22 @@ def accepted(bundle: Bundle) -> Accepted:
 
 
 def is_own(bundle: Bundle, name: str) -> bool:
-    """Whether a name is the submitter's, in whatever spelling."""
+    """Whether a name is the submitter's, in any spelling."""
     return bundle.submitter is not None and same_name(bundle.submitter.name) == same_name(name)
 
 
 def rejection_reason(attestation: Attestation, bundle: Bundle, path: Path) -> str:
-    """Why an attestation does not count; empty when it does."""
+    """The reason why an attestation does not count; empty when it does."""
     result, a = bundle.result, attestation
     expected = outcome(result, a.reproduced_digest, a.differences, a.embeddings_differ_by)
+    unknown = "the submission names no submitter (submitter.json), so no other party is known"
     why = {
         f"it is of result {a.result}": a.result != result.id,
         "it is of another content of this result (result_digest)": (
             a.result_digest != result.result_digest
         ),
         f"it should be called {slug(a.by)}.json": path.stem != slug(a.by),
-        "the submission names no submitter (submitter.json), so nobody is known to be another party": (
-            bundle.submitter is None
-        ),
+        unknown: bundle.submitter is None,
         "the submitter attests their own result": is_own(bundle, a.by) and a.by != MAINTAINERS,
         f"it says {a.verdict}, and its numbers say {expected}": a.verdict != expected,
         "heads were trained on other embeddings": (

@@ -1,4 +1,4 @@
-"""A finished result -> the folder that is submitted: ``<id>/`` with result, predictions, folds and
+"""A finished result -> the folder of a submission: ``<id>/`` with result, predictions, folds and
 environment, in their published forms.
 """
 
@@ -17,7 +17,7 @@ from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
 
 ENTRIES = Path("leaderboard") / "entries"
-"""Where committed submissions lie in a checkout of the repository."""
+"""The folder of committed submissions in a checkout of the repository."""
 ELSEWHERE = Path("submission")
 
 
@@ -57,9 +57,8 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
     local = read_result(path)
     predictions = Predictions.read(path.with_name(f"{path.stem}.predictions.npz"))
     result, public = publish(local, predictions)
-    result = result.model_copy(
-        update={"machine": {k: v for k, v in result.machine.items() if k in MACHINE}}
-    )
+    machine = {k: v for k, v in result.machine.items() if k in MACHINE}
+    result = result.model_copy(update={"machine": machine})
     _check_notes(local, result)
     target = to / result.id
     if target.exists() or target.is_symlink():
@@ -75,19 +74,19 @@ def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:
 
 
 def _check_notes(local: Result, published: Result) -> None:
-    """Results that were made before notes were published without names still hold them."""
+    """Refuse an old result whose notes on folds hold names of groups."""
     private = local.names.folds if local.names is not None else {}
     tails = [tail for note in published.folds.notes if (tail := note.partition(" folds (")[2])]
-    told = {
+    named = {
         name
         for name in private
         for tail in tails
         if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", tail)
     }
-    if told:
+    if named:
         raise ResultError(
-            f"result {local.id}: a note on its folds names {len(told)} groups, which may be people;"
-            " run the job with --rerun: its notes are then published without names"
+            f"result {local.id}: a note on its folds names {len(named)} groups, which may be"
+            " people; run the job with --rerun: its notes are then published without names"
         )
 
 

@@ -1,8 +1,9 @@
-"""The entries folder -> what stands on the leaderboard: checked submissions with their levels.
+"""The folder of entries -> the submitted rows of the leaderboard: checked submissions with their
+levels.
 
-Verdicts are remembered by the digests of a folder's files, of these checks, the registry, the
-plugins and the corpora of this machine: a second look at ten thousand entries takes seconds. A
-corpus that was changed in place, and parts that were changed without another version, are not
+Verdicts are cached under the digests of a folder's files, of these checks, the registry, the
+plugins and the corpora of this machine: a second check of ten thousand entries takes seconds. A
+corpus that was changed in place, and parts that were changed without a new version, are not
 noticed; then delete ``submissions.json`` in nverbench's home.
 """
 
@@ -37,7 +38,7 @@ from nverbench.results.record import Result
 
 @dataclass(frozen=True)
 class Checked:
-    """A folder's verdict, and what a leaderboard needs of it."""
+    """A folder's verdict, and the facts that the leaderboard shows."""
 
     verdict: Verdict
     attested_by: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ class Checked:
 
     @property
     def level(self) -> Level:
-        """What the row is worth, given that it is self-consistent."""
+        """The level of the row, if it is self-consistent."""
         return "reproduced" if self.attested_by else "rerun" if self.rerun else "self-consistent"
 
 
@@ -69,45 +70,26 @@ def load_entries(
         entries: a folder of submissions; one that is not there is empty.
     """
     verifier = verifier or Verifier(registry.load(), discovery.discover())
-    folders = (
-        sorted(
-            p
-            for p in entries.iterdir()
-            if not p.name.startswith(".") and (p.is_dir() or p.is_symlink())
-        )
-        if entries.is_dir()
-        else []
-    )
+    there = sorted(entries.iterdir()) if entries.is_dir() else []
+    folders = [p for p in there if not p.name.startswith(".") and (p.is_dir() or p.is_symlink())]
     checked = _checked(folders, verifier)
-    problems = [str(c.verdict) for c in checked.values() if c.verdict.verdict != CONSISTENT]
-    problems += [
-        f"{folder.name}: attestation {doubt}" for folder, c in checked.items() for doubt in c.doubts
-    ]
-    results = {
-        folder: _result(folder).without_curves()
-        for folder, c in checked.items()
-        if c.verdict.verdict == CONSISTENT
-    }
+    good = {f: c for f, c in checked.items() if c.verdict.verdict == CONSISTENT}
+    problems = [str(c.verdict) for f, c in checked.items() if f not in good]
+    problems += [f"{f.name}: attestation {doubt}" for f, c in checked.items() for doubt in c.doubts]
+    results = {folder: _result(folder).without_curves() for folder in good}
     odd = _other_folds({f: (field_of(r), checked[f].assignment) for f, r in results.items()})
     problems += [f"{folder.name}: rejected ({why})" for folder, why in odd.items()]
-    found = [
-        StoredResult(
-            r,
-            _reader(f, r, verifier),
-            c.level,
-            c.attested_by,
-            c.submitter,
-            c.citation,
-            partial(_result, f),
-        )
-        for f, r in results.items()
-        if f not in odd and (c := checked[f])
-    ]
+    found = []
+    for f, r in results.items():
+        if f not in odd:
+            c, read, again = checked[f], _reader(f, r, verifier), partial(_result, f)
+            by = (c.level, c.attested_by, c.submitter, c.citation)
+            found.append(StoredResult(r, read, *by, again))
     return found, problems
 
 
 def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
-    """Every folder's verdict, remembered or new."""
+    """Every folder's verdict, from the cache or new."""
     remembered, context = _remembered(verifier)
     digests = _digests(folders)
     found, fresh = {}, False
@@ -119,7 +101,7 @@ def _checked(folders: list[Path], verifier: Verifier) -> dict[Path, Checked]:
             remembered[key], fresh = asdict(found[folder]), True
     if fresh:
         kept = {key: remembered[key] for key in digests.values() if key in remembered} | remembered
-        with suppress(DiskError):  # a memory: what cannot be remembered is checked again
+        with suppress(DiskError):  # a cache: verdicts that it lacks are checked again
             atomic.write_atomically(
                 _memory(), json.dumps({"context": context, "checked": kept}).encode()
             )
@@ -139,9 +121,7 @@ def check(folder: Path, verifier: Verifier) -> Checked:
 
 
 def _digests(folders: list[Path]) -> dict[Path, str]:
-    """The digest of the names and contents of every folder that holds nothing but what it may
-    hold.
-    """
+    """The digest of names and contents of every folder that holds allowed files only."""
     files: dict[Path, list[Path]] = {}
     for folder in folders:
         try:
@@ -164,29 +144,19 @@ def _memory() -> Path:
 
 
 def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
-    """Verdicts given under the same registry, plugins, lock and corpora; and the digest of
-    these.
-    """
+    """Cached verdicts under the same registry, plugins, lock and corpora, and their digest."""
     rules, parts = verifier.registry, verifier.catalog
     pins = [
-        {name: pin.model_dump() for name, pin in shelf.items()}
-        for shelf in (rules.weights, rules.datasets, rules.protocols)
+        {name: pin.model_dump() for name, pin in pins.items()}
+        for pins in (rules.weights, rules.datasets, rules.protocols)
     ]
     origins = [
         sorted((name, str(o)) for name, o in s.origins.items())
         for s in (parts.backbones, parts.datasets, parts.fusions, parts.losses)
     ]
     checks = sorted(file_digests(Path(__file__).parent.glob("*.py")).values())
-    context = digest_of(
-        [
-            checks,
-            pins,
-            [asdict(e) for e in rules.entries],
-            origins,
-            verifier.lock,
-            state.read_state("corpora"),
-        ]
-    )
+    entries, corpora = [asdict(e) for e in rules.entries], state.read_state("corpora")
+    context = digest_of([checks, pins, entries, origins, verifier.lock, corpora])
     try:
         content = json.loads(_memory().read_bytes())
         if content["context"] == context and isinstance(content["checked"], dict):
@@ -197,7 +167,7 @@ def _remembered(verifier: Verifier) -> tuple[dict[str, Any], str]:
 
 
 def _from_record(record: Any) -> Checked | None:
-    """What was found of a folder; None where nothing is remembered, or not as it was written."""
+    """The cached verdict of a folder; None where there is none, or it is damaged."""
     try:
         return CHECKED.validate_python(record) if record is not None else None
     except ValueError:  # pydantic's errors are ValueErrors
@@ -230,8 +200,8 @@ def _reader(folder: Path, result: Result, verifier: Verifier) -> Callable[[], Pr
 
 
 def _other_folds(places: dict[Path, tuple[Field, str]]) -> dict[Path, str]:
-    """Submissions of one field must agree on keys, labels, groups and folds: those that do not
-    agree with most are named, and all of a draw.
+    """Submissions of one field that differ from most others in keys, labels, groups or folds; all
+    of them in a tie.
     """
     fields: dict[tuple[object, ...], list[tuple[Path, str]]] = defaultdict(list)
     for folder, (place, digest) in places.items():

@@ -44,7 +44,7 @@ class LocalCopies:
     def _load(self, named: ResolvedParts, text: str) -> Corpus | str:
         for _, dataset in named.sides:
             if dataset.local or dataset.corpus is None:
-                return f"{dataset.name} is somebody's own data"
+                return f"{dataset.name} is a user's own data"
             if dataset.make is None and corpora.local_copy(dataset) is None:
                 return f"corpus {dataset.corpus} is not on this machine (nverbench data add)"
         try:
@@ -56,10 +56,10 @@ class LocalCopies:
 def check(
     result: Result, identity: Identity, joined: Predictions, corpus: Corpus, protocol: Protocol
 ) -> Iterator[str]:
-    """What a copy of the corpus says against a result.
+    """Contradictions between a result and a copy of the corpus.
 
     Args:
-        joined: the predictions with what the copy knows of their clips, rows in the order of ids.
+        joined: the predictions with labels and groups from the copy, rows in the order of ids.
     """
     if corpus.digest != result.provenance.dataset_digest:
         yield (
@@ -92,17 +92,14 @@ def _against(result: Result, joined: Predictions, corpus: Corpus, cut: FoldSet) 
             f" {len(place)} tested clips are given)"
         )
     sizes = sorted((len(f.train), len(f.validation), len(f.test)) for f in cut.folds)
-    if (
-        sorted((f.train, f.validation, f.test) for f in result.per_fold if f.replicate == 0)
-        != sizes
-    ):
+    first = [f for f in result.per_fold if f.replicate == 0]
+    if sorted((f.train, f.validation, f.test) for f in first) != sizes:
         yield "the sizes of training, validation and test parts are not those of your copy's folds"
     if any(f.speakers_seen for f in cut.folds) != result.folds.speakers_seen:
         yield f"speakers_seen is {result.folds.speakers_seen}; your copy's folds say otherwise"
-    if (
-        result.folds.kind in ("speaker", "random", "cross")
-        and list(cut.notes) != result.folds.notes
-    ):  # of other kinds they name groups
+    # The notes of other kinds of folds name groups.
+    plain = result.folds.kind in ("speaker", "random", "cross")
+    if plain and list(cut.notes) != result.folds.notes:
         yield "the notes on its folds are not those of your copy's"
     if len(corpus.misfits) != result.counts.misfits:
         yield f"{result.counts.misfits} misfits; your copy has {len(corpus.misfits)}"
@@ -117,10 +114,8 @@ def _kind(result: Result, joined: Predictions) -> str:
 def check_columns(published: Predictions, joined: Predictions) -> Iterator[str]:
     """Labels and groups that were published against those of the copy."""
     own = labelled(published, joined)
-    if len(published.target) and published.target.tolist() != own.target.tolist():
-        wrong = sum(
-            a != b for a, b in zip(published.target.tolist(), own.target.tolist(), strict=True)
-        )
+    wrong = int((published.target != own.target).sum()) if len(published.target) else 0
+    if wrong:
         yield f"{wrong} clips have another label than in your copy"
     if any(published.groups) and published.groups != own.groups:
         yield "clips are grouped in another way than in your copy"

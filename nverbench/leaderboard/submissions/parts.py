@@ -1,11 +1,11 @@
-"""The parts that a result names, as this machine has them: enough of a plan to judge a row by,
-without files, weights or clips.
+"""The parts that a result names, as this machine has them: enough of a plan to check a row, without
+files, weights or clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from nverbench.data import cross_corpus
@@ -23,7 +23,7 @@ from nverbench.training import early_stopping
 
 @dataclass(frozen=True)
 class ResolvedParts:
-    """What a result was made from."""
+    """The installed parts of a result."""
 
     backbones: tuple[PlannedBackbone, ...]
     fusion: Fusion
@@ -33,16 +33,16 @@ class ResolvedParts:
     default_loss: str
     """The fusion's default loss, in canonical text."""
     dataset: Dataset
-    """Of a crossed one: the record of the pair."""
+    """The dataset; of a cross-corpus pair, its training side."""
     dataset_reference: PartRef
     sides: tuple[tuple[PartRef, Dataset], ...]
     distributions: dict[str, str]
-    """That bring these parts here -> their versions."""
+    """Distributions of these parts here -> their versions."""
 
 
 @dataclass
 class Lookup:
-    """What was found, and what stands against it."""
+    """The resolved parts, contradictions and parts that are not installed."""
 
     named: ResolvedParts | None = None
     reasons: list[str] = field(default_factory=list)
@@ -53,18 +53,18 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
     """The parts of a result; reasons where it contradicts them, or what is not installed here."""
     found = Lookup()
     e = result.entry
-    wanted: list[tuple[str, str, PartIndex[Any]]] = [
+    named: list[tuple[str, str, PartIndex[Any]]] = [
         ("backbone", b, catalog.backbones) for b in e.backbones
     ]
-    wanted += [
+    named += [
         ("fusion", e.fusion, catalog.fusions),
         ("loss", e.loss, catalog.losses),
         ("dataset", e.dataset, catalog.datasets),
     ]
     absent = [
         f"{kind} {quoted(split(text)[0])}"
-        for kind, text, shelf in wanted
-        if split(text)[0] not in shelf.parts
+        for kind, text, index in named
+        if split(text)[0] not in index.parts
     ]
     if absent:
         found.missing.append(
@@ -84,47 +84,31 @@ def look_up(result: Result, identity: Identity, registry: Registry, catalog: Cat
 def _resolve_parts(
     result: Result, identity: Identity, registry: Registry, catalog: Catalog
 ) -> ResolvedParts:
-    e = result.entry
-    backbones = []
-    for text, said in zip(
-        e.backbones, identity.backbones, strict=False
-    ):  # as many: checked by the caller
+    e, backbones = result.entry, []
+    # Both lists have one length: the caller checks it.
+    for text, own in zip(e.backbones, identity.backbones, strict=False):
         part = catalog.backbone(split(text)[0])
-        reference, digest = resolve(part, text), str(said.get("weights"))
-        backbones.append(
-            PlannedBackbone(
-                part,
-                reference,
-                Weights(None, digest, pinned=_pinned(part, reference, digest, registry)),
-            )
-        )
-    fusion, loss, dataset = (
-        catalog.fusion(split(e.fusion)[0]),
-        catalog.loss(split(e.loss)[0]),
-        catalog.dataset(split(e.dataset)[0]),
-    )
+        reference, digest = resolve(part, text), str(own.get("weights"))
+        pinned = _pinned(part, reference, digest, registry)
+        backbones.append(PlannedBackbone(part, reference, Weights(None, digest, pinned=pinned)))
+    fusion, loss = catalog.fusion(split(e.fusion)[0]), catalog.loss(split(e.loss)[0])
+    dataset = catalog.dataset(split(e.dataset)[0])
     reference = resolve(dataset, e.dataset)
     sides = [(reference, dataset)]
     if reference.test is not None:
         tested = catalog.dataset(reference.test)
-        sides = [
-            (cross_corpus.training_side(reference), dataset),
-            (resolve(tested, reference.test), tested),
-        ]
-    default_loss = canonical(catalog.losses.parts, fusion.default_loss)
+        trained = cross_corpus.training_side(reference)
+        sides = [(trained, dataset), (resolve(tested, reference.test), tested)]
     origins = [catalog.backbones.origins[b.part.name] for b in backbones]
-    origins += [
-        catalog.fusions.origins[fusion.name],
-        catalog.losses.origins[loss.name],
-        *(catalog.datasets.origins[d.name] for _, d in sides),
-    ]
+    origins += [catalog.fusions.origins[fusion.name], catalog.losses.origins[loss.name]]
+    origins += [catalog.datasets.origins[d.name] for _, d in sides]
     return ResolvedParts(
         tuple(backbones),
         fusion,
         resolve(fusion, e.fusion),
         loss,
         resolve(loss, e.loss),
-        default_loss,
+        canonical(catalog.losses.parts, fusion.default_loss),
         dataset,
         reference,
         tuple(sides),
@@ -133,8 +117,8 @@ def _resolve_parts(
 
 
 def _pinned(part: Backbone, reference: PartRef, digest: str, registry: Registry) -> bool:
-    """Whether the registry (or the part itself) pins these weights; what is pinned as something
-    else is a reason of its own.
+    """Whether the registry (or the part itself) pins these weights; another pinned digest is a
+    reason of its own.
     """
     if part.lookup is not None or reference.weights or reference.untrained:
         return False
@@ -162,18 +146,18 @@ def _compare(found: Lookup, named: ResolvedParts, result: Result, identity: Iden
         if text != str(reference)
     ]
     bare: list[tuple[str, dict[str, Any], PartRef]] = [
-        (f"backbone {quoted(b)}", _without(said, "weights", "revision"), b.reference)
-        for b, said in zip(named.backbones, identity.backbones, strict=False)
+        (f"backbone {quoted(b)}", _without(own, "weights", "revision"), b.reference)
+        for b, own in zip(named.backbones, identity.backbones, strict=False)
     ]
     bare += [
         ("fusion", identity.fusion, named.fusion_reference),
         ("loss", identity.loss, named.loss_reference),
     ]
     bare += [("dataset", _without(identity.dataset, "digest", "left_out"), named.dataset_reference)]
-    for what, said, reference in bare:
-        if said != reference.identity():
+    for what, own, reference in bare:
+        if own != reference.identity():
             found.reasons.append(
-                f"{what}: its identity says {quoted(said)}; {quoted(reference)} is"
+                f"{what}: its identity says {quoted(own)}; {quoted(reference)} is"
                 f" {quoted(reference.identity())}"
             )
     if identity.plugins.keys() != named.distributions.keys():
@@ -184,38 +168,38 @@ def _compare(found: Lookup, named: ResolvedParts, result: Result, identity: Iden
         )
 
 
-def seeded_digest(
-    backbone: PlannedBackbone, result: Result, version: Callable[[str], str]
-) -> str | None:
+def seeded_digest(backbone: PlannedBackbone, result: Result) -> str | None:
     """The digest of weights that are made from a seed, or of none; None where the result's library
     versions are not those here.
     """
-    if backbone.part.lookup is not None or not (
-        backbone.reference.untrained or backbone.part.weights is None
-    ):
-        return None
-    if any(
-        result.provenance.libraries.get(name) != version(name) for name in ("torch", "transformers")
-    ):
+    libraries = result.provenance.libraries
+    if any(libraries.get(name) != _version(name) for name in ("torch", "transformers")):
         return None
     found = weights.find_weights(backbone.part, backbone.reference, None)
     return found.digest if isinstance(found, Weights) else None
 
 
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
 def selected_by(named: ResolvedParts) -> str:
-    """What the fusion's recipe selects the epoch by, with the options of the result."""
+    """The rule by which the fusion's recipe selects the epoch, with the options of the result."""
     return (
         named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
     )
 
 
 def pair_record(named: ResolvedParts) -> Dataset:
-    """The dataset by the name that pins go by: that of a crossed one is no dataset's."""
+    """The dataset under the name that pins use; a cross-corpus pair has no single dataset."""
     if len(named.sides) == 1:
         return named.dataset
     (_, a), (_, b) = named.sides
     return replace(b, name=f"{a.name}+{b.name}", corpus=b.corpus or b.name)
 
 
-def _without(said: dict[str, Any], *keys: str) -> dict[str, Any]:
-    return {k: v for k, v in said.items() if k not in keys}
+def _without(record: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: v for k, v in record.items() if k not in keys}

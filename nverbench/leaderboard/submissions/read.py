@@ -1,7 +1,7 @@
-"""A stranger's folder, read with care: known files only, no links, bounded sizes, no pickles, no
-numbers that are not numbers.
+"""The files of a submission, read safely: known files only, no links, bounded sizes, no pickles, no
+NaN.
 
-Every size is known to be small before anything is unpacked; nothing here runs what a file says.
+Every size is checked before anything is unpacked; no content is executed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Incomplete(ResultError):
-    """Something is missing, so that neither consistency nor the lack of it can be shown."""
+    """Something is missing, so that consistency can be neither shown nor refuted."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read(folder: Path) -> Bundle:
 
     Raises:
         Incomplete: a file is missing, or the result is of another schema.
-        ResultError: a file is not what it should be; says which and why.
+        ResultError: a file does not fit; the message says which and why.
     """
     check_files(folder)
     result = read_result(folder / "result.json")
@@ -66,18 +66,14 @@ def read(folder: Path) -> Bundle:
             f" {quoted(result.id)}; they must be the same"
         )
     predictions = read_predictions(folder / "predictions.npz", result)
-    submitter = (
-        parsed(Submitter, folder / "submitter.json")
-        if (folder / "submitter.json").exists()
-        else None
-    )
+    by = folder / "submitter.json"
     return Bundle(
         folder,
         result,
         predictions,
         parsed(FoldsFile, folder / "folds.json"),
         parsed(Environment, folder / "environment.json"),
-        submitter,
+        parsed(Submitter, by) if by.exists() else None,
     )
 
 
@@ -110,7 +106,7 @@ def check_files(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raise unless it is a plain file of at most the size that its kind may have."""
+    """Raise unless it is a plain file within the size limit of its kind."""
     facts, most = path.lstat(), MOST.get(path.name, MOST_JSON)
     if not stat.S_ISREG(facts.st_mode):
         raise ResultError(f"{quoted(path.name)} is a link or no plain file; give the file itself")
@@ -142,7 +138,7 @@ def attestation_files(folder: Path) -> list[Path]:
 
 
 def read_result(path: Path) -> Result:
-    """The published form of a result, and nothing that pydantic would have had to correct."""
+    """The published form of a result; values that pydantic would convert are refused."""
     content = loaded(path)
     version = content.get("schema_version")
     if version != SCHEMA:
@@ -165,7 +161,7 @@ def read_result(path: Path) -> Result:
 
 
 def parsed(model: type[M], path: Path) -> M:
-    """A JSON file as the record it should be."""
+    """The validated record in a JSON file."""
     return validated(model, loaded(path), path)
 
 
@@ -188,7 +184,7 @@ def loaded(path: Path) -> dict[str, Any]:
             path.read_bytes().decode("utf-8"),
             parse_constant=_no_constant,
             parse_float=_finite,
-            object_pairs_hook=_once,
+            object_pairs_hook=_unique,
         )
     except (ValueError, RecursionError) as error:  # also: not UTF-8, numbers of thousands of digits
         raise ResultError(f"{path.name}: not readable JSON ({quoted(error)})") from error
@@ -196,12 +192,10 @@ def loaded(path: Path) -> dict[str, Any]:
         raise ResultError(f"{path.name}: expected a JSON object")
     layer: list[Any] = [content]
     for _ in range(MOST_DEPTH):
-        layer = [
-            item
-            for thing in layer
-            if isinstance(thing, dict | list)
-            for item in (thing.values() if isinstance(thing, dict) else thing)
+        nested = [
+            t.values() if isinstance(t, dict) else t for t in layer if isinstance(t, dict | list)
         ]
+        layer = [item for items in nested for item in items]
     if layer:
         raise ResultError(f"{path.name}: nested deeper than {MOST_DEPTH} levels")
     return content
@@ -217,7 +211,7 @@ def _finite(word: str) -> float:
     return float(word)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
         raise ValueError("a key is given twice")

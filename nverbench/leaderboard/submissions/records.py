@@ -1,5 +1,5 @@
-"""The JSON files beside a submitted result, strictly: unknown keys, wrong types and overlong texts
-are errors.
+"""The JSON files of a submission, strictly typed: unknown keys, wrong types and overlong texts are
+errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nverbench.results.record import Result
 
 SCHEMA: Literal[1] = 1
 MACHINE = ("device", "system", "python")
-"""What of a machine leaves it: no name, no user, no path, no variable of its environment."""
+"""The published facts of a machine: no name, no user, no path, no environment variable."""
 
 Text = Annotated[str, Field(max_length=200)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -31,24 +31,24 @@ class SubmissionModel(BaseModel):
 
 
 class FoldsFile(SubmissionModel):
-    """``folds.json``: how the clips were cut, and digests of what was cut and predicted."""
+    """``folds.json``: the kind of folds, and digests of folds and predictions."""
 
     schema_version: Literal[1] = SCHEMA
     kind: Text
     protocol: Text
     dataset_digest: Digest
     fold_digest: Digest
-    """Of ids, labels, groups and folds: only a holder of the corpus can compute it."""
+    """Digest of ids, labels, groups and folds: only a holder of the corpus can compute it."""
     assignment: Digest
-    """Of keys, labels, groups and folds as published: the same for all results on the same
+    """Digest of keys, labels, groups and folds as published: equal for all results on the same
     folds.
     """
     predictions: Digest
-    """Of the probabilities, to the bit."""
+    """Digest of the probabilities, to the bit."""
 
 
 class Environment(SubmissionModel):
-    """``environment.json``: what a result was made with."""
+    """``environment.json``: the software and the machine behind a result."""
 
     schema_version: Literal[1] = SCHEMA
     plugins: Versions
@@ -61,7 +61,7 @@ class Environment(SubmissionModel):
 
 
 class Submitter(SubmissionModel):
-    """``submitter.json``, optional: the name to show, and what to cite."""
+    """``submitter.json``, optional: the name to show, and the citation."""
 
     schema_version: Literal[1] = SCHEMA
     name: Who
@@ -69,7 +69,7 @@ class Submitter(SubmissionModel):
 
 
 class Identity(SubmissionModel):
-    """What a result's id is the digest of, as a plan writes it."""
+    """The identity of a job, whose digest is the id of the result."""
 
     backbones: list[dict[str, Any]]
     audio: str
@@ -84,13 +84,13 @@ class Identity(SubmissionModel):
     skip_bad: bool
     plugins: dict[str, str]
     train: dict[str, str] = {}
-    """How turns of conversations were shuffled, where they were."""
+    """The shuffling of conversations' turns, if there was any."""
     storage: str = "float32"
-    """Of frames."""
+    """Type of stored frames."""
 
 
 def folds_file(result: Result, predictions: Predictions) -> FoldsFile:
-    """What ``folds.json`` says of a published result."""
+    """The ``folds.json`` of a published result."""
     p = result.provenance
     return FoldsFile(
         kind=result.folds.kind,
@@ -103,9 +103,7 @@ def folds_file(result: Result, predictions: Predictions) -> FoldsFile:
 
 
 def environment(result: Result) -> Environment:
-    """What ``environment.json`` says: only what is on the list, whatever else the result's machine
-    may hold.
-    """
+    """The ``environment.json`` of a result: only the facts in ``MACHINE``."""
     p = result.provenance
     machine = {name: result.machine[name] for name in MACHINE if name in result.machine}
     return Environment(
@@ -135,29 +133,22 @@ def probabilities_digest(predictions: Predictions) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as a file is called after it: letters, digits and dashes of its ASCII form, and a
-    digest where that loses something.
+    """A name in the form of a file name: letters, digits and dashes of its ASCII form, and a digest
+    where that loses something.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40]
-    return (
-        short
-        if short and short == name.lower()
-        else f"{short or 'x'}-{digest_of(same_name(name))[:8]}"
-    )
+    if short and short == name.lower():
+        return short
+    return f"{short or 'x'}-{digest_of(same_name(name))[:8]}"
 
 
 def same_name(name: str) -> str:
-    """A name as it is compared: case, width, accents' encoding and spacing do not make another
-    person.
-    """
+    """A name in the form that is compared: without case, width, encoding of accents and spacing."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
 def quoted(text: object) -> str:
-    """A stranger's text in one of our sentences: printable, on one line, and not long."""
-    return (
-        ascii(str(text)[:60])
-        if not str(text).isprintable() or len(str(text)) > 60
-        else repr(str(text))
-    )
+    """A third-party text in quotes: printable, on one line, and at most 60 characters."""
+    plain = str(text)
+    return repr(plain) if plain.isprintable() and len(plain) <= 60 else ascii(plain[:60])

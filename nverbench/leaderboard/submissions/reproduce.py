@@ -13,6 +13,7 @@ import numpy as np
 
 from nverbench._io import paths
 from nverbench._io.tempfiles import temporary_folder
+from nverbench.data import cross_corpus
 from nverbench.embedding import cache
 from nverbench.embedding.frames import FrameEmbeddings
 from nverbench.embedding.pooled import Embeddings
@@ -36,7 +37,7 @@ from nverbench.results.record import Result
 from nverbench.results.store import ResultStore
 
 ELSEWHERE = ("device", "plugins")
-"""What of an identity may be another when a result is reproduced on another machine."""
+"""Fields of an identity that may differ when a result is reproduced on another machine."""
 
 
 def reproduce(
@@ -51,15 +52,15 @@ def reproduce(
     watch: Watch = unwatched,
     say: Callable[[str], None] = print,
 ) -> Attestation:
-    """Run a submission's job again and say how it compares.
+    """Run a submission's job again and compare the outcome.
 
     Args:
         source: ``embeddings``: train the heads again on the embeddings of this machine's cache,
             which must have the digests of the submission; ``audio``: compute the embeddings anew
             first.
-        by: who does it.
+        by: the name of the party that runs it.
         device: cpu or cuda; None: the submission's.
-        keep: a folder of results that the rerun's own is written to; None: it is let go.
+        keep: a folder of results that the rerun's own is written to; None: it is discarded.
 
     Raises:
         UsageError: the same job cannot be planned here, or the embeddings are not here or are
@@ -75,31 +76,20 @@ def reproduce(
             check_cached(job, store)
         shared = RunEmbeddings(store, ProcessExecutor(say=say))
         with shared.workers:
-            own = {
-                name: shared.heard(job, b, watch)
-                for name, b in zip(job.names, job.backbones, strict=True)
-            }
-            references = {
-                name: b.reference for name, b in zip(job.names, job.backbones, strict=True)
-            }
-            same = all(
-                own[name].read_out_digest(references[name]) == recorded.get(name) for name in own
-            )
-            if source == "embeddings" and not same:
-                other = [
-                    name
-                    for name in own
-                    if own[name].read_out_digest(references[name]) != recorded.get(name)
-                ]
+            parts = list(zip(job.names, job.backbones, strict=True))
+            own = {name: shared.heard(job, b, watch) for name, b in parts}
+            digests = {name: own[name].read_out_digest(b.reference) for name, b in parts}
+            other = [name for name, digest in digests.items() if digest != recorded.get(name)]
+            if source == "embeddings" and other:
                 raise UsageError(
                     f"the embeddings of {', '.join(other)} in this machine's cache are not those of"
-                    " the submission; say --from audio"
+                    " the submission; use --from audio"
                 )
-            apart = 0.0 if same else _apart(job, own, recorded)
+            apart = _apart(job, own, recorded) if other else 0.0
             result, predictions = assemble.begin_job(job, shared, watch)()
     if keep is not None:
         ResultStore(keep).write(result, predictions)
-    return attested(bundle, result, source=source, by=by, same=same, apart=apart)
+    return attested(bundle, result, source=source, by=by, same=not other, apart=apart)
 
 
 def attested(
@@ -111,11 +101,7 @@ def attested(
     are taken over before digests are compared.
     """
     theirs = bundle.result
-    judgements = {
-        "standing": theirs.standing,
-        "standing_reasons": theirs.standing_reasons,
-        "entry": theirs.entry,
-    }
+    judgements = {name: getattr(theirs, name) for name in ("standing", "standing_reasons", "entry")}
     ours = rerun.published().model_copy(update=judgements).sealed()
     differences = {name: ours.scores[name].value - theirs.scores[name].value for name in NAMES}
     return Attestation(
@@ -142,7 +128,7 @@ def planned(bundle: Bundle, registry: Registry, catalog: Catalog, device: str | 
     result, identity = bundle.result, identity_of(bundle.result)
     e = result.entry
     _check_no_paths(result, catalog)
-    asked = Selection(
+    selection = Selection(
         backbones=tuple(e.backbones),
         fusions=(e.fusion,),
         losses=(e.loss,),
@@ -157,23 +143,22 @@ def planned(bundle: Bundle, registry: Registry, catalog: Catalog, device: str | 
         shuffle=identity.train.get("shuffle", "none"),
         storage=identity.storage,
     )
-    found = plan(registry, catalog, asked)
-    wanted = result.provenance.identity
-    jobs = [job for job in found.jobs if not differing(job.identity, wanted, ELSEWHERE)]
+    found = plan(registry, catalog, selection)
+    submitted = result.provenance.identity
+    jobs = [job for job in found.jobs if not differing(job.identity, submitted, ELSEWHERE)]
     if jobs:
         return next((job for job in jobs if job.id == result.id), jobs[0])
-    raise UsageError(
-        f"result {result.id} cannot be run again here: {_why(found, wanted, len(e.backbones))}"
-    )
+    why = _why(found, submitted, len(e.backbones))
+    raise UsageError(f"result {result.id} cannot be run again here: {why}")
 
 
 def differing(
-    here: Mapping[str, Any], wanted: Mapping[str, Any], leave_out: tuple[str, ...] = ()
+    here: Mapping[str, Any], there: Mapping[str, Any], leave_out: tuple[str, ...] = ()
 ) -> list[str]:
-    """Where two identities differ, as dotted places."""
+    """The dotted names of the fields in which two identities differ."""
     places = []
-    for key in sorted({*here, *wanted} - {*leave_out}):
-        a, b = here.get(key), wanted.get(key)
+    for key in sorted({*here, *there} - {*leave_out}):
+        a, b = here.get(key), there.get(key)
         if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
             a, b = ({str(i): item for i, item in enumerate(side)} for side in (a, b))
         if isinstance(a, dict) and isinstance(b, dict):
@@ -186,15 +171,12 @@ def differing(
 def check_cached(job: Job, store: cache.EmbeddingCache) -> None:
     """Raise unless the embeddings of all clips are in the store."""
     for b in job.backbones:
-        absent = (
-            sum(not store.path(key).exists() for key in job.wanted(b))
-            if b.part.lookup is None
-            else 0
-        )
+        keys = job.wanted(b) if b.part.lookup is None else []
+        absent = sum(not store.path(key).exists() for key in keys)
         if absent:
-            of = f"{absent} of {len(job.heard)} embeddings of {b}"
             raise UsageError(
-                f"{of} are not in this machine's cache; say --from audio to compute them"
+                f"{absent} of {len(job.heard)} embeddings of {b} are not in this machine's cache;"
+                " use --from audio to compute them"
             )
 
 
@@ -221,7 +203,7 @@ def _largest(theirs: Embedded, own: Embedded, b: PlannedBackbone) -> float:
     """
     if isinstance(theirs, Embeddings) and isinstance(own, Embeddings):
         return float(np.abs(theirs.read_out(b.reference) - own.read_out(b.reference)).max())
-    assert isinstance(theirs, FrameEmbeddings)  # a job's fusion wants one or the other
+    assert isinstance(theirs, FrameEmbeddings)  # the fusion of a job takes one kind
     assert isinstance(own, FrameEmbeddings)
     if not np.array_equal(theirs.lengths, own.lengths):
         return float("inf")
@@ -229,7 +211,7 @@ def _largest(theirs: Embedded, own: Embedded, b: PlannedBackbone) -> float:
 
 
 def _check_no_paths(result: Result, catalog: Catalog) -> None:
-    """A submission never says which file of this machine is read."""
+    """Refuse a submission that names files: it must not choose a file of this machine."""
     e = result.entry
     local_parts = [
         b for b in e.backbones if catalog.backbone(b.partition(":")[0]).local or "weights=" in b
@@ -237,35 +219,25 @@ def _check_no_paths(result: Result, catalog: Catalog) -> None:
     local_parts += [e.dataset] if catalog.dataset(e.dataset.partition(":")[0]).local else []
     if local_parts:
         raise UsageError(
-            f"result {result.id} was made from files of its author's own"
-            f" ({quoted(', '.join(local_parts))}); only they can run it again"
+            f"result {result.id} was made from its author's own files"
+            f" ({quoted(', '.join(local_parts))}); only the author can run it again"
         )
 
 
 def _kind(bundle: Bundle, catalog: Catalog) -> str:
     """The kind of folds, with the group that is held out: its published form does not name it."""
-    from nverbench.data import cross_corpus
-
     result = bundle.result
     if result.folds.kind != "holdout":
         return result.folds.kind
-    groups = sorted(
-        set(
-            rejoin(
-                bundle.predictions,
-                cross_corpus.load_local_pair(catalog.dataset, result.entry.dataset),
-            ).groups
-        )
-    )
-    return f"holdout={groups[0]}"
+    corpus = cross_corpus.load_local_pair(catalog.dataset, result.entry.dataset)
+    return f"holdout={min(rejoin(bundle.predictions, corpus).groups)}"
 
 
-def _why(found: Plan, wanted: Mapping[str, Any], backbones: int) -> str:
+def _why(found: Plan, submitted: Mapping[str, Any], backbones: int) -> str:
     own = [job for job in found.jobs if len(job.backbones) == backbones]
     if own:
-        places = min((differing(job.identity, wanted, ELSEWHERE) for job in own), key=len)
+        places = min((differing(job.identity, submitted, ELSEWHERE) for job in own), key=len)
         return f"other {quoted(', '.join(places))}"
-    reasons = [str(m) for m in found.missing] + [
-        reason for skip in found.skips if not skip.missing for reason in skip.reasons
-    ]
+    reasons = [str(m) for m in found.missing]
+    reasons += [reason for skip in found.skips if not skip.missing for reason in skip.reasons]
     return "; ".join(dict.fromkeys(reasons)) or "no such job can be planned"

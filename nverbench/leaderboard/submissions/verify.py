@@ -1,8 +1,8 @@
-"""The verdict on a submission: self-consistent, rejected (why) or incomplete (why).
+"""The verdict on a submission: self-consistent, rejected or incomplete, with reasons.
 
 Self-consistent means that every number follows from the predictions and that nothing contradicts
-the registry, the installed parts or, where it is on this machine, the corpus. Predictions that were
-invented pass: only a rerun finds them (``reproduce``).
+the registry, the installed parts or, if it is on this machine, the corpus. Invented predictions
+pass: only a rerun finds them (``reproduce``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nverbench._io import state
 from nverbench.data.corpus import Corpus
 from nverbench.errors import NverbenchError, ResultError
 from nverbench.leaderboard.submissions import checks, local_copies, recompute
-from nverbench.leaderboard.submissions.parts import ResolvedParts, look_up, selected_by
+from nverbench.leaderboard.submissions.parts import Lookup, ResolvedParts, look_up, selected_by
 from nverbench.leaderboard.submissions.read import Bundle, Incomplete, read
 from nverbench.leaderboard.submissions.records import Identity, quoted
 from nverbench.plugin.catalog import Catalog
@@ -29,28 +29,30 @@ Word = Literal["self-consistent", "rejected", "incomplete"]
 CONSISTENT: Word = "self-consistent"
 REJECTED: Word = "rejected"
 INCOMPLETE: Word = "incomplete"
-MOST_SAID = 20
-"""Reasons given; more are counted."""
+MOST_REASONS = 20
+"""Reasons in a verdict; more are counted."""
+UNUSABLE = (ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError)
+UNCHECKABLE = (NverbenchError, OSError, *UNUSABLE)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What checking a submission came to."""
+    """The outcome of checking a submission."""
 
     folder: str
     id: str
     verdict: Word
     reasons: tuple[str, ...] = ()
-    """Why it is rejected or incomplete."""
+    """Reasons why it is rejected or incomplete."""
     notes: tuple[str, ...] = ()
-    """What was not checked, and versions that differ."""
+    """Skipped checks, and versions that differ."""
 
     def __str__(self) -> str:
-        said = "; ".join(self.reasons or self.notes)
-        return f"{self.folder}: {self.verdict}{f' ({said})' if said else ''}"
+        details = "; ".join(self.reasons or self.notes)
+        return f"{self.folder}: {self.verdict}{f' ({details})' if details else ''}"
 
     def record(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """The verdict for ``--json``."""
         return asdict(self)
 
 
@@ -67,11 +69,11 @@ class Verifier:
         self.copies = local_copies.LocalCopies(self.catalog, self.registry)
 
     def verify(self, folder: Path) -> Verdict:
-        """The verdict on one folder; whatever is in it, there is one."""
+        """The verdict on one folder; any content gets one."""
         return self.judge(folder)[0]
 
     def judge(self, folder: Path) -> tuple[Verdict, Bundle | None]:
-        """The verdict, and what was read of the folder where it could be."""
+        """The verdict, and the content of the folder where it is readable."""
         folder = Path(os.path.abspath(folder))  # noqa: PTH100  # resolve() would follow a link
         shown, name = quoted(folder.name).strip("'"), folder.name if folder.name.isalnum() else ""
         bundle = None
@@ -80,32 +82,16 @@ class Verifier:
             reasons, missing, notes = self._check(bundle)
         except Incomplete as error:
             return Verdict(shown, name, INCOMPLETE, (str(error),)), bundle
-        except (
-            NverbenchError,
-            OSError,
-            ValueError,
-            TypeError,
-            KeyError,
-            RecursionError,
-            OverflowError,
-            MemoryError,
-        ) as error:
-            why = (
-                str(error)
-                if isinstance(error, ResultError)
-                else f"it cannot be checked: {quoted(f'{type(error).__name__}: {error}')}"
-            )
+        except ResultError as error:
+            return Verdict(shown, name, REJECTED, (str(error),)), bundle
+        except UNCHECKABLE as error:
+            why = f"it cannot be checked: {quoted(f'{type(error).__name__}: {error}')}"
             return Verdict(shown, name, REJECTED, (why,)), bundle
         reasons = list(dict.fromkeys(reasons))
-        more = (f"and {len(reasons) - MOST_SAID} more",) if len(reasons) > MOST_SAID else ()
-        if reasons:
-            return (
-                Verdict(folder.name, name, REJECTED, (*reasons[:MOST_SAID], *more), tuple(notes)),
-                bundle,
-            )
-        if missing:
-            return Verdict(folder.name, name, INCOMPLETE, tuple(missing), tuple(notes)), bundle
-        return Verdict(folder.name, name, CONSISTENT, (), tuple(notes)), bundle
+        if len(reasons) > MOST_REASONS:
+            reasons[MOST_REASONS:] = [f"and {len(reasons) - MOST_REASONS} more"]
+        word = REJECTED if reasons else INCOMPLETE if missing else CONSISTENT
+        return Verdict(folder.name, name, word, tuple(reasons or missing), tuple(notes)), bundle
 
     def _check(self, bundle: Bundle) -> tuple[list[str], list[str], list[str]]:
         """Reasons, what is missing, and notes."""
@@ -115,14 +101,12 @@ class Verifier:
             *checks.check_itself(bundle, identity),
             *checks.check_protocol(result, identity, self.registry),
         ]
-        missing: list[str] = []
         notes: list[str] = []
-        named = None
+        found = Lookup()
         if len(identity.backbones) == len(result.entry.backbones):
             found = look_up(result, identity, self.registry, self.catalog)
-            named = found.named
-            reasons += found.reasons
-            missing += found.missing
+        named, missing = found.named, found.missing
+        reasons += found.reasons
         if named is not None:
             reasons += checks.check_parts(result, identity, named, self.registry, self.lock)
             notes += checks.notes(identity, named)
@@ -139,8 +123,8 @@ class Verifier:
         if isinstance(corpus, Corpus):
             reasons += self._with_copy(bundle, identity, corpus, seed, select)
         elif len(bundle.predictions.target):
-            said = [*recompute.check(result, bundle.predictions, seed, select)]
-            reasons += said or recompute.check_bootstrap_roughly(result, bundle.predictions, seed)
+            wrong = [*recompute.check(result, bundle.predictions, seed, select)]
+            reasons += wrong or recompute.check_bootstrap_roughly(result, bundle.predictions, seed)
             notes.append(f"labels and folds were not checked against the corpus: {corpus}")
         else:
             missing.append(f"its labels are not published, and {corpus}")
@@ -149,22 +133,19 @@ class Verifier:
     def _with_copy(
         self, bundle: Bundle, identity: Identity, corpus: Corpus, seed: int, select: str | None
     ) -> Iterable[str]:
-        """All that a copy of the corpus allows to check."""
+        """The checks that need a copy of the corpus."""
         result = bundle.result
         try:
             joined = rejoin(bundle.predictions, corpus)
         except ResultError as error:
             return [str(error)]
         own = recompute.labelled(bundle.predictions, joined)
-        said = [*local_copies.check_columns(bundle.predictions, joined)]
+        wrong = [*local_copies.check_columns(bundle.predictions, joined)]
         protocol = self.registry.protocols.get(result.protocol)
-        said += (
-            local_copies.check(result, identity, joined, corpus, protocol)
-            if protocol is not None
-            else ()
-        )
-        said += recompute.check(result, own, seed, select)
-        return [*said, *(recompute.check_bootstrap(result, joined, seed) if not said else ())]
+        if protocol is not None:
+            wrong += local_copies.check(result, identity, joined, corpus, protocol)
+        wrong += recompute.check(result, own, seed, select)
+        return wrong or recompute.check_bootstrap(result, joined, seed)
 
 
 def known(

@@ -1,6 +1,4 @@
-"""Ranked rows as text for papers and other programs: CSV, Markdown and LaTeX. What comes from a
-result stays text in each of them.
-"""
+"""Ranked rows as CSV, Markdown and LaTeX. A text of a result stays plain text in each format."""
 
 from __future__ import annotations
 
@@ -11,15 +9,16 @@ from typing import Any
 
 from nverbench._io.text import escape_control_characters
 from nverbench.leaderboard.rows import Row, field_of
-from nverbench.leaderboard.tables.wording import published_text, status_text
+from nverbench.leaderboard.tables.wording import interval_text, published_text, status_text
 from nverbench.metrics.chance import HOW, chance
+from nverbench.metrics.jackknife import Interval
 from nverbench.metrics.scores import NAMES, SHOWN
 from nverbench.results.record import Score
 from nverbench.results.scoring import score_text
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula: signs, their full-width forms, a tab or
-a carriage return.
+"""Characters that begin a formula in a spreadsheet: operators, their full-width forms, a tab or a
+carriage return.
 """
 MARKDOWN = {
     **{c: f"\\{c}" for c in "\\`*_[]|#~!"},
@@ -28,7 +27,7 @@ MARKDOWN = {
     ">": "&gt;",
     "@": "&#64;",
 }
-"""Signs that Markdown or HTML would read; an at sign would make an address."""
+"""Characters with a meaning in Markdown or HTML; an at sign would make an address."""
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -59,6 +58,12 @@ HEADINGS = (
     "row is",
 )
 UNRANKED = "-"
+CSV_FIRST = "id rank unranked backbones fusion loss dataset folds protocol selection"
+CSV_LAST = (
+    "behind behind_low behind_high published_accuracy published_macro_f1 standing level control"
+    " licence"
+)
+"""Columns of the CSV form, before and after the scores."""
 
 
 def rank_text(row: Row) -> str:
@@ -67,22 +72,17 @@ def rank_text(row: Row) -> str:
 
 
 def behind_text(row: Row) -> str:
-    """How many points of macro-F1 the best row of the field is ahead, with the interval; empty
+    """The points of macro-F1 by which the best row of the field is ahead, with the interval; empty
     where nothing was compared.
     """
     if row.behind is None:
         return ""
     d = row.behind.difference
-    interval = (
-        f" [{100 * d.low:.1f}, {100 * d.high:.1f}]"
-        if d.low is not None and d.high is not None
-        else ""
-    )
-    return f"{100 * d.value:.1f}{interval}"
+    return f"{100 * d.value:.1f}" + (f" {interval_text(d)}" if d.low is not None else "")
 
 
 def unranked(rows: Iterable[Row]) -> list[str]:
-    """Why rows have no rank: one line per reason, with the ids."""
+    """The reasons why rows have no rank: one line per reason, with the ids."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row.unranked:
@@ -95,68 +95,29 @@ def unranked(rows: Iterable[Row]) -> list[str]:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line per row; scores as fractions in full. No cell of text begins with what a spreadsheet
-    would take for a formula.
+    """One line per row; scores as fractions in full precision. No cell of text begins a formula of
+    a spreadsheet.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
     spread = [f"{name}{end}" for name in NAMES for end in ("", "_low", "_high")]
-    writer.writerow(
-        [
-            "id",
-            "rank",
-            "unranked",
-            "backbones",
-            "fusion",
-            "loss",
-            "dataset",
-            "folds",
-            "protocol",
-            "selection",
-            *spread,
-            "behind",
-            "behind_low",
-            "behind_high",
-            "published_accuracy",
-            "published_macro_f1",
-            "standing",
-            "level",
-            "control",
-            "licence",
-        ]
-    )
+    writer.writerow([*CSV_FIRST.split(), *spread, *CSV_LAST.split()])
     for row in rows:
-        r, e, behind = row.result, row.result.entry, row.behind.difference if row.behind else None
-        words = [
-            row.unranked,
-            " + ".join(e.backbones),
-            e.fusion,
-            e.loss,
-            e.dataset,
-            r.folds.kind,
-            r.protocol,
-            r.selection,
-        ]
-        numbers = [value for name in NAMES for value in _three(r.scores.get(name))]
-        numbers += [behind.value, behind.low, behind.high] if behind else [None] * 3
-        numbers += [row.published.accuracy, row.published.macro_f1] if row.published else [None] * 2
+        r, e, theirs = row.result, row.result.entry, row.published
+        words = [row.unranked, " + ".join(e.backbones), e.fusion, e.loss, e.dataset]
+        words += [r.folds.kind, r.protocol, r.selection]
+        intervals = [*(r.scores.get(name) for name in NAMES)]
+        numbers = [value for score in intervals for value in _three(score)]
+        numbers += _three(row.behind.difference if row.behind else None)
+        numbers += [theirs.accuracy, theirs.macro_f1] if theirs else [None, None]
         last = [_safe(status_text(r)), row.filed.level, str(r.control).lower(), _safe(r.licence)]
-        writer.writerow(
-            [
-                _safe(r.id),
-                row.rank or "",
-                *map(_safe, words),
-                *("" if n is None else repr(n) for n in numbers),
-                *last,
-            ]
-        )
+        cells = ("" if n is None else repr(n) for n in numbers)
+        writer.writerow([_safe(r.id), row.rank or "", *map(_safe, words), *cells, *last])
     return buffer.getvalue()
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """A table in GitHub's Markdown, with what chance scores below; no sign of a cell is markup or
-    HTML.
-    """
+    """A table in GitHub's Markdown, chance levels last; no cell holds markup or HTML."""
     lines = [
         _line(HEADINGS),
         "|" + "|".join("---:" if "%" in h or h == "rank" else "---" for h in HEADINGS) + "|",
@@ -202,35 +163,25 @@ def _cells(row: Row) -> list[str]:
 
 
 def _chances(rows: Sequence[Row]) -> list[list[str]]:
-    """What knows nothing scores, once for every dataset, folds and counts of clips."""
+    """The chance levels, once for every dataset, folds and counts of clips."""
     seen = {
         (r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items()))
         for r in (row.result for row in rows)
     }
-    return [
-        [
-            UNRANKED,
-            HOW[how],
-            "",
-            "",
-            dataset,
-            folds,
-            *(f"{100 * values[name]:.1f}" for name, _ in SHOWN),
-            "",
-            "",
-            "chance",
-        ]
-        for dataset, folds, counts in sorted(seen)
-        for how, values in chance(dict(counts)).items()
-    ]
+    found = []
+    for dataset, folds, counts in sorted(seen):
+        for how, values in chance(dict(counts)).items():
+            scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
+            found.append([UNRANKED, HOW[how], "", "", dataset, folds, *scores, "", "", "chance"])
+    return found
 
 
-def _three(score: Score | None) -> list[float | None]:
+def _three(score: Score | Interval | None) -> list[float | None]:
     return [None, None, None] if score is None else [score.value, score.low, score.high]
 
 
 def _safe(text: str) -> str:
-    """A cell of text that no spreadsheet computes."""
+    """A cell that no spreadsheet evaluates."""
     shown = escape_control_characters(text)
     return (
         f"'{shown}"
@@ -244,7 +195,7 @@ def _escaped(text: str, signs: dict[str, str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """A cell; what looks like the address of a page makes no link."""
+    """A cell; a text that looks like an address makes no link."""
     return (
         _escaped(text, MARKDOWN)
         .replace("://", "&#58;//")

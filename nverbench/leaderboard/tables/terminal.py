@@ -1,7 +1,5 @@
-"""Finished results -> a table on a terminal. Controls and optimistic rows say so; beside ours
-stands what the paper published.
-
-Below all stands what chance scores.
+"""Finished results -> a table on a terminal: marked controls and optimistic rows, published scores
+next to ours, chance levels last.
 """
 
 from __future__ import annotations
@@ -21,21 +19,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PAIR, WORTH, LICENCE = 30, 22, 22
-"""Columns that backbones, standing and licence take at most; a longer backbone's name takes what it
-needs.
-"""
-
+"""Largest widths of backbones, standing and licence; a longer name of a backbone is not cut."""
 
 Places = Mapping[str, tuple[str, str]]
-"""Id of a result -> its rank, and how far it is behind the best of its field."""
+"""Id of a result -> its rank, and its distance to the best of its field."""
 PLACES = ("rank", "behind best\nmacro-F1, points")
 
 
 def table(
     results: Sequence[Result], *, places: Places | None = None, width: int | None = None
 ) -> Table:
-    """The rows as a rich table: percent, 95% jackknife intervals over speakers; what was combined
-    shares one column where ``width`` is too narrow.
+    """The rows as a rich table: percent, 95% jackknife intervals over speakers; the parts share one
+    column where ``width`` is too narrow.
 
     With ``places``: in the order given, each with its rank.
     """
@@ -45,7 +40,7 @@ def table(
 
 
 def min_width(shown: Table) -> int:
-    """Columns of a terminal in which a table stands without a broken name."""
+    """The width of a terminal that shows a table without a broken name."""
     from rich.console import Console
     from rich.measure import Measurement
 
@@ -73,41 +68,17 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
     shown.add_column("licence", overflow="fold", max_width=LICENCE)
     for r in results:
         rank, behind = ([places[r.id][0]], [places[r.id][1]]) if places is not None else ([], [])
-        what = [
-            " + ".join(r.entry.backbones),
-            r.entry.fusion,
-            r.entry.loss,
-            r.entry.dataset,
-            r.folds.kind,
-        ]
+        e, published = r.entry, [cell.split("; ") for cell in published_text(r)]
+        what = [" + ".join(e.backbones), e.fusion, e.loss, e.dataset, r.folds.kind]
         scores = [score_text(r.scores[name]) for name, _ in SHOWN]
-        _add(
-            shown,
-            *rank,
-            *what,
-            *scores,
-            *behind,
-            *((cell.split("; ") for cell in published_text(r)) if compared else ()),
-            status_text(r),
-            r.licence,
-        )
+        theirs = published if compared else []
+        _add(shown, *rank, *what, *scores, *behind, *theirs, status_text(r), r.licence)
+    empty = [""] if places is not None else []
     for dataset, folds, how, values in _chances(results):
         scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
-        rank, behind = ([""], [""]) if places is not None else ([], [])
-        _add(
-            shown,
-            *rank,
-            HOW[how],
-            "",
-            "",
-            dataset,
-            folds,
-            *scores,
-            *behind,
-            *(("", "") if compared else ()),
-            "chance",
-            "",
-        )
+        what = [HOW[how], "", "", dataset, folds]
+        theirs = [[""], [""]] if compared else []
+        _add(shown, *empty, *what, *scores, *empty, *theirs, "chance", "")
     return shown
 
 
@@ -128,29 +99,20 @@ def _narrow(results: Sequence[Result], places: Places | None) -> Table:
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
     for r in results:
-        what = [
-            " + ".join(r.entry.backbones),
-            f"{r.entry.fusion} / {r.entry.loss}",
-            f"{r.entry.dataset} / {r.folds.kind}",
-            status_text(r),
-            r.licence,
-        ]
+        e = r.entry
+        what = [" + ".join(e.backbones), f"{e.fusion} / {e.loss}", f"{e.dataset} / {r.folds.kind}"]
+        what += [status_text(r), r.licence]
         if places is not None:
             rank, behind = places[r.id]
             what.insert(0, f"rank {rank}{f', behind the best {behind}' if behind else ''}")
         theirs, difference = published_text(r)
-        what += (
-            [*(f"published {one}" for one in theirs.split("; ")), f"ours - published {difference}"]
-            if theirs
-            else []
-        )
+        if theirs:
+            what += [f"published {one}" for one in theirs.split("; ")]
+            what.append(f"ours - published {difference}")
         _add(shown, what, *(score_text(r.scores[name]).split(" ", 1) for name, _ in SHOWN))
     for dataset, folds, how, values in _chances(results):
-        _add(
-            shown,
-            [f"chance: {HOW[how]}", f"{dataset} / {folds}"],
-            *(f"{100 * values[name]:.1f}" for name, _ in SHOWN),
-        )
+        scores = [f"{100 * values[name]:.1f}" for name, _ in SHOWN]
+        _add(shown, [f"chance: {HOW[how]}", f"{dataset} / {folds}"], *scores)
     return shown
 
 
@@ -160,21 +122,16 @@ def _add(shown: Table, *cells: str | Sequence[str]) -> None:
     """
     from rich.text import Text
 
-    made: list[Any] = [
-        Text(
-            "\n".join(
-                escape_control_characters(line)
-                for line in ([cell] if isinstance(cell, str) else cell)
-            )
-        )
-        for cell in cells
-    ]
+    made: list[Any] = []
+    for cell in cells:
+        lines = [cell] if isinstance(cell, str) else cell
+        made.append(Text("\n".join(map(escape_control_characters, lines))))
     shown.add_row(*made)
 
 
 def _chances(results: Sequence[Result]) -> list[tuple[str, str, str, dict[str, float]]]:
-    """Dataset, kind of folds, how and scores: once for every dataset, folds and counts of clips
-    among the rows.
+    """Dataset, kind of folds, kind of chance and scores, once for every dataset, folds and counts
+    of clips.
     """
     seen = {(r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items())) for r in results}
     return [

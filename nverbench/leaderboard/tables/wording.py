@@ -1,21 +1,44 @@
-"""One result in words: its score with interval, what it is worth, what stands beside it, and the
-notes a table of results needs.
+"""One result in words: its scores with intervals, its status, the published scores, and the notes
+below a table of results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from nverbench.metrics.chance import HOW, chance
+from nverbench.metrics.scores import SHOWN
 from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results.published import TERMS, Published, reported
-from nverbench.results.record import Result
+from nverbench.results.record import Result, Score
 from nverbench.results.scoring import score_text
 
 CONTROL = "control, not a result"
 COMPARED = ("accuracy", "macro_f1")
-"""The metrics that papers print; one of them also prints a third."""
+"""The metrics that papers print; one paper also prints a third."""
 SHORT = {"weighted_f1": "wF1 "}
+HEADINGS = {**dict(SHOWN), "weighted_f1": "weighted F1"}
+"""Metric -> its name in a text."""
+
+
+class Bounded(Protocol):
+    """A score or a difference with the ends of its interval, as fractions."""
+
+    @property
+    def low(self) -> float | None: ...
+
+    @property
+    def high(self) -> float | None: ...
+
+
+def interval_text(bounds: Bounded, sign: str = "") -> str:
+    """The interval in percent: ``[42.1, 50.7]``, with ``sign="+"`` ``[+1.0, +2.0]``; or
+    ``[no interval]`` where no claim can be made.
+    """
+    if bounds.low is None or bounds.high is None:
+        return "[no interval]"
+    return f"[{100 * bounds.low:{sign}.1f}, {100 * bounds.high:{sign}.1f}]"
 
 
 def order(results: Iterable[Result]) -> list[Result]:
@@ -54,104 +77,71 @@ def published_text(result: Result) -> tuple[str, str]:
     """Published accuracy and macro-F1 in percent, and ours minus these in points; two empty texts
     where nothing was published.
 
-    Weighted F1, where a paper prints that instead, is called so. Where it prints a system under
-    several protocols, each number says whose it is, the one of this row's folds first, with ``; ``
-    between them; the difference is to that one.
+    Weighted F1 is marked where a paper prints that instead. Where a paper prints a system under
+    several protocols, each number has its protocol, first the one of this row's folds, with ``; ``
+    between them; the difference is to the first.
     """
     reference = reported(result)
     if reference is None:
         return "", ""
-    theirs = "; ".join(_said(one) for one in (reference, *reference.others))
-    return theirs, " / ".join(
-        f"{SHORT.get(name, '')}{100 * d:+.1f}" for name, d in differences(result, reference).items()
-    )
+    theirs = "; ".join(_printed(one) for one in (reference, *reference.others))
+    ours = differences(result, reference)
+    return theirs, " / ".join(f"{SHORT.get(n, '')}{100 * d:+.1f}" for n, d in ours.items())
 
 
-def _said(reference: Published) -> str:
-    values = " / ".join(
-        f"{SHORT.get(name, '')}{100 * value:.1f}" for name, value in reference.scores.items()
-    )
-    return (
-        f"{values} (Table {reference.table}: {reference.protocol})"
-        if reference.protocol
-        else values
-    )
+def _printed(reference: Published) -> str:
+    scores = reference.scores.items()
+    values = " / ".join(f"{SHORT.get(name, '')}{100 * value:.1f}" for name, value in scores)
+    if not reference.protocol:
+        return values
+    return f"{values} (Table {reference.table}: {reference.protocol})"
 
 
 def describe(result: Result) -> list[str]:
-    """One result in a dozen lines: what, how sure, what it is worth and why, and what it was made
-    from.
-    """
-    e, c, t = result.entry, result.counts, result.timings
+    """One result in a dozen lines: its parts, scores, standing and origin."""
+    e, c, t, p = result.entry, result.counts, result.timings, result.provenance
+    reasons = "".join(f"; {reason}" for reason in result.standing_reasons)
     lines = [
-        (
-            f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss} /"
-            f" {e.dataset}{f' ({e.paper})' if e.paper else ''}"
-        ),
-        (
-            "row is:"
-            f" {status_text(result)}{'; ' + '; '.join(result.standing_reasons) if result.standing_reasons else ''}"
-        ),
-        (
-            f"protocol {result.protocol}, selection {result.selection}, {result.seeds} replicates,"
-            f" {result.folds.number} {result.folds.kind} folds"
-        ),
+        f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss} / {e.dataset}"
+        + (f" ({e.paper})" if e.paper else ""),
+        f"row is: {status_text(result)}{reasons}",
+        f"protocol {result.protocol}, selection {result.selection}, {result.seeds} replicates,"
+        f" {result.folds.number} {result.folds.kind} folds",
     ]
-    for name, s in result.scores.items():
-        spread = f"folds {100 * s.fold_mean:.1f} sd {100 * s.fold_sd:.1f}" + (
-            f", seeds sd {100 * s.seed_sd:.1f}" if s.seed_sd is not None else ""
-        )
-        boot = (
-            f", bootstrap [{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]"
-            if s.bootstrap
-            else ""
-        )
-        lines.append(f"{name}: {score_text(s)} over {result.unit}s; {spread}{boot}")
-    lines += _beside_and_below(result)
-    lines.append(
-        "recall: "
-        + ", ".join(
-            f"{result.display.get(label, label)} {100 * r:.0f}"
-            for label, r in result.per_class_recall.items()
-        )
-    )
-    lines.append(
-        f"clips: {c.clips} of {c.groups} groups; left out:"
-        f" {', '.join(f'{k} ({v})' for k, v in c.left_out.items()) or 'none'}"
-    )
-    of_each = "; ".join(
-        f"{name}: {licence}" for name, licence in result.provenance.licences.items()
-    )
-    lines.append(f"licence {result.licence}, the most restrictive of {of_each}")
-    lines.append(
-        f"weights trained: {result.provenance.parameters_trained:,}; seconds: fit {t.fit:.1f},"
-        f" embed {sum(t.embed.values()):.1f}"
-    )
-    lines.append(
-        f"dataset {result.provenance.dataset_digest[:12]}, folds {result.folds.digest[:12]}, result"
-        f" {result.result_digest[:12]}"
-    )
-    lines.append(
-        "made with "
-        + ", ".join(
-            f"{k} {v}"
-            for k, v in {**result.provenance.plugins, **result.provenance.libraries}.items()
-        )
-    )
-    return [*lines, "everything, as JSON: nverbench show --json " + result.id]
+    lines += [_score_line(name, s, result.unit) for name, s in result.scores.items()]
+    lines += _published_and_chance(result)
+    shown = {result.display.get(label, label): r for label, r in result.per_class_recall.items()}
+    left_out = ", ".join(f"{k} ({v})" for k, v in c.left_out.items()) or "none"
+    licences = "; ".join(f"{name}: {licence}" for name, licence in p.licences.items())
+    versions = ", ".join(f"{k} {v}" for k, v in {**p.plugins, **p.libraries}.items())
+    return [
+        *lines,
+        "recall: " + ", ".join(f"{label} {100 * r:.0f}" for label, r in shown.items()),
+        f"clips: {c.clips} of {c.groups} groups; left out: {left_out}",
+        f"licence {result.licence}, the most restrictive of {licences}",
+        f"weights trained: {p.parameters_trained:,}; seconds: fit {t.fit:.1f}, embed"
+        f" {sum(t.embed.values()):.1f}",
+        f"dataset {p.dataset_digest[:12]}, folds {result.folds.digest[:12]}, result"
+        f" {result.result_digest[:12]}",
+        f"made with {versions}",
+        f"everything, as JSON: nverbench show --json {result.id}",
+    ]
 
 
-def _beside_and_below(result: Result) -> list[str]:
-    """The published score, if there is one, and chance."""
+def _score_line(name: str, s: Score, unit: str) -> str:
+    line = f"{name}: {score_text(s)} over {unit}s; folds {100 * s.fold_mean:.1f}"
+    line += f" sd {100 * s.fold_sd:.1f}"
+    line += "" if s.seed_sd is None else f", seeds sd {100 * s.seed_sd:.1f}"
+    if s.bootstrap is None:
+        return line
+    return f"{line}, bootstrap [{100 * s.bootstrap[0]:.1f}, {100 * s.bootstrap[1]:.1f}]"
+
+
+def _published_and_chance(result: Result) -> list[str]:
+    """The published score, if there is one, and the chance level."""
     theirs, difference = published_text(result)
-    lines = (
-        [
-            f"published: {theirs} accuracy / macro-F1 ({reported(result)}; {TERMS}); ours -"
-            f" published: {difference}"
-        ]
-        if theirs
-        else []
-    )
+    source = f"accuracy / macro-F1 ({reported(result)}; {TERMS})"
+    lines = [f"published: {theirs} {source}; ours - published: {difference}"] if theirs else []
     known = (
         f"{HOW[how]} {' / '.join(f'{100 * v[name]:.1f}' for name in COMPARED)}"
         for how, v in chance(result.counts.per_class).items()
@@ -160,46 +150,37 @@ def _beside_and_below(result: Result) -> list[str]:
 
 
 def _units(result: Result) -> str:
-    """What its intervals are over: clips, where no group is known or all are of one."""
+    """The units of its intervals: clips, where no group is known or all are of one."""
     if result.unit != "clip":
         return f"{result.counts.groups} {result.unit}s"
     return "clips (all of one group)" if result.counts.groups else "clips (no groups known)"
 
 
 def footnotes(results: Sequence[Result]) -> list[str]:
-    """What a reader must know beside the numbers."""
-    notes = []
-    units = sorted({f"{r.entry.dataset}: {_units(r)}" for r in results})
-    notes.append(
-        "intervals: delete-one-group jackknife of the pooled out-of-fold predictions over"
-        f" {'; '.join(units)}"
-    )
-    if references := sorted({str(p) for r in results if (p := reported(r))}):
-        notes.append(
-            f"published (accuracy / macro-F1, or weighted F1: wF1): {';  '.join(references)}; each"
-            f" {TERMS}: the difference is no test"
-        )
-    if any(r.control for r in results):
-        notes.append(
-            "controls are not results: untrained backbones and synthetic clips show that the"
-            " pipeline runs, not that a model hears emotion"
-        )
+    """Notes that explain the numbers of a table."""
+    units = "; ".join(sorted({f"{r.entry.dataset}: {_units(r)}" for r in results}))
+    references = ";  ".join(sorted({str(p) for r in results if (p := reported(r))}))
     other = sorted({r.protocol for r in results} - {DEFAULT_PROTOCOL})
-    if other:
-        notes.append(
-            f"not protocol {DEFAULT_PROTOCOL}: {', '.join(other)} (nverbench show {other[0]})"
-        )
-    if any(r.optimistic for r in results):
-        notes.append(
-            "optimistic: the stopping epoch was chosen on the test part, as some papers do"
-        )
-    for r in results:
-        if r.heard_in_pretraining:
-            who = ", ".join(r.heard_in_pretraining)
-            notes.append(
-                f"heard in pretraining: {who} learned from the clips of {r.entry.dataset} before"
-                " being judged on them"
-            )
+    reasons = {
+        "intervals: delete-one-group jackknife of the pooled out-of-fold predictions over"
+        f" {units}": True,
+        f"published (accuracy / macro-F1, or weighted F1: wF1): {references}; each {TERMS}: the"
+        " difference is no test": bool(references),
+        "controls are not results: untrained backbones and synthetic clips show that the pipeline"
+        " runs, not that a model hears emotion": any(r.control for r in results),
+        f"not protocol {DEFAULT_PROTOCOL}: {', '.join(other)} (nverbench show"
+        f" {next(iter(other), '')})": bool(other),
+        "optimistic: the stopping epoch was chosen on the test part, as some papers do": any(
+            r.optimistic for r in results
+        ),
+    }
+    notes = [note for note, holds in reasons.items() if holds]
+    notes += [
+        f"heard in pretraining: {', '.join(r.heard_in_pretraining)} learned from the clips of"
+        f" {r.entry.dataset} before being judged on them"
+        for r in results
+        if r.heard_in_pretraining
+    ]
     if any(r.folds.speakers_seen for r in results if r.selection == "inner"):
         notes.append(
             "selection: speakers seen, on random folds or where whole speakers would be too much"

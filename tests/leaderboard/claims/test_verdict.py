@@ -15,6 +15,7 @@ from nverbench.cli import main
 from nverbench.leaderboard.claims import verdict as judging
 from nverbench.leaderboard.claims.spec import load
 from nverbench.leaderboard.claims.verdict import ClaimVerdict, judge_claims
+from nverbench.leaderboard.difference import difference as jackknifed
 from nverbench.leaderboard.rows import NOT_RERUN
 from nverbench.metrics.jackknife import difference, leave_one_out
 from nverbench.results.store import ResultStore
@@ -62,7 +63,7 @@ def test_several_rows_are_averaged_group_by_group():
     parts = [leave_one_out(row.predictions().decisions(3)) for row in rows]
     without = (parts[0][1]["accuracy"] + parts[1][1]["accuracy"]) / 2 - parts[2][1]["accuracy"]
     value = (parts[0][0]["accuracy"] + parts[1][0]["accuracy"]) / 2 - parts[2][0]["accuracy"]
-    expected = judging.difference(value, without, 8)
+    expected = jackknifed(value, without)
     found = judged(judge_claims(rows), "reno-mixed-over-same-family")
     assert (found.value, found.low, found.high) == pytest.approx(
         (expected.value, expected.low, expected.high)
@@ -134,7 +135,7 @@ def test_the_same_backbone_twice_is_no_evidence_for_a_fusion_but_has_its_own_con
     ) == ("holds", True)
 
 
-def test_another_corpus_is_judged_and_said_to_be_another():
+def test_another_corpus_is_judged_and_marked():
     found = judged(
         judge_claims([filed("a", 0.9, **RENO), filed("b", 0.5, seed=1)]),
         "reno-over-concatenation",

@@ -141,7 +141,7 @@ def test_the_order_of_rows_and_so_of_conversations_changes_nothing(seed: int):
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
-def test_turns_that_are_not_scored_count_nowhere_but_among_those_that_are_heard(seed: int):
+def test_unscored_turns_are_counted_among_all_turns_only(seed: int):
     turns = random_turns(seed)
     scored = analyse(taken(turns, np.flatnonzero(turns.target != UNSCORED)), draws=50)
     found = analyse(turns, draws=50)

@@ -1,4 +1,4 @@
-"""The analysis of atmosphere in words, as JSON and as a picture; names come from strangers."""
+"""The analysis of context in words, as JSON and as a picture; names come from third parties."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_where_nothing_dominates_the_text_says_so():
     assert text(plain())[-1].startswith("no conversation of 1 has a dominant emotion")
 
 
-def test_averaged_replicates_are_said():
+def test_averaged_replicates_are_reported():
     assert "one replicate each" in gains(example())[1]
     assert "3 and 2 replicates, averaged" in gains(replace(example(), replicates=(3, 2)))[1]
 

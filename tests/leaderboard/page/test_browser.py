@@ -261,7 +261,7 @@ def test_the_matrix_tells_counts_to_the_keyboard(visit: Visit, site: Path):
     tab = visit(site, f"results/{identity(0)}.html")
     tab.locator("#confusion td.heat").first.focus()
     tab.keyboard.press("ArrowRight")
-    assert tab.locator(".readout").text_content() == "anger heard as joy: 2 of 4 (50.0%)"
+    assert tab.locator(".readout").text_content() == "anger predicted as joy: 2 of 4 (50.0%)"
 
 
 def test_a_submitted_row_says_why_it_is_not_ranked_and_what_was_left_out(visit: Visit, site: Path):

@@ -62,7 +62,7 @@ def test_a_folder_of_other_files_is_never_written_into(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path):
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path):
     (tmp_path / "page").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
         build(board(), tmp_path / "page")
@@ -203,7 +203,7 @@ def test_the_command_is_quoted_for_a_shell():
     assert words[words.index("--fusion") + 1] == "a; rm -rf $HOME"
 
 
-def test_a_part_that_is_not_installed_is_said(built: Path):
+def test_a_part_that_is_not_installed_is_reported(built: Path):
     assert "not installed on the machine that built this page" in (
         built / "results" / f"{row(0).result.id}.html"
     ).read_text(encoding="utf-8")

@@ -42,12 +42,12 @@ def test_the_record_is_strict_json_and_the_same_every_time():
     )
 
 
-def test_every_text_is_said_once():
+def test_every_text_is_stored_once():
     texts = content(board())["texts"]
     assert len(texts) == len(set(texts))
 
 
-def test_a_line_holds_score_interval_rank_and_what_stands_beside():
+def test_a_line_holds_score_interval_rank_and_notes():
     first = lines(content(board()))[0]
     assert first["macro_f1"] == [0.7, 0.65, 0.75]
     assert (first["rank"], first["behind"], first["published"], first["gap"]) == (
@@ -78,7 +78,7 @@ def test_a_field_says_what_chance_scores():
     assert math.isclose(field["chance"][0]["macro_f1"], expected["macro_f1"])
 
 
-def test_two_copies_of_one_corpus_are_told_apart():
+def test_two_copies_of_one_corpus_have_different_names():
     other = row(1, 0.5)
     changed = other.result.model_copy(
         update={
@@ -134,7 +134,7 @@ def test_private_names_never_reach_the_record():
     assert "private-clip" not in json.dumps(content(board()))
 
 
-def test_the_columns_are_those_the_script_is_told():
+def test_the_columns_are_those_of_the_script():
     assert content(board())["columns"] == COLUMNS
 
 

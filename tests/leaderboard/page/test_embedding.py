@@ -1,5 +1,5 @@
-"""Pictures of embeddings: seeded, in the order of the clips, and only of what lies whole in the
-local store under the digests of the result.
+"""Pictures of embeddings: seeded, in the order of the clips, and only of embeddings that are complete
+in the local cache under the digests of the result.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def audio(folder: Path) -> Path:
 
 
 @pytest.fixture
-def shelves(tmp_path: Path) -> EmbeddingSources:
+def sources(tmp_path: Path) -> EmbeddingSources:
     """A catalogue of one backbone and one corpus of 24 clips of 6 people."""
     folder = audio(tmp_path)
     catalog = Catalog()
@@ -57,10 +57,10 @@ def shelves(tmp_path: Path) -> EmbeddingSources:
     )
 
 
-def filled(shelves: EmbeddingSources, *, leave_out: int = 0) -> tuple[Corpus, Embeddings, str]:
+def filled(sources: EmbeddingSources, *, leave_out: int = 0) -> tuple[Corpus, Embeddings, str]:
     """The store with the embeddings of the corpus, but for the last ones."""
-    corpus = load_local(shelves.catalog.dataset("bursts"), "bursts")
-    part = shelves.catalog.backbone("tiny")
+    corpus = load_local(sources.catalog.dataset("bursts"), "bursts")
+    part = sources.catalog.backbone("tiny")
     planned = PlannedBackbone(
         part, resolve(part, "tiny"), find_weights(part, resolve(part, "tiny"), None)
     )  # type: ignore[arg-type]
@@ -69,15 +69,15 @@ def filled(shelves: EmbeddingSources, *, leave_out: int = 0) -> tuple[Corpus, Em
         np.float32
     )
     for clip, vector in zip(corpus.clips[: CLIPS - leave_out], matrix, strict=False):
-        shelves.store.put(
+        sources.store.put(
             embedding_key(planned, clip, corpus.sha256[clip.id], "float32", part.pool), vector, 100
         )
     embeddings = Embeddings(tuple(c.id for c in corpus.clips), matrix)
     return corpus, embeddings, planned.weights.digest
 
 
-def measured(shelves: EmbeddingSources, *, leave_out: int = 0, **facts: Any) -> tuple[Result, str]:
-    corpus, embeddings, weights = filled(shelves, leave_out=leave_out)
+def measured(sources: EmbeddingSources, *, leave_out: int = 0, **facts: Any) -> tuple[Result, str]:
+    corpus, embeddings, weights = filled(sources, leave_out=leave_out)
     groups = {f"person {i}": f"group {i + 1:02d}" for i in range(CLIPS // 4)}
     r = result(0, backbones=("tiny",), dataset="bursts", labels=["high", "low"], **facts)
     provenance = {
@@ -95,10 +95,10 @@ def measured(shelves: EmbeddingSources, *, leave_out: int = 0, **facts: Any) -> 
 
 
 def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(
-    shelves: EmbeddingSources,
+    sources: EmbeddingSources,
 ):
-    r, digest = measured(shelves)
-    picture = from_store([r], shelves, pytest.fail)[digest]
+    r, digest = measured(sources)
+    picture = from_store([r], sources, pytest.fail)[digest]
     assert np.array(picture["xy"]).shape == (CLIPS, 2)
     assert picture["labels"] == [i % 2 for i in range(CLIPS)]
     assert (picture["people"], picture["groups"]) == (
@@ -108,9 +108,9 @@ def test_a_picture_holds_every_clip_with_its_class_and_a_number_for_its_speaker(
     assert "person" not in str(picture)
 
 
-def test_classes_far_apart_are_apart_in_the_picture(shelves: EmbeddingSources):
-    r, digest = measured(shelves)
-    picture = from_store([r], shelves, pytest.fail)[digest]
+def test_classes_far_apart_are_apart_in_the_picture(sources: EmbeddingSources):
+    r, digest = measured(sources)
+    picture = from_store([r], sources, pytest.fail)[digest]
     xy, labels = np.array(picture["xy"]), np.array(picture["labels"])
     nearest = np.array(
         [
@@ -122,15 +122,15 @@ def test_classes_far_apart_are_apart_in_the_picture(shelves: EmbeddingSources):
 
 
 def test_a_second_picture_comes_from_the_store_and_is_the_same(
-    shelves: EmbeddingSources, monkeypatch: pytest.MonkeyPatch
+    sources: EmbeddingSources, monkeypatch: pytest.MonkeyPatch
 ):
-    r, _ = measured(shelves)
-    first = from_store([r], shelves, pytest.fail)
+    r, _ = measured(sources)
+    first = from_store([r], sources, pytest.fail)
     monkeypatch.setattr(
         "nverbench.leaderboard.page.embedding_map.points",
         lambda matrix: pytest.fail("computed again"),
     )
-    assert from_store([r], shelves, pytest.fail) == first
+    assert from_store([r], sources, pytest.fail) == first
 
 
 def test_the_same_numbers_make_the_same_points():
@@ -143,38 +143,38 @@ def test_a_handful_of_clips_still_has_a_picture(count: int):
     assert points(np.eye(count, 4, dtype=np.float32)).shape == (count, 2)
 
 
-def refusal(shelves: EmbeddingSources, r: Result) -> str:
+def refusal(sources: EmbeddingSources, r: Result) -> str:
     said: list[str] = []
-    assert from_store([r], shelves, said.append) == {}
+    assert from_store([r], sources, said.append) == {}
     assert len(said) == 1
     return said[0]
 
 
-def test_embeddings_that_are_not_all_there_are_left_out_and_said(shelves: EmbeddingSources):
-    assert "not in the local store" in refusal(shelves, measured(shelves, leave_out=1)[0])
+def test_incomplete_embeddings_are_left_out_and_reported(sources: EmbeddingSources):
+    assert "not in the local store" in refusal(sources, measured(sources, leave_out=1)[0])
 
 
-def test_labels_that_may_not_be_published_are_not_drawn(shelves: EmbeddingSources):
-    assert "share: labels-only" in refusal(shelves, measured(shelves, share="labels-only")[0])
+def test_labels_that_may_not_be_published_are_not_drawn(sources: EmbeddingSources):
+    assert "share: labels-only" in refusal(sources, measured(sources, share="labels-only")[0])
 
 
-def test_another_copy_of_the_corpus_is_not_drawn(shelves: EmbeddingSources):
-    r, _ = measured(shelves)
+def test_another_copy_of_the_corpus_is_not_drawn(sources: EmbeddingSources):
+    r, _ = measured(sources)
     other = r.provenance.model_copy(update={"dataset_digest": "0" * 64})
-    assert "another one" in refusal(shelves, r.model_copy(update={"provenance": other}))
+    assert "has digest" in refusal(sources, r.model_copy(update={"provenance": other}))
 
 
-def test_other_numbers_than_the_results_own_are_not_drawn(shelves: EmbeddingSources):
-    r, _ = measured(shelves)
+def test_other_numbers_than_the_results_own_are_not_drawn(sources: EmbeddingSources):
+    r, _ = measured(sources)
     other = r.provenance.model_copy(update={"embedding_digests": {"tiny": "0" * 64}})
     assert "others than the result's" in refusal(
-        shelves, r.model_copy(update={"provenance": other})
+        sources, r.model_copy(update={"provenance": other})
     )
 
 
-def test_a_part_that_is_not_installed_is_said_once(shelves: EmbeddingSources):
+def test_a_part_that_is_not_installed_is_reported_once(sources: EmbeddingSources):
     said: list[str] = []
-    assert from_store([result(0), result(1)], shelves, said.append) == {}
+    assert from_store([result(0), result(1)], sources, said.append) == {}
     assert [line.split(":")[0] for line in said] == [
         "no picture of alpha on vivae",
         "no picture of beta on vivae",

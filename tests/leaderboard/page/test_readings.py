@@ -59,7 +59,7 @@ def test_the_page_of_a_result_says_both_readings(spoken: Path):
     assert [[words in page for words in said] for page in pages] == [[True, False], [False, True]]
 
 
-def test_the_record_of_all_rows_holds_no_macro_f1_that_nobody_printed():
+def test_the_record_of_all_rows_holds_no_macro_f1_that_was_not_printed():
     found = line(talked(0, "leave-one-group-out"), 0)
     assert found["published"] == [0.615, None]
     assert "one of the two is mislabelled" in found["source"]

@@ -130,11 +130,11 @@ def test_the_metrics_are_those_of_scikit_learn(
 
 MISTAKES = {
     "": "line 1: is empty",
-    "id;label;prediction\na;x;y\n": "line 1: its columns are parted by ';' or tabs",
+    "id;label;prediction\na;x;y\n": "line 1: its columns are separated by ';' or tabs",
     "id,label\na,x\n": "line 1: column 'prediction' is missing",
     "label,prediction\nx,x\n": "line 1: column 'id' is missing",
     "id,label,prediction,speakr\na,x,x,s\n": "line 1: column 'speakr' is unknown",
-    "id,label,p_x,p_\u202ey\na,x,1,0\n": r"column 'p_\u202ey' holds a sign that cannot be seen",
+    "id,label,p_x,p_\u202ey\na,x,1,0\n": r"column 'p_\u202ey' holds an invisible character",
     "id,label,prediction,id\na,x,x,b\n": "line 1: column 'id' is there twice",
     "id,label,prediction,group,speaker\n": "line 1: both group and speaker are given",
     "id,label,prediction,p_x,p_y\n": "line 1: both prediction and probabilities are given",
@@ -196,7 +196,7 @@ def test_a_label_that_no_clip_has_is_noted(tmp_path: Path):
     assert "no clip has the label 'unknown'" in "; ".join(report.notes(read(path)))
 
 
-def test_without_speakers_clips_are_the_unit_and_that_is_said(tmp_path: Path):
+def test_without_speakers_clips_are_the_unit_and_a_note_says_so(tmp_path: Path):
     found = read(
         write(
             tmp_path / "x.csv", [row[:3] for row in cells_of(said(0.9, replicates=1))], COLUMNS[:3]

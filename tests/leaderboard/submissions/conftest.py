@@ -1,4 +1,4 @@
-"""The desk of :mod:`making`, in every test's own folder."""
+"""A submission desk in the folder of every test."""
 
 from __future__ import annotations
 

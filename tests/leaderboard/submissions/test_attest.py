@@ -32,7 +32,7 @@ from support.submissions import Desk, content
 
 
 def attestation(folder: Path, **changes: Any) -> Attestation:
-    """One of somebody who got the same."""
+    """An attestation of another party with the same outcome."""
     bundle = read(folder)
     own = attested(bundle, bundle.result, source="embeddings", by="Bob", same=True, apart=0.0)
     return Attestation.model_validate({**own.model_dump(), **changes})
@@ -119,7 +119,7 @@ def test_an_attestation_that_does_not_fit_does_not_count(
 
 
 @pytest.mark.parametrize("name", ["Ann", "ann", " ANN"[1:], "A n n", "Ann.", "\uff21\uff4e\uff4e"])
-def test_nobody_attests_their_own_result_in_whatever_spelling(desk: Desk, name: str) -> None:
+def test_a_submitter_cannot_attest_their_own_result_in_any_spelling(desk: Desk, name: str) -> None:
     folder = desk.submit(submitter="Ann")
     write(folder, attestation(folder, by=name))
     assert accepted(read(folder)).others == ()
@@ -136,7 +136,7 @@ def test_the_maintainers_name_counts_for_their_own_row_in_its_one_spelling_only(
     assert "attests their own result" in accepted(read(folder)).doubts[0]
 
 
-def test_without_a_submitter_nobody_is_known_to_be_another_party(desk: Desk) -> None:
+def test_without_a_submitter_no_party_counts_as_another(desk: Desk) -> None:
     folder = desk.submit(submitter=None)
     write(folder, attestation(folder))
     assert "names no submitter" in accepted(read(folder)).doubts[0]

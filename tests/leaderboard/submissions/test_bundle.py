@@ -1,4 +1,4 @@
-"""What is submitted: the published form, nothing of the machine it was made on, and one folder per
+"""The folder of a submission: the published form, no private fact of the machine, and one folder per
 result.
 """
 
@@ -21,7 +21,7 @@ from support.submissions import Desk
 
 
 def finished(desk: Desk, **asked: Any) -> Path:
-    """A result as a run leaves it, on a machine that says too much of itself."""
+    """A local result of a machine with private facts."""
     result, predictions = desk.run(**asked)
     machine = {**result.machine, "host": "zoes-laptop", "user": "zoe", "HOME": "/home/zoe"}
     return ResultStore(desk.root / "runs").write(
@@ -31,7 +31,7 @@ def finished(desk: Desk, **asked: Any) -> Path:
 
 @pytest.mark.parametrize("dataset", ["toys", "secret"])
 @pytest.mark.parametrize("kind", ["speaker", "leave-one-group-out", "holdout=spk3"])
-def test_what_is_submitted_verifies_and_names_nobody(
+def test_a_submission_verifies_and_names_no_person(
     desk: Desk, dataset: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")

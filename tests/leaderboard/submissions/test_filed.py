@@ -1,4 +1,4 @@
-"""The entries folder: what stands on the leaderboard, at which level, and what is named instead."""
+"""The folder of entries: the rows of the leaderboard with their levels, and the reported problems."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_rejected_and_incomplete_folders_are_named_and_left_out(desk: Desk) -> N
     )
 
 
-def test_predictions_are_read_when_asked_for_and_get_their_labels_from_the_local_copy(
+def test_predictions_are_read_on_demand_and_get_their_labels_from_the_local_copy(
     desk: Desk,
 ) -> None:
     folder = desk.submit(datasets=("secret",))

@@ -1,6 +1,4 @@
-"""A folder may hold anything: there is one line, a verdict, and never a traceback, a hang or a
-gigabyte.
-"""
+"""Any folder gets a verdict in one line: no traceback, no hang, bounded memory."""
 
 from __future__ import annotations
 

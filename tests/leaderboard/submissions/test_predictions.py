@@ -1,6 +1,4 @@
-"""Predictions, labels, groups, folds and curves: none can be changed without being caught, with or
-without the corpus.
-"""
+"""Changes of predictions, labels, groups, folds and curves are found, with and without the corpus."""
 
 from __future__ import annotations
 

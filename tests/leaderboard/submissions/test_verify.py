@@ -1,5 +1,5 @@
-"""What a submission says is computed again: nothing in it can be changed alone, or together with
-its digests, without being caught.
+"""Every field of a submission is computed again: a change is found, alone or together with its
+digests.
 """
 
 from __future__ import annotations
@@ -122,11 +122,11 @@ def test_a_bootstrap_interval_is_checked_to_the_digit_with_a_copy_and_roughly_wi
     folder = desk.submit()
     changed = content(folder)
     changed["scores"][name]["bootstrap"][end] += 1e-6
-    assert f"{name} bootstrap is" in why(desk, put(folder, changed))
+    assert f"scores.{name}.bootstrap: [" in why(desk, put(folder, changed))
     desk.without_corpora()
     assert desk.verify(folder).verdict == "self-consistent"
     changed["scores"][name]["bootstrap"][end] += -0.2 if end else 0.2
-    assert f"{name} bootstrap is" in why(desk, put(folder, changed))
+    assert f"scores.{name}.bootstrap: [" in why(desk, put(folder, changed))
 
 
 @pytest.mark.parametrize("kind", ["speaker", "random", "leave-one-group-out", "holdout=spk3"])

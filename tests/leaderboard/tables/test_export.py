@@ -246,7 +246,7 @@ def test_two_forms_at_once_are_refused(out: Path, capsysbinary: pytest.CaptureFi
     assert b"--csv and --latex are two forms of one table" in capsysbinary.readouterr().err
 
 
-def test_a_dataset_that_nobody_ran_has_no_table(
+def test_a_dataset_without_results_has_no_table(
     out: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ):
     assert run("--out", out, "--dataset", "jnv") == 2

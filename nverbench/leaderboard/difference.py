@@ -1,0 +1,32 @@
+"""A difference of means with its delete-one-unit jackknife interval (docs/protocol.md, "Scores and
+intervals").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nverbench.metrics.jackknife import (
+    MIN_GROUPS,
+    Interval,
+    quantile,
+    standard_error,
+    zero_rounding,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def difference(value: float, without: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """``value`` +- t(u - 1) se, from the values (u,) without each unit; no interval with fewer than
+    five units.
+    """
+    units, value = len(without), float(zero_rounding(np.asarray(value)))
+    se = float(standard_error(zero_rounding(without))) if units > 1 else None
+    if se is None or units < MIN_GROUPS:
+        return Interval(value, None, None, se)
+    half = quantile(level, units) * se
+    return Interval(value, value - half, value + half, se)
