@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from nverbench._io.versions import installed_version
 from nverbench.cli import options
 from nverbench.cli.common import echo, echo_err, load_catalog
 
@@ -54,7 +54,7 @@ def examine(catalog: Catalog, out: Path) -> dict[str, dict[str, str]]:
 
     corpora = state.read_state("corpora").get("paths", {})
     return {
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: installed_version(name) for name in LIBRARIES},
         "device": _device(),
         "scan engines": engines.states(),
         "caches": _caches(out),
@@ -98,10 +98,3 @@ def _caches(out: Path) -> dict[str, str]:
         "embeddings": f"{entries} entries, {size / 1e6:.1f} MB",
         "results": f"{len(results.paths())} in {results.root}",
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"

@@ -20,9 +20,9 @@ from nverbench.metrics.jackknife import Decisions, mean_sd
 from nverbench.metrics.scores import NAMES, PRIMARY
 from nverbench.metrics.significance import Comparison, compare, corrected_t, holm
 from nverbench.results.record import Result
+from nverbench.results.status import CONTROL, OPTIMISTIC
 
 ALPHA = 0.05
-OPTIMISTIC = "optimistic: its stopping epoch was chosen on the test part"
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _notes(a: Result, b: Result) -> tuple[str, ...]:
     ]
     for side, r in (("A", a), ("B", b)):
         unofficial = r.standing == "unofficial" and not r.control
-        notes += [f"{side} is a control, not a result"] if r.control else []
+        notes += [f"{side} is a {CONTROL}"] if r.control else []
         notes += [f"{side} is {OPTIMISTIC}"] if r.optimistic else []
         notes += [f"{side} is unofficial: {'; '.join(r.standing_reasons)}"] if unofficial else []
     return tuple(notes)

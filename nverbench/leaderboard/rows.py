@@ -24,6 +24,7 @@ from nverbench.results.predictions import Predictions
 from nverbench.results.published import Published, reported
 from nverbench.results.record import Result
 from nverbench.results.speaker_gap import Gap
+from nverbench.results.status import CONTROL, OPTIMISTIC
 from nverbench.results.store import ResultStore, predictions_of, read_result, reread
 
 if TYPE_CHECKING:
@@ -211,8 +212,8 @@ def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
     r = one.result
     unit = r.unit if r.unit != "clip" else "group"
     why = {
-        "a control, not a result": r.control,
-        "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
+        f"a {CONTROL}": r.control,
+        OPTIMISTIC: r.optimistic,
         NOT_RERUN: one.level not in RANKED,
         f"fewer than {MIN_GROUPS} {unit}s: no claim of significance": (
             0 < r.counts.groups < MIN_GROUPS

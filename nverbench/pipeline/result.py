@@ -6,8 +6,8 @@ import datetime
 import platform
 import resource
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
+from nverbench._io.versions import installed_version
 from nverbench.data.folds.assign import FoldSet
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.pipeline.embeddings import Embedded
@@ -177,7 +177,7 @@ def _provenance(
         },
         weights_digests={name: b.weights.digest for name, b in named.items()},
         plugins=job.identity["plugins"],
-        libraries={name: _version(name) for name in LIBRARIES},
+        libraries={name: installed_version(name) for name in LIBRARIES},
         licences={str(b): _licence(b) for b in job.backbones}
         | {str(s.reference): s.dataset.licence for s in job.corpus.sides or (job.corpus,)},
         parameters_frozen={name: e.parameters for name, e in embeddings.items()},
@@ -207,13 +207,6 @@ def _licence(backbone: PlannedBackbone) -> str:
     return licences.of_weights(
         backbone.part.licence, untrained=reference.untrained, own=reference.weights is not None
     )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def device_name(device: str) -> str:

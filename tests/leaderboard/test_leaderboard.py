@@ -170,7 +170,7 @@ def test_every_row_says_its_licence_and_the_rest_stays_readable(width: int, lice
         ({}, "official"),
         ({"control": True}, "control, not a result"),
         ({"optimistic": True}, "official, optimistic"),
-        ({"heard": ("net",)}, "official, heard in pretraining"),
+        ({"heard": ("net",)}, "official, pretrained on these recordings"),
     ],
 )
 def test_a_row_says_what_it_is_worth(made: dict[str, bool], words: str):

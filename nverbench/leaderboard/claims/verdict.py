@@ -35,6 +35,7 @@ from nverbench.leaderboard.tables.wording import interval_text
 from nverbench.metrics.jackknife import MIN_GROUPS, Interval
 from nverbench.metrics.significance import minimum_detectable_difference, p_value
 from nverbench.results.record import Result
+from nverbench.results.status import OPTIMISTIC
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _notes(claim: Claim, r: Result, d: Interval) -> list[str]:
     reasons = {
         f"fewer than {MIN_GROUPS} {r.unit}s: no claim of significance": d.low is None,
         "a corpus that the paper did not use": r.entry.dataset not in claim.corpora,
-        "optimistic: the stopping epoch was chosen on the test part": r.optimistic,
+        OPTIMISTIC: r.optimistic,
     }
     return [reason for reason, holds in reasons.items() if holds]
 

@@ -15,6 +15,7 @@ from nverbench.leaderboard.rows import Field, Row, field_of
 from nverbench.metrics.chance import HOW, chance
 from nverbench.results.published import TERMS
 from nverbench.results.record import Result
+from nverbench.results.status import status_notes
 
 SCHEMA = 1
 DIGITS = 5
@@ -110,13 +111,8 @@ def kind(families: Sequence[str]) -> str:
 
 def notes(r: Result) -> list[str]:
     """Limits of the score that a reader must know."""
-    reasons = {
-        "control, not a result": r.control,
-        "optimistic: stopped on the test part": r.optimistic,
-        f"trained with shuffle={r.shuffle}": r.shuffle != "none",
-        f"heard in pretraining by {', '.join(r.heard_in_pretraining)}": r.heard_in_pretraining,
-    }
-    return [reason for reason, holds in reasons.items() if holds]
+    shuffled = [f"trained with shuffle={r.shuffle}"] if r.shuffle != "none" else []
+    return [*status_notes(r), *shuffled]
 
 
 def fields(rows: Sequence[Row]) -> list[dict[str, Any]]:

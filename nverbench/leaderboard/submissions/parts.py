@@ -5,9 +5,9 @@ files, weights or clips.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from nverbench._io.versions import installed_version
 from nverbench.data import cross_corpus
 from nverbench.embedding import weights
 from nverbench.embedding.weights import PlannedBackbone, Weights
@@ -173,17 +173,10 @@ def seeded_digest(backbone: PlannedBackbone, result: Result) -> str | None:
     versions are not those here.
     """
     libraries = result.provenance.libraries
-    if any(libraries.get(name) != _version(name) for name in ("torch", "transformers")):
+    if any(libraries.get(name) != installed_version(name) for name in ("torch", "transformers")):
         return None
     found = weights.find_weights(backbone.part, backbone.reference, None)
     return found.digest if isinstance(found, Weights) else None
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def selected_by(named: ResolvedParts) -> str:

@@ -13,8 +13,8 @@ from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results.published import TERMS, Published, reported
 from nverbench.results.record import Result, Score
 from nverbench.results.scoring import score_text
+from nverbench.results.status import CONTROL, OPTIMISTIC, PRETRAINED
 
-CONTROL = "control, not a result"
 COMPARED = ("accuracy", "macro_f1")
 """The metrics that papers print; one paper also prints a third."""
 SHORT = {"weighted_f1": "wF1 "}
@@ -61,7 +61,7 @@ def status_text(result: Result) -> str:
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
     words += [f"trained with shuffle={result.shuffle}"] if result.shuffle != "none" else []
-    return ", ".join(words + (["heard in pretraining"] if result.heard_in_pretraining else []))
+    return ", ".join(words + ([PRETRAINED] if result.heard_in_pretraining else []))
 
 
 def differences(result: Result, reference: Published) -> dict[str, float]:
@@ -170,14 +170,11 @@ def footnotes(results: Sequence[Result]) -> list[str]:
         " runs, not that a model hears emotion": any(r.control for r in results),
         f"not protocol {DEFAULT_PROTOCOL}: {', '.join(other)} (nverbench show"
         f" {next(iter(other), '')})": bool(other),
-        "optimistic: the stopping epoch was chosen on the test part, as some papers do": any(
-            r.optimistic for r in results
-        ),
+        f"{OPTIMISTIC}, as some papers do": any(r.optimistic for r in results),
     }
     notes = [note for note, holds in reasons.items() if holds]
     notes += [
-        f"heard in pretraining: {', '.join(r.heard_in_pretraining)} learned from the clips of"
-        f" {r.entry.dataset} before being judged on them"
+        f"{PRETRAINED}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
         for r in results
         if r.heard_in_pretraining
     ]
