@@ -1,14 +1,14 @@
 # make demo: install, run the main job on the embedded demo corpus, print the table and where to look.
-# make test: install, run the tests.   make check: what CI runs.   make bench: the measured claims of README and docs.
+# make test: install, run the tests but the slow ones.   make check: what CI runs, all tests.   make bench: the measured claims of README and docs.
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 # Two files of tests at a time, the long ones first (tests/conftest.py); a file's own tests stay in order (the README's lines build on each other).
-# TESTS= runs one after the other.
+# TESTS= runs one file after the other.
 TESTS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test test-all check lint bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/nverbench run --backbone audio-mamba-base --fusion reno
@@ -16,9 +16,12 @@ demo: $(VENV)/.demo
 	@echo "epoch by epoch:   $(BIN)/mlflow ui    (then open the address it prints)"
 
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(TESTS) -m "not slow"
+
+test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest $(TESTS)
 
-check: lint test
+check: lint test-all
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

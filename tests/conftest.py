@@ -37,7 +37,7 @@ LONG = (
     "test_docs_plugins.py",
     "test_run_trouble.py",
     "test_write_sites.py",
-    "test_catalog_installed.py",
+    "test_installed.py",
 )
 """Files that take minutes. Two processes share the files of the tests: begun last, one of these
 would keep one of them waiting at the end.

@@ -69,6 +69,7 @@ def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_of_the_readme_does_what_it_says(line: str, folder: Path):

@@ -23,6 +23,8 @@ import pytest
 from support.paths import ROOT
 from support.source import lines_of_code
 
+pytestmark = pytest.mark.slow
+
 GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
 LINES = [

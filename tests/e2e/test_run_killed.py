@@ -18,6 +18,8 @@ import pytest
 from nverbench._io.state import write_state
 from support.iemocap_tree import write_tree
 
+pytestmark = pytest.mark.slow
+
 EPOCHS, PAUSE_AFTER = 60, 20
 """Of erc-mean's recipe; and the epoch after which the process to be killed waits for it."""
 COMMAND = """

@@ -14,6 +14,8 @@ import reliability_left
 from reliability_cases import Calm, Outcome
 from reliability_world import STAGES, World, made
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:

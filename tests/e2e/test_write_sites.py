@@ -271,6 +271,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "site", "code"), CASES)
 def test_a_place_that_cannot_be_written_is_one_line_and_the_same_command_later_goes_on(
     ready: Any, command: str, site: str, code: int

@@ -21,6 +21,8 @@ from nverbench_datasets.conversation_design import (
     dialogues,
 )
 
+pytestmark = pytest.mark.slow
+
 K = len(LABELS)
 
 

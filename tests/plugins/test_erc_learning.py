@@ -11,6 +11,8 @@ from torch import Tensor
 from nverbench import UNSCORED, Batch
 from support.erc_cases import ALONG, CLASSES, DIM, ORDER_FREE, built, conversation
 
+pytestmark = pytest.mark.slow
+
 TURNS = 12
 STEPS = {"before": 120, "after": 120, "mood": 250}
 MEANS = 2 * torch.eye(CLASSES, DIM)

@@ -12,6 +12,8 @@ import pytest
 
 from support.pages import PAGES, ROWS, board, identity
 
+pytestmark = pytest.mark.slow
+
 Visit = Callable[..., Any]
 
 

@@ -14,6 +14,8 @@ from nverbench.leaderboard.page.build import embedded, environment
 from nverbench.leaderboard.rows import Row
 from support.pages import HOSTILE, HOSTILE_CLAIM, hostile_board, identity, row, score
 
+pytestmark = pytest.mark.slow
+
 Visit = Callable[..., Any]
 MANY = 10_000
 BUDGET = {"open": 15_000, "search": 3000, "sort": 3000, "frame": 1000}

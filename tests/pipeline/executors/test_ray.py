@@ -29,7 +29,8 @@ from support.training import training
 
 pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning:ray")
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning:ray"),
 ]
 
 TWO = ("mine", "other")

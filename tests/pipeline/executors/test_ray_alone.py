@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import reliability_world
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("ray", reason="ray is not installed")
 COMMAND = (
     "from nverbench.results import tracking; tracking.log = lambda *a: True; from nverbench.cli"

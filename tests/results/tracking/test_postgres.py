@@ -36,6 +36,7 @@ PROGRAMS = next(
 if PROGRAMS is None and (found := shutil.which("initdb")):
     PROGRAMS = Path(found).parent
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         PROGRAMS is None, reason="PostgreSQL is not installed (Debian: apt install postgresql)"
     ),
