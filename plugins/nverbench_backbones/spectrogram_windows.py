@@ -68,9 +68,8 @@ def encode_windows(
         strict=True,
     ):
         every = [state.to(dtype) for state in states(part)]  # L x (w, t, d)
-        own = (
-            (torch.arange(per_window, device=device) < n[:, None]).to(dtype).unsqueeze(2)
-        )  # (w, t, 1): 1 where the clip is, 0 on its padding
+        # (w, t, 1): 1 where the clip is, 0 on its padding
+        own = (torch.arange(per_window, device=device) < n[:, None]).to(dtype).unsqueeze(2)
         rows.append(every[layer])
         sums.append(torch.stack([(state * own).sum(1) for state in every], dim=1))  # (w, L, d)
     frames = [

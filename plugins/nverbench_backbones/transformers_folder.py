@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -66,7 +66,7 @@ def from_folder(
             shape.
     """
     folder = ctx.weights
-    assert folder is not None  # the caller asks for weights
+    assert folder is not None  # the caller requests weights
     where = f"{name}: {folder}"
     if not any((folder / file).is_file() for file in WEIGHT_FILES):
         raise ArtifactError(
@@ -74,10 +74,7 @@ def from_folder(
             f" {hub} there"
         )
     try:
-        with (
-            quiet(),
-            ctx.seeded(),
-        ):  # seeded: what is missing is drawn at random before it is refused below
+        with quiet(), ctx.seeded():  # missing weights are drawn at random, and refused below
             model, info = model_class.from_pretrained(
                 folder,
                 local_files_only=True,
@@ -86,17 +83,14 @@ def from_folder(
                 ignore_mismatched_sizes=True,
                 **how,
             )
-    except (
-        Exception
-    ) as error:  # damaged files raise from torch, safetensors, json and transformers alike
+    except Exception as error:  # damaged files raise errors of torch, safetensors and others
         raise ArtifactError(
             f"{where}: cannot be read ({reason(error)}); get the files of {hub} again"
         ) from error
     faults = _faults(info, unused, may_lack)
     if faults:
         raise ArtifactError(f"{where}: not the weights of {hub}: {faults}; get the files again")
-    loaded: nn.Module = model
-    return loaded
+    return cast("nn.Module", model)
 
 
 def read_json(path: Path, *, name: str, hub: str) -> dict[str, Any]:

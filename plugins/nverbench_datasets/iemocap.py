@@ -64,9 +64,7 @@ class Turn:
 
 
 def parse(line: str, dialogue: str) -> Turn | str | None:
-    """The turn that a line of a dialogue's file says; the reason why it says none; or None for a
-    line that is about no turn.
-    """
+    """The turn on a line of a dialogue's file, the reason why it is none, or None for other lines."""
     if not line.strip() or line.startswith("%") or JUDGE.fullmatch(line):
         return None
     match = LINE.fullmatch(line.rstrip())
@@ -100,12 +98,9 @@ def load_six(root: Path) -> Iterator[Clip | Misfit]:
                 f"IEMOCAP: expected {shown(evaluations, root)} under {root}, found no such folder;"
                 f" unpack the whole release, or {HOW}"
             )
-        spoken = session / "sentences" / "wav"
-        recorded = (
-            {entry.name for entry in entries(spoken) if not entry.name.startswith("._")}
-            if spoken.is_dir()
-            else set()
-        )
+        recordings = session / "sentences" / "wav"
+        files = entries(recordings) if recordings.is_dir() else []
+        recorded = {entry.name for entry in files if not entry.name.startswith("._")}
         for file in entries(evaluations):
             # Files of macOS, and the folders of single judges.
             if file.name.startswith("._") or file.is_dir():
@@ -122,10 +117,11 @@ def load_six(root: Path) -> Iterator[Clip | Misfit]:
                 )
                 continue
             recorded.discard(file.stem)
-            yield from _dialogue(file, spoken / file.stem, root)
+            yield from _dialogue(file, recordings / file.stem, root)
         yield from (
             Misfit(
-                shown(spoken / name, root), "no dialogue of EmoEvaluation has this name; remove it"
+                shown(recordings / name, root),
+                "no dialogue of EmoEvaluation has this name; remove it",
             )
             for name in sorted(recorded)
         )

@@ -106,7 +106,7 @@ def _measured(
     fingerprints: dict[str, NDArray[np.float32]] = {}
     for index, result in pool.map_isolated(measure, places, processes=processes):
         clip = places[index].id
-        if isinstance(result, pool.Failure):
+        if isinstance(result, pool.ItemFailure):
             result = Measurement(Measured(clip, reason=result.reason))
         found[clip] = result.measured
         if result.fingerprint is not None and result.signal is not None:

@@ -166,7 +166,7 @@ def copies(
         results = enumerate(map(correlate, batches))
     found = []
     for index, result in results:
-        if isinstance(result, pool.Failure):
+        if isinstance(result, pool.ItemFailure):
             raise NverbenchError(f"clips cannot be compared: {result.reason}")
         for (i, j), (value, lag) in zip(pairs[index * BATCH :], result, strict=False):
             if value >= SAME:

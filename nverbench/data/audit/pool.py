@@ -23,7 +23,7 @@ SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Failure:
+class ItemFailure:
     """Why an item has no result."""
 
     reason: str
@@ -71,13 +71,13 @@ def _result(future: Future[Any], seconds: float) -> Any:
     try:
         return future.result()
     except TimeoutError:
-        return Failure(f"not done after {seconds:.0f} s")
+        return ItemFailure(f"not done after {seconds:.0f} s")
     except ProcessExpired as error:
-        return Failure(f"the process that decoded it died ({_cause(error.exitcode)})")
+        return ItemFailure(f"the process that decoded it died ({_cause(error.exitcode)})")
     except BrokenProcessPool:
         raise
     except Exception as error:
-        return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return ItemFailure(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _discard_stderr() -> None:

@@ -87,7 +87,7 @@ class GpuPool:
         """Embeds missing clips in shards."""
         return functools.partial(tasks.embed, self)
 
-    def submit(self, trainings: TrainingTasks) -> tasks.PendingTrainings | None:
+    def submit(self, trainings: TrainingTasks) -> tasks.TaskTrainings | None:
         """Start the trainings."""
         return tasks.submit(self, trainings)
 

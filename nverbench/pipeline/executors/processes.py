@@ -76,7 +76,7 @@ class ProcessExecutor:
         self._futures = [f for f in self._futures if not f.done()]
         return self._pool is not None and len(self._futures) < 2 * self.number
 
-    def submit(self, trainings: TrainingTasks) -> PendingTrainings | None:
+    def submit(self, trainings: TrainingTasks) -> PoolTrainings | None:
         """Start the trainings; None where the parts cannot be pickled or a worker died."""
         on_disk = trainings.streams if isinstance(trainings.streams, TurnFrames) else None
         arrays = trainings.streams if not isinstance(trainings.streams, TurnFrames) else ()
@@ -106,7 +106,7 @@ class ProcessExecutor:
             future.add_done_callback(
                 lambda f: trainings.tick(1) if not f.cancelled() and not f.exception() else None
             )
-        return PendingTrainings(self, futures, files)
+        return PoolTrainings(self, futures, files)
 
     def give_up(self) -> None:
         """End all processes after one died, and submit nothing more."""
@@ -126,7 +126,7 @@ class ProcessExecutor:
 
 
 @dataclass(frozen=True)
-class PendingTrainings:
+class PoolTrainings:
     """The submitted trainings of one job."""
 
     executor: ProcessExecutor

@@ -137,7 +137,7 @@ def make_shards(batches: Sequence[list[Clip]], size: int, slots: int) -> list[li
     return [list(batches[i : i + width]) for i in range(0, len(batches), width)]
 
 
-def submit(backend: TaskBackend, trainings: TrainingTasks) -> PendingTrainings | None:
+def submit(backend: TaskBackend, trainings: TrainingTasks) -> TaskTrainings | None:
     """Start the trainings of a job; None where the parts cannot be pickled."""
     streams, setup = trainings.streams, trainings.setup
     on_disk = streams if isinstance(streams, TurnFrames) else None
@@ -153,11 +153,11 @@ def submit(backend: TaskBackend, trainings: TrainingTasks) -> PendingTrainings |
     ]
     for future in futures:
         future.add_done_callback(lambda f: trainings.tick(1) if _succeeded(f) else None)
-    return PendingTrainings(backend, futures, release)
+    return TaskTrainings(backend, futures, release)
 
 
 @dataclass(frozen=True)
-class PendingTrainings:
+class TaskTrainings:
     """The submitted trainings of a job."""
 
     backend: TaskBackend

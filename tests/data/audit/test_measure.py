@@ -272,7 +272,7 @@ def test_ten_thousand_files_of_random_bytes_neither_crash_nor_hang(tmp_path: Pat
     )
     assert time.monotonic() - began < 60
     assert len(answers) == 10_000
-    lost = [answer for answer in answers.values() if isinstance(answer, pool.Failure)]
+    lost = [answer for answer in answers.values() if isinstance(answer, pool.ItemFailure)]
     assert not lost
     reasons = Counter(str(answer.measured.reason) for answer in answers.values())
     assert sum(n for reason, n in reasons.items() if reason.startswith("cannot be decoded")) > 5_000

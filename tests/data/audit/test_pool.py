@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from nverbench.data.audit.pool import Failure, map_isolated
+from nverbench.data.audit.pool import ItemFailure, map_isolated
 from nverbench.errors import NverbenchError
 
 
@@ -28,8 +28,8 @@ def test_a_worker_that_dies_on_an_item_costs_that_item_alone():
     items[3] = partial(os._exit, 7)
     items[4] = partial(signal.raise_signal, signal.SIGSEGV)  # what a decoder's bug looks like
     answers = dict(map_isolated(operator.call, items, processes=2))
-    assert answers[3] == Failure("the process that decoded it died (exit code 7)")
-    assert answers[4] == Failure("the process that decoded it died (SIGSEGV)")
+    assert answers[3] == ItemFailure("the process that decoded it died (exit code 7)")
+    assert answers[4] == ItemFailure("the process that decoded it died (SIGSEGV)")
     assert [answers[n] for n in range(20) if n not in (3, 4)] == [
         n for n in range(20) if n not in (3, 4)
     ]
@@ -40,7 +40,7 @@ def test_a_worker_that_hangs_is_ended():
     began = time.monotonic()
     assert dict(map_isolated(operator.call, items, processes=1, seconds=0.5)) == {
         0: 1,
-        1: Failure("not done after 0 s"),
+        1: ItemFailure("not done after 0 s"),
         2: 2,
     }
     assert time.monotonic() - began < 30

@@ -151,7 +151,7 @@ class RayExecutor:
             self._limit_threads()
         return tasks.embed(self, request, clips, missing, cost)
 
-    def submit(self, trainings: TrainingTasks) -> tasks.PendingTrainings | None:
+    def submit(self, trainings: TrainingTasks) -> tasks.TaskTrainings | None:
         """Start the trainings: one processor each, or a GPU's share for a whole job."""
         self._start()
         self._device = trainings.setup.device
