@@ -34,7 +34,7 @@ def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
 
 
 def _published(reference: Published) -> dict[str, object]:
-    """Without what the paper does not print; its other readings likewise."""
+    """Without what the paper does not print, also in its other readings."""
     said = {
         key: value
         for key, value in dataclasses.asdict(reference).items()

@@ -20,7 +20,7 @@ from nverbench.results.scoring import score_text
 LEVELS = {
     "own": "made on the machine that built this page",
     "self-consistent": (
-        "submitted: every number follows from its predictions, which nobody has made again yet, so"
+        "submitted: every number follows from its predictions, which no one has reproduced yet, so"
         " it is not ranked"
     ),
     "rerun": (
