@@ -147,7 +147,7 @@ def test_a_job_that_cannot_be_planned_the_same_says_what_differs(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("leaderboard", "submit", "zz"), "no result of"),
+        (("leaderboard", "submit", "zz"), "no result in"),
         (("leaderboard", "submit", "zz", "--citation", "x"), "--citation needs --as NAME"),
         (("leaderboard", "submit", "zz", "--as", " "), "a name has 1 to 80 letters"),
         (("reproduce", "zz", "--as", "Bob"), "no submission of submission begins with 'zz'"),

@@ -36,9 +36,10 @@ def submit(
     import shutil
 
     from nverbench.leaderboard import submissions
+    from nverbench.results.store import ResultStore
 
     submitter, verifier = submitter_of(name, citation), verifier_of(registry, no_plugin, plugin)
-    folder = submissions.make(submissions.find(result, out), to or entries_folder(), submitter)
+    folder = submissions.make(ResultStore(out).locate(result), to or entries_folder(), submitter)
     verdict, bundle = verifier.judge(folder)
     if verdict.verdict == "rejected" or bundle is None:
         shutil.rmtree(folder)

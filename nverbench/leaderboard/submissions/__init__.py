@@ -5,8 +5,8 @@ The whole content of a folder can be invented: computing it again can show that 
 itself, never that it is true.
 """
 
-from nverbench.leaderboard.submissions.bundle import ELSEWHERE, ENTRIES, find, make
+from nverbench.leaderboard.submissions.bundle import ELSEWHERE, ENTRIES, make
 from nverbench.leaderboard.submissions.entries import load_entries
 from nverbench.leaderboard.submissions.verify import Verdict, Verifier
 
-__all__ = ["ELSEWHERE", "ENTRIES", "Verdict", "Verifier", "find", "load_entries", "make"]
+__all__ = ["ELSEWHERE", "ENTRIES", "Verdict", "Verifier", "load_entries", "make"]

@@ -9,42 +9,16 @@ from pathlib import Path
 
 from nverbench._io import atomic, tempfiles
 from nverbench._io.atomic import write_atomically
-from nverbench.errors import ResultError, UsageError
+from nverbench.errors import ResultError
 from nverbench.leaderboard.submissions.records import MACHINE, Submitter, environment, folds_file
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import publish
 from nverbench.results.record import Result
-from nverbench.results.store import ResultStore, read_result
+from nverbench.results.store import read_result
 
 ENTRIES = Path("leaderboard") / "entries"
 """The folder of committed submissions in a checkout of the repository."""
 ELSEWHERE = Path("submission")
-
-
-def find(text: str, out: Path) -> Path:
-    """The file of a finished result: its path, its id, or the beginning of its id where that is one
-    result's only.
-
-    Raises:
-        UsageError: nothing, or more than one result, is meant.
-    """
-    path = Path(text)
-    if path.suffix == ".json" and path.is_file():
-        return path
-    root = ResultStore(out).root
-    found = sorted(p for p in root.glob("*.json") if text and p.stem.startswith(text))
-    exact = [p for p in found if p.stem == text]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
-    if found:
-        raise UsageError(
-            f"{text!r} begins {len(found)} results of {root}:"
-            f" {', '.join(p.stem for p in found[:4])}; give more of the id"
-        )
-    raise UsageError(
-        f"no result of {root} has an id that begins with {text!r}; nverbench leaderboard show lists"
-        " them, or give the path of its .json"
-    )
 
 
 def make(path: Path, to: Path, submitter: Submitter | None = None) -> Path:

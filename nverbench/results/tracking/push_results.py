@@ -45,7 +45,7 @@ def push(folder: ResultStore, uri: str, say: Callable[[str], None]) -> Pushed:
     with tracking_errors(uri, safe):
         server = connect(uri)
         known = _finished_runs(server)
-    for path in sorted(folder.root.glob("*.json")):
+    for path in folder.paths():
         try:
             result = read_result(path)
             runs = known.get(result.result_digest, [])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nverbench.errors import ResultError, UsageError
-from nverbench.leaderboard.submissions import find, make
+from nverbench.leaderboard.submissions import make
 from nverbench.leaderboard.submissions.records import Submitter
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
@@ -126,14 +126,14 @@ def test_a_result_is_found_by_path_by_id_and_by_its_beginning(desk: Desk) -> Non
     path = finished(desk)
     other = finished(desk, backbones=("ant",))
     assert (
-        find(str(path), desk.root / "nowhere")
-        == find(path.stem, desk.root / "runs")
-        == find(path.stem[:6], desk.root / "runs")
+        ResultStore(desk.root / "nowhere").locate(str(path))
+        == ResultStore(desk.root / "runs").locate(path.stem)
+        == ResultStore(desk.root / "runs").locate(path.stem[:6])
         == path
     )
-    assert find(other.stem, desk.root / "runs") == other
-    with pytest.raises(UsageError, match=r"no result of .* begins with 'zz'"):
-        find("zz", desk.root / "runs")
+    assert ResultStore(desk.root / "runs").locate(other.stem) == other
+    with pytest.raises(UsageError, match=r"no result in .* begins with 'zz'"):
+        ResultStore(desk.root / "runs").locate("zz")
     other.rename(path.with_name(f"{path.stem[:8]}{other.stem[8:]}.json"))
-    with pytest.raises(UsageError, match="begins 2 results"):
-        find(path.stem[:8], desk.root / "runs")
+    with pytest.raises(UsageError, match="begins 2 ids"):
+        ResultStore(desk.root / "runs").locate(path.stem[:8])
