@@ -1,5 +1,5 @@
 """The comparison of two results on the same clips: the paired difference of every metric, a second
-opinion over folds, and one plain sentence (docs/protocol.md, "Comparisons").
+opinion over folds, and one plain sentence (docs/protocol.md, "Intervals and differences").
 """
 
 from __future__ import annotations

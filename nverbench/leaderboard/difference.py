@@ -1,5 +1,5 @@
-"""A difference of means with its delete-one-unit jackknife interval (docs/protocol.md, "Scores and
-intervals").
+"""A difference of means with its delete-one-unit jackknife interval (docs/protocol.md, "Intervals
+and differences").
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The speaker gap: how much higher a system scores on folds that share speakers than on folds that
 do not, on one corpus.
 
-It is a paired difference over groups (delete-one-group jackknife; ``docs/protocol.md``, Scores and
-intervals), stored next to the two results that it compares: ``<out>/gaps/<id of the disjoint
-row>.json``.
+It is a paired difference over groups (delete-one-group jackknife; ``docs/protocol.md``,
+"Intervals and differences"), stored next to the two results that it compares:
+``<out>/gaps/<id of the disjoint row>.json``.
 """
 
 from __future__ import annotations

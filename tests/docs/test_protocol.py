@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 SECTIONS = set(re.findall(r"^## (.+)$", PAGE, re.M))
 RULES = registry.load()
 CITATION = re.compile(
-    r'(?:protocol\s+nver-1|docs/protocol\.md),\s+((?:"[^"]+"(?:,\s+|\s+and\s+)?)+)'
+    r'(?:protocol\s+nver-1|``docs/protocol\.md``|docs/protocol\.md),\s+((?:"[^"]+"(?:,\s+|\s+and\s+)?)+)'
 )
 
 
