@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from nverbench._io import state
-from nverbench.data.folds import assign
+from nverbench.data.folds import assign, protocol
 from nverbench.embedding import weights
 from nverbench.errors import DatasetError, FoldError
-from nverbench.pipeline import plan, selection
+from nverbench.pipeline import corpora, plan, selection
 from nverbench.pipeline.estimate import needs
 from nverbench.pipeline.memo import Memo
 
@@ -56,11 +56,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(module, name, counting)
 
     for module, name in (
-        (assign, "make_folds"),
+        (protocol, "make_folds"),
         (assign, "default_kind"),
         (weights, "find_weights"),
         (state, "read_state"),
         (plan, "resolve"),
+        (corpora, "resolve"),
         (selection, "resolve"),
     ):
         count(module, name)
@@ -84,7 +85,7 @@ def test_what_thousands_of_entries_share_is_worked_out_once(many: Any, calls: Co
     assert len({id(j.cut) for j in jobs}) == 2
     assert calls["make_folds"] == 2
     assert calls["find_weights"] == 1
-    assert calls["read_notes"] <= 2
+    assert calls["read_state"] <= 2
     assert calls["resolve"] < 30  # texts, not entries times parts
 
 
