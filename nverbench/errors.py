@@ -95,6 +95,13 @@ def single_line(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} [...] {line[-400:]}"
 
 
+def reason_of(error: BaseException, most: int | None = None) -> str:
+    """The message of an error on one line, cut to ``most`` letters; without a message, the name of
+    its type.
+    """
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Names close to a mistyped one, as advice: ``did you mean a, b?`` or ``known: a, b, c``."""
     names = sorted(set(known))

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from nverbench._io.archive_formats import Member, UnknownFormat, members
 from nverbench._io.download import check_room
-from nverbench.errors import ArtifactError, DiskError
+from nverbench.errors import ArtifactError, DiskError, reason_of
 
 LONGEST_NAME, LONGEST_PATH, DEEPEST = 255, 4096, 64
 """Bytes of one component, characters of a path, components: what common file systems take, and far
@@ -137,7 +137,7 @@ def _decoded(archive: Path, function: Callable[..., Any], *words: Any) -> Any:
             " it by hand, then: nverbench data add"
         ) from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
         raise ArtifactError(
             f"{archive.name}: expected a whole archive, it is damaged or cut off ({reason});"
             " nothing was unpacked"

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from nverbench._io.digests import file_sha256
 from nverbench._io.partial_download import PartialDownload
 from nverbench._io.text import escape_control_characters
-from nverbench.errors import ArtifactError, DiskError
+from nverbench.errors import ArtifactError, DiskError, reason_of
 
 TRIES = 5
 """Failures in a row, without a gain of ``GAIN`` bytes, until the download is given up."""
@@ -292,4 +292,4 @@ def _reason(error: BaseException, timeout: float) -> str:
         return f"nothing came for {timeout:g} s"
     if isinstance(error, IncompleteRead):
         return "the connection ended before the file did"
-    return escape_control_characters(" ".join(str(error).split())) or type(error).__name__
+    return escape_control_characters(reason_of(error))

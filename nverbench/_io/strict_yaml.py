@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from nverbench.errors import reason_of
+
 MOST = 1_000_000
 """Bytes of a file. PyYAML reads about a hundred thousand in a second."""
 LONGEST = 100
@@ -33,7 +35,7 @@ def load_yaml(path: Path) -> Any:
     # PyYAML's constructors also let ValueError, KeyError, IndexError, AttributeError,
     # RecursionError through
     except Exception as error:
-        raise ValueError(" ".join(str(error).split())[:400] or type(error).__name__) from error
+        raise ValueError(reason_of(error, 400)) from error
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -33,7 +33,7 @@ from nverbench.cli import (
 )
 from nverbench.cli.data import data
 from nverbench.cli.leaderboard import leaderboard
-from nverbench.errors import NverbenchError, single_line
+from nverbench.errors import NverbenchError, reason_of, single_line
 
 # typer may bring a copy of click of its own: the root of its errors is found from the one it
 # exports.
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # a bug of nverbench or of a plugin
         if debug:
             raise
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        text = f"{type(error).__name__}: {reason_of(error)}"
         sys.exit(
             _print_error(f"{text} (a bug of nverbench or of a plugin; --debug shows where)", 1)
         )

@@ -19,7 +19,7 @@ from nverbench._io.digests import digest_of, file_sha256
 from nverbench._io.download_lock import exclusive, file_name
 from nverbench.data.missing import is_downloadable
 from nverbench.embedding.weights import how_to_get, kept_weights
-from nverbench.errors import ArtifactError
+from nverbench.errors import ArtifactError, reason_of
 from nverbench.plugin.records import Backbone, Source
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _fetch(backbone: Backbone, source: Source, folder: Path, say: Callable[[str]
     except Exception as error:  # any error of the network or the server becomes one line
         if not any(folder.iterdir()):
             folder.rmdir()
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         if not reason.startswith(source.address):
             reason = f"{source.address} could not be fetched ({reason})"
         raise ArtifactError(f"weights {backbone.name}: {reason}; {how_to_get(backbone)}") from error

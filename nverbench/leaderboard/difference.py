@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nverbench.metrics.jackknife import (
-    MIN_GROUPS,
-    Interval,
-    quantile,
-    standard_error,
-    zero_rounding,
-)
+from nverbench.metrics.jackknife import Interval, interval, zero_rounding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +18,5 @@ def difference(value: float, without: NDArray[np.float64], level: float = 0.95) 
     """``value`` +- t(u - 1) se, from the values (u,) without each unit; no interval with fewer than
     five units.
     """
-    units, value = len(without), float(zero_rounding(np.asarray(value)))
-    se = float(standard_error(zero_rounding(without))) if units > 1 else None
-    if se is None or units < MIN_GROUPS:
-        return Interval(value, None, None, se)
-    half = quantile(level, units) * se
-    return Interval(value, value - half, value + half, se)
+    value = float(zero_rounding(np.asarray(value)))
+    return interval(value, zero_rounding(without), level, bounded=False)

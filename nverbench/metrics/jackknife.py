@@ -72,7 +72,7 @@ class Decisions:
 def jackknife(predictions: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
     """The pooled metrics, averaged over replicates, with delete-one-group intervals."""
     whole, without = leave_one_out(predictions)
-    return {name: _interval(whole[name], without[name], level) for name in scores.NAMES}
+    return {name: interval(whole[name], without[name], level) for name in scores.NAMES}
 
 
 def difference(a: Decisions, b: Decisions, *, level: float = 0.95) -> dict[str, Interval]:
@@ -89,7 +89,7 @@ def difference(a: Decisions, b: Decisions, *, level: float = 0.95) -> dict[str, 
     (whole_a, without_a), (whole_b, without_b) = leave_one_out(a), leave_one_out(b)
     wholes = {n: float(zero_rounding(np.asarray(whole_a[n] - whole_b[n]))) for n in scores.NAMES}
     return {
-        n: _interval(wholes[n], zero_rounding(without_a[n] - without_b[n]), level, bounded=False)
+        n: interval(wholes[n], zero_rounding(without_a[n] - without_b[n]), level, bounded=False)
         for n in scores.NAMES
     }
 
@@ -157,7 +157,7 @@ def quantile(level: float, units: int) -> float:
     return float(t.ppf((1 + level) / 2, units - 1))
 
 
-def _interval(
+def interval(
     value: float, without: NDArray[Any], level: float, *, bounded: bool = True
 ) -> Interval:
     """The interval value +- t(G-1) se; a bounded one is cut to [0, 1], which costs no coverage,

@@ -22,6 +22,7 @@ from nverbench.errors import (
     FitError,
     NverbenchError,
     PartError,
+    reason_of,
 )
 from nverbench.pipeline import assemble
 from nverbench.pipeline.embeddings import RunEmbeddings, Watch, unwatched
@@ -236,7 +237,7 @@ def _gaps(summary: Summary, sink: _Sink) -> list[speaker_gap.Gap]:
 
 def _failure(job: Job, error: Exception) -> Failure:
     """The failure of a job, with the place of an error that is not ours."""
-    reason = " ".join(str(error).split())
+    reason = reason_of(error)
     if isinstance(error, NverbenchError):
         ours = isinstance(error, ClusterError | DiskError | FitError | PartError)
         return Failure(job, reason, users_mistake=not ours)

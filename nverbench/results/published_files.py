@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nverbench._io import paths
-from nverbench.errors import ResultError
+from nverbench.errors import ResultError, reason_of
 
 FOLDER = paths.packaged("leaderboard/published")
 
@@ -101,7 +101,7 @@ def read(path: Path, kind: type[R]) -> list[tuple[int, R]]:
             f"{path}, line {line}: column {column}: {problem['msg'].lower()}{got}"
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error, 160)
         raise ResultError(
             f"{path}: not a readable table of published scores ({reason}); restore the file"
         ) from error

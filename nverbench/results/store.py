@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nverbench._io.atomic import cannot_write, write_atomically
-from nverbench.errors import ResultError, UsageError, abbreviated, nearest
+from nverbench.errors import ResultError, UsageError, abbreviated, nearest, reason_of
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import SCHEMA, Result
 
@@ -131,7 +131,7 @@ def read_result(path: Path) -> Result:
         digest = result.digest()  # refuses NaN
     except (OSError, ValueError, RecursionError) as error:  # pydantic's errors are ValueErrors
         raise ResultError(
-            f"{path}: not a readable result ({' '.join(str(error).split())[:160]}); delete it and"
+            f"{path}: not a readable result ({reason_of(error, 160)}); delete it and"
             " run the job again"
         ) from error
     if digest != result.result_digest:
@@ -150,8 +150,7 @@ def reread(path: Path, digest: str) -> Result:
         result = Result.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ResultError(
-            f"{path}: cannot be read any more ({' '.join(str(error).split())[:160]}); run the"
-            " command again"
+            f"{path}: cannot be read any more ({reason_of(error, 160)}); run the command again"
         ) from error
     if result.result_digest != digest:
         raise ResultError(f"{path}: the result changed while it was read; run the command again")

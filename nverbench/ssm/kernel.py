@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nverbench.errors import reason_of
 from nverbench.ssm.engines import CUDA_MODULE
 from nverbench.ssm.inputs import ScanInputs
 
@@ -27,7 +28,7 @@ def load() -> tuple[Callable[..., Any] | None, str]:
     try:
         from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
     except Exception as error:  # built for another torch or CUDA: ImportError, OSError or others
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error, 120)
         return None, f"installed but broken ({type(error).__name__}: {reason})"
     return selective_scan_fn, "available"
 

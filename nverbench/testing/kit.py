@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nverbench.errors import ConformanceError, NverbenchError, UsageError, nearest
+from nverbench.errors import ConformanceError, NverbenchError, UsageError, nearest, reason_of
 from nverbench.plugin import discovery
 from nverbench.plugin.catalog import Catalog, quarantine_note
 from nverbench.plugin.options import resolve, split
@@ -42,7 +42,7 @@ class Trial:
         except ConformanceError:
             raise
         except NverbenchError as error:  # the error that the harness itself raises for the part
-            raise ConformanceError(" ".join(str(error).split())) from error
+            raise ConformanceError(reason_of(error)) from error
         except Exception as error:
             raise ConformanceError(
                 f"{self.subject}: expected rule {self.rule} to be tried, got"

@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nverbench.embedding.devices import is_out_of_memory
-from nverbench.errors import NverbenchError
+from nverbench.errors import NverbenchError, reason_of
 from nverbench.plugin.types import Batch
 from nverbench.training.curves import TermMeans
 from nverbench.training.data import PooledData
@@ -216,7 +216,7 @@ class _Joint:
             joint = torch.autograd.grad(totals.sum(), leaves, allow_unused=True)
         except Exception as error:  # whatever vmap cannot do
             parts = f"fusion {self.training.fusion.name} or loss {self.training.loss.name}"
-            raise NotBatchable(f"{parts}: {' '.join(str(error).split())[:200]}") from error
+            raise NotBatchable(f"{parts}: {reason_of(error, 200)}") from error
         for position, gradient in enumerate(joint):
             for i, own in enumerate(alone):
                 _check_equal(own[position], None if gradient is None else gradient[i])

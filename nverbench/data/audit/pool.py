@@ -16,7 +16,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from nverbench.errors import NverbenchError
+from nverbench.errors import NverbenchError, reason_of
 
 SECONDS = 60.0
 """A worker that has worked on one item for longer is ended."""
@@ -77,7 +77,7 @@ def _result(future: Future[Any], seconds: float) -> Any:
     except BrokenProcessPool:
         raise
     except Exception as error:
-        return ItemFailure(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return ItemFailure(f"{type(error).__name__}: {reason_of(error)}")
 
 
 def _discard_stderr() -> None:

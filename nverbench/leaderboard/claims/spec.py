@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nverbench._io import paths, strict_yaml
-from nverbench.errors import ResultError, abbreviated
+from nverbench.errors import ResultError, abbreviated, reason_of
 from nverbench.results import published as references
 from nverbench.results.published_files import FOLDER
 
@@ -135,7 +135,7 @@ def load(path: Path = FILE) -> Claims:
         ) from error
     except (OSError, ValueError) as error:
         raise ResultError(
-            f"{path}: not readable claims ({' '.join(str(error).split())[:160]}); restore the file"
+            f"{path}: not readable claims ({reason_of(error, 160)}); restore the file"
         ) from error
 
 

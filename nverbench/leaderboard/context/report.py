@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nverbench.errors import ResultError
+from nverbench.errors import ResultError, reason_of
 from nverbench.leaderboard.context.records import Atmosphere, Conversation, Gain
 from nverbench.leaderboard.tables.wording import interval_text
 from nverbench.results.published_files import FOLDER
@@ -118,7 +118,7 @@ def published(path: Path = FOLDER / "erc_table4.csv") -> dict[str, dict[str, flo
         ]
         return {row["conversation"]: gain for row, gain in zip(rows, gains, strict=True)}
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, KeyError) as error:
-        why = " ".join(str(error).split())[:160]
+        why = reason_of(error, 160)
         raise ResultError(
             f"{path}: expected the published table of gains by conversation, got {why}; restore the"
             " file"

@@ -21,7 +21,7 @@ import numpy as np
 from nverbench.embedding import shards
 from nverbench.embedding.extract import Extraction, load_encoder
 from nverbench.embedding.keys import embedding_identity
-from nverbench.errors import NverbenchError, PartError
+from nverbench.errors import NverbenchError, PartError, reason_of
 from nverbench.pipeline.executors import versions
 from nverbench.plugin import single_file
 from nverbench.plugin.isolation import isolated_call
@@ -195,7 +195,7 @@ def _pickled_error(error: BaseException) -> bytes:
     """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     note = "".join(traceback.format_exception(error))
-    for sent in (error, PartError(f"{type(error).__name__}: {' '.join(str(error).split())}")):
+    for sent in (error, PartError(f"{type(error).__name__}: {reason_of(error)}")):
         try:
             if not isinstance(error, NverbenchError):
                 sent.happened_at = f"{Path(frame.filename).name}:{frame.lineno}"  # type: ignore[attr-defined]

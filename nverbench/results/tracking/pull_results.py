@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nverbench._io.tempfiles import temporary_folder
 from nverbench._io.text import escape_control_characters as escaped
-from nverbench.errors import ResultError, TrackingError
+from nverbench.errors import ResultError, TrackingError, reason_of
 from nverbench.results.predictions import Predictions
 from nverbench.results.publishing import publish
 from nverbench.results.record import Result
@@ -113,7 +113,7 @@ def _fetch(server: Server, run: RemoteRun, to: Path, largest: int) -> None:
     except Exception as error:
         if unreachable(error):
             raise
-        reason = escaped(" ".join(str(error).split()))[:120]
+        reason = escaped(reason_of(error))[:120]
         raise ResultError(f"its artifact {to.name} cannot be read ({reason})") from error
     if not to.is_file() or to.stat().st_size > largest:
         raise ResultError(f"its artifact {to.name} is no file of at most {largest >> 20} MiB")

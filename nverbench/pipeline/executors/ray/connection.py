@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from nverbench.errors import UsageError
+from nverbench.errors import UsageError, reason_of
 
 ANSWER = 15.0
 """Seconds in which a cluster must answer at the start."""
@@ -171,4 +171,4 @@ def leave(ray: Any, server: Any) -> None:
 
 def text(error: BaseException) -> str:
     """An error of Ray's, in one line of at most 300 characters."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return reason_of(error, 300)
