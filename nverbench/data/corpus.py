@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, file_digests
+from nverbench.data.metadata.clips import check_own_names, cleaned
 from nverbench.data.missing import missing_corpus
 from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
 from nverbench.plugin.options import PartRef, possible, resolve
@@ -209,7 +210,7 @@ def _listed(
         if isinstance(item, Misfit):
             misfits.append(item)
         elif isinstance(item, Clip):
-            clips.append(item)
+            clips.append(cleaned(item))
         else:
             raise DatasetError(
                 f"dataset {dataset.name}: load gave a {type(item).__name__}; its author must yield"
@@ -220,6 +221,8 @@ def _listed(
             raise DatasetError(
                 f"dataset {reference}: clip id {name!r} is given {times} times; ids must be unique"
             )
+    if dataset.corpus is None:
+        check_own_names(clips, str(reference))
     unknown = sorted({str(c.label) for c in clips if c.label is not None} - set(dataset.labels))
     if dataset.labels and unknown:
         raise DatasetError(
