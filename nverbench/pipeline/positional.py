@@ -83,7 +83,7 @@ def _column(name: str, values: list[Any]) -> list[Any]:
     """The values, without the second axis of a column vector."""
     nested = [v for v in values if isinstance(v, list) or len(getattr(v, "shape", ())) > 0]
     if nested and all(len(v) == 1 for v in nested) and len(nested) == len(values):
-        return [_scalar(v[0]) for v in values]
+        return _column(name, [_scalar(v[0]) for v in values])
     if nested:
         hint = "; for one-hot rows, pass names[rows.argmax(1)]" if name == "y" else ""
         raise UsageError(f"{_expected(name)}, got rows of {len(nested[0])} values{hint}")

@@ -121,7 +121,8 @@ def test_an_unreachable_server_is_one_line_and_the_result_is_safe(
     with pytest.raises(
         TrackingError,
         match=(
-            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push uploads it later"
+            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push --tracking-uri"
+            rf" {uri} uploads it later"
         ),
     ) as caught:
         log(*finished, uri)

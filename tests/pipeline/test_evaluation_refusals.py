@@ -130,6 +130,8 @@ def test_text_that_looks_like_a_few_fractions_is_a_label() -> None:
         (np.eye(3)[np.arange(ROWS) % 3].tolist(), "rows of 3 values; for one-hot"),
         (torch.eye(3)[torch.arange(ROWS) % 3], "rows of 3 values; for one-hot"),
         (pd.get_dummies(pd.Series(LABELS)), "rows of 3 values; for one-hot"),
+        (np.array(LABELS).reshape(1, -1), "rows of 72 values"),
+        (np.tile(np.array(LABELS)[:, None, None], (1, 1, 2)), "rows of 2 values"),
         (sparse.eye_array(ROWS).tocsr(), "got a sparse matrix of shape (72, 72)"),
         (dict(enumerate(LABELS)), "got a dict; pass list(d.values())"),
         (set(LABELS), "got a set"),

@@ -14,9 +14,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nverbench.errors import TrackingError, UsageError, abbreviated
-from nverbench.results.tracking.addresses import DEFAULT_URI, POSTGRES, address, database_of, shown
+from nverbench.results.tracking.addresses import (
+    DEFAULT_URI,
+    POSTGRES,
+    VARIABLE,
+    address,
+    database_of,
+    shown,
+)
 
-VARIABLE = "MLFLOW_TRACKING_URI"
 OPTION = "--tracking-uri"
 KINDS = "http://HOST:PORT, sqlite:///FILE.db or postgresql+psycopg2://USER@HOST/DATABASE"
 WEB = ("http", "https")

@@ -5,6 +5,7 @@ without secrets.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -24,6 +25,8 @@ UNUSABLE = frozenset(
 )
 """Names of errors of MLflow, SQLAlchemy and requests that no later attempt can overcome."""
 ANOTHER = "upload them to another address: nverbench leaderboard push --tracking-uri ADDRESS"
+VARIABLE = "MLFLOW_TRACKING_URI"
+"""MLflow's own variable: the address where none is given on the command line."""
 DEFAULT_URI = "sqlite:///mlflow.db"
 POSTGRES = "postgresql+psycopg2"
 USER = re.compile(r"(?<=://)(?:[^/\s:@]*:\S*|[^/\s]*)@")
@@ -69,6 +72,12 @@ def address(uri: str) -> str:
             " psycopg2-binary; or name a server, http://HOST:PORT"
         )
     return f"{POSTGRES}{separator}{rest}"
+
+
+def push_command(uri: str) -> str:
+    """Return the command that uploads results to an address later."""
+    known = uri in (DEFAULT_URI, os.environ.get(VARIABLE))
+    return f"nverbench leaderboard push{'' if known else f' --tracking-uri {shown(uri)}'}"
 
 
 def shortened(text: str, most: int = 200) -> str:

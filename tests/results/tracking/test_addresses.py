@@ -214,6 +214,16 @@ def test_a_notebook_refuses_a_wrong_address_first() -> None:
         nverbench.run("none", tracking_uri="./mlruns", quiet=True)
 
 
+def test_the_command_that_uploads_later_names_the_address_where_it_must(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = "nverbench leaderboard push --tracking-uri http://host:1"
+    assert addresses.push_command("http://me:secret@host:1") == named
+    assert addresses.push_command("sqlite:///mlflow.db") == "nverbench leaderboard push"
+    monkeypatch.setenv(VARIABLE, "http://host:1")
+    assert addresses.push_command("http://host:1") == "nverbench leaderboard push"
+
+
 @pytest.mark.parametrize("most", [20, 200])
 def test_a_shortened_text_ends_after_a_word(most: int) -> None:
     text = "the quick brown fox " * 40
