@@ -15,6 +15,8 @@ os.environ.setdefault(
     # files are tested beside each other: threads of two processes on the same cores wait for each other
 )
 
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # of whoever runs the tests
+
 import hypothesis
 import pytest  # the environment above must be set before anything imports mlflow or transformers
 

@@ -43,7 +43,7 @@ TrackingUri = Annotated[
     Option(
         "--tracking-uri",
         help="An MLflow tracking server (http://HOST:PORT) or database; default:"
-        " sqlite:///mlflow.db in this folder. PostgreSQL: postgresql+psycopg2://USER@HOST/DATABASE,"
+        " MLFLOW_TRACKING_URI where it is set, or sqlite:///mlflow.db in this folder. PostgreSQL: postgresql+psycopg2://USER@HOST/DATABASE,"
         " after pip install psycopg2-binary.",
     ),
 ]

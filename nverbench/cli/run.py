@@ -58,7 +58,9 @@ def run(
     """Run registered combinations, log them to MLflow and print the table."""
     from nverbench.embedding import devices
     from nverbench.pipeline import request
+    from nverbench.results import tracking
 
+    tracking_uri = tracking.resolve(tracking_uri)  # before anything is computed
     named = request.named(backbone, fusion, loss, _label_sets(dataset, exclude_label), folds)
     requested = replace(
         named, protocol=protocol, selection=selection, seeds=seeds, dtype=dtype, storage=storage
@@ -167,7 +169,7 @@ def _print_estimate(jobs: Sequence[Job]) -> int:
 def _carry_out(
     planned: Plan,
     out: Path,
-    tracking_uri: str | None,
+    uri: str,
     cluster: RayExecutor | None,
     *,
     as_json: bool,
@@ -179,10 +181,8 @@ def _carry_out(
     from nverbench.leaderboard.run_ranks import upload_ranks
     from nverbench.pipeline.estimate import check_disk
     from nverbench.pipeline.run import run as run_plan
-    from nverbench.results import tracking
     from nverbench.results.store import ResultStore
 
-    uri = tracking_uri or tracking.DEFAULT_URI
     if disk := check_disk(planned.jobs):
         echo_err(disk)
     if not planned.jobs:

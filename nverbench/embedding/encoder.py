@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nverbench.data.torchaudio_guard import import_torchaudio
+from nverbench.embedding import output_checks
 from nverbench.embedding.decode import Decoded
 from nverbench.embedding.devices import is_out_of_memory
 from nverbench.embedding.weights import UNTRAINED_SEED, PlannedBackbone
@@ -147,37 +148,7 @@ def encode(
     wide = torch.float64 if dtype == "float64" else torch.float32
     with torch.inference_mode():
         output = encoder(waves.to(device, wide), lengths.to(device))
-    what, rows = f"{part.name} embeddings", len(waves)
-    if not isinstance(output, tuple) or len(output) not in (2, 3):
-        kind = type(output).__name__
-        raise PartError(f"{what}: expected (frames, lengths), got a {kind}; its author must fix it")
-    frames, counts = output[0], output[1]
-    if frames.ndim != 3 or frames.shape[0] != rows or frames.shape[2] != part.frame_dim:
-        expected, got = f"(b={rows}, t, d={part.frame_dim})", tuple(frames.shape)
-        raise PartError(f"{what}: expected {expected}, got {got}; its author must fix it")
-    most = frames.shape[1]
-    if counts.shape != (rows,) or int(counts.min()) < 1 or int(counts.max()) > most:
-        raise PartError(
-            f"{what}: frame lengths {counts.tolist()} do not fit {most} frames; its author must fix"
-            " it"
-        )
-    array = frames.float().cpu().numpy()
-    valid = [array[i, : int(n)] for i, n in enumerate(counts)]
-    if not all(np.isfinite(v).all() for v in valid):
-        raise PartError(f"{what}: some are not finite numbers; its author must fix it")
-    means = output[2] if len(output) == 3 else None
-    return Encoded(valid, _layers(part, means, rows) if part.layers else None)
-
-
-def _layers(part: Backbone, given: torch.Tensor | None, rows: int) -> NDArray[np.float32]:
-    """The layers' time means (b, L, frame_dim) float32, checked against the record."""
-    if given is None or tuple(given.shape) != (rows, part.layers, part.frame_dim):
-        expected = f"(b={rows}, L={part.layers}, d={part.frame_dim})"
-        got = "none" if given is None else tuple(given.shape)
-        raise PartError(
-            f"{part.name} layers: expected time means {expected}, got {got}; its author must fix it"
-        )
-    means: NDArray[np.float32] = given.float().cpu().numpy()
-    if not np.isfinite(means).all():
-        raise PartError(f"{part.name} layers: some are not finite numbers; its author must fix it")
-    return means
+    frames, counts, means = output_checks.unpacked(part, output)
+    valid = output_checks.checked_frames(part, frames, counts, len(waves))
+    layers = output_checks.checked_layers(part, means, len(waves)) if part.layers else None
+    return Encoded(valid, layers)

@@ -25,6 +25,7 @@ from nverbench.pipeline import listing, request
 from nverbench.pipeline.estimate import check_disk
 from nverbench.pipeline.job import Plan
 from nverbench.pipeline.plan import plan
+from nverbench.results import tracking
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore, read_result
 
@@ -84,7 +85,8 @@ def run(
             of training conversations.
         storage: float32 or float16, of stored frames.
         out: folder that takes the results.
-        tracking_uri: MLflow server or database. None: nothing is logged to MLflow.
+        tracking_uri: MLflow server or database. None: nothing is logged to MLflow, also where
+            MLFLOW_TRACKING_URI is set.
         rerun: compute finished jobs again.
         quiet: print nothing; otherwise progress goes to standard error.
         registry: files that add to the registry.
@@ -114,6 +116,8 @@ def run(
     from nverbench.pipeline.run import run as run_plan  # imports torch
 
     say = _silent if quiet else _print_line
+    if tracking_uri is not None:
+        tracking_uri = tracking.resolve(tracking_uri, "tracking_uri")
     named = request.named(backbones, fusion, loss, dataset, folds)
     requested = replace(
         named, protocol=protocol, selection=selection, seeds=seeds, dtype=dtype, storage=storage

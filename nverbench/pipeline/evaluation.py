@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,13 @@ import numpy as np
 from nverbench import registry
 from nverbench.data.folds import assign
 from nverbench.data.folds.protocol import folds_of_protocol
-from nverbench.errors import UsageError
+from nverbench.errors import UsageError, abbreviated
 from nverbench.metrics import jackknife
 from nverbench.metrics.scores import SHOWN
+from nverbench.pipeline import feature_matrices, texts
 from nverbench.pipeline.assemble import pooled
+from nverbench.pipeline.evaluation_notes import notes
+from nverbench.pipeline.positional import check_aligned, check_length, check_unique
 from nverbench.pipeline.result import fold_scores
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve, split
@@ -40,31 +44,37 @@ class Evaluation:
     labels: tuple[str, ...]
     predictions: Predictions
     per_group_accuracy: dict[str, float]
+    notes: tuple[str, ...] = ()
+    """Sentences on what the scores may hide: copies of rows, classes that are never tested."""
 
     def __str__(self) -> str:
         lines = [f"{heading} {score_text(self.scores[name])}" for name, heading in SHOWN]
-        return f"{', '.join(lines)} ({self.folds.kind} folds, {len(self.predictions.ids)} clips)"
+        what = f"({self.folds.kind} folds, {len(self.predictions.ids)} clips)"
+        return "\n".join([f"{', '.join(lines)} {what}", *(f"note: {note}" for note in self.notes)])
 
 
 def evaluate(
     X: Any,
-    y: Sequence[str],
-    groups: Sequence[str] | None = None,
+    y: Any,
+    groups: Any | None = None,
     *,
     fusion: str = "linear",
     loss: str | None = None,
     folds_kind: str | None = None,
-    ids: Sequence[str] | None = None,
+    ids: Any | None = None,
     protocol: str = registry.DEFAULT_PROTOCOL,
     seeds: int = 1,
 ) -> Evaluation:
     """Accuracy, macro-F1, UAR and weighted F1 of a head or fusion on given features,
     cross-validated by the protocol.
 
+    Rows are read by position: value i of ``y``, ``groups`` and ``ids`` belongs to row i of ``X``.
+    Lists, arrays, tensors, iterators and columns of pandas, polars or xarray give the same result.
+
     Args:
         X: (n, d) features, one row per clip; or a list of such matrices, one per backbone, for a
             fusion of several.
-        y: (n,) labels.
+        y: (n,) labels: text or whole numbers.
         groups: (n,) speakers; folds keep them together and intervals are taken over them. None:
             random folds, intervals over clips.
         fusion: name and options of an installed fusion, such as ``"fcn"`` or
@@ -77,25 +87,32 @@ def evaluate(
         seeds: replicates, averaged.
 
     Raises:
-        UsageError: shapes do not fit, features are not finite, or a name is unknown.
+        UsageError: shapes or pandas indexes do not fit together; a feature is not a finite number;
+            a label, group or id is missing or written in two ways; or a name is unknown.
+        FoldError: the rows cannot be cut into folds of that kind.
     """
-    clips, streams = _in_order(_clips(y, groups, ids), X)
+    _check_options(fusion, loss, folds_kind, protocol, seeds)
+    containers = feature_matrices.containers(X)
+    named = [("X" if len(containers) == 1 else f"X[{i}]", x) for i, x in enumerate(containers)]
+    check_aligned([("y", y), ("groups", groups), ("ids", ids), *named])
+    clips, streams = _in_order(_clips(y, groups, ids), containers)
     constants = registry.load().protocol(protocol)
     labels = tuple(sorted({str(c.label) for c in clips}))
     training = _setup(fusion, loss, constants, len(labels), len(streams))
-    if seeds < 1:
-        raise UsageError(f"evaluate: expected at least one replicate, got seeds={seeds}")
     kinds = ("speaker", "random", "leave-one-group-out")
-    kind = folds_kind or constants.folds or assign.default_kind(clips, kinds)
+    default = constants.folds or assign.default_kind(clips, kinds)
+    kind = default if folds_kind is None else folds_kind
     cut = folds_of_protocol(clips, kind, constants)
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
-    fitted = fit_folds(training, streams, target, cut.folds, seeds)
+    fitted = fit_folds(training, streams, target, cut.folds, int(seeds))
     predictions = pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
     per_fold = fold_scores(cut, fitted, predictions, list(labels))
     scores = scoring.summarise(hard, per_fold, constants.seed)
-    few = groups is not None and 1 < len(set(groups)) < jackknife.MIN_GROUPS
-    return Evaluation(scores, cut, labels, predictions, jackknife.per_group(hard) if few else {})
+    few = groups is not None and 1 < len({c.unit for c in clips}) < jackknife.MIN_GROUPS
+    per_group = jackknife.per_group(hard) if few else {}
+    remarks = notes(clips, streams, target, cut.folds)
+    return Evaluation(scores, cut, labels, predictions, per_group, remarks)
 
 
 def _setup(
@@ -109,7 +126,7 @@ def _setup(
         raise UsageError(
             f"fusion {head.name} takes {low} to {high or 'any number of'} matrices, got {streams}"
         )
-    text = loss or head.default_loss
+    text = head.default_loss if loss is None else loss
     objective = parts.loss(split(text)[0])
     if objective.needs == "views" and not head.views:
         raise UsageError(
@@ -120,43 +137,47 @@ def _setup(
     return TrainingSetup(head, options[0], objective, options[1], protocol, classes)
 
 
-def _clips(y: Sequence[str], groups: Sequence[str] | None, ids: Sequence[str] | None) -> list[Clip]:
-    for name, values in (("groups", groups), ("ids", ids)):
-        if values is not None and len(values) != len(y):
-            raise UsageError(
-                f"evaluate: expected {len(y)} {name}, one per label, got {len(values)}"
-            )
-    if ids is not None and len({str(i) for i in ids}) != len(ids):
-        raise UsageError("evaluate: ids must be unique")
-    if len({str(label) for label in y}) < 2:
-        raise UsageError("evaluate: expected labels of at least two classes")
-    names = [str(i) for i in ids] if ids is not None else [f"{i:08d}" for i in range(len(y))]
+def _check_options(
+    fusion: object, loss: object, folds_kind: object, protocol: object, seeds: object
+) -> None:
+    """Raise UsageError for an option of a wrong type."""
+    for name, value, example, optional in (
+        ("fusion", fusion, "linear", False),
+        ("loss", loss, "cross-entropy", True),
+        ("folds_kind", folds_kind, "speaker", True),
+        ("protocol", protocol, registry.DEFAULT_PROTOCOL, False),
+    ):
+        if not isinstance(value, str) and not (optional and value is None):
+            what = f"text such as {example!r}{' or None' if optional else ''}"
+            given = f"{abbreviated(value)} ({type(value).__name__})"
+            raise UsageError(f"evaluate: {name}: expected {what}, got {given}")
+    if isinstance(seeds, bool) or not isinstance(seeds, numbers.Integral):
+        raise UsageError(
+            "evaluate: seeds: expected a whole number of replicates such as 5, got"
+            f" {abbreviated(seeds)} ({type(seeds).__name__})"
+        )
+    if seeds < 1:
+        raise UsageError(f"evaluate: expected at least one replicate, got seeds={seeds}")
+
+
+def _clips(y: Any, groups: Any | None, ids: Any | None) -> list[Clip]:
+    """One clip per row, in the order of the rows."""
+    labels = texts.labels(y)
+    speakers = None if groups is None else texts.groups(groups)
+    names = [f"{i:08d}" for i in range(len(labels))] if ids is None else texts.ids(ids)
+    check_length("groups", labels if speakers is None else speakers, len(labels))
+    check_length("ids", names, len(labels))
+    check_unique(names)
     return [
-        Clip(n, Path(), str(label), None if groups is None else str(groups[i]))
-        for i, (n, label) in enumerate(zip(names, y, strict=True))
+        Clip(name, Path(), label, None if speakers is None else speakers[i])
+        for i, (name, label) in enumerate(zip(names, labels, strict=True))
     ]
 
 
-def _in_order(clips: list[Clip], X: Any) -> tuple[list[Clip], list[NDArray[np.float32]]]:
+def _in_order(
+    clips: list[Clip], containers: Sequence[Any]
+) -> tuple[list[Clip], list[NDArray[np.float32]]]:
     """The clips sorted by id, and the matrices with their rows in that order."""
     order = sorted(range(len(clips)), key=lambda i: clips[i].id)
-    return [clips[i] for i in order], [m[order] for m in _matrices(X, len(clips))]
-
-
-def _matrices(X: Any, rows: int) -> list[NDArray[np.float32]]:
-    several = isinstance(X, list | tuple) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
-    try:
-        matrices = [np.asarray(m, dtype=np.float32) for m in (X if several else [X])]
-    except (ValueError, TypeError) as error:
-        raise UsageError(
-            f"evaluate: expected features (n={rows}, d) of numbers, got something else ({error})"
-        ) from error
-    for m in matrices:
-        if m.ndim != 2 or len(m) != rows:
-            raise UsageError(f"evaluate: expected features (n={rows}, d), got {m.shape}")
-        if not np.isfinite(m).all():
-            raise UsageError(
-                f"evaluate: {int((~np.isfinite(m)).any(axis=1).sum())} rows of features hold"
-                " numbers that are not finite"
-            )
-    return matrices
+    streams = feature_matrices.matrices(containers, len(clips))
+    return [clips[i] for i in order], [m[order] for m in streams]

@@ -108,6 +108,19 @@ def test_a_file_elsewhere_with_the_same_content_is_the_same_row(world: Any, file
     assert "1 already finished" in world.job("--plugin", "other/mine.py", fusion="mine").err
 
 
+def test_a_changed_neighbour_of_the_file_is_another_row(world: Any, file: Path) -> None:
+    (file.parent / "helper.py").write_text("FACTOR = 1.0\n")
+    file.write_text(FUSION.replace("* scale", "* scale * helper.FACTOR") + "import helper\n")
+    for factor, line in (
+        ("1.0", "1 finished, 0 already finished"),
+        ("1.0", "0 finished, 1 already finished"),
+        ("2.0", "1 finished, 0 already finished"),
+    ):
+        (file.parent / "helper.py").write_text(f"FACTOR = {factor}\n")
+        assert line in world.job("--plugin", "mine.py", fusion="mine").err
+    assert len(world.results) == 2
+
+
 def ears(world: Any) -> Any:
     return world.run(
         "run",

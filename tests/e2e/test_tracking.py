@@ -108,9 +108,7 @@ def test_an_upload_is_recorded_next_to_the_result(
 
 
 @pytest.mark.parametrize(
-    "uri",
-    ["nowhere://server", "sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"],
-    ids=["scheme", "folder", "server"],
+    "uri", ["sqlite:////proc/none/mlflow.db", "http://127.0.0.1:9"], ids=["folder", "server"]
 )
 def test_an_unreachable_server_is_one_line_and_the_result_is_safe(
     finished: tuple[Result, ResultStore], uri: str, monkeypatch: pytest.MonkeyPatch
@@ -123,13 +121,23 @@ def test_an_unreachable_server_is_one_line_and_the_result_is_safe(
     with pytest.raises(
         TrackingError,
         match=(
-            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push uploads it later"
+            rf"^mlflow {uri}: .*the result is safe in .*nverbench leaderboard push --tracking-uri"
+            rf" {uri} uploads it later"
         ),
     ) as caught:
         log(*finished, uri)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert not path.with_suffix(".tracked").exists()
+
+
+def test_an_address_that_can_never_work_promises_no_push(
+    finished: tuple[Result, ResultStore],
+) -> None:
+    with pytest.raises(TrackingError, match=r"^mlflow nowhere://server: .* are safe; ") as caught:
+        log(*finished, "nowhere://server")
+    assert "later" not in str(caught.value)
+    assert "until then" not in str(caught.value)
 
 
 def test_a_file_that_is_no_database_is_one_line(
@@ -142,9 +150,10 @@ def test_a_file_that_is_no_database_is_one_line(
 
 def test_a_run_goes_on_when_tracking_fails(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "log", log)
-    ran = world.job("--tracking-uri", "nowhere://server")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    ran = world.job("--tracking-uri", "http://127.0.0.1:9")
     assert ran.code == 0
-    assert "mlflow nowhere://server: " in ran.err
+    assert "mlflow http://127.0.0.1:9: " in ran.err
     assert "1 finished, 0 already finished, 0 failed" in ran.err
     assert len(world.results) == 1
 
@@ -153,12 +162,34 @@ def test_a_job_that_was_not_uploaded_is_uploaded_by_its_next_run(
     world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tracking, "log", log)
-    world.job("--tracking-uri", "nowhere://server")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    world.job("--tracking-uri", "http://127.0.0.1:9")
     ran = world.job("--tracking-uri", f"sqlite:///{tmp_path}/later.db")
     assert "already finished" in ran.err
     with sqlite3.connect(tmp_path / "later.db") as database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (5,)
     database.close()
+
+
+def test_the_variable_of_mlflow_names_the_database_of_a_run(
+    world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tracking, "log", log)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mine.db")
+    ran = world.job()
+    assert f"MLflow: mlflow ui --backend-store-uri sqlite:///{tmp_path}/mine.db" in ran.err
+    assert (tmp_path / "mine.db").is_file()
+    assert not (world.root / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "ftp://x", "sqlite://x.db"])
+def test_an_address_that_can_never_work_ends_a_run_before_it_begins(world: Any, uri: str) -> None:
+    ran = world.job("--tracking-uri", uri)
+    assert ran.code == 2
+    assert len(ran.err.strip().splitlines()) == 1
+    assert ran.err.startswith(f"nverbench: --tracking-uri {uri}: ")
+    assert not world.results
+    assert world.passes == 0
 
 
 def upload(path: str, root: str, uri: str, ready: Any) -> None:

@@ -13,15 +13,9 @@ import pytest
 import nverbench
 from nverbench import UsageError
 from nverbench.pipeline.evaluation import evaluate
+from support.evaluations import CLASSES, FEATURES, GROUPS, LABELS, ROWS
 
-ROWS, CLASSES, SPEAKERS = 72, 3, 6
-LABELS = [("anger", "joy", "fear")[i % CLASSES] for i in range(ROWS)]
-GROUPS = [f"s{i // 12}" for i in range(ROWS)]
 IDS = [f"clip-{i:03d}" for i in range(ROWS)]
-FEATURES = (
-    np.eye(CLASSES, 5)[np.arange(ROWS) % CLASSES] * 3
-    + np.random.default_rng(0).standard_normal((ROWS, 5))
-).astype(np.float32)
 
 
 def test_scores_come_with_intervals_over_speakers() -> None:

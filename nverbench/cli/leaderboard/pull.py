@@ -14,7 +14,7 @@ def pull(tracking_uri: options.TrackingUri = None, out: options.OutFolder = opti
     from nverbench.results import tracking
     from nverbench.results.store import ResultStore
 
-    uri = tracking_uri or tracking.DEFAULT_URI
+    uri = tracking.resolve(tracking_uri)
     database = tracking.database_of(uri)
     if database is not None and not database.is_file():
         raise UsageError(

@@ -16,7 +16,7 @@ def push(tracking_uri: options.TrackingUri = None, out: options.OutFolder = opti
     from nverbench.results import tracking
     from nverbench.results.store import ResultStore
 
-    uri, folder = tracking_uri or tracking.DEFAULT_URI, ResultStore(out)
+    uri, folder = tracking.resolve(tracking_uri), ResultStore(out)
     if not folder.paths():
         echo_err(f"no results in {folder.root}; nverbench run makes some")
         return 2

@@ -32,9 +32,9 @@ def serve(
     5000:127.0.0.1:5000 THIS_MACHINE
     """
     from nverbench.leaderboard import serve as serving
-    from nverbench.results.tracking import DEFAULT_URI, address, database_of, shown
+    from nverbench.results.tracking import address, database_of, resolve, shown
 
-    uri = address(tracking_uri or DEFAULT_URI)
+    uri = address(resolve(tracking_uri))
     database = database_of(uri)
     with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
         interrupted = stack.enter_context(serving.interruptible())

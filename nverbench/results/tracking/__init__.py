@@ -5,6 +5,7 @@ of this runs.
 ranks follow once they are known. Only ``client`` imports MLflow.
 """
 
+from nverbench.results.tracking.address_checks import resolve
 from nverbench.results.tracking.addresses import DEFAULT_URI, address, database_of, shown
 from nverbench.results.tracking.log_results import log
 from nverbench.results.tracking.pull_results import Pulled, pull
@@ -22,5 +23,6 @@ __all__ = [
     "log_ranks",
     "pull",
     "push",
+    "resolve",
     "shown",
 ]

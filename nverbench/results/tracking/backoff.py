@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nverbench.errors import TrackingError
+from nverbench.results.tracking.addresses import UnusableAddress
 
 SLOW_AFTER, SLOW = 20.0, 1.0
 """A server is slow once its answers took more seconds than both: in total, and for each answer."""
@@ -57,10 +58,10 @@ def with_backoff(uri: str) -> Iterator[None]:
         if cost < BRIEF:
             raise
         _paused[uri] = time.monotonic() + PAUSE * cost
-        raise TrackingError(
-            f"{error}; the server is not used for {PAUSE * cost:.0f} s, push also uploads what"
-            " finishes until then"
-        ) from error
+        pause = f"{error}; the server is not used for {PAUSE * cost:.0f} s"
+        if isinstance(error, UnusableAddress):
+            raise UnusableAddress(pause) from error
+        raise TrackingError(f"{pause}, push also uploads what finishes until then") from error
     finally:
         _requests.reset(token)
 

@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from nverbench._io.digests import digest_of
-from nverbench.errors import TrackingError, reason_of
-from nverbench.results.tracking.addresses import address, database_of, shown
+from nverbench.errors import TrackingError
+from nverbench.results.tracking.addresses import address, database_of, failure
 from nverbench.results.tracking.backoff import check_listening, check_speed
 from nverbench.results.tracking.fields import DIGEST, EXPERIMENT_TAGS, Point, view_link
 
@@ -276,10 +276,7 @@ def tracking_errors(uri: str, safe: str) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        reason = shown(reason_of(error))[:200]
-        raise TrackingError(
-            f"mlflow {shown(uri)}: {type(error).__name__}: {reason}; {safe}"
-        ) from error
+        raise failure(uri, error, safe) from error
 
 
 @contextlib.contextmanager

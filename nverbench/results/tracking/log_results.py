@@ -19,6 +19,7 @@ from nverbench.results.publishing import publish
 from nverbench.results.record import Result
 from nverbench.results.store import ResultStore
 from nverbench.results.tracking import backoff, fields
+from nverbench.results.tracking.addresses import push_command
 from nverbench.results.tracking.client import RemoteRun, Server, connect, tracking_errors
 from nverbench.results.tracking.description import NOT, description
 from nverbench.results.tracking.escaping import markdown
@@ -42,7 +43,7 @@ def log(result: Result, folder: ResultStore, uri: str) -> bool:
     if state.get("result") == result.result_digest or backoff.backing_off(uri):
         return False
     place = folder.path(result.id)
-    safe = f"the result is safe in {place}, nverbench leaderboard push uploads it later"
+    safe = f"the result is safe in {place}, {push_command(uri)} uploads it later"
     with backoff.with_backoff(uri), tracking_errors(uri, safe), upload_lock(folder):
         if state.get("result") == result.result_digest:  # another process was first
             return False
