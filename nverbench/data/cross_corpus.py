@@ -16,7 +16,7 @@ from nverbench.data.corpus import Corpus
 from nverbench.errors import DatasetError, FoldError, UsageError
 from nverbench.plugin import licences
 from nverbench.plugin.options import PartRef, resolve, split
-from nverbench.plugin.records import SHARES, Clip, Dataset, LabelCard, Misfit
+from nverbench.plugin.records import SHARES, Clip, Dataset, LabelCard
 
 KIND = "cross"
 """The kind of folds: one fold, named ``test``."""
@@ -94,7 +94,7 @@ def cross_corpora(a: Corpus, b: Corpus, reference: PartRef) -> Corpus:
         sha256={c.id: sha256[c.id] for c in clips},
         digest=digest_of(digest),
         left_out=left_out | copies,
-        misfits=tuple(Misfit(_of(side, m.path), m.reason) for side in both for m in side.misfits),
+        misfits=tuple(replace(m, path=_of(side, m.path)) for side in both for m in side.misfits),
         notes=tuple(notes),
         partial=a.partial or b.partial,
         sides=both,
