@@ -22,6 +22,7 @@ from nverbench.plugin.records import (
     LabelCard,
     Loss,
     Misfit,
+    Note,
     Recipe,
     Source,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Loss",
     "Losses",
     "Misfit",
+    "Note",
     "NverbenchError",
     "Output",
     "PartError",

@@ -16,7 +16,7 @@ from nverbench.data.metadata.clips import check_own_names, cleaned
 from nverbench.data.missing import missing_corpus
 from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
 from nverbench.plugin.options import PartRef, possible, resolve
-from nverbench.plugin.records import Clip, Dataset, Misfit
+from nverbench.plugin.records import Clip, Dataset, Misfit, Note
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Corpus:
     """Every turn of its conversations, scored or not, in order of conversation and turn; empty for
     single clips.
     """
+    remarks: tuple[str, ...] = ()
+    """What the loader says about the input as a whole (:class:`Note`)."""
 
 
 def local_copy(dataset: Dataset) -> Path | None:
@@ -114,7 +116,7 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
             f"{reference} names two datasets, and only one is possible here; leave"
             f" test={reference.test} out"
         )
-    clips, misfits = _listed(dataset, reference, root)
+    clips, misfits, remarks = _listed(dataset, reference, root)
     in_conversations = dataset.task == "conversation"
     clips = _without(clips, reference.exclude, keep_turns=in_conversations)
     labelled = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
@@ -142,6 +144,7 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
         notes=tuple(notes),
         partial=bool(notes),
         heard=tuple(turns),
+        remarks=tuple(remarks),
     )
 
 
@@ -202,19 +205,22 @@ def _row(clip: Clip, sha256: str) -> list[object]:
 
 def _listed(
     dataset: Dataset, reference: PartRef, root: Path | None
-) -> tuple[list[Clip], list[Misfit]]:
-    """The clips and misfits that the dataset's loader yields."""
+) -> tuple[list[Clip], list[Misfit], list[str]]:
+    """The clips, misfits and remarks that the dataset's loader yields."""
     clips: list[Clip] = []
     misfits: list[Misfit] = []
+    remarks: list[str] = []
     for item in dataset.load(root, **reference.full):
         if isinstance(item, Misfit):
             misfits.append(item)
+        elif isinstance(item, Note):
+            remarks.append(item.text)
         elif isinstance(item, Clip):
             clips.append(cleaned(item))
         else:
             raise DatasetError(
                 f"dataset {dataset.name}: load gave a {type(item).__name__}; its author must yield"
-                " Clip or Misfit records"
+                " Clip, Misfit or Note records"
             )
     for name, times in Counter(c.id for c in clips).items():
         if times > 1:
@@ -229,7 +235,7 @@ def _listed(
             f"dataset {reference}: label {unknown[0]!r} is not one of {', '.join(dataset.labels)};"
             " its author must declare it"
         )
-    return clips, misfits
+    return clips, misfits, remarks
 
 
 def _differences(

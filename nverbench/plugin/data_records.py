@@ -79,6 +79,15 @@ class Misfit:
     """
 
 
+@dataclass(frozen=True)
+class Note:
+    """One sentence about the whole input that a user should read, such as a column that is not
+    used; ``Dataset.load`` yields it in addition to the clips, and ``run`` prints it.
+    """
+
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelCard:
     """Origin and meaning of the labels of a dataset."""
@@ -96,11 +105,11 @@ class LabelCard:
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Labelled clips of one corpus. ``load(root, **options)`` yields :class:`Clip` (and
-    :class:`Misfit`) in any order.
+    :class:`Misfit` and :class:`Note`) in any order.
     """
 
     name: str
-    load: Callable[..., Iterable[Clip | Misfit]]
+    load: Callable[..., Iterable[Clip | Misfit | Note]]
     corpus: str | None = None
     """Name of the local copy; several datasets may share one. None: the dataset needs no local copy
     (``root`` is None).
