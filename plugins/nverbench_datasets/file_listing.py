@@ -19,17 +19,6 @@ SYSTEM_FILES = frozenset(
     }
 )
 """Names, in small letters, of what macOS, Windows, Synology and KDE write into folders."""
-ARCHIVES = {
-    b"PK\x03\x04": "a zip archive",
-    b"PK\x05\x06": "an empty zip archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ\0": "an xz archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!\x1a\x07": "a rar archive",
-    b"\x28\xb5\x2f\xfd": "a zstandard archive",
-}
-"""First bytes of a file -> its kind."""
 
 
 def shown(path: Path, root: Path) -> str:
@@ -57,17 +46,6 @@ def portable(path: Path, root: Path) -> str | None:
 def of_the_system(name: str) -> bool:
     """Whether a name is one that Windows, macOS or a file server writes beside a user's files."""
     return name.startswith("._") or name.lower() in SYSTEM_FILES
-
-
-def what_archive(path: Path) -> str | None:
-    """The kind of archive that a file is by its first bytes, or None."""
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(512)
-    except OSError:
-        return None
-    kinds = (kind for magic, kind in ARCHIVES.items() if beginning.startswith(magic))
-    return "a tar archive" if beginning[257:262] == b"ustar" else next(kinds, None)
 
 
 def entries(folder: Path) -> list[Path]:

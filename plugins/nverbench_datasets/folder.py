@@ -20,29 +20,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit
-from nverbench_datasets.file_listing import (
-    entries,
-    portable,
-    shown,
-    walk,
-    what_archive,
-    why_unreadable,
-)
+from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, why_not_audio
+from nverbench_datasets.file_listing import entries, portable, shown, walk, why_unreadable
 from nverbench_datasets.folder_layout import check_layout
 
 # What libsndfile 1.2 decodes (soundfile.available_formats()) and people record in; .opus is Opus in
-# an Ogg container.
+# an Ogg container. Files of other suffixes are judged by their first bytes.
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
-UNDECODED = frozenset({".m4a", ".aac", ".mp4", ".wma", ".webm", ".amr", ".3gp", ".mka"})
 DOCUMENTS = frozenset(
     {
         *("", ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".toml"),
         *(".xml", ".html", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".rtf", ".py", ".m", ".r"),
         *(".sh", ".ipynb", ".png", ".jpg", ".jpeg", ".svg", ".gif", ".bib", ".cff", ".log"),
+        *(".textgrid", ".lab", ".eaf", ".srt", ".vtt", ".trs", ".cha", ".ini"),
     }
 )
-"""Suffixes of files that explain recordings."""
+"""Suffixes of files that explain recordings; they are not looked into."""
 PAPERS = re.compile(
     r"docs?|documentation|meta_?data|meta|labels?|annotations?|transcripts?|transcriptions?|scripts?"
     r"|code|src|images?|figures?|plots?|licen[cs]es?|readme|papers?|info",
@@ -87,10 +80,10 @@ def load(root: Path | None, *, path: str, speaker: str = "") -> Iterator[Clip | 
 
 def _no_folder(top: Path, path: str) -> str:
     """What lies at a path instead of a folder, and what to do."""
-    archive = what_archive(top)
-    if archive is not None:
-        return f"{path} is {archive}: unpack it, then give the folder"
     state = "a file" if os.path.exists(top) else "nothing"  # noqa: PTH110
+    kind = why_not_audio(top) if state == "a file" else None
+    if kind is not None and kind.endswith("unpack it"):
+        return f"{path} is {kind}, then give the folder"
     table = "; for a table write table:FILE.csv" if state == "a file" else ""
     return (
         f"expected a folder with one folder per class at {path}, found {state}; give the path of"
@@ -122,17 +115,10 @@ def _why_no_clip(path: Path, name: str | None) -> str | None:
     unreadable, suffix = why_unreadable(path), path.suffix.lower()
     if unreadable is not None or suffix in SUFFIXES:
         return unreadable
-    if suffix in UNDECODED:
-        return (
-            f"libsndfile does not decode {suffix}; convert it, for example with ffmpeg -i"
-            f" IN{suffix} OUT.wav"
-        )
     if suffix in LEFT_BEHIND or name.endswith("~"):
         return "a backup, or a download that did not finish; remove it"
-    archive = what_archive(path)
-    if archive is not None:
-        return f"{archive}: unpack it into a class folder, or remove it"
-    return f"not audio (expected {' '.join(sorted(SUFFIXES))}); remove it or ignore this"
+    reason = "not audio" if suffix and suffix in DOCUMENTS else why_not_audio(path)
+    return f"{reason}: remove it or ignore this" if reason and ":" not in reason else reason
 
 
 def _no_classes(misfits: list[Misfit], classes: set[str]) -> list[Misfit]:
