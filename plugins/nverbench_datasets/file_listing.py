@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nverbench import DatasetError, Misfit
@@ -15,7 +15,7 @@ SYSTEM_FILES = frozenset(
     {
         *(".ds_store", "__macosx", "icon\r", ".localized", ".trashes", ".fseventsd"),
         *(".spotlight-v100", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"),
-        *("system volume information", "@eadir", ".directory"),
+        *("system volume information", "@eadir", ".directory", "lost+found"),
     }
 )
 """Names, in small letters, of what macOS, Windows, Synology and KDE write into folders."""
@@ -65,10 +65,15 @@ def entries(folder: Path) -> list[Path]:
 
 
 def walk(
-    folder: Path, root: Path, above: frozenset[Path] = frozenset(), *, hidden: bool = False
+    folder: Path,
+    root: Path,
+    above: frozenset[Path] = frozenset(),
+    *,
+    hidden: bool = False,
+    pruned: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[Path | Misfit]:
     """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over
-    unless asked for.
+    unless asked for, and so are folders that are ``pruned``.
 
     Links are followed. One that leads back to a folder it lies in is a misfit instead of an endless
     walk.
@@ -79,10 +84,12 @@ def walk(
             continue
         if not entry.is_dir():
             yield entry
+        elif pruned(entry):
+            continue
         elif entry.resolve() in above:
             yield Misfit(shown(entry, root), "a link to a folder that it lies in; remove the link")
         else:
-            yield from walk(entry, root, above, hidden=hidden)
+            yield from walk(entry, root, above, hidden=hidden, pruned=pruned)
 
 
 def a_file(path: Path) -> bool:

@@ -24,7 +24,8 @@ LAYOUT = Layout(
     title="RAVDESS",
     corpus="ravdess",
     clips="Actor_AA/03-01-EE-II-SS-RR-AA.wav",
-    folders=re.compile(r"Actor_[0-9]{2}"),
+    folders=re.compile(r"Actor_[0-9]{2}", re.IGNORECASE),
+    home=lambda said: f"Actor_{said.speaker}",
 )
 
 
@@ -50,14 +51,12 @@ def parse(name: str, folder: str = "") -> Said | str:
             "intensity, statement and repetition are 01 or 02, and neutral has intensity 01 only;"
             " remove it"
         )
-    if folder and folder != f"Actor_{actor}":
-        return f"lies in {folder}, but its name says actor {actor}; put it into Actor_{actor}"
     return Said(id=name.removesuffix(".wav"), label=EMOTIONS[int(emotion) - 1], speaker=actor)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip at ``root``: the folder that holds the actors' folders, one of those, or one flat
-    folder of wav files.
+    """Every clip at ``root``: the folder that holds the actors' folders, or the files sorted in
+    any other way, as their names say everything.
     """
     return read(root, LAYOUT, parse)
 
