@@ -131,7 +131,11 @@ def _check_apart(a: Corpus, b: Corpus, reference: PartRef) -> None:
 
 def _shared(a: Corpus, b: Corpus, reference: PartRef) -> tuple[str, ...]:
     """The common labels of both, sorted."""
-    names = [{s.dataset.common[x] for x in s.labels if x in s.dataset.common} for s in (a, b)]
+    declared = [side.dataset.labels or side.labels for side in (a, b)]
+    names = [
+        {side.dataset.common[x] for x in labels if x in side.dataset.common}
+        for side, labels in zip((a, b), declared, strict=True)
+    ]
     labels = sorted((names[0] & names[1]) - set(reference.exclude))
     if len(labels) < 2:
         each = "; ".join(

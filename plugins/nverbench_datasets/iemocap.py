@@ -289,6 +289,7 @@ IEMOCAP_6 = Dataset(
             how=HOW,
         ),
     ),
+    rates=(16000,),
     counts=SIX,
     share="none",
     licence="by request (USC, research only)",

@@ -70,6 +70,7 @@ def sample(root: Path) -> None:
                 write_tone(
                     root / f"Actor_{actor:02d}" / name,
                     90.0 + 12 * actor + 20 * (repetition - 1),
+                    rate=48000,
                     falling=emotion == 4,
                 )
 
@@ -99,6 +100,11 @@ RAVDESS = Dataset(
             licence="CC BY-NC-SA 4.0",
         ),
     ),
+    remarks=(
+        "03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are the same file, byte for byte",
+        "five files are stereo, the others mono",
+    ),
+    rates=(48000,),
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
     common={

@@ -131,6 +131,7 @@ VIVAE = Dataset(
     folds=("speaker", "leave-one-group-out", "random"),
     sample=sample,
     sources=(SOURCE,),
+    rates=(44100,),
     counts=FULL,
     group_counts=BY_SPEAKER,
     display=SHOWN,

@@ -148,6 +148,7 @@ VOCALSOUND = Dataset(
             licence="CC BY-SA 4.0",
         ),
     ),
+    rates=(16000, 44100),
     counts=dict.fromkeys(SOUNDS, COLLECTIONS),
     share="open",
     licence="CC BY-SA 4.0",
