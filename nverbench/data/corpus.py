@@ -14,7 +14,7 @@ from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, file_digests
 from nverbench.data import published
 from nverbench.data.metadata.clips import check_own_names, cleaned
-from nverbench.data.missing import missing_corpus
+from nverbench.data.missing import missing_corpus, no_folder
 from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
 from nverbench.plugin.options import PartRef, possible, resolve
 from nverbench.plugin.records import Clip, Dataset, Misfit, Note
@@ -92,11 +92,11 @@ def add(dataset: Dataset, folder: Path) -> Corpus:
         DatasetError: the folder is not that corpus; nothing is registered.
     """
     if dataset.corpus is None or dataset.make is not None:
-        raise DatasetError(f"dataset {dataset.name} needs no local copy; just run it")
+        run = f"--dataset {dataset.name}:{abbreviated(str(folder))}" if dataset.local else "it"
+        raise DatasetError(f"dataset {dataset.name} needs no local copy; just run {run}")
     if not possible(str(folder)) or not folder.is_dir():
         raise DatasetError(
-            f"{folder}: expected the folder of corpus {dataset.corpus}, but there is no such"
-            " folder; give its path"
+            f"{folder}: expected the folder of corpus {dataset.corpus}, {no_folder(folder)}"
         )
     corpus = load(dataset, PartRef(dataset.name), folder.resolve())
     state.write_state("corpora", "paths", dataset.corpus, str(folder.resolve()))

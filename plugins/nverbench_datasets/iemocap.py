@@ -182,24 +182,17 @@ def _sessions(root: Path) -> list[Path]:
     level, found = [root], {}
     for _ in range(3):
         folders = [path for top in level for path in entries(top) if path.is_dir()]
-        for path in folders:
-            if not SESSIONS.fullmatch(path.name):
-                continue
+        for path in filter(lambda path: SESSIONS.fullmatch(path.name), folders):
             first = found.setdefault(path.name[-1], path)
             if first != path:
-                raise DatasetError(
-                    f"IEMOCAP: {shown(first, root)} and {shown(path, root)} in {root} are one"
-                    " session; compare them and remove one"
-                )
+                both = f"{shown(first, root)} and {shown(path, root)} in {root}"
+                raise DatasetError(f"IEMOCAP: {both} are one session; compare and remove one")
         level = [path for path in folders if path not in found.values()]
     if found:
         return [found[number] for number in sorted(found)]
     names = [" ".join(shown(path, root).split()) for path in entries(root)]
-    what = (
-        f"{len(names)} entries, none of them a clip ({', '.join(names[:3])})"
-        if names
-        else "an empty folder"
-    )
+    what = f"{len(names)} entries, none of them a clip ({', '.join(names[:3])})"
+    what = what if names else "an empty folder"
     raise DatasetError(f"IEMOCAP: expected Session1 to Session5 under {root}, found {what}; {HOW}")
 
 

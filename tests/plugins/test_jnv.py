@@ -32,6 +32,7 @@ def test_a_copy_with_fewer_clips_than_105_per_speaker_is_said_to_be_partial(tmp_
     assert corpus.partial
     assert corpus.notes == (
         "partial copy: 16 of 420 clips; F1 4 of 105, F2 4 of 105, M1 4 of 105, M2 4 of 105",
+        "no clip of disgust, fear, happy, surprise: the classes of this copy are the other 2",
     )
 
 
