@@ -97,7 +97,17 @@ def _datasheet(part: Dataset, origin: object, rules: Registry) -> Facts:
         "corpus": part.corpus or "none: as you give it",
         **datasheet(part, rules.dataset_source(part.name)),
         "options": {**_options(part), "exclude": "LABEL+LABEL", "test": "DATASET"},
+        "write it as": _written(part),
     }
+
+
+def _written(part: Dataset) -> str:
+    """How a dataset is written on the command line, such as ``folder:PATH,speaker=...``."""
+    options = [name for name in declared(part.load) if name != part.positional]
+    given = [part.positional.upper()] if part.positional else []
+    both = ",".join((*given, *(f"{name}=..." for name in options)))
+    texts = dict.fromkeys(":".join(filter(None, (part.name, words))) for words in (*given, both))
+    return " or ".join(f"--dataset '{text}'" for text in texts)
 
 
 def _registered(name: str, rules: Registry) -> Facts | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
+from nverbench.data.audio import why_not_audio
+from nverbench.plugin.options import possible
 from nverbench.plugin.records import Dataset, Source
 
 ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost)[:/])\S+")
@@ -40,6 +43,16 @@ def missing_corpus(name: str, dataset: Dataset | None, pin: Source | None) -> Mi
         command = f"nverbench data get {name}" if is_downloadable(source) else command
         command = manual_steps(dataset, source) or command
     return Missing(what, source.address, source.licence, command, source.size)
+
+
+def no_folder(path: Path) -> str:
+    """What lies at a path instead of the folder of a corpus, and what to do."""
+    if not possible(str(path)) or not path.is_file():
+        return "but there is no such folder; give its path"
+    kind = why_not_audio(path)
+    if kind is not None and kind.endswith("unpack it"):
+        return f"but it is {kind}, then give the folder"
+    return "but it is a file; give the path of the folder"
 
 
 def is_downloadable(source: Source) -> bool:
