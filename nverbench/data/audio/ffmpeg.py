@@ -23,7 +23,7 @@ PROGRAM = "NVERBENCH_FFMPEG"
 """The environment variable that names the program."""
 SECONDS = 600
 """Time limit of one file."""
-MISSING = 0.5
+MISSING = 0.15
 """Seconds by which a file may be shorter than its container states: the last packet and the delay
 of the codec.
 """
@@ -164,7 +164,7 @@ def _check_length(notes: str, held: float) -> None:
         return
     hours, minutes, seconds = found.groups()
     stated = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    if held < stated - MISSING - 0.02 * stated:
+    if held < stated * 0.99 - MISSING:
         raise AudioError(
             f"cannot be decoded (its header states {stated:.2f} s, the file holds {held:.2f} s: it"
             " was cut in copying; copy it again)"
