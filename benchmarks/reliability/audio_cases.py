@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "wma": ("asf", "-c:a wmav2"),
 }
 """Kind -> ffmpeg's muxer and options."""
+TO_FLOAT = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "-"]
 STATES = tuple(
     k
     for k in KINDS
@@ -96,8 +97,7 @@ def wave(seconds: float, channels: int, seed: int) -> Samples:
 def decoded(path: Path) -> tuple[Samples, int]:
     """The samples (s, channels) that ffmpeg decodes and their rate; none where it refuses."""
     made = subprocess.run(
-        ["ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", "-i", str(path), "-map", "0:a:0"]
-        + ["-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "-"],
+        ["ffmpeg", "-nostdin", "-v", "quiet", "-threads", "1", "-i", str(path), *TO_FLOAT],
         capture_output=True,
         check=False,
     ).stdout

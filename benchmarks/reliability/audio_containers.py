@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-
 from audio_cases import Case, Samples, bases, cases, decoded
+
 from nverbench.data import audio
 from nverbench.errors import AudioError
 

@@ -5,7 +5,8 @@ NIST SPHERE. The length that is stated is compared with the bytes that are there
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
 Order = Literal["little", "big"]
@@ -17,6 +18,8 @@ STREAMED = 0x7F000000
 """Bytes: programs that write to a pipe do not know the length and state about this much or more
 (sox 0x7F000000 in AIFF and 0x7FFFF000 in WAV, ffmpeg 0xFFFFFFFF).
 """
+UNKNOWN = 1 << 62
+"""The same for lengths of 64 bits."""
 MOST = 1000
 """Chunks that are walked through."""
 NAME = re.compile(rb"[A-Za-z_(][A-Za-z0-9_ .)-]{3}")
@@ -41,7 +44,9 @@ class Layout:
     codec: int = 0
     """Format tag of a WAV."""
     size_at: int = 0
-    """Place of the 32-bit length in the header."""
+    """Place of the length in the header; 0: it is not corrected."""
+    width: int = 4
+    """Bytes of the length."""
     order: Order = "little"
     chunked: bool = True
     """Chunks may follow the sound."""
@@ -49,12 +54,24 @@ class Layout:
     """Bytes of a chunk's name."""
     head: int = 8
     """Bytes of a chunk's name and length."""
+    corrected: bool = False
+    """libsndfile takes no unknown length."""
     before: int = 0
     """Bytes that the stated length counts in addition to the sound."""
 
     def time(self, size: int) -> str:
         """Bytes as seconds, where the header states how many a second has."""
-        return f"{size / self.per_second:.2f} s" if self.per_second else f"{size:,} bytes"
+        return seconds(size / self.per_second) if self.per_second else f"{size:,} bytes"
+
+    @property
+    def slack(self) -> int:
+        """Bytes after the sound that may be no chunks: those of 10 ms."""
+        return max(SLACK, self.per_second // 100)
+
+
+def seconds(time: float) -> str:
+    """A time to a millisecond."""
+    return f"{time:.3f}".rstrip("0").rstrip(".") + " s"
 
 
 def layout(file: BinaryIO, size: int) -> Layout | None:
@@ -84,9 +101,10 @@ def _riff(file: BinaryIO, head: bytes, size: int) -> Layout | None:
         elif name == b"data":
             stated = wide if wide is not None else length
             unknown = (wide is None and stated >= STREAMED) or wide in (0, 2**64 - 1)
-            return Layout(
-                at + 8, None if unknown else stated, size - at - 8, per_second, codec, at + 4, order
+            place = Layout(
+                at + 8, None if unknown else stated, size - at - 8, per_second, codec, order=order
             )
+            return replace(place, size_at=at + 4)
         at += 8 + length + length % 2
     return None
 
@@ -103,11 +121,13 @@ def _aiff(file: BinaryIO, head: bytes, size: int) -> Layout | None:
             channels, bits = _int(start[8:10], "big"), _int(start[14:16], "big")
             exponent, mantissa = _int(start[16:18], "big") & 0x7FFF, _int(start[18:26], "big")
             rate = mantissa >> max(0, 16383 + 63 - exponent) if exponent < 16383 + 64 else 0
-            per_second = rate * channels * (-(-bits // 8))
+            plain = head[8:12] == b"AIFF"
+            per_second = rate * channels * (-(-bits // 8)) if plain else 0
         elif name == b"SSND":
             # offset and block size come before the sound
             stated = None if length >= STREAMED else max(0, length - 8)
-            return Layout(at + 16, stated, size - at - 16, per_second, 0, at + 4, "big", before=8)
+            place = Layout(at + 16, stated, size - at - 16, per_second, order="big")
+            return replace(place, size_at=at + 4, before=8)
         at += 8 + length + length % 2
     return None
 
@@ -120,16 +140,9 @@ def _au(file: BinaryIO, head: bytes, size: int) -> Layout | None:
     order: Order = "big" if head[:4] == b".snd" else "little"
     at, stated, encoding, rate, channels = (_int(head[i : i + 4], order) for i in range(4, 24, 4))
     per_second = AU_BYTES.get(encoding, 0) * rate * channels
-    return Layout(
-        at,
-        None if stated >= STREAMED else stated,
-        max(0, size - at),
-        per_second,
-        0,
-        8,
-        order,
-        False,
-    )
+    known = None if stated >= STREAMED else stated
+    place = Layout(at, known, max(0, size - at), per_second, order=order)
+    return replace(place, size_at=8, chunked=False)
 
 
 def _caf(file: BinaryIO, head: bytes, size: int) -> Layout | None:
@@ -141,13 +154,12 @@ def _caf(file: BinaryIO, head: bytes, size: int) -> Layout | None:
             return None
         name, length = start[:4], _int(start[4:12], "big")
         if name == b"desc":
-            import struct
-
             rate, _, _, packet, frames = struct.unpack(">dIIII", start[12:36])
             per_second = round(rate * packet / frames) if frames and abs(rate) < 1e9 else 0
         elif name == b"data":
-            stated = None if length >= 2**63 else max(0, length - 4)  # after the edit count
-            return Layout(at + 16, stated, size - at - 16, per_second, order="big", head=12)
+            stated = None if length >= UNKNOWN else max(0, length - 4)  # after the edit count
+            place = Layout(at + 16, stated, size - at - 16, per_second, order="big", head=12)
+            return replace(place, size_at=at + 4, width=8, before=4, corrected=stated is None)
         at += 12 + length
     return None
 
@@ -163,7 +175,7 @@ def _w64(file: BinaryIO, head: bytes, size: int) -> Layout | None:
         if name == W64_FORM:
             per_second = _int(start[32:36], "little")
         elif name == W64_DATA:
-            stated = None if length >= 2**63 or length < 24 else length - 24
+            stated = None if length >= UNKNOWN or length < 24 else length - 24
             return Layout(at + 24, stated, size - at - 24, per_second, name=16, head=24)
         at += max(24, length + -length % 8)
     return None

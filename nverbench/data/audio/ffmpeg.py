@@ -116,12 +116,36 @@ def decode(path: Path, demuxer: str) -> Sound:
     return Sound(samples.astype(np.float32), rate)
 
 
+def length(path: Path, demuxer: str) -> tuple[int, int]:
+    """Sampling rate and samples of a file. It is decoded once, for no header states them."""
+    stat = path.stat()
+    return _length(path, demuxer, stat.st_size, stat.st_mtime_ns, program())
+
+
+@functools.lru_cache(maxsize=100_000)
+def _length(path: Path, demuxer: str, size: int, stamp: int, binary: str | None) -> tuple[int, int]:
+    sound = decode(path, demuxer)
+    return sound.rate, len(sound.samples)
+
+
 def _run(binary: str, path: Path, demuxer: str) -> subprocess.CompletedProcess[bytes]:
     """The program's WAV of 32-bit floats, and its notes."""
     quiet = ["-hide_banner", "-nostdin", "-nostats", "-v", "level+info", "-threads", "1"]
     source = ["-protocol_whitelist", "file", "-f", demuxer, "-i", f"file:{path}"]
     exact = ["-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1"]
-    target = ["-map", "0:a:0", "-c:a", "pcm_f32le", *exact, "-f", "wav", "pipe:1"]
+    target = [
+        "-map",
+        "0:a:0",
+        "-vn",
+        "-sn",
+        "-dn",
+        "-c:a",
+        "pcm_f32le",
+        *exact,
+        "-f",
+        "wav",
+        "pipe:1",
+    ]
     try:
         return subprocess.run(
             [binary, *quiet, *source, *target],
@@ -166,6 +190,6 @@ def _check_length(notes: str, held: float) -> None:
     stated = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     if held < stated * 0.99 - MISSING:
         raise AudioError(
-            f"cannot be decoded (its header states {stated:.2f} s, the file holds {held:.2f} s: it"
+            f"cannot be decoded (its header states {stated:.3g} s, the file holds {held:.3g} s: it"
             " was cut in copying; copy it again)"
         )

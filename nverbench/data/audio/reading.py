@@ -114,6 +114,9 @@ def duration(path: Path, start: float | None = None, end: float | None = None) -
 
 def _length(path: Path) -> tuple[int, int]:
     """Sampling rate and samples of a file."""
+    way = plan(path)
+    if way.kind.demuxer:
+        return ffmpeg.length(path, way.kind.demuxer)
     with opened(path) as file:
         return file.rate, file.frames
 
@@ -155,9 +158,8 @@ def mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     import numpy as np
 
     mono: NDArray[np.float32] = samples.mean(axis=1)
-    loudest = float(np.abs(samples).max(initial=0.0))
-    lost = 0.0
-    if samples.shape[1] > 1 and np.isfinite(loudest):
+    loudest = lost = 0.0
+    if samples.shape[1] > 1 and np.isfinite(loudest := float(np.abs(samples).max(initial=0.0))):
         energy = sum(signals.power(channel) for channel in samples.T)
         lost = signals.cancelled(mono, energy, samples.shape[1])
     if (reason := signals.fault(mono, loudest, lost)) is not None:

@@ -27,7 +27,7 @@ def why_not_audio(path: Path) -> str | None:
     it. It is judged by its first bytes.
     """
     try:
-        kind = magic.kind_of(path)
+        kind, _ = magic.kind_of(path)
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
     return of_kind(kind, path) if kind is not magic.UNKNOWN else _of_libsndfile(path)

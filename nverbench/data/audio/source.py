@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from nverbench.data.audio import chunks, ffmpeg, flac, magic, mpeg, ogg, reasons
 from nverbench.errors import AudioError
@@ -19,6 +21,7 @@ LIBSNDFILE_CODECS = (0, 1, 2, 3, 6, 7, 0x11, 0x31, 0x40, 0x64, 0xFFFE, *MPEG_COD
 """Format tags that libsndfile decodes, and 0, which it names."""
 CUT = "it was cut in copying; copy it again"
 SPLIT = "write them apart, or as one: ffmpeg -i IN OUT.wav"
+AGAIN = "write it again: ffmpeg -ignore_length 1 -i IN OUT.wav"
 MAY_STATE = 1
 """Frames of MPEG by which a header may be wrong: some count the frame that holds the count."""
 KNOWN = 100_000
@@ -50,6 +53,8 @@ def plan(path: Path) -> Plan:
     """
     try:
         stat = path.stat()
+        if not S_ISREG(stat.st_mode) and not S_ISDIR(stat.st_mode):  # a pipe would wait for ever
+            raise AudioError("cannot be decoded (it is no regular file)")
         found = _plan(path, stat.st_size, stat.st_mtime_ns)
     except (OSError, ValueError) as error:
         raise AudioError(f"cannot be decoded ({reason_of(error)})") from error
@@ -72,16 +77,16 @@ def decoder(path: Path) -> str:
 
 @functools.lru_cache(maxsize=KNOWN)
 def _plan(path: Path, size: int, stamp: int) -> Plan:
-    kind = magic.kind_of(path)
+    kind, head = magic.kind_of(path)
     if not kind.audio or kind.demuxer:
         return Plan(kind)
-    if kind in (magic.MPEG, magic.UNKNOWN):
+    if kind == magic.MPEG or (kind == magic.UNKNOWN and _format(path) == "MP3"):
         return _of_mpeg(path.read_bytes(), kind, path)
     if kind == magic.FLAC:
         return _of_flac(path.read_bytes())
     if kind == magic.OGG:
         return _of_ogg(path.read_bytes())
-    return _of_chunks(path, kind, size)
+    return _of_chunks(path, kind, size, head)
 
 
 def _of_mpeg(data: bytes, kind: magic.Kind, path: Path | None, shift: int = 0) -> Plan:
@@ -114,12 +119,12 @@ def _check_count(found: mpeg.Stream) -> None:
     excess = found.frames - found.stated
     if excess < -MAY_STATE or (excess < 0 and found.trims):
         stated = found.stated * found.first.samples / found.first.rate
-        raise _lengths(f"{stated:.2f} s", f"{found.seconds:.2f} s", CUT)
+        raise _lengths(chunks.seconds(stated), chunks.seconds(found.seconds), CUT)
     if excess > MAY_STATE:
         stated = found.stated * found.first.samples / found.first.rate
         raise _lengths(
-            f"{stated:.2f} s",
-            f"{found.seconds:.2f} s",
+            chunks.seconds(stated),
+            chunks.seconds(found.seconds),
             f"several files in one, or a wrong header; {SPLIT}",
         )
 
@@ -134,6 +139,16 @@ def _guess(path: Path) -> int | None:
         return None
 
 
+def _format(path: Path) -> str:
+    """The format that libsndfile finds in a file of unknown kind, such as MP3 after other bytes."""
+    import soundfile
+
+    try:
+        return str(soundfile.info(str(path)).format)
+    except (soundfile.SoundFileError, OSError, ValueError):
+        return ""
+
+
 def _of_flac(data: bytes) -> Plan:
     start = magic.id3_size(data) if data[:3] == b"ID3" else 0
     found = flac.scan(data, start)
@@ -146,7 +161,8 @@ def _of_flac(data: bytes) -> Plan:
     if found.stated:
         rate = max(1, found.rate)
         fault = CUT if found.held < found.stated else f"its header is wrong; {SPLIT}"
-        raise _lengths(f"{found.stated / rate:.2f} s", f"{found.held / rate:.2f} s", fault)
+        times = chunks.seconds(found.stated / rate), chunks.seconds(found.held / rate)
+        raise _lengths(*times, fault)
     at = found.total_at
     fields = int.from_bytes(data[at : at + 8], "big") | found.held
     pieces = ((0, at), fields.to_bytes(8, "big"), (at + 8, len(data)))
@@ -163,33 +179,41 @@ def _of_ogg(data: bytes) -> Plan:
     return Plan(magic.OGG) if known else Plan(magic.Kind("Ogg", "ogg"))
 
 
-def _of_chunks(path: Path, kind: magic.Kind, size: int) -> Plan:
-    with path.open("rb") as file:
-        found = chunks.layout(file, size)
-        if found is None:
-            return Plan(kind)
-        if kind == magic.WAV and found.codec not in LIBSNDFILE_CODECS:
-            return Plan(magic.Kind(f"WAV of codec {found.codec:#06x}", "wav"))
-        end = size
-        if found.stated is not None:
-            end = min(size, found.at + found.stated)
-            _check_held(found)
-            file.seek(end)
-            rest = file.read()
-            if found.stated == 0 and len(rest) > chunks.SLACK and not chunks.is_tail(rest, found):
-                end, rest = size, b""
-            _check_rest(found, rest)
-        if kind == magic.WAV and found.codec in MPEG_CODECS:
-            file.seek(found.at)
-            return _of_mpeg(file.read(end - found.at), kind, None, found.at)
-    if found.stated == 0 and end == size and found.size_at:
-        if _holds_another(path, found.at):
-            raise _refused(f"it holds several {kind.name} files, one after another; {SPLIT}")
-        stated = (found.held + found.before).to_bytes(4, found.order)
-        return Plan(kind, "", ((0, found.size_at), stated, (found.size_at + 4, size)))
-    if found.stated is None and _holds_another(path, found.at):
+def _of_chunks(path: Path, kind: magic.Kind, size: int, head: bytes) -> Plan:
+    found = chunks.layout(BytesIO(head), size)
+    if found is None and size > len(head):
+        with path.open("rb") as file:
+            found = chunks.layout(file, size)
+    if found is None:
+        return Plan(kind)
+    if kind == magic.WAV and found.codec not in LIBSNDFILE_CODECS:
+        return Plan(magic.Kind(f"WAV of codec {found.codec:#06x}", "wav"))
+    end = size
+    if found.stated is not None:
+        _check_held(found)
+        end = min(size, found.at + found.stated)
+        if size - end > found.slack and not chunks.is_tail(rest := _bytes(path, end, size), found):
+            if found.stated == 0:
+                end = size
+            else:
+                raise _longer(kind, found, rest)
+    if kind == magic.WAV and found.codec in MPEG_CODECS:
+        return _of_mpeg(_bytes(path, found.at, end), kind, None, found.at)
+    unknown = found.stated is None or (found.stated == 0 and end == size > found.at)
+    if unknown and _holds_another(path, found.at):
         raise _refused(f"it holds several {kind.name} files, one after another; {SPLIT}")
+    if unknown and found.size_at and (found.stated == 0 or found.corrected):
+        after = found.size_at + found.width
+        stated = (found.held + found.before).to_bytes(found.width, found.order)
+        return Plan(kind, "", ((0, found.size_at), stated, (after, size)))
     return Plan(kind)
+
+
+def _bytes(path: Path, begin: int, end: int) -> bytes:
+    """Some of the bytes of a file."""
+    with path.open("rb") as file:
+        file.seek(begin)
+        return file.read(end - begin)
 
 
 def _check_held(found: chunks.Layout) -> None:
@@ -199,18 +223,14 @@ def _check_held(found: chunks.Layout) -> None:
         raise _lengths(found.time(stated), found.time(found.held), CUT)
 
 
-def _check_rest(found: chunks.Layout, rest: bytes) -> None:
-    """Raises where sound follows the sound of the header."""
-    if len(rest) <= chunks.SLACK or chunks.is_tail(rest, found):
-        return
+def _longer(kind: magic.Kind, found: chunks.Layout, rest: bytes) -> AudioError:
+    """The error for sound after the sound that the header states."""
     if chunks.is_file(rest):
-        raise _refused(f"it holds several files, one after another; {SPLIT}")
+        return _refused(f"it holds several files, one after another; {SPLIT}")
     stated = found.stated or 0
-    raise _lengths(
-        found.time(stated),
-        found.time(stated + len(rest)),
-        "its header is wrong; write it again: ffmpeg -ignore_length 1 -i IN OUT.wav",
-    )
+    again = f"; {AGAIN}" if kind == magic.WAV else ""
+    times = found.time(stated), found.time(stated + len(rest))
+    return _lengths(*times, f"its header is wrong{again}")
 
 
 def _holds_another(path: Path, at: int) -> bool:
