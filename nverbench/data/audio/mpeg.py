@@ -151,13 +151,14 @@ def _chain(data: bytes, at: int) -> int | None:
         first = frame(data, begin)
         if first is None:
             continue
-        count = 0
-        while count < CHAIN:
+        count, ends = 0, False
+        while count < CHAIN and not ends:
             found = frame(data, place)
-            if found is None or found.stream != first.stream or place + found.size > len(data):
+            if found is None or found.stream != first.stream:
                 break
-            place, count = place + found.size, count + 1
-        if count == CHAIN or (count and place == len(data)):
+            ends = place + found.size >= len(data)
+            place, count = place + found.size, count + (place + found.size <= len(data))
+        if count == CHAIN or (count and (ends or place == len(data))):
             return begin
     return None
 

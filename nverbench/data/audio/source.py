@@ -94,9 +94,11 @@ def _of_mpeg(data: bytes, kind: magic.Kind, path: Path | None, shift: int = 0) -
     data lie in a container, which libsndfile is not given.
     """
     found = mpeg.scan(data)
-    if found is None or not found.frames:
+    if found is None:
         return Plan(kind)
     _check_count(found)
+    if not found.frames:
+        return Plan(kind)
     if path is not None and found.stated is not None:
         excess = found.frames - found.stated
         if excess == 0 or (found.trims and excess > 0):
