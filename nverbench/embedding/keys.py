@@ -39,7 +39,7 @@ def embedding_key(
     name).
     """
     part = planned.part
-    decoder = audio.decoder(clip.path)
+    decoder = audio.decoder(clip.path, clip.start)
     return cache.cache_key(
         {
             **({"decoder": decoder} if decoder else {}),  # the keys of other files stay as they are

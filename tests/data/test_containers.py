@@ -219,6 +219,20 @@ def test_a_segment_of_an_mp3_is_that_part_of_the_whole(tmp_path: Path, kind: str
     np.testing.assert_allclose(part, whole[RATE // 2 : RATE * 5 // 4], atol=1e-4)
 
 
+@pytest.mark.parametrize("start", [0.013, 0.5, 1.1])
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "IMA_ADPCM"), ("FLAC", None), ("OGG", "VORBIS"), ("MP3", None)],
+)
+def test_a_segment_is_that_part_of_the_whole(
+    tmp_path: Path, kind: str, subtype: str | None, start: float
+):
+    (tmp_path / "a.bin").write_bytes(encoded(kind, subtype))
+    part, whole = (audio.read(tmp_path / "a.bin", RATE, *t) for t in ((start, start + 0.5), ()))
+    first = round(start * RATE)
+    np.testing.assert_allclose(part, whole[first : first + RATE // 2], atol=1e-4)
+
+
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("name", "options"),

@@ -9,11 +9,14 @@ from __future__ import annotations
 from nverbench.data.audio.reading import Recording, bounds, duration, opened, read
 from nverbench.data.audio.reasons import why_not_audio
 from nverbench.data.audio.resampling import (
+    BETA,
     FASTEST,
     FILTER,
     KAISER,
+    ROLLOFF,
     SLOWEST,
     SMALL,
+    ZEROS,
     FilterBank,
     convolved,
     filter_bank,
@@ -27,13 +30,16 @@ REVISION = "2"
 """Part of every embedding's cache key; changes whenever decoding could give other numbers."""
 
 __all__ = [
+    "BETA",
     "FASTEST",
     "FILTER",
     "KAISER",
     "REVISION",
+    "ROLLOFF",
     "SILENCE",
     "SLOWEST",
     "SMALL",
+    "ZEROS",
     "FilterBank",
     "Recording",
     "bounds",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nverbench.data.audio import ffmpeg, signals
 from nverbench.data.audio.resampling import resample
-from nverbench.data.audio.source import COUNTED, Plan, plan, reason_of
+from nverbench.data.audio.source import Plan, plan, reason_of
 from nverbench.errors import AudioError
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Recording:
     """The open ``soundfile.SoundFile``; None where ``samples`` holds all."""
     samples: NDArray[np.float32] | None = None
     seeks: bool = True
+    """False for MPEG: after a seek, and soundfile seeks after every read, libsndfile decodes up to
+    0.25 s wrong, because the first frames lack the bits that earlier frames hold for them.
+    """
 
     def blocks(self, first: int, last: int, size: int = 0) -> Iterator[NDArray[np.float32]]:
         """The samples first ... last - 1 in blocks (s, channels) of ``size`` (0: in one).
@@ -41,13 +44,15 @@ class Recording:
         Raises:
             ValueError: the file ends earlier.
         """
-        length, done = max(0, last - first), 0
-        if self.samples is None and 0 < first < self.frames:
-            self._skip(first)
+        length, done, held = max(0, last - first), 0, self.samples
+        if held is None and not self.seeks and length:
+            held = self.file.read(last, dtype="float32", always_2d=True)
+        if held is None and 0 < first < self.frames:
+            self.file.seek(first)
         while done < length or not done:
             count = min(length - done, size or length)
-            if self.samples is not None:
-                block = self.samples[first + done : first + done + count]
+            if held is not None:
+                block = held[first + done : first + done + count]
             else:
                 block = self.file.read(count, dtype="float32", always_2d=True)
             done += len(block)
@@ -56,13 +61,6 @@ class Recording:
             yield block
             if not count:
                 return
-
-    def _skip(self, first: int) -> None:
-        """Continue at a sample. MPEG without an index is decoded up to there."""
-        if self.seeks:
-            self.file.seek(first)
-        else:
-            self.file.read(first, dtype="float32")
 
 
 @contextmanager
@@ -82,7 +80,7 @@ def opened(path: Path) -> Iterator[Recording]:
     try:
         with soundfile.SoundFile(_given(path, way)) as file:
             frames = file.frames if way.frames is None else way.frames
-            seeks = way.decoder != COUNTED
+            seeks = "MPEG" not in file.subtype
             if file.samplerate < 1 or file.channels < 1:
                 raise ValueError(f"{file.samplerate} Hz, {file.channels} channels")
             yield Recording(file.samplerate, file.channels, frames, file, seeks=seeks)
@@ -175,6 +173,8 @@ def bounds(file: Recording, start: float | None, end: float | None) -> tuple[int
     """
     _check_inside(file.frames / file.rate, start, end)
     first = round((start or 0.0) * file.rate)
+    if first < 0:
+        raise AudioError(f"starts at {start:.10g} s, before its file")
     last = file.frames if end is None else min(file.frames, round(end * file.rate))
     return first, last
 

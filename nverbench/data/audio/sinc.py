@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STEPS = 16384
+STEPS = 4096
 """Values of the filter between two of its zeros. Linear interpolation between them is off by at
-most (pi^2 / 3) / 8 / STEPS^2 = 1.5e-9.
+most (pi^2 / 3) / 8 / STEPS^2 = 2.5e-8.
 """
 TAPS = 1 << 20
 """Products in memory at once."""

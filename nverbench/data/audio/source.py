@@ -63,16 +63,19 @@ def plan(path: Path) -> Plan:
     return found
 
 
-def decoder(path: Path) -> str:
-    """What decodes a file, as provenance records it: empty for libsndfile and the file as it is,
-    ``counted`` for libsndfile with a counted length, or a version such as ``ffmpeg 5.1.9``. Empty
-    also for a file that cannot be decoded.
+def decoder(path: Path, start: float | None = None) -> str:
+    """What decodes a clip, as provenance records it: empty for libsndfile and the file as it is,
+    ``counted`` for libsndfile with a counted length, ``from the start`` for a later segment of MPEG
+    (where libsndfile seeks, it decodes wrong), or a version such as ``ffmpeg 5.1.9``. Empty also
+    for a file that cannot be decoded.
     """
     try:
         found = plan(path)
     except AudioError:
         return ""
-    return ffmpeg.installed() if found.kind.demuxer else found.decoder
+    if found.kind.demuxer:
+        return ffmpeg.installed()
+    return found.decoder or ("from the start" if start and found.kind == magic.MPEG else "")
 
 
 @functools.lru_cache(maxsize=KNOWN)
