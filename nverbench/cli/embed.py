@@ -72,8 +72,8 @@ def embed(
         echo_err(f"{path} {reason}; left out")
     if not rows:
         raise DatasetError(
-            f"none of {len(files)} files could be used; give audio that libsndfile decodes (wav,"
-            " flac, ogg, mp3)"
+            f"none of {len(files)} files could be used; give audio that libsndfile (wav,"
+            " flac, ogg, mp3) or an installed ffmpeg (m4a, mp4, webm) decodes"
         )
     _save(output, rows, [str(f) for f in files if str(f) not in bad], frames=frames)
     kind = ", frames" if frames else ""

@@ -236,6 +236,20 @@ def test_the_key_changes_with_the_revision_of_decoding(monkeypatch: pytest.Monke
     assert key() != before
 
 
+@pytest.mark.parametrize("decoder", ["counted", "ffmpeg 5.1.9", "ffmpeg 7.0"])
+def test_the_key_changes_with_a_decoder_other_than_libsndfile_alone(
+    monkeypatch: pytest.MonkeyPatch, decoder: str
+):
+    monkeypatch.setattr(audio, "decoder", lambda path, start=None: "")
+    plain = key()
+    monkeypatch.setattr(audio, "decoder", lambda path, start=None: decoder)
+    assert key() != plain
+
+
+def test_the_key_of_a_file_that_libsndfile_decodes_is_the_one_it_always_had():
+    assert key() == ("a075983f871d2e96fb9212bca1471aa6c50f2acf4011231d864139478661a0ad")
+
+
 def test_a_segment_with_start_and_end_swapped_has_another_key():
     assert key(clip=dataclasses.replace(CLIP, start=1.0)) != key(
         clip=dataclasses.replace(CLIP, end=1.0)

@@ -6,35 +6,50 @@ Mono is the mean of the channels; the wave is resampled once, not trimmed and no
 
 from __future__ import annotations
 
-from nverbench.data.audio.reading import SILENCE, check, duration, read
+from nverbench.data.audio.reading import Recording, bounds, duration, opened, read
 from nverbench.data.audio.reasons import why_not_audio
 from nverbench.data.audio.resampling import (
+    BETA,
+    FASTEST,
     FILTER,
     KAISER,
+    ROLLOFF,
     SLOWEST,
     SMALL,
+    ZEROS,
     FilterBank,
     convolved,
     filter_bank,
     resample,
     resampler,
 )
+from nverbench.data.audio.signals import SILENCE, cancelled, fault
+from nverbench.data.audio.source import decoder
 
 REVISION = "2"
 """Part of every embedding's cache key; changes whenever decoding could give other numbers."""
 
 __all__ = [
+    "BETA",
+    "FASTEST",
     "FILTER",
     "KAISER",
     "REVISION",
+    "ROLLOFF",
     "SILENCE",
     "SLOWEST",
     "SMALL",
+    "ZEROS",
     "FilterBank",
-    "check",
+    "Recording",
+    "bounds",
+    "cancelled",
     "convolved",
+    "decoder",
     "duration",
+    "fault",
     "filter_bank",
+    "opened",
     "read",
     "resample",
     "resampler",

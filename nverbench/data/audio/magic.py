@@ -86,8 +86,8 @@ ZEROS = _no("a file of zero bytes only", "copy or fetch it again")
 TEXT = _no("a text, not audio")
 
 
-def kind_of(path: Path) -> Kind:
-    """The kind of a file.
+def kind_of(path: Path) -> tuple[Kind, bytes]:
+    """The kind of a file, and its first bytes.
 
     Raises:
         OSError, ValueError: the file cannot be opened.
@@ -99,10 +99,10 @@ def kind_of(path: Path) -> Kind:
             file.seek(id3_size(head))
             inner = of_bytes(file.read(HEAD))
             # libsndfile reads MPEG and FLAC after a tag, and looks for MPEG further on
-            return inner if inner in (AAC, FLAC) or inner.demuxer else MPEG
+            return inner if inner == FLAC or inner.demuxer else MPEG, head
         if kind is ZEROS and any(any(part) for part in iter(lambda: file.read(1 << 20), b"")):
-            return UNKNOWN
-    return kind
+            return UNKNOWN, head
+    return kind, head
 
 
 def id3_size(head: bytes) -> int:

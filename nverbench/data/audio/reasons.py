@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nverbench.data.audio import ffmpeg, magic
@@ -27,7 +28,7 @@ def why_not_audio(path: Path) -> str | None:
     it. It is judged by its first bytes.
     """
     try:
-        kind = magic.kind_of(path)
+        kind, _ = magic.kind_of(path)
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
     return of_kind(kind, path) if kind is not magic.UNKNOWN else _of_libsndfile(path)
@@ -43,7 +44,9 @@ def of_kind(kind: magic.Kind, path: Path) -> str | None:
     what = f"{codec} in {kind.name}" if codec else kind.name
     name = path.name or "IN"
     made = f"{path.stem}.wav" if path.suffix.lower() != ".wav" else "OUT.wav"
-    return f"{what}, which needs ffmpeg: install ffmpeg, or convert it: ffmpeg -i {name} {made}"
+    wrong = f" (${ffmpeg.PROGRAM} names none)" if os.environ.get(ffmpeg.PROGRAM) else ""
+    convert = f"ffmpeg -i {name} {made}"
+    return f"{what}, which needs ffmpeg{wrong}: install ffmpeg, or convert it: {convert}"
 
 
 def _codec(path: Path) -> str:
