@@ -30,6 +30,7 @@ from nverbench.plugin.types import UNSCORED, Batch, Encoder, Frames, LoadContext
 from nverbench.plugin.version import api_version
 
 if TYPE_CHECKING:
+    from nverbench.data.metadata.table import Table, read_table, table_of
     from nverbench.leaderboard.notebook import compare, list_parts, load_results, run
     from nverbench.pipeline.evaluation import evaluate
     from nverbench.results.record import Result
@@ -62,6 +63,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Source",
+    "Table",
     "UsageError",
     "__version__",
     "api_version",
@@ -71,16 +73,21 @@ __all__ = [
     "import_torchaudio",
     "list_parts",
     "load_results",
+    "read_table",
     "run",
+    "table_of",
 ]
 
 _ON_FIRST_USE = {
     "Result": "nverbench.results.record",
+    "Table": "nverbench.data.metadata.table",
     "compare": "nverbench.leaderboard.notebook",
     "evaluate": "nverbench.pipeline.evaluation",
     "list_parts": "nverbench.leaderboard.notebook",
     "load_results": "nverbench.leaderboard.notebook",
+    "read_table": "nverbench.data.metadata.table",
     "run": "nverbench.leaderboard.notebook",
+    "table_of": "nverbench.data.metadata.table",
 }
 """Name -> the module that is imported when a notebook first uses it."""
 

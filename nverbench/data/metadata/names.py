@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from nverbench.errors import NverbenchError
 
@@ -72,7 +72,11 @@ def spellings(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def check_spellings(
-    where: str, what: str, names: Iterable[str], error: type[NverbenchError]
+    where: str,
+    what: str,
+    names: Iterable[str],
+    error: type[NverbenchError],
+    places: Mapping[str, str] | None = None,
 ) -> None:
     """Raises ``error`` where names look like two spellings of one name.
 
@@ -81,10 +85,13 @@ def check_spellings(
         what: what a name stands for, in one word: label, speaker.
         names: all names.
         error: the class to raise.
+        places: name -> where it is first written, such as ``row 3``.
     """
     found = spellings(names)
     if found:
-        first = " and ".join(repr(name) for name in found[0][:3])
+        known = places or {}
+        shown = (f"{n!r} ({known[n]})" if n in known else repr(n) for n in found[0][:3])
+        first = " and ".join(shown)
         more = f" ({len(found)} such {what}s)" if len(found) > 1 else ""
         raise error(
             f"{where}: {what}s {first} look like one {what} written in {len(found[0])} ways{more};"
