@@ -28,7 +28,7 @@ from nverbench import (
 )
 from nverbench_datasets.table_dialogues import grouped, turn_number
 from nverbench_datasets.table_files import find_files, unique_ids
-from nverbench_datasets.table_folders import read_folder
+from nverbench_datasets.table_folders import read_folder, with_speakers
 
 COLUMNS = ("path", "label", "speaker", "group", "split", "id", "start", "end", "duration")
 
@@ -148,14 +148,17 @@ def _read(
             " that begins with WORD= as ./WORD=..."
         )
     file = Path(os.path.expanduser(table))  # noqa: PTH111  # Path.expanduser raises for ~nobody
-    conversations = name == "dialogues"
-    if os.path.isdir(file) and not conversations:  # noqa: PTH112  # Path.is_dir raises
+    if name == "dialogues":
+        required = ("path", "label", "conversation", "turn")
+        return file, read_table(
+            file, columns=columns, sep=sep, encoding=encoding, required=required
+        )
+    if os.path.isdir(file):  # noqa: PTH112  # Path.is_dir raises
         found = read_folder(file, columns, sep=sep, encoding=encoding)
         if found is not None:
             return found
-    return file, read_table(
-        file, columns=columns, sep=sep, encoding=encoding, conversations=conversations
-    )
+    listed = read_table(file, columns=columns, sep=sep, encoding=encoding)
+    return file, with_speakers(file, listed, columns)
 
 
 def _clips(table: Table, file: Path, audio: str) -> Iterator[Clip | Misfit | Note]:
@@ -191,7 +194,7 @@ TABLE = Dataset(
     name="table",
     load=load,
     label_card=LabelCard(kind="unknown: your own labels", setting="unknown"),
-    folds=("speaker", "random"),
+    folds=("speaker", "leave-one-group-out", "random", "official"),
     positional="table",
     local=LOCAL,
 )

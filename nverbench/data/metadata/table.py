@@ -73,7 +73,7 @@ def read_table(
     columns: Mapping[str, str] | None = None,
     sep: str = "",
     encoding: str = "",
-    conversations: bool = False,
+    required: Sequence[str] = REQUIRED,
 ) -> Table:
     """Reads a table of clips: CSV of any usual separator and encoding, or JSON Lines.
 
@@ -83,16 +83,15 @@ def read_table(
             ``-``: no column has this meaning.
         sep: comma, semicolon, tab or pipe; empty: the one that the header shows.
         encoding: empty: UTF-8, or what a byte order mark says.
-        conversations: columns ``conversation`` and ``turn`` are read too and required, and a label
-            may be missing.
+        required: the meanings that must have a column. With ``conversation`` and ``turn``, rows
+            are turns, and one without a label is context.
 
     Raises:
         DatasetError: anything that does not fit; the message names the row.
     """
     where = _where(file.name)
     asked = {k: v for k, v in (columns or {}).items() if v}
-    vocabulary = meanings.DIALOGUES if conversations else meanings.CLIPS
-    required = (*REQUIRED, "conversation", "turn") if conversations else REQUIRED
+    vocabulary = meanings.DIALOGUES if "turn" in required else meanings.CLIPS
     text = decode(_content(file), where, encoding)
     problem = partial(_missing, vocabulary=vocabulary, asked=asked, required=required)
     return _table(grid(text, where, problem, sep), file.name, vocabulary, required, asked)
@@ -173,7 +172,7 @@ def _table(
 
 def _rows(reading: Reading, required: Sequence[str]) -> tuple[TableRow, ...]:
     where, index = reading.where, reading.columns.index
-    wanted = (*required, *ALL_OR_NONE, "id")
+    wanted = dict.fromkeys(("label", *required, *ALL_OR_NONE, "id"))
     cells = {meaning: reading.values(meaning) for meaning in wanted}
     for meaning in required:
         if meaning != "label":
@@ -182,7 +181,8 @@ def _rows(reading: Reading, required: Sequence[str]) -> tuple[TableRow, ...]:
     labels = cells["label"]
     if "turn" in required:  # a turn without a label is context
         labels = [value for value in labels if not names.is_missing_label(value.text)]
-    check_labels(labels, where)
+    if "label" in required:
+        check_labels(labels, where)
     for what in ALL_OR_NONE:
         if what in index and not people(cells[what], what, where):
             reading.notes.append(f"column {reading.name(index[what])} is empty: no {what} is known")

@@ -130,7 +130,6 @@ def test_the_metrics_are_those_of_scikit_learn(
 
 MISTAKES = {
     "": "line 1: is empty",
-    "id;label;prediction\na;x;y\n": "line 1: its columns are separated by ';' or tabs",
     "id,label\na,x\n": "line 1: column 'prediction' is missing",
     "label,prediction\nx,x\n": "line 1: column 'id' is missing",
     "id,label,prediction,speakr\na,x,x,s\n": "line 1: column 'speakr' is unknown",
@@ -148,7 +147,7 @@ MISTAKES = {
     "id,label,prediction\na,x,x\nb,x,x\n": (
         "expected labels of at least two classes, found only 'x'"
     ),
-    'id,label,prediction\na,x,x\nb,"y"z,y\n': "line 3: not readable as CSV",
+    'id,label,prediction\na,x,x\nb,"y"z,y\n': "line 3: expected CSV, got a line that is not",
     "id,label,p_x,p_y\na,x,0.5,0.5\nb,z,0.5,0.5\n": "line 3: label 'z' has no column p_z",
     "id,label,p_x,p_y\na,x,0.5,half\n": "line 2: column p_y: expected a probability, got 'half'",
     "id,label,p_x,p_y\na,x,nan,1\n": (
