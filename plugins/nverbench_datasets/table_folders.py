@@ -205,10 +205,13 @@ def with_speakers(file: Path, table: Table, columns: Mapping[str, str]) -> Table
         speakers = {row.path: row.speaker for row in people.rows}
         if all(row.path in speakers for row in table.rows):
             rows = tuple(replace(row, speaker=speakers[row.path]) for row in table.rows)
-            return replace(
-                table, rows=rows, notes=(*table.notes, f"speakers are those of {other.name}")
-            )
+            return _noted(replace(table, rows=rows), f"speakers are those of {other.name}")
+        table = _noted(table, f"{other.name} does not name the speaker of every clip: not used")
     return table
+
+
+def _noted(table: Table, note: str) -> Table:
+    return replace(table, notes=(*table.notes, note))
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -153,13 +153,13 @@ def lacking(
     asked: Mapping[str, str],
     required: Iterable[str],
 ) -> list[str]:
-    """The required meanings that no column has."""
+    """The required meanings that no column has, by its name or by an option."""
     keys = {key(name) for name in columns}
-    return [
-        meaning
+    wanted = {
+        meaning: (asked[meaning],) if asked.get(meaning) else vocabulary[meaning]
         for meaning in required
-        if not asked.get(meaning) and keys.isdisjoint(map(key, vocabulary[meaning]))
-    ]
+    }
+    return [meaning for meaning, words in wanted.items() if keys.isdisjoint(map(key, words))]
 
 
 def _asked(meaning: str, wanted: str, columns: Sequence[str], where: Where, row: int) -> int:
@@ -170,9 +170,7 @@ def _asked(meaning: str, wanted: str, columns: Sequence[str], where: Where, row:
         return alike[0]
     listed = ", ".join(shown(name) for name in columns[:12] if name)
     found = f"{len(alike)} of this name" if alike else listed or "none"
-    raise where.fault(
-        f"{meaning}={abbreviated(wanted)}: expected one column of this name, found {found}", row
-    )
+    raise where.fault(f"{meaning}={wanted}: expected one column of this name, found {found}", row)
 
 
 def _check_once(

@@ -89,11 +89,11 @@ def _beginning(lines: list[str], where: Where, problem: Problem, sep: str) -> tu
 
 
 def _is_comment(line: str, problem: Problem) -> bool:
-    """Whether a line begins with ``#`` and does not name the columns (one may be called ``#``)."""
+    """Whether a line begins with ``#`` and does not name the columns, the first one ``#``."""
     if not line.lstrip().startswith("#"):
         return False
-    splits = (_split(line, separator) for separator in SEPARATORS)
-    return all(columns is None or problem(columns) for columns in splits)
+    splits = [columns for separator in SEPARATORS if (columns := _split(line, separator))]
+    return not any(columns[0] == "#" and problem(columns) is None for columns in splits)
 
 
 def _split(line: str, separator: str) -> tuple[str, ...] | None:

@@ -30,7 +30,8 @@ NO_VALUE = frozenset(
 UNCERTAIN = frozenset({"none", "unknown", "unk", "unlabelled", "unlabeled", "?", "-", "--", "nil"})
 """Words that mean a missing value for a person, and may be a class of their own for a label."""
 SINGLE_NUMBER = re.compile(r"(\D*)(\d+)(\D*)")
-WHOLE_DECIMAL = re.compile(r"(\d+)\.0+")
+NEGATIVE = re.compile(r"[-\u2212]\d+(?:\.\d+)?")
+WHOLE_DECIMAL = re.compile(r"((?:minus)?\d+)\.0+")
 
 
 def clean(text: str) -> str:
@@ -107,6 +108,8 @@ def _key(name: str) -> str:
     """The same text for names that are alike."""
     text = unicodedata.normalize("NFKC", name)
     text = "".join(c for c in text if c not in INVISIBLE).casefold()
+    if NEGATIVE.fullmatch(text):
+        text = f"minus{text[1:]}"
     text = " ".join(re.split(r"[\s_\-]+", text)).strip()
     whole = WHOLE_DECIMAL.fullmatch(text)
     text = whole[1] if whole else text

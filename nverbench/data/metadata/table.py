@@ -140,7 +140,10 @@ def _missing(
     lacking = meanings.lacking(columns, vocabulary, asked, required)
     if not lacking:
         return None
+    absent = [f"{meaning}={asked[meaning]}" for meaning in lacking if asked.get(meaning)]
     found = ", ".join(meanings.shown(name) for name in columns[:12] if name) or "nothing"
+    if absent:
+        return f"{absent[0]}: expected one column of this name, found {found}"
     return (
         f"expected columns {_and(required)}, {_and(lacking)} missing; found {found}; name them"
         f" there or give {','.join(f'{meaning}=COLUMN' for meaning in lacking)}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from nverbench.data.metadata import names
 from nverbench.data.metadata.text import Where
-from nverbench.errors import abbreviated
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 MOST_NUMBERED = 50
@@ -80,7 +79,7 @@ def check_classes(values: Sequence[Value], where: Where) -> None:
     rare = len(numbers) >= 12 and len(values) < 3 * len(numbers)
     scale = fractions >= 3 or (fractions >= 2 and len(numbers) >= 4)
     if scale or rare or len(numbers) > MOST_NUMBERED:
-        shown = ", ".join(abbreviated(text) for text in numbers[:3])
+        shown = ", ".join(text[:20] for text in numbers[:3])
         raise where.fault(
             f"label looks continuous ({shown}, ...; {len(numbers)} values in"
             f" {len(values)} {where.row}s): nverbench classifies; give classes, such as low and"
