@@ -31,6 +31,7 @@ from nverbench.plugin.version import api_version
 
 if TYPE_CHECKING:
     from nverbench.data.audio import why_not_audio
+    from nverbench.data.metadata.table import Table, read_table, table_of
     from nverbench.leaderboard.notebook import compare, list_parts, load_results, run
     from nverbench.pipeline.evaluation import evaluate
     from nverbench.results.record import Result
@@ -63,6 +64,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Source",
+    "Table",
     "UsageError",
     "__version__",
     "api_version",
@@ -72,17 +74,22 @@ __all__ = [
     "import_torchaudio",
     "list_parts",
     "load_results",
+    "read_table",
     "run",
+    "table_of",
     "why_not_audio",
 ]
 
 _ON_FIRST_USE = {
     "Result": "nverbench.results.record",
+    "Table": "nverbench.data.metadata.table",
     "compare": "nverbench.leaderboard.notebook",
     "evaluate": "nverbench.pipeline.evaluation",
     "list_parts": "nverbench.leaderboard.notebook",
     "load_results": "nverbench.leaderboard.notebook",
+    "read_table": "nverbench.data.metadata.table",
     "run": "nverbench.leaderboard.notebook",
+    "table_of": "nverbench.data.metadata.table",
     "why_not_audio": "nverbench.data.audio",
 }
 """Name -> the module that is imported when a notebook first uses it."""

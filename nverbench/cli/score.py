@@ -47,7 +47,10 @@ def score(
       replicate   optional: the run (seed) of the line; every run has all
                   clips; scores are means over runs
 
-    The file is UTF-8 with commas and the usual quotes. Macro averages are over all labels that are
+    Columns of the usual other names are read too: file or utt_id; y_true or
+    emotion; pred or y_pred; speaker_id, spk or subject. The file is CSV in
+    UTF-8 or UTF-16, with commas, semicolons, tabs or pipes, or JSON Lines.
+    Macro averages are over all labels that are
     the true label of a clip, are predicted, or have a column.
     """
     from nverbench.leaderboard import compare

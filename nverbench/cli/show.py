@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,10 +82,24 @@ def part_facts(kind: str, part: Any, origin: object) -> Facts:
 
 
 def _options(part: Any) -> Facts:
+    """Options with their defaults; an option that is empty by default with a word for its value."""
+    defaults = {name: p.default for name, p in declared(function_of(part)).items()}
     return {
-        name: parameter.default if parameter.default is not parameter.empty else "required"
-        for name, parameter in declared(function_of(part)).items()
+        name: "required"
+        if value is inspect.Parameter.empty
+        else name.upper()
+        if value == ""
+        else value
+        for name, value in defaults.items()
     }
+
+
+def _usage(part: Dataset) -> Facts:
+    """How one's own data is written: what the loader's docstring says above its arguments."""
+    if part.positional is None or part.load.__doc__ is None:
+        return {}
+    text = inspect.cleandoc(part.load.__doc__).partition("\nArgs:")[0]
+    return {"usage": " ".join(text.replace("``", "").split())}
 
 
 def _datasheet(part: Dataset, origin: object, rules: Registry) -> Facts:
@@ -95,6 +110,7 @@ def _datasheet(part: Dataset, origin: object, rules: Registry) -> Facts:
         "brought by": str(origin),
         "task": part.task,
         "corpus": part.corpus or "none: as you give it",
+        **_usage(part),
         **datasheet(part, rules.dataset_source(part.name)),
         "options": {**_options(part), "exclude": "LABEL+LABEL", "test": "DATASET"},
         "write it as": _written(part),

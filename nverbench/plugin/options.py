@@ -22,6 +22,7 @@ from nverbench.plugin.records import Backbone, Dataset, Part
 
 Scalar = bool | int | float | str
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+QUOTES = "'\""
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -149,6 +150,8 @@ def resolve(part: Part, text: str) -> PartRef:
     for key in raw:
         if key not in known:
             hint = nearest(key, known) if known else "it takes none"
+            if positional in local and rest.lstrip().startswith(f"{key}="):
+                hint += f"; if it is a path, write {name}:./{abbreviated(rest).strip(QUOTES)}"
             raise UsageError(f"{what} has no option {abbreviated(key)}; {hint}")
     values: dict[str, Scalar] = {}
     for key, parameter in sorted(known.items()):

@@ -56,7 +56,7 @@ def public_text(reference: PartRef, digest: str) -> str:
     a file of this machine.
     """
     options = {k: v for k, v in reference.options.items() if k not in reference.local}
-    if reference.positional in reference.local and reference.positional in reference.options:
+    if reference.positional in reference.local and set(reference.local) & set(reference.options):
         options[str(reference.positional)] = digest[:12]
     weights = digest[:12] if reference.weights else None
     return str(replace(reference, options=options, weights=weights))

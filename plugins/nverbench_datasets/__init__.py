@@ -21,7 +21,7 @@ from nverbench_datasets.iemocap import IEMOCAP_4, IEMOCAP_6
 from nverbench_datasets.jnv import JNV
 from nverbench_datasets.mesd import MESD
 from nverbench_datasets.ravdess import RAVDESS
-from nverbench_datasets.table import TABLE
+from nverbench_datasets.table import DIALOGUES, TABLE
 from nverbench_datasets.vivae import VIVAE, VIVAE_CORE
 from nverbench_datasets.vocal_demo import VOCAL_DEMO
 from nverbench_datasets.vocalsound import VOCALSOUND
@@ -33,4 +33,4 @@ def nverbench_datasets() -> Iterator[Dataset]:
     yield from (ASVP_ESD, ASVP_ESD_12, ASVP_ESD_BABIES, JNV, VIVAE, VIVAE_CORE)
     yield from (EMOGATOR, EMOGATOR_10, EMOGATOR_41, DONATE_A_CRY, VOCALSOUND)
     yield from (CREMA_D, EMODB, MESD, RAVDESS, IEMOCAP_6, IEMOCAP_4)
-    yield from (FOLDER, TABLE, VOCAL_DEMO, *CONVERSATION_DEMOS)
+    yield from (FOLDER, TABLE, DIALOGUES, VOCAL_DEMO, *CONVERSATION_DEMOS)

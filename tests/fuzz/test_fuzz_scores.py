@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nverbench import Clip
+from nverbench.data.metadata import names
 from nverbench.leaderboard import compare
 from nverbench.leaderboard.context import report as context_report
 from nverbench.leaderboard.score_csv import read as scored
@@ -76,7 +78,7 @@ HARD = {
     "a long quote": b'id,label,prediction\na,b,"' + b"\n" * 200_000,
     "columns": b"id,label," + b",".join(b"p_%d" % i for i in range(20_000)),
     "path,label": b"path,label\n" + b"x" * 200_000 + b",a\n",
-    "UTF-16": "id,label,prediction\na,b,c".encode("utf-16"),
+    "UTF-16 without its mark": "id,label,prediction\na,b,c".encode("utf-16-le"),
     "": b"",
     "BOM": b"\xef\xbb\xbf",
     "carriage returns": b"\r" * 10_000,
@@ -111,6 +113,7 @@ def test_predictions_to_score_are_scored_or_refused(room: Path, content: bytes) 
 @often(40)
 def test_predictions_written_are_read_as_they_were(room: Path, rows: list[tuple[str, str]]) -> None:
     own = [(name, label) for name, label in rows if name.strip() and name.isprintable()]
+    own = list({names.clean(name): (name, label) for name, label in own}.values())
     if len({label for _, label in own}) < 2:
         return
     (room / "p.csv").write_bytes(
@@ -119,7 +122,7 @@ def test_predictions_written_are_read_as_they_were(room: Path, rows: list[tuple[
     found = scored.read(room / "p.csv")
     assert dict(
         zip(found.ids, [found.labels[i] for i in found.predictions.target], strict=True)
-    ) == {name.strip(): label for name, label in own}
+    ) == {names.clean(name): label for name, label in own}
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -149,7 +152,8 @@ def test_a_table_of_clips_is_read_or_refused(room: Path, content: bytes) -> None
     clips = lawful(
         "corpora: table", lambda: list(table.load(None, path=str(room / "t.csv"))), "t.csv"
     )
-    assert clips is None or len({clip.id for clip in clips}) == len(clips)
+    ids = [item.id for item in clips or () if isinstance(item, Clip)]
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize(

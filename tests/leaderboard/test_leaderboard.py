@@ -77,6 +77,7 @@ def row(
         "protocol": "nver-1",
         "id": f"{value}",
         "shuffle": "none",
+        "provenance": SimpleNamespace(dataset_digest="0" * 64),
     }
     return SimpleNamespace(licence=licence, entry=entry, **facts, **worth)
 
@@ -296,3 +297,13 @@ def test_a_footnote_says_that_a_published_score_is_no_test():
         if TERMS in note and "no test" in note
     ]
     assert not [note for note in footnotes([finished()]) if "published" in note]
+
+
+@pytest.mark.parametrize("width", [80, 240])
+def test_two_tables_of_one_file_name_are_told_apart(width: int) -> None:
+    one, two = row(), row()
+    two.provenance = SimpleNamespace(dataset_digest="abcdef01" + "0" * 56)
+    assert "copy" not in printed([one, row()], width)
+    text = printed([one, two], width)
+    assert "00000000" in text
+    assert "abcdef01" in text

@@ -33,7 +33,8 @@ def of_folder(root: Path) -> tuple[list[Clip], dict[str, str]]:
 
 def of_table(root: Path, text: str | bytes, **options: str) -> list[Clip]:
     (root / "clips.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(TABLE.load(None, path=str(root / "clips.csv"), **options))
+    items = TABLE.load(None, path=str(root / "clips.csv"), **options)
+    return [item for item in items if isinstance(item, Clip)]
 
 
 def message(error: pytest.ExceptionInfo[DatasetError]) -> str:
@@ -236,15 +237,15 @@ def test_the_audio_option_says_where_relative_paths_start(tmp_path: Path):
 
 SLIPS = {
     "": "columns path and label, path and label missing; found nothing",
-    "file,label\na.wav,sob\n": "path missing; found file, label",
+    "recording,label\na.wav,sob\n": "path missing; found recording, label; name them there or give path=",
     "path,label,Path\na.wav,sob,a.wav\n": "row 1: expected one column path, found 2",
     "path,label\n": "at least one row below the header",
     "path,label\na.wav,\n": "row 2: expected a label",
-    "path,label\na.wav\n": "row 2: expected a label",
+    "path,label\na.wav\n": "row 2: expected 2 cells (path, label), got 1",
     "path,label\n,sob\n": "row 2: expected a path",
-    "path,label\na.wav,sob\n\nb, c.wav,sob\n": "row 4: expected 2 cells, got 3",
+    "path,label\na.wav,sob\n\nb, c.wav,sob\n": "row 4: expected 2 cells (path, label), got 3",
     'path,label\na.wav,"sob\n': "row 2: expected CSV",
-    'path,label\na.wav,"so\nb"\n': "row 3: expected cells on one line",
+    'path,label\na.wav,"so\nb"\n': "row 2: expected cells on one line",
     "path,label\na.wav,s\0b\n": "row 2: expected text, got control character",
     "path,label\na.wav,sob\na.wav,laugh\n": (
         "row 3: expected ids that are unique, got 'a.wav' as in row 2"
@@ -255,7 +256,7 @@ SLIPS = {
     "path,label,group\na.wav,sob,\nb.wav,sob,g\n": "row 2: expected a group, as in 1 of 2 rows",
     "path,label,start\na.wav,sob,one\n": "row 2: expected start in seconds, 0 or more, got 'one'",
     "path,label,start\na.wav,sob,-1\n": "got '-1'",
-    "path,label,end\na.wav,sob,nan\n": "expected end in seconds, 0 or more, got 'nan'",
+    "path,label,end\na.wav,sob,inf\n": "expected end in seconds, 0 or more, got 'inf'",
     "path,label,start,end\na.wav,sob,2,2\n": "row 2: expected end > start, got start 2 and end 2",
     "path,label,end\na.wav,sob,0\n": "expected end > start, got start 0 and end 0",
     "path,label\na.wav,sob\nx.wav,sob\n": (

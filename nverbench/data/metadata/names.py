@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from nverbench.errors import NverbenchError
 
@@ -30,7 +30,8 @@ NO_VALUE = frozenset(
 UNCERTAIN = frozenset({"none", "unknown", "unk", "unlabelled", "unlabeled", "?", "-", "--", "nil"})
 """Words that mean a missing value for a person, and may be a class of their own for a label."""
 SINGLE_NUMBER = re.compile(r"(\D*)(\d+)(\D*)")
-WHOLE_DECIMAL = re.compile(r"(\d+)\.0+")
+NEGATIVE = re.compile(r"[-\u2212]\d+(?:\.\d+)?")
+WHOLE_DECIMAL = re.compile(r"((?:minus)?\d+)\.0+")
 
 
 def clean(text: str) -> str:
@@ -72,7 +73,11 @@ def spellings(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def check_spellings(
-    where: str, what: str, names: Iterable[str], error: type[NverbenchError]
+    where: str,
+    what: str,
+    names: Iterable[str],
+    error: type[NverbenchError],
+    places: Mapping[str, str] | None = None,
 ) -> None:
     """Raises ``error`` where names look like two spellings of one name.
 
@@ -81,10 +86,13 @@ def check_spellings(
         what: what a name stands for, in one word: label, speaker.
         names: all names.
         error: the class to raise.
+        places: name -> where it is first written, such as ``row 3``.
     """
     found = spellings(names)
     if found:
-        first = " and ".join(repr(name) for name in found[0][:3])
+        known = places or {}
+        shown = (f"{n!r} ({known[n]})" if n in known else repr(n) for n in found[0][:3])
+        first = " and ".join(shown)
         more = f" ({len(found)} such {what}s)" if len(found) > 1 else ""
         raise error(
             f"{where}: {what}s {first} look like one {what} written in {len(found[0])} ways{more};"
@@ -100,6 +108,8 @@ def _key(name: str) -> str:
     """The same text for names that are alike."""
     text = unicodedata.normalize("NFKC", name)
     text = "".join(c for c in text if c not in INVISIBLE).casefold()
+    if NEGATIVE.fullmatch(text):
+        text = f"minus{text[1:]}"
     text = " ".join(re.split(r"[\s_\-]+", text)).strip()
     whole = WHOLE_DECIMAL.fullmatch(text)
     text = whole[1] if whole else text

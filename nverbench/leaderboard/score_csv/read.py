@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from nverbench.errors import UsageError
+from nverbench.leaderboard.score_csv.rows import PredictionRow, prediction_rows
 from nverbench.metrics.jackknife import Decisions
-
-GROUPS = ("group", "speaker")
-KNOWN = ("id", "label", "prediction", *GROUPS, "fold", "replicate")
-PROBABILITY = "p_"
-MOST_COLUMNS = 1000
-ROUNDING = 0.01
-"""The largest distance from 1 that a sum of probabilities of one clip may have."""
 
 
 @dataclass(frozen=True)
@@ -53,35 +43,19 @@ class PredictionFile:
         return Decisions(number[p.target], number[p.predicted], p.groups, len(labels))
 
 
-Text = Annotated[str, Field(min_length=1)]
-
-
-class PredictionRow(BaseModel):
-    """One line of the file."""
-
-    model_config = ConfigDict(frozen=True)
-
-    line: int
-    id: Text
-    label: Text
-    prediction: Text
-    replicate: Text = ""
-    group: str = Field("", validation_alias=AliasChoices(*GROUPS))
-    fold: str = ""
-
-
 def read(path: Path) -> PredictionFile:
     """The predictions in a CSV file.
 
     Columns: ``id``, ``label`` (the true one), and ``prediction`` or one probability per class in
-    columns ``p_<label>``; optional ``group`` (or ``speaker``), ``fold`` and ``replicate``. In any
-    order, UTF-8, with or without a byte order mark, any line ends, RFC 4180 quoting.
+    columns ``p_<label>``; optional ``group`` (or ``speaker``), ``fold`` and ``replicate``; other
+    usual names of these columns too (``nverbench/data/metadata/columns.py``). In any order,
+    encoding and separator that ``table:`` reads.
 
     Raises:
         UsageError: the file, the line and what does not fit.
     """
-    classes: set[str] = set()
-    lines = _by_replicate(path, _rows(path, classes))
+    rows, classes = prediction_rows(path)
+    lines = _by_replicate(path, rows)
     if not lines:
         raise UsageError(
             f"{path}: holds no predictions; expected a line per clip below the names of the columns"
@@ -92,7 +66,7 @@ def read(path: Path) -> PredictionFile:
         _check_same(path, first, other)
     predicted = {row.prediction for own in lines.values() for row in own.values()}
     true = {row.label for row in first.values()}
-    labels = sorted(true | classes | predicted)
+    labels = sorted(true | set(classes) | predicted)
     if len(labels) < 2:
         raise UsageError(
             f"{path}: expected labels of at least two classes, found only {labels[0]!r}"
@@ -116,7 +90,7 @@ def read(path: Path) -> PredictionFile:
     )
 
 
-def _by_replicate(path: Path, rows: Iterator[PredictionRow]) -> dict[str, dict[str, PredictionRow]]:
+def _by_replicate(path: Path, rows: Iterable[PredictionRow]) -> dict[str, dict[str, PredictionRow]]:
     """Replicate -> id -> row."""
     lines: dict[str, dict[str, PredictionRow]] = {}
     for row in rows:
@@ -128,128 +102,6 @@ def _by_replicate(path: Path, rows: Iterator[PredictionRow]) -> dict[str, dict[s
             )
         own[row.id] = row
     return lines
-
-
-def _rows(path: Path, classes: set[str]) -> Iterator[PredictionRow]:
-    """The lines of the file, checked one by one; labels with a column of probabilities are added to
-    ``classes``.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            probabilities = _check_columns(path, columns)
-            classes.update(probabilities)
-            for cells in reader:
-                extra = cells.pop(None, [])  # the key that csv gives to more cells
-                given = {k: cell.strip() for k, cell in cells.items() if cell is not None}
-                if any(given.values()) or any(cell.strip() for cell in extra):
-                    where = f"{path}, line {reader.line_num}"
-                    if len(given) + len(extra) != len(columns):
-                        raise UsageError(
-                            f"{where}: expected {len(columns)} cells ({', '.join(columns)}), got"
-                            f" {len(given) + len(extra)}"
-                        )
-                    yield _row(where, reader.line_num, given, probabilities)
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{path}: expected UTF-8 text, but byte {error.start} is none; save it as UTF-8"
-        ) from error
-    except csv.Error as error:
-        raise UsageError(
-            f"{path}, line {reader.reader.line_num}: not readable as CSV ({error}); quote cells"
-            " with commas, quotes or line ends"
-        ) from error
-    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-        raise UsageError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', error)}); give a CSV file of"
-            " predictions"
-        ) from error
-
-
-def _check_columns(path: Path, columns: Sequence[str]) -> list[str]:
-    """The classes that have a column of probabilities."""
-    if len(columns) > MOST_COLUMNS:
-        raise UsageError(
-            f"{path}, line 1: expected at most {MOST_COLUMNS} columns, got {len(columns):,}; give"
-            " one per class"
-        )
-    problem = next(_problems(columns, found := _classes(columns)), None)
-    if problem:
-        raise UsageError(
-            f"{path}, line 1: {problem}; expected id, label, prediction (or p_<label> for every"
-            f" class), and if known {', '.join(KNOWN[3:])}"
-        )
-    return found
-
-
-def _classes(columns: Sequence[str]) -> list[str]:
-    return [name[len(PROBABILITY) :] for name in columns if name.startswith(PROBABILITY)]
-
-
-def _problems(columns: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
-    """Problems of the names of the columns."""
-    if not columns:
-        yield "is empty"
-    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
-        yield "its columns are separated by ';' or tabs; save it with commas"
-    yield from (
-        f"column {c!r} holds an invisible character" for c in columns if not c.isprintable()
-    )
-    yield from (f"column {c!r} is there twice" for c in sorted(columns) if columns.count(c) > 1)
-    known = {*KNOWN, *(PROBABILITY + label for label in classes if label)}
-    yield from (f"column {c!r} is unknown" for c in columns if c not in known)
-    yield from (f"column {c!r} is missing" for c in ("id", "label") if c not in columns)
-    if set(GROUPS) <= set(columns):
-        yield "both group and speaker are given; keep one"
-    if classes and "prediction" in columns:
-        yield "both prediction and probabilities are given; keep one"
-    if not classes and "prediction" not in columns:
-        yield "column 'prediction' is missing"
-    if len(classes) == 1:
-        yield "probabilities of one class only"
-
-
-def _row(
-    where: str, line: int, cells: Mapping[str, str], probabilities: Sequence[str]
-) -> PredictionRow:
-    more: dict[str, object] = {"line": line}
-    if probabilities and cells["label"]:
-        if cells["label"] not in probabilities:
-            raise UsageError(
-                f"{where}: label {cells['label']!r} has no column p_{cells['label']}; give one per"
-                " class"
-            )
-        more["prediction"] = _most_likely(where, cells, probabilities)
-    try:
-        return PredictionRow.model_validate({**cells, **more})
-    except ValidationError as error:
-        column = error.errors()[0]["loc"][0]
-        raise UsageError(f"{where}: column {column} is empty; every clip needs one") from error
-
-
-def _most_likely(where: str, cells: Mapping[str, str], probabilities: Sequence[str]) -> str:
-    values = []
-    for label in probabilities:
-        text = cells[PROBABILITY + label]
-        try:
-            values.append(float(text))
-        except ValueError:
-            raise UsageError(
-                f"{where}: column p_{label}: expected a probability, got {text!r:.60}"
-            ) from None
-        if not (math.isfinite(values[-1]) and 0 <= values[-1] <= 1):
-            raise UsageError(
-                f"{where}: column p_{label}: expected a probability between 0 and 1, got {text};"
-                " apply softmax to logits first"
-            )
-    if abs(sum(values) - 1) > ROUNDING:
-        raise UsageError(
-            f"{where}: expected probabilities that sum to 1, got {sum(values):.4g}; one column per"
-            " class, softmax over classes"
-        )
-    return probabilities[values.index(max(values))]
 
 
 def _check_same(

@@ -9,7 +9,12 @@ from typing import Any
 
 from nverbench._io.text import escape_control_characters
 from nverbench.leaderboard.rows import Row, field_of
-from nverbench.leaderboard.tables.wording import interval_text, published_text, status_text
+from nverbench.leaderboard.tables.wording import (
+    dataset_texts,
+    interval_text,
+    published_text,
+    status_text,
+)
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.jackknife import Interval
 from nverbench.metrics.scores import NAMES, SHOWN
@@ -100,11 +105,12 @@ def as_csv(rows: Sequence[Row]) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
+    datasets = dataset_texts(row.result for row in rows)
     spread = [f"{name}{end}" for name in NAMES for end in ("", "_low", "_high")]
     writer.writerow([*CSV_FIRST.split(), *spread, *CSV_LAST.split()])
     for row in rows:
         r, e, theirs = row.result, row.result.entry, row.published
-        words = [row.unranked, " + ".join(e.backbones), e.fusion, e.loss, e.dataset]
+        words = [row.unranked, " + ".join(e.backbones), e.fusion, e.loss, datasets(r)]
         words += [r.folds.kind, r.protocol, r.selection]
         intervals = [*(r.scores.get(name) for name in NAMES)]
         numbers = [value for score in intervals for value in _three(score)]
@@ -122,7 +128,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
         _line(HEADINGS),
         "|" + "|".join("---:" if "%" in h or h == "rank" else "---" for h in HEADINGS) + "|",
     ]
-    lines += [_line(map(_markdown, cells)) for cells in (*map(_cells, rows), *_chances(rows))]
+    lines += [_line(map(_markdown, cells)) for cells in (*_cells(rows), *_chances(rows))]
     return "\n".join(lines) + "\n"
 
 
@@ -137,10 +143,10 @@ def as_latex(rows: Sequence[Row]) -> str:
         " & ".join(_latex(h) for h in HEADINGS) + r" \\",
         "\\midrule",
     ]
-    for i, row in enumerate(rows):
+    for i, (row, own) in enumerate(zip(rows, _cells(rows), strict=True)):
         if i and field_of(rows[i - 1].result) != field_of(row.result):
             lines.append("\\midrule")
-        cells = [_latex(cell) for cell in _cells(row)]
+        cells = [_latex(cell) for cell in own]
         lines.append(
             " & ".join(f"\\textbf{{{cell}}}" if row.rank == 1 and cell else cell for cell in cells)
             + r" \\"
@@ -154,18 +160,24 @@ def as_latex(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Row) -> list[str]:
-    """A row in the order of ``HEADINGS``."""
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The rows in the order of ``HEADINGS``."""
+    datasets = dataset_texts(row.result for row in rows)
+    return [_cells_of(row, datasets(row.result)) for row in rows]
+
+
+def _cells_of(row: Row, dataset: str) -> list[str]:
     r, e = row.result, row.result.entry
     scores = [score_text(r.scores[name]) if name in r.scores else "" for name, _ in SHOWN]
-    words = [" + ".join(e.backbones), e.fusion, e.loss, e.dataset, r.folds.kind]
+    words = [" + ".join(e.backbones), e.fusion, e.loss, dataset, r.folds.kind]
     return [rank_text(row), *words, *scores, behind_text(row), published_text(r)[0], status_text(r)]
 
 
 def _chances(rows: Sequence[Row]) -> list[list[str]]:
     """The chance levels, once for every dataset, folds and counts of clips."""
+    datasets = dataset_texts(row.result for row in rows)
     seen = {
-        (r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items()))
+        (datasets(r), r.folds.kind, tuple(r.counts.per_class.items()))
         for r in (row.result for row in rows)
     }
     found = []

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nverbench._io.text import escape_control_characters
-from nverbench.leaderboard.tables.wording import order, published_text, status_text
+from nverbench.leaderboard.tables.wording import dataset_texts, order, published_text, status_text
 from nverbench.metrics.chance import HOW, chance
 from nverbench.metrics.scores import SHOWN
 from nverbench.results.published import reported
@@ -52,7 +52,7 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
     from rich.table import Table
 
     shown = Table(header_style="bold")
-    compared = any(reported(r) for r in results)
+    compared, datasets = any(reported(r) for r in results), dataset_texts(results)
     if places is not None:
         shown.add_column(PLACES[0], justify="right", no_wrap=True)
     shown.add_column(
@@ -69,7 +69,7 @@ def _full(results: Sequence[Result], places: Places | None) -> Table:
     for r in results:
         rank, behind = ([places[r.id][0]], [places[r.id][1]]) if places is not None else ([], [])
         e, published = r.entry, [cell.split("; ") for cell in published_text(r)]
-        what = [" + ".join(e.backbones), e.fusion, e.loss, e.dataset, r.folds.kind]
+        what = [" + ".join(e.backbones), e.fusion, e.loss, datasets(r), r.folds.kind]
         scores = [score_text(r.scores[name]) for name, _ in SHOWN]
         theirs = published if compared else []
         _add(shown, *rank, *what, *scores, *behind, *theirs, status_text(r), r.licence)
@@ -98,9 +98,11 @@ def _narrow(results: Sequence[Result], places: Places | None) -> Table:
     shown.add_column("what", overflow="fold")
     for _, heading in SHOWN:
         shown.add_column(f"{heading} %\n[95%]", justify="right", no_wrap=True)
+    datasets = dataset_texts(results)
     for r in results:
         e = r.entry
-        what = [" + ".join(e.backbones), f"{e.fusion} / {e.loss}", f"{e.dataset} / {r.folds.kind}"]
+        what = [" + ".join(e.backbones), f"{e.fusion} / {e.loss}"]
+        what.append(f"{datasets(r)} / {r.folds.kind}")
         what += [status_text(r), r.licence]
         if places is not None:
             rank, behind = places[r.id]
@@ -133,7 +135,8 @@ def _chances(results: Sequence[Result]) -> list[tuple[str, str, str, dict[str, f
     """Dataset, kind of folds, kind of chance and scores, once for every dataset, folds and counts
     of clips.
     """
-    seen = {(r.entry.dataset, r.folds.kind, tuple(r.counts.per_class.items())) for r in results}
+    datasets = dataset_texts(results)
+    seen = {(datasets(r), r.folds.kind, tuple(r.counts.per_class.items())) for r in results}
     return [
         (dataset, folds, how, values)
         for dataset, folds, counts in sorted(seen)

@@ -4,7 +4,8 @@ below a table of results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from nverbench.metrics.chance import HOW, chance
@@ -54,6 +55,21 @@ def order(results: Iterable[Result]) -> list[Result]:
             r.id,
         ),
     )
+
+
+def dataset_texts(results: Iterable[Result]) -> Callable[[Result], str]:
+    """The name of the dataset of each of these results; where results of one name are of different
+    clips (two tables of one file name, a partial copy), with the beginning of the digest.
+    """
+    known = {(r.entry.dataset, r.provenance.dataset_digest) for r in results}
+    copies = Counter(name for name, _ in known)
+
+    def text(result: Result) -> str:
+        name = result.entry.dataset
+        mark = f" (copy {result.provenance.dataset_digest[:8]})"
+        return name + mark if copies[name] > 1 else name
+
+    return text
 
 
 def status_text(result: Result) -> str:

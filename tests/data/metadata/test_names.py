@@ -88,3 +88,8 @@ def test_names_that_are_given_once_are_not_alike():
 def test_the_error_names_both_spellings_and_what_to_do():
     with pytest.raises(DatasetError, match=r"table t.csv: speakers '03' and '3' look like one"):
         names.check_spellings("table t.csv", "speaker", ["03", "3", "4"], DatasetError)
+
+
+def test_a_negative_number_is_another_name_than_the_positive_one():
+    assert names.spellings(["-1", "0", "1", "+1 a"]) == []
+    assert names.spellings(["-1", "-1.0", "-01"]) == [("-01", "-1", "-1.0")]

@@ -130,7 +130,6 @@ def test_the_metrics_are_those_of_scikit_learn(
 
 MISTAKES = {
     "": "line 1: is empty",
-    "id;label;prediction\na;x;y\n": "line 1: its columns are separated by ';' or tabs",
     "id,label\na,x\n": "line 1: column 'prediction' is missing",
     "label,prediction\nx,x\n": "line 1: column 'id' is missing",
     "id,label,prediction,speakr\na,x,x,s\n": "line 1: column 'speakr' is unknown",
@@ -148,7 +147,7 @@ MISTAKES = {
     "id,label,prediction\na,x,x\nb,x,x\n": (
         "expected labels of at least two classes, found only 'x'"
     ),
-    'id,label,prediction\na,x,x\nb,"y"z,y\n': "line 3: not readable as CSV",
+    'id,label,prediction\na,x,x\nb,"y"z,y\n': "line 3: expected CSV, got a line that is not",
     "id,label,p_x,p_y\na,x,0.5,0.5\nb,z,0.5,0.5\n": "line 3: label 'z' has no column p_z",
     "id,label,p_x,p_y\na,x,0.5,half\n": "line 2: column p_y: expected a probability, got 'half'",
     "id,label,p_x,p_y\na,x,nan,1\n": (
@@ -204,3 +203,86 @@ def test_without_speakers_clips_are_the_unit_and_a_note_says_so(tmp_path: Path):
     )
     assert report.record(found)["unit"] == "clip"
     assert "too narrow if speakers repeat" in "; ".join(report.notes(found))
+
+
+# the field's ways to write a file
+
+SHORT = [["a", "x", "x", "s"], ["b", "y", "y", "t"], ["c", "x", "y", "s"]]
+
+
+def short(tmp_path: Path, text: str | bytes) -> PredictionFile:
+    path = tmp_path / "p.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read(path)
+
+
+def joined(header: list[str], sep: str = ",") -> str:
+    return "\n".join(sep.join(row) for row in [header, *SHORT]) + "\n"
+
+
+OWN = ["id", "label", "prediction", "speaker"]
+WAYS = {
+    "semicolons": joined(OWN, ";"),
+    "tabs": joined(OWN, "\t"),
+    "pipes": joined(OWN, "|"),
+    "sep line": "sep=;\n" + joined(OWN, ";"),
+    "comment": "# system 3\n" + joined(OWN),
+    "utf-16": joined(OWN).encode("utf-16"),
+    "upper case": joined(["ID", "Label", "PREDICTION", "Speaker"]),
+    "scikit-learn": joined(["file", "y_true", "y_pred", "speaker_id"]),
+    "ref and hyp": joined(["utt_id", "ref", "hyp", "spk"]),
+    "json lines": "\n".join(
+        f'{{"id": "{i}", "label": "{t}", "pred": "{p}", "subject": "{s}"}}' for i, t, p, s in SHORT
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_fields_ways_to_write_predictions_are_read(tmp_path: Path, way: str) -> None:
+    assert same(short(tmp_path, WAYS[way]), short(tmp_path, joined(OWN)))
+
+
+def of(label: str = "y", prediction: str = "y", speaker: str = "t") -> str:
+    """Three clips, the second with these cells."""
+    rows = [["a", "x", "x", "s"], ["b", label, prediction, speaker], ["c", "x", "y", "s"]]
+    rows += [["d", "y", "x", "t"]]
+    return "\n".join(",".join(row) for row in [OWN, *rows])
+
+
+UNCLEAR = {
+    of(prediction="X"): "prediction 'X' (on line 3) is not a label of any clip, but 'x' is",
+    of(prediction="\uff58"): "is not a label of any clip, but 'x' is; write both alike",
+    of(label="Y"): "labels 'Y' (line 3) and 'y' (line 5) look like one label",
+    of(label="nan"): "line 3: expected a label, got 'nan', a word for a missing value",
+    of(prediction="N/A"): "line 3: expected a prediction, got 'N/A'",
+    of(speaker=""): "line 3: expected a speaker, as in 3 of 4 lines, got an empty cell",
+    of(speaker="unknown"): "line 3: expected a speaker, as in 3 of 4 lines, got 'unknown'",
+    of(speaker="T"): "speakers 'T' (line 3) and 't' (line 5) look like one speaker",
+    "id,label,p_X,p_y\na,x,1,0\n": "label 'x' has no column p_x, but p_X is there; write both",
+    "id,label,prediction,fold\na,x,x,1\nb,y,y,\n": "line 3: expected a fold, as in 1 of 2 lines",
+    "id,label,prediction,note\na,x,x,1\n": "line 1: column 'note' is unknown",
+    "id,path,label,prediction\na,b,x,x\n": "line 1: column 'path' is unknown",
+    "id,label,emotion,prediction\na,b,x,x\n": "line 1: column 'emotion' is unknown",
+    "id,label,prediction\na,0.1,0.2\nb,0.3,0.2\nc,0.4,0.5\n": "label looks continuous (0.1, 0.3",
+}
+
+
+@pytest.mark.parametrize("text", UNCLEAR)
+def test_names_that_are_not_clear_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        short(tmp_path, text)
+    assert UNCLEAR[text] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("mark", ["\u200b", " ", "\u00a0", "\ufeff"])
+def test_invisible_characters_at_the_ends_do_not_matter(tmp_path: Path, mark: str) -> None:
+    clean = short(tmp_path, of())
+    assert same(short(tmp_path, of(f"y{mark}", f"{mark}y", f"t{mark}")), clean)
+
+
+@pytest.mark.parametrize("word", ["", "nan", "unknown"])
+def test_speakers_that_nobody_knows_are_no_speakers(tmp_path: Path, word: str) -> None:
+    rows = [[*row[:3], word] for row in SHORT]
+    found = short(tmp_path, "\n".join(",".join(row) for row in [OWN, *rows]))
+    assert not found.grouped
