@@ -13,7 +13,6 @@ from nverbench.data.corpus import Corpus
 from nverbench.data.folds import assign
 from nverbench.data.folds.protocol import check_conversations_whole, folds_of_protocol
 from nverbench.data.missing import Missing
-from nverbench.errors import FoldError
 from nverbench.pipeline.memo import Memo
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin.catalog import Catalog
@@ -65,7 +64,7 @@ class PlannedCorpora:
         """The kind of folds of a corpus where neither the entry nor the protocol names one."""
         return self.memo(
             ("default kind", id(corpus)),
-            lambda: assign.default_kind(corpus.clips, corpus.dataset.folds),
+            lambda: assign.default_kind(corpus.clips, assign.offered(corpus.dataset)),
         )
 
     def protocol_name(self, entry: Entry) -> str:
@@ -113,19 +112,13 @@ class PlannedCorpora:
         return folds
 
     def _kinds(self, entry: Entry, corpus: Corpus) -> Iterable[str]:
-        """The kinds of folds that the user, the entry, the protocol or the dataset names."""
+        """The kinds of folds that the user, the entry, the protocol or the dataset names. Whatever
+        the clips allow can be run: another kind than the dataset's own makes a row unofficial.
+        """
         asked = self.selection.folds
         if corpus.sides:
             return cross_corpus.kinds_of(corpus, (*asked, entry.folds))
         if asked:
-            allowed = corpus.dataset.folds
-            families = {kind.partition("=")[0] for kind in (*allowed, "holdout")}
-            for kind in asked:
-                if kind.partition("=")[0] not in families:
-                    raise FoldError(
-                        f"dataset {corpus.reference} cannot be cut by {kind}; it offers"
-                        f" {', '.join(allowed)}"
-                    )
             return dict.fromkeys(asked)
         named = entry.folds or self.registry.protocol(self.protocol_name(entry)).folds
         if named:

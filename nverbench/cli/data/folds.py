@@ -42,7 +42,7 @@ def data_folds(
     NAME is a dataset, or A:test=B to train on A and test on B.
     """
     from nverbench.data.cross_corpus import kinds_of, load_local_pair
-    from nverbench.data.folds.assign import default_kind
+    from nverbench.data.folds.assign import default_kind, offered
     from nverbench.data.folds.protocol import folds_of_protocol
 
     rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
@@ -51,7 +51,7 @@ def data_folds(
     if corpus.sides:
         kinds = kinds_of(corpus, folds or ())
     else:
-        kinds = folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)]
+        kinds = folds or [rule.folds or default_kind(corpus.clips, offered(corpus.dataset))]
     pin = rules.datasets.get(corpus.dataset.name)
     registered = protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude
     pinned = pin.folds if pin and registered else {}
