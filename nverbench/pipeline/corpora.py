@@ -119,7 +119,7 @@ class PlannedCorpora:
         if corpus.sides:
             return cross_corpus.kinds_of(corpus, (*asked, entry.folds))
         if asked:
-            return dict.fromkeys(asked)
+            return cross_corpus.kinds_of(corpus, asked)
         named = entry.folds or self.registry.protocol(self.protocol_name(entry)).folds
         if named:
             return (named,)

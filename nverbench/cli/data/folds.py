@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,11 +46,9 @@ def data_folds(
 
     rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
     corpus, rule = load_local_pair(parts.dataset, name), rules.protocol(protocol)
-    kinds: Iterable[str]
-    if corpus.sides:
-        kinds = kinds_of(corpus, folds or ())
-    else:
-        kinds = folds or [rule.folds or default_kind(corpus.clips, offered(corpus.dataset))]
+    kinds = kinds_of(corpus, folds or ())
+    if not kinds:
+        kinds = (rule.folds or default_kind(corpus.clips, offered(corpus.dataset)),)
     pin = rules.datasets.get(corpus.dataset.name)
     registered = protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude
     pinned = pin.folds if pin and registered else {}
