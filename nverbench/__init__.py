@@ -22,6 +22,7 @@ from nverbench.plugin.records import (
     LabelCard,
     Loss,
     Misfit,
+    Note,
     Recipe,
     Source,
 )
@@ -29,6 +30,7 @@ from nverbench.plugin.types import UNSCORED, Batch, Encoder, Frames, LoadContext
 from nverbench.plugin.version import api_version
 
 if TYPE_CHECKING:
+    from nverbench.data.audio import why_not_audio
     from nverbench.leaderboard.notebook import compare, list_parts, load_results, run
     from nverbench.pipeline.evaluation import evaluate
     from nverbench.results.record import Result
@@ -54,6 +56,7 @@ __all__ = [
     "Loss",
     "Losses",
     "Misfit",
+    "Note",
     "NverbenchError",
     "Output",
     "PartError",
@@ -70,6 +73,7 @@ __all__ = [
     "list_parts",
     "load_results",
     "run",
+    "why_not_audio",
 ]
 
 _ON_FIRST_USE = {
@@ -79,6 +83,7 @@ _ON_FIRST_USE = {
     "list_parts": "nverbench.leaderboard.notebook",
     "load_results": "nverbench.leaderboard.notebook",
     "run": "nverbench.leaderboard.notebook",
+    "why_not_audio": "nverbench.data.audio",
 }
 """Name -> the module that is imported when a notebook first uses it."""
 

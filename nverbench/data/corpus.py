@@ -12,12 +12,13 @@ from pathlib import Path
 
 from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, file_digests
+from nverbench.data import published
 from nverbench.data.folds import official
 from nverbench.data.metadata.clips import check_own_names, cleaned
 from nverbench.data.missing import missing_corpus
 from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
 from nverbench.plugin.options import PartRef, possible, resolve
-from nverbench.plugin.records import Clip, Dataset, Misfit
+from nverbench.plugin.records import Clip, Dataset, Misfit, Note
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Corpus:
     """Every turn of its conversations, scored or not, in order of conversation and turn; empty for
     single clips.
     """
+    remarks: tuple[str, ...] = ()
+    """What the loader says about the input as a whole (:class:`Note`)."""
 
 
 def local_copy(dataset: Dataset) -> Path | None:
@@ -115,7 +118,7 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
             f"{reference} names two datasets, and only one is possible here; leave"
             f" test={reference.test} out"
         )
-    clips, misfits = _listed(dataset, reference, root)
+    clips, misfits, remarks = _listed(dataset, reference, root)
     in_conversations = dataset.task == "conversation"
     clips = _without(clips, reference.exclude, keep_turns=in_conversations)
     labelled = sorted((c for c in clips if c.label is not None), key=lambda c: c.id)
@@ -130,26 +133,28 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
     turns = _turns(reference, usable) if in_conversations else []
     embedded = sorted(turns, key=lambda c: c.id) or scored
     sha256 = _digests(reference, embedded)
-    notes = _differences(dataset, labelled, sha256, reference.exclude)
+    digest = digest_of([_row(c, sha256[c.id]) for c in embedded])
+    notes = published.differences(dataset, labelled, sha256, digest, reference.exclude)
     return Corpus(
         dataset=dataset,
         reference=reference,
         clips=tuple(scored),
         labels=labels,
         sha256=sha256,
-        digest=digest_of([_row(c, sha256[c.id]) for c in embedded]),
+        digest=digest,
         left_out={c.id: dataset.defects[c.id] for c in labelled if c.id in dataset.defects},
         misfits=tuple(misfits),
         notes=tuple(notes),
         partial=bool(notes),
         heard=tuple(turns),
+        remarks=tuple(remarks),
     )
 
 
 def _labels(dataset: Dataset, reference: PartRef, scored: list[Clip]) -> tuple[str, ...]:
-    """The classes: those that the dataset declares, else those of its clips."""
-    known = dataset.labels or sorted({str(c.label) for c in scored})
-    labels = tuple(label for label in known if label not in reference.exclude)
+    """The classes of the clips, in the order that the dataset declares, else sorted."""
+    found = {str(c.label) for c in scored}
+    labels = tuple(label for label in dataset.labels or sorted(found) if label in found)
     if len(labels) < 2:
         raise DatasetError(
             f"dataset {reference}: expected at least two classes, found {', '.join(labels)}; give"
@@ -203,19 +208,22 @@ def _row(clip: Clip, sha256: str) -> list[object]:
 
 def _listed(
     dataset: Dataset, reference: PartRef, root: Path | None
-) -> tuple[list[Clip], list[Misfit]]:
-    """The clips and misfits that the dataset's loader yields."""
+) -> tuple[list[Clip], list[Misfit], list[str]]:
+    """The clips, misfits and remarks that the dataset's loader yields."""
     clips: list[Clip] = []
     misfits: list[Misfit] = []
+    remarks: list[str] = []
     for item in dataset.load(root, **reference.full):
         if isinstance(item, Misfit):
             misfits.append(item)
+        elif isinstance(item, Note):
+            remarks.append(item.text)
         elif isinstance(item, Clip):
             clips.append(cleaned(item))
         else:
             raise DatasetError(
                 f"dataset {dataset.name}: load gave a {type(item).__name__}; its author must yield"
-                " Clip or Misfit records"
+                " Clip, Misfit or Note records"
             )
     for name, times in Counter(c.id for c in clips).items():
         if times > 1:
@@ -231,52 +239,7 @@ def _listed(
             f"dataset {reference}: label {unknown[0]!r} is not one of {', '.join(dataset.labels)};"
             " its author must declare it"
         )
-    return clips, misfits
-
-
-def _differences(
-    dataset: Dataset, labelled: list[Clip], sha256: Mapping[str, str], excluded: tuple[str, ...]
-) -> list[str]:
-    """A sentence for each way in which this copy differs from the published corpus."""
-    notes: list[str] = []
-    if dataset.manifest is not None:
-        pinned = dict(dataset.manifest())
-        changed = sorted(i for i in sha256 if i in pinned and sha256[i] != pinned[i])
-        if changed:
-            first = changed[0]
-            source = dataset.sources[0].address if dataset.sources else "its source"
-            raise DatasetError(
-                f"dataset {dataset.name}: {len(changed)} files are not the pinned ones, first"
-                f" {first}: expected sha256 {pinned[first][:12]}, got {sha256[first][:12]}; fetch"
-                f" the corpus again from {source}"
-            )
-        missing = sorted(set(pinned) - {c.id for c in labelled})
-        # a manifest has no labels: where some are excluded, counts show what is missing
-        if missing and not excluded:
-            notes.append(
-                f"{len(missing)} of {len(pinned)} pinned clips are missing, first {missing[0]}"
-            )
-    counts = {label: n for label, n in dataset.counts.items() if label not in excluded}
-    by_label = Counter(str(c.label) for c in labelled)  # published counts include known defects
-    notes += _partial(counts, by_label, "classes")
-    if not excluded and not (dataset.counts and notes):
-        by_group = Counter(str(c.unit) for c in labelled)
-        notes += _partial(dataset.group_counts, by_group, f"{dataset.group}s")
-    return notes
-
-
-def _partial(published: Mapping[str, int], found: Mapping[str, int], what: str) -> list[str]:
-    """A sentence where the clips per class (or group) are not the published ones."""
-    gaps = [
-        f"{name} {found.get(name, 0)} of {n}"
-        for name, n in published.items()
-        if found.get(name, 0) != n
-    ]
-    if not gaps:
-        return []
-    more = f" and {len(gaps) - 4} more {what}" if len(gaps) > 4 else ""
-    clips, total = sum(found.values()), sum(published.values())
-    return [f"partial copy: {clips} of {total} clips; {', '.join(gaps[:4])}{more}"]
+    return clips, misfits, remarks
 
 
 def _made(dataset: Dataset) -> Path:

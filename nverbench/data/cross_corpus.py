@@ -16,7 +16,7 @@ from nverbench.data.corpus import Corpus
 from nverbench.errors import DatasetError, FoldError, UsageError
 from nverbench.plugin import licences
 from nverbench.plugin.options import PartRef, resolve, split
-from nverbench.plugin.records import SHARES, Clip, Dataset, LabelCard, Misfit
+from nverbench.plugin.records import SHARES, Clip, Dataset, LabelCard
 
 KIND = "cross"
 """The kind of folds: one fold, named ``test``."""
@@ -103,7 +103,7 @@ def cross_corpora(a: Corpus, b: Corpus, reference: PartRef) -> Corpus:
         sha256={c.id: sha256[c.id] for c in clips},
         digest=digest_of(digest),
         left_out=left_out | copies,
-        misfits=tuple(Misfit(_of(side, m.path), m.reason) for side in both for m in side.misfits),
+        misfits=tuple(replace(m, path=_of(side, m.path)) for side in both for m in side.misfits),
         notes=tuple(notes),
         partial=a.partial or b.partial,
         sides=both,
@@ -140,7 +140,11 @@ def _check_apart(a: Corpus, b: Corpus, reference: PartRef) -> None:
 
 def _shared(a: Corpus, b: Corpus, reference: PartRef) -> tuple[str, ...]:
     """The common labels of both, sorted."""
-    names = [{s.dataset.common[x] for x in s.labels if x in s.dataset.common} for s in (a, b)]
+    declared = [side.dataset.labels or side.labels for side in (a, b)]
+    names = [
+        {side.dataset.common[x] for x in labels if x in side.dataset.common}
+        for side, labels in zip((a, b), declared, strict=True)
+    ]
     labels = sorted((names[0] & names[1]) - set(reference.exclude))
     if len(labels) < 2:
         each = "; ".join(

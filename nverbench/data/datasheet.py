@@ -25,7 +25,10 @@ def datasheet(dataset: Dataset, pin: Source | None = None) -> dict[str, str]:
     size = f"{source.size / 1e6:,.1f} MB" if source.size else "size unknown"
     command = f"nverbench data get {dataset.name}" if is_downloadable(source) else ""
     others = f" (or {', '.join(dataset.folds[1:])})" if dataset.folds[1:] else ""
-    defects = "; ".join(f"{clip} {why}" for clip, why in dataset.defects.items())
+    defects = "; ".join(
+        (*(f"{clip} {why}" for clip, why in dataset.defects.items()), *dataset.remarks)
+    )
+    rates = " or ".join(f"{rate:,} Hz" for rate in dataset.rates)
     differs = source.licence not in ("unknown", dataset.licence)
     registered = f" (the registry says {source.licence})" if differs else ""
     return {
@@ -36,6 +39,7 @@ def datasheet(dataset: Dataset, pin: Source | None = None) -> dict[str, str]:
         "who speaks": f"languages: {card.languages}; ages: {card.ages}; {_groups(dataset)}",
         "consent": card.consent,
         "folds": f"{dataset.folds[0]} by default{others}; kept together: {dataset.group}",
+        "sampling rate": rates or "not declared",
         "known defects": defects or "none known",
         "licence": f"{dataset.licence}{registered}",
         "results may publish": SHARED[dataset.share],

@@ -93,7 +93,7 @@ class PlannedCorpora:
             source = self.registry.dataset_source(dataset.name)
             return (missing.missing_corpus(dataset.name, dataset, source),)
         corpus = corpora.load(dataset, reference, root)
-        messages = [*corpus.notes]
+        messages = [*corpus.notes, *corpus.remarks]
         messages += [f"left out {clip}: {why}" for clip, why in corpus.left_out.items()]
         if corpus.misfits:
             first = corpus.misfits[0]

@@ -73,6 +73,19 @@ class Misfit:
 
     path: str
     reason: str
+    label: str | None = None
+    """The class that the file would have had, where that is known: a class that has misfits and no
+    clip is a class that would vanish.
+    """
+
+
+@dataclass(frozen=True)
+class Note:
+    """One sentence about the whole input that a user should read, such as a column that is not
+    used; ``Dataset.load`` yields it in addition to the clips, and ``run`` prints it.
+    """
+
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +105,11 @@ class LabelCard:
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Labelled clips of one corpus. ``load(root, **options)`` yields :class:`Clip` (and
-    :class:`Misfit`) in any order.
+    :class:`Misfit` and :class:`Note`) in any order.
     """
 
     name: str
-    load: Callable[..., Iterable[Clip | Misfit]]
+    load: Callable[..., Iterable[Clip | Misfit | Note]]
     corpus: str | None = None
     """Name of the local copy; several datasets may share one. None: the dataset needs no local copy
     (``root`` is None).
@@ -116,6 +129,16 @@ class Dataset:
     sources: tuple[Source, ...] = ()
     defects: Mapping[str, str] = field(default_factory=dict)
     """Clip id -> why the clip is unusable; such clips are left out and counted."""
+    remarks: tuple[str, ...] = ()
+    """What is odd about published clips that are used all the same, one phrase each."""
+    rates: tuple[int, ...] = ()
+    """Published sampling rates in Hz; a local copy with another rate, or of 50 and more clips that
+    all have one length, is partial, and is reported so. Empty: not known, or not certain.
+    """
+    data_digest: str = ""
+    """The corpus digest of the published copy, where it is known; a copy with another one is
+    partial.
+    """
     counts: Mapping[str, int] = field(default_factory=dict)
     """Published clips per label; a local copy with other counts is partial, and is reported so."""
     group_counts: Mapping[str, int] = field(default_factory=dict)

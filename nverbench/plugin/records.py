@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nverbench.errors import PartError
-from nverbench.plugin.data_records import SHARES, Clip, Dataset, LabelCard, Misfit, Source
+from nverbench.plugin.data_records import SHARES, Clip, Dataset, LabelCard, Misfit, Note, Source
 from nverbench.plugin.record_checks import NAME, check_choice, check_name, check_types
 from nverbench.plugin.types import Encoder, Losses, Output
 
@@ -31,6 +31,7 @@ __all__ = [
     "LabelCard",
     "Loss",
     "Misfit",
+    "Note",
     "Part",
     "Recipe",
     "Source",

@@ -61,9 +61,11 @@ AUDIO_ONLY = Layout(
     clips=f"Audio/actor_*/{NAMED}",
     folders=re.compile("Audio"),
     deep=True,
+    only_there=True,
+    apart=("Bonus",),
     beside=re.compile(r"(?s).*"),  # documents, and the part that is not used
 )
-WITH_BONUS = replace(AUDIO_ONLY, folders=re.compile("Audio|Bonus"))
+WITH_BONUS = replace(AUDIO_ONLY, folders=re.compile("Audio|Bonus"), apart=())
 
 LICENCE = "CC BY 4.0 (declared; third-party recordings, consent unknown)"
 SOURCE = Source(

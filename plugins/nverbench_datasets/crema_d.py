@@ -130,6 +130,7 @@ CREMA_D = Dataset(
     ),
     # Peak zero: issue 8 of the repository ("can play but there is no sound").
     defects={"1076_MTI_SAD_XX": "silent"},
+    rates=(16000,),
     common={
         "anger": "anger",
         "disgust": "disgust",

@@ -3,7 +3,7 @@ took to be the reason.
 
 Layout, as upstream:
 ``donateacry_corpus_cleaned_and_updated_data/REASON/UUID-TIME-VERSION-SEX-AGE-TAG.wav``. The folder
-is the label. The first 36 characters name an installation of the app: neither a device nor a child
+is the label, and the tag says the same. The first 36 characters name an installation of the app: neither a device nor a child
 (README of the repository), but the closest there is to one, so folds keep it together.
 """
 
@@ -42,29 +42,22 @@ LAYOUT = Layout(
     clips=f"{CLEANED}/REASON/UUID-TIME-VERSION-SEX-AGE-TAG.wav",
     places=(CLEANED, ""),
     folders=re.compile("|".join(COUNTS)),
+    home=lambda said: said.label,
+    apart=("donateacry-android-upload-bucket", "donateacry-ios-upload-bucket"),
     beside=re.compile(r"README\.md"),
 )
 REVISION = "6baf5aca0460964ad072653585837f968a87c2af"
 
 
 def parse(name: str, folder: str = "") -> Said | str:
-    """What a file name and its folder say, or the reason why they say nothing."""
+    """What a file name says, or the reason why it says nothing."""
     match = NAME.fullmatch(name)
     if match is None:
         return "not named UUID-TIME-VERSION-SEX-AGE-TAG.wav; rename or remove it"
     installation, tag = match.groups()
     if tag not in TAGS:
         return f"tag {tag} is not one of {', '.join(TAGS)}; remove it"
-    if folder not in COUNTS:
-        return (
-            f"lies in none of the folders {', '.join(COUNTS)}, which say the label; put it into one"
-            " or remove it"
-        )
-    if TAGS[tag] != folder:
-        return (
-            f"lies in {folder}, but its name says {TAGS[tag]}; put it into that folder or remove it"
-        )
-    return Said(id=name.removesuffix(".wav"), label=folder, group=installation)
+    return Said(id=name.removesuffix(".wav"), label=TAGS[tag], group=installation)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:

@@ -104,6 +104,7 @@ EMODB = Dataset(
             how=LAYOUT.how,
         ),
     ),
+    rates=(16000,),
     counts=COUNTS,
     common={label: label for label in COUNTS},
     share="labels-only",

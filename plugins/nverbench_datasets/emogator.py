@@ -243,6 +243,7 @@ EMOGATOR_41 = Dataset(
     counts=_counts(TEN, 41),
     common=COMMON_OF_TEN,
     manifest=manifest,
+    data_digest="7951e0ce03528f6cde0b89856e1a00393249c96bef1530a4d11dd8edd823a17d",
     share="open",
     licence="Apache-2.0",
     citation=CITATION,

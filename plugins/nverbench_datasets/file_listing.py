@@ -6,10 +6,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nverbench import DatasetError, Misfit
+
+SYSTEM_FILES = frozenset(
+    {
+        *(".ds_store", "__macosx", "icon\r", ".localized", ".trashes", ".fseventsd"),
+        *(".spotlight-v100", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"),
+        *("system volume information", "@eadir", ".directory", "lost+found"),
+    }
+)
+"""Names, in small letters, of what macOS, Windows, Synology and KDE write into folders."""
 
 
 def shown(path: Path, root: Path) -> str:
@@ -34,14 +43,20 @@ def portable(path: Path, root: Path) -> str | None:
     return name
 
 
+def of_the_system(name: str) -> bool:
+    """Whether a name is one that Windows, macOS or a file server writes beside a user's files."""
+    return name.startswith("._") or name.lower() in SYSTEM_FILES
+
+
 def entries(folder: Path) -> list[Path]:
-    """What lies in ``folder``, sorted by name.
+    """What lies in ``folder``, sorted by name, without files of the operating system.
 
     Raises:
         DatasetError: the folder may not be read.
     """
     try:
-        return sorted(folder.iterdir(), key=lambda entry: entry.name)
+        found = [entry for entry in folder.iterdir() if not of_the_system(entry.name)]
+        return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise DatasetError(
             f"{folder}: expected a folder that can be read, got {error.strerror}; correct its"
@@ -50,10 +65,15 @@ def entries(folder: Path) -> list[Path]:
 
 
 def walk(
-    folder: Path, root: Path, above: frozenset[Path] = frozenset(), *, hidden: bool = False
+    folder: Path,
+    root: Path,
+    above: frozenset[Path] = frozenset(),
+    *,
+    hidden: bool = False,
+    pruned: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[Path | Misfit]:
     """Every file below ``folder``, folder by folder in sorted order; hidden names are passed over
-    unless asked for.
+    unless asked for, and so are folders that are ``pruned``.
 
     Links are followed. One that leads back to a folder it lies in is a misfit instead of an endless
     walk.
@@ -64,10 +84,12 @@ def walk(
             continue
         if not entry.is_dir():
             yield entry
+        elif pruned(entry):
+            continue
         elif entry.resolve() in above:
             yield Misfit(shown(entry, root), "a link to a folder that it lies in; remove the link")
         else:
-            yield from walk(entry, root, above, hidden=hidden)
+            yield from walk(entry, root, above, hidden=hidden, pruned=pruned)
 
 
 def a_file(path: Path) -> bool:

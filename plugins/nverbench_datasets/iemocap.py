@@ -30,7 +30,7 @@ FOUR = {"ang": 1103, "hap": 1636, "neu": 1708, "sad": 1084}
 MERGED = {"exc": "hap"}
 UNSCORED = ("xxx", "dis", "fea", "oth", "sur")
 """No majority, and the labels that are too rare to be scored: 2,659 turns."""
-SESSIONS = re.compile(r"Session[1-5]")
+SESSIONS = re.compile(r"Session[1-5]", re.IGNORECASE)
 # A turn's name: dialogue (its letter says who wore the markers), then who speaks, F or M, and a
 # number.
 NAME = re.compile(r"(Ses0([1-5])[FM]_(?:impro|script)[0-9a-z_]+)_([FM])[0-9]{3}")
@@ -100,10 +100,9 @@ def load_six(root: Path) -> Iterator[Clip | Misfit]:
             )
         recordings = session / "sentences" / "wav"
         files = entries(recordings) if recordings.is_dir() else []
-        recorded = {entry.name for entry in files if not entry.name.startswith("._")}
+        recorded = {entry.name for entry in files}
         for file in entries(evaluations):
-            # Files of macOS, and the folders of single judges.
-            if file.name.startswith("._") or file.is_dir():
+            if file.is_dir():  # the folders of single judges
                 continue
             if (
                 file.suffix != ".txt"
@@ -169,22 +168,32 @@ def sample(root: Path) -> None:
 
 
 def _sessions(root: Path) -> list[Path]:
-    """The sessions in ``root``, or in the first folder at most two below it that has one."""
+    """The sessions in ``root`` and in folders at most two below it, in order of their numbers.
+
+    Raises:
+        DatasetError: there is none, or one lies in two places.
+    """
     if not root.is_dir():
         state = "a file" if root.exists() else "nothing"
         raise DatasetError(
             f"IEMOCAP: expected a folder with Session1 to Session5 at {root}, found {state} there;"
             f" {HOW}"
         )
-    level = [root]
+    level, found = [root], {}
     for _ in range(3):
-        for top in level:
-            found = [
-                entry for entry in entries(top) if SESSIONS.fullmatch(entry.name) and entry.is_dir()
-            ]
-            if found:
-                return found
-        level = [path for top in level for path in entries(top) if path.is_dir()]
+        folders = [path for top in level for path in entries(top) if path.is_dir()]
+        for path in folders:
+            if not SESSIONS.fullmatch(path.name):
+                continue
+            first = found.setdefault(path.name[-1], path)
+            if first != path:
+                raise DatasetError(
+                    f"IEMOCAP: {shown(first, root)} and {shown(path, root)} in {root} are one"
+                    " session; compare them and remove one"
+                )
+        level = [path for path in folders if path not in found.values()]
+    if found:
+        return [found[number] for number in sorted(found)]
     names = [" ".join(shown(path, root).split()) for path in entries(root)]
     what = (
         f"{len(names)} entries, none of them a clip ({', '.join(names[:3])})"
@@ -216,11 +225,8 @@ def _dialogue(file: Path, folder: Path, root: Path) -> Iterator[Clip | Misfit]:
             yield Misfit(shown(file, root), f"line {number}: {turn}; correct or remove the line")
         elif turn is not None:
             turns[turn.name] = turn
-    files = (
-        {path.name: path for path in entries(folder) if not path.name.startswith("._")}
-        if folder.is_dir()
-        else {}
-    )
+    inside = entries(folder) if folder.is_dir() else []
+    files = {path.stem + path.suffix.lower(): path for path in inside}
     for place, turn in enumerate(sorted(turns.values(), key=lambda turn: (turn.onset, turn.name))):
         yield _clip(
             turn, place, files.pop(f"{turn.name}.wav", folder / f"{turn.name}.wav"), file.stem, root
@@ -283,6 +289,7 @@ IEMOCAP_6 = Dataset(
             how=HOW,
         ),
     ),
+    rates=(16000,),
     counts=SIX,
     share="none",
     licence="by request (USC, research only)",

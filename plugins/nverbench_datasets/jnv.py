@@ -25,6 +25,7 @@ LAYOUT = Layout(
     corpus="jnv",
     clips=f"SPEAKER/{NAMED}",
     folders=re.compile("|".join(SPEAKERS)),
+    home=lambda said: str(said.speaker),
     # Beside the speakers' folders the archive has readme.txt, phrases.txt and three tables of
     # ratings; anything else does not belong there.
     beside=re.compile(r".+\.(txt|md|csv|tsv|pdf)", re.IGNORECASE),
@@ -56,18 +57,13 @@ CARD = LabelCard(
 
 
 def parse(name: str, folder: str = "") -> Said | str:
-    """What a file name in a speaker's folder says, or the reason why it says nothing."""
+    """What a file name says, or the reason why it says nothing."""
     match = NAME.fullmatch(name)
     if match is None:
         return f"not named {NAMED}; rename or remove it"
     speaker, emotion, _, kind = match.groups()
     if speaker not in SPEAKERS:
         return f"speaker {speaker} is not one of {', '.join(SPEAKERS)}; remove it"
-    if speaker != folder:
-        return (
-            f"speaker {speaker} in"
-            f" {f'the folder of {folder}' if folder else 'no folder of a speaker'}; move it"
-        )
     if emotion not in EMOTIONS:
         return f"emotion {emotion} is not one of {', '.join(EMOTIONS)}; remove it"
     if kind not in KINDS:

@@ -71,6 +71,7 @@ def sample(root: Path) -> None:
                 write_tone(
                     root / f"{emotion}_{voice}_A_{word}.wav",
                     90.0 + 40 * step + 10 * number,
+                    rate=48000,
                     falling=emotion == "Sadness",
                 )
 
@@ -104,6 +105,7 @@ MESD = Dataset(
             how=LAYOUT.how,
         ),
     ),
+    rates=(48000,),
     counts=COUNTS,
     common={label: label.lower() for label in COUNTS},
     share="open",

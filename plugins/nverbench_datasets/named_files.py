@@ -8,14 +8,16 @@ NFC), so that an id is the same on every machine.
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nverbench import Clip, DatasetError, Misfit
-from nverbench_datasets.file_listing import entries, shown, walk, why_no_audio
+from nverbench import Clip, DatasetError, Misfit, why_not_audio
+from nverbench_datasets.file_listing import a_file, entries, shown, walk, why_no_audio
 
 POINTER = b"version https://git-lfs"
 """What a file begins with that git-lfs has not fetched yet: text, under 200 bytes, where the audio
@@ -53,6 +55,16 @@ class Layout:
     """The corpus as commands know it."""
     clips: str
     """The published layout in one phrase."""
+    home: Callable[[Said], str] | None = None
+    """The folder that a clip belongs in, where folders say what names say: a clip in another one of
+    ``folders`` does not fit.
+    """
+    apart: tuple[str, ...] = ()
+    """Folders of another set of clips with the same names; they are not read along with a place."""
+    only_there: bool = False
+    """True: an id holds the folder, so that clips in other folders than the published ones are
+    refused.
+    """
     how: str = ""
     """What a person has to do, where no program can fetch the corpus."""
     places: tuple[str, ...] = ("",)
@@ -76,23 +88,33 @@ class Layout:
 
 
 def read(root: Path, layout: Layout, parse: Parse) -> Iterator[Clip | Misfit]:
-    """Every clip of the copy at ``root``, sorted by path, and the other files.
+    """Every clip of the copy at ``root``: those in the published place first, then those in other
+    folders below ``root``, however they are sorted; and the files among them that do not fit.
 
     Raises:
-        DatasetError: no clip lies where the layout says, a folder may not be read, or the clips are
-            pointers of git-lfs.
+        DatasetError: no clip lies under ``root``, a folder may not be read, the clips are pointers
+            of git-lfs, two files of one clip differ, or ids hold folders and clips lie elsewhere.
     """
-    seen: dict[str, str] = {}
-    for found in _files(_place(root, layout, parse), layout, root):
-        item = found if isinstance(found, Misfit) else _item(*found, root, layout, parse)
-        if isinstance(item, Clip) and item.id in seen:
-            item = Misfit(
-                shown(item.path, root), f"the same clip as {seen[item.id]}; remove one of them"
-            )
-        if isinstance(item, Clip):
-            seen[item.id] = shown(item.path, root)
-        if item is not None:
-            yield item
+    place = _place(root, layout, parse)
+    others = _elsewhere(root, place, layout, parse)
+    if others and layout.only_there:
+        raise DatasetError(
+            f"{layout.title}: clips lie in {others[0]} too; expected {layout.clips} under"
+            f" {place}: move them there"
+        )
+    seen: dict[str, Path] = {}
+    for found in itertools.chain(
+        _files(place, layout, root),
+        ((path, folder.name) for folder in others for path in _audio_in(folder)),
+    ):
+        if isinstance(found, Misfit):
+            yield found
+        elif not any(folder.is_relative_to(found[0]) for folder in others):
+            item = _item(*found, root, layout, parse)
+            if isinstance(item, Clip) and seen.setdefault(item.id, item.path) != item.path:
+                item = _copy(item, seen[item.id], root, layout)
+            if item is not None:
+                yield item
 
 
 def write_tone(path: Path, hertz: float, *, rate: int = 16000, falling: bool = False) -> None:
@@ -119,15 +141,46 @@ def _item(
     said = _said(path, folder, parse)
     if said is None:
         return None
-    reason = said if isinstance(said, str) else why_no_audio(path)
-    if isinstance(said, str) or reason is not None:
-        return Misfit(shown(path, root), str(reason))
+    if isinstance(said, str):
+        return Misfit(shown(path, root), said)
+    reason = _misplaced(path, said, folder, layout) or why_no_audio(path)
+    if reason is not None:
+        return Misfit(shown(path, root), reason, said.label)
     if _is_pointer(path):
         raise DatasetError(
             f"{layout.title}: {shown(path, root)} is a pointer of git-lfs, not audio; run 'git lfs"
             " pull' in the clone"
         )
     return Clip(id=said.id, path=path, label=said.label, speaker=said.speaker, group=said.group)
+
+
+def _misplaced(path: Path, said: Said, folder: str, layout: Layout) -> str | None:
+    """Why a clip does not belong in the folder that it lies in, or None."""
+    home = layout.home(said) if layout.home is not None else folder
+    if home.lower() == folder.lower() or not _sorted_in(layout, folder):
+        return None
+    problem = f"lies in {folder}, but its name says {home}"
+    mate = path.parent.with_name(home) / path.name
+    if not a_file(mate):
+        return f"{problem}; put it into {home}"
+    if filecmp.cmp(path, mate, shallow=False):
+        return f"{problem}, and the same file lies there; remove it from {folder}"
+    return f"{problem}, and another file of that name lies there; compare them and remove one"
+
+
+def _copy(clip: Clip, first: Path, root: Path, layout: Layout) -> Misfit:
+    """The misfit for a second file of one clip.
+
+    Raises:
+        DatasetError: its content is another.
+    """
+    one, two = shown(first, root), shown(clip.path, root)
+    if filecmp.cmp(first, clip.path, shallow=False):
+        return Misfit(two, f"the same clip as {one}; remove one of them", clip.label)
+    raise DatasetError(
+        f"{layout.title}: {one} and {two} in {root} are named as one clip, but are different files;"
+        " compare them and remove one"
+    )
 
 
 def _said(path: Path, folder: str, parse: Parse) -> Said | str | None:
@@ -137,8 +190,9 @@ def _said(path: Path, folder: str, parse: Parse) -> Said | str | None:
         f"{inside}/{name}".encode()
     except UnicodeEncodeError:
         return "its name is not UTF-8 text; rename it"
+    stem, dot, suffix = name.rpartition(".")
     return (
-        parse(name, inside)
+        parse(f"{stem}{dot}{suffix.lower()}", inside)  # cameras and Windows write .WAV
         if name.isprintable()
         else "its name holds a character that cannot be printed; rename it"
     )
@@ -159,9 +213,7 @@ def _files(place: Path, layout: Layout, root: Path) -> Iterator[tuple[Path, str]
     there, in sorted order.
     """
     for entry in entries(place):
-        inside = (
-            layout.folders is not None and layout.folders.fullmatch(entry.name) and entry.is_dir()
-        )
+        inside = _sorted_in(layout, entry.name) and entry.is_dir()
         if inside and layout.deep:
             for found in walk(
                 entry, root, hidden=True
@@ -177,20 +229,30 @@ def _files(place: Path, layout: Layout, root: Path) -> Iterator[tuple[Path, str]
             yield entry, ""
 
 
+def _sorted_in(layout: Layout, folder: str) -> bool:
+    """Whether a name is one of the folders that the clips are sorted into."""
+    return layout.folders is not None and layout.folders.fullmatch(folder) is not None
+
+
 def _place(root: Path, layout: Layout, parse: Parse) -> Path:
-    """The first place, ``root`` before what lies below it, that holds at least one clip."""
+    """The first place, ``root`` before what lies below it, that holds at least one clip; else the
+    first one with a clip in a folder of it.
+    """
     if not root.is_dir():
-        state = "a file" if root.exists() else "nothing"
         raise DatasetError(
-            f"{layout.title}: expected a folder with {layout.clips} at {root}, found {state} there;"
-            f" {layout.advice}"
+            f"{layout.title}: expected a folder with {layout.clips} at {root},"
+            f" {_no_folder(root)}; {layout.advice}"
         )
-    level = [root]
+    level, places = [root], []
     for _ in range(DEPTH + 1):
-        for place in (top / name for top in level for name in layout.places):
-            if place.is_dir() and _holds(place, layout, parse, root):
-                return place
+        places += [top / name for top in level for name in layout.places if (top / name).is_dir()]
         level = [path for top in level for path in entries(top) if path.is_dir()]
+    for place in places:
+        if _holds(place, layout, parse, root):
+            return place
+    for place in places:
+        if not layout.only_there and _elsewhere(place, place, layout, parse):
+            return place
     names = [shown(path, root) for path in entries(root)]
     first = ", ".join(
         " ".join(name.split()) for name in names[:3]
@@ -199,6 +261,44 @@ def _place(root: Path, layout: Layout, parse: Parse) -> Path:
     raise DatasetError(
         f"{layout.title}: expected {layout.clips} under {root}, found {found}; {layout.advice}"
     )
+
+
+def _no_folder(path: Path) -> str:
+    """What lies at a path instead of a folder."""
+    if not a_file(path):
+        return "found nothing there" if not path.exists() else "found neither a file nor a folder"
+    kind = why_not_audio(path)
+    archive = kind is not None and kind.endswith("unpack it")
+    return f"found {kind}, then give the folder" if archive else "found a file there"
+
+
+def _elsewhere(root: Path, place: Path, layout: Layout, parse: Parse) -> list[Path]:
+    """The folders below ``root`` that hold a clip and are no part of ``place``, in sorted order."""
+    apart = {name.lower() for name in layout.apart} - {part.lower() for part in place.parts}
+    found: dict[Path, None] = {}
+    for path in walk(root, root, pruned=lambda folder: folder.name.lower() in apart):
+        if isinstance(path, Misfit) or path.parent in found or _belongs(path, place, layout):
+            continue
+        if isinstance(_said(path, path.parent.name, parse), Said):
+            found[path.parent] = None
+    return list(found)
+
+
+def _audio_in(folder: Path) -> Iterator[Path]:
+    """The files of a folder that have a clip's suffix: papers beside them are passed over."""
+    for path in entries(folder):
+        if path.suffix.lower() in (".wav", ".mp3") and not path.is_dir():
+            yield path
+
+
+def _belongs(path: Path, place: Path, layout: Layout) -> bool:
+    """Whether :func:`_files` of a place has a path."""
+    if not path.is_relative_to(place):
+        return False
+    folders = path.relative_to(place).parts[:-1]
+    if not folders:
+        return layout.beside is None or not layout.beside.fullmatch(path.name)
+    return _sorted_in(layout, folders[0]) and (layout.deep or len(folders) == 1)
 
 
 def _holds(place: Path, layout: Layout, parse: Parse, root: Path) -> bool:

@@ -24,7 +24,8 @@ LAYOUT = Layout(
     title="RAVDESS",
     corpus="ravdess",
     clips="Actor_AA/03-01-EE-II-SS-RR-AA.wav",
-    folders=re.compile(r"Actor_[0-9]{2}"),
+    folders=re.compile(r"Actor_[0-9]{2}", re.IGNORECASE),
+    home=lambda said: f"Actor_{said.speaker}",
 )
 
 
@@ -50,14 +51,12 @@ def parse(name: str, folder: str = "") -> Said | str:
             "intensity, statement and repetition are 01 or 02, and neutral has intensity 01 only;"
             " remove it"
         )
-    if folder and folder != f"Actor_{actor}":
-        return f"lies in {folder}, but its name says actor {actor}; put it into Actor_{actor}"
     return Said(id=name.removesuffix(".wav"), label=EMOTIONS[int(emotion) - 1], speaker=actor)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:
-    """Every clip at ``root``: the folder that holds the actors' folders, one of those, or one flat
-    folder of wav files.
+    """Every clip at ``root``: the folder that holds the actors' folders, or the files sorted in
+    any other way, as their names say everything.
     """
     return read(root, LAYOUT, parse)
 
@@ -71,6 +70,7 @@ def sample(root: Path) -> None:
                 write_tone(
                     root / f"Actor_{actor:02d}" / name,
                     90.0 + 12 * actor + 20 * (repetition - 1),
+                    rate=48000,
                     falling=emotion == 4,
                 )
 
@@ -100,6 +100,11 @@ RAVDESS = Dataset(
             licence="CC BY-NC-SA 4.0",
         ),
     ),
+    remarks=(
+        "03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are the same file, byte for byte",
+        "five files are stereo, the others mono",
+    ),
+    rates=(48000,),
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
     common={

@@ -21,7 +21,13 @@ SPEAKERS = 11
 NAME = re.compile(r"S([0-9]{2})_([a-z]+)_([a-z]+)_([0-9A-Za-z]+)\.wav")
 NAMED = "S##_STATE_INTENSITY_ID.wav"
 
-FULL_SET = Layout(title="VIVAE", corpus="vivae", clips=f"full_set/{NAMED}", places=("full_set",))
+FULL_SET = Layout(
+    title="VIVAE",
+    corpus="vivae",
+    clips=f"full_set/{NAMED}",
+    places=("full_set",),
+    apart=("full_set", "core_set"),
+)
 CORE_SET = replace(FULL_SET, clips=f"core_set/{NAMED}", places=("core_set",))
 
 LICENCE = "CC BY-NC 4.0"
@@ -125,6 +131,7 @@ VIVAE = Dataset(
     folds=("speaker", "leave-one-group-out", "random"),
     sample=sample,
     sources=(SOURCE,),
+    rates=(44100,),
     counts=FULL,
     group_counts=BY_SPEAKER,
     display=SHOWN,

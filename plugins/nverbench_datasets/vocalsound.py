@@ -34,6 +34,7 @@ LAYOUT = Layout(
     corpus="vocalsound",
     clips="audio_16k/f0003_0_cough.wav (speaker, collection, sound)",
     places=("audio_16k", "audio_44k", ""),
+    apart=("audio_16k", "audio_44k"),
 )
 
 
@@ -61,7 +62,7 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
             yield item
             continue
         if splits is None:
-            splits = _splits(item.path.parent.parent / "datafiles")
+            splits = _splits(_datafiles(item.path, root))
         yield replace(item, split=splits.get(item.id))
 
 
@@ -86,6 +87,15 @@ def sample(root: Path) -> None:
     (root / "datafiles").mkdir()
     for split, file in SPLITS.items():
         (root / "datafiles" / file).write_text(json.dumps({"data": parts[split]}), encoding="utf-8")
+
+
+def _datafiles(clip: Path, root: Path) -> Path:
+    """The folder of the official split: beside or above the folder of a clip, not above the one
+    around ``root``.
+    """
+    around = [folder / "datafiles" for folder in clip.parents]
+    around = [folder for folder in around if folder.parent.is_relative_to(root.parent)]
+    return next((folder for folder in around if folder.is_dir()), root / "datafiles")
 
 
 def _splits(folder: Path) -> dict[str, str]:
@@ -138,6 +148,7 @@ VOCALSOUND = Dataset(
             licence="CC BY-SA 4.0",
         ),
     ),
+    rates=(16000, 44100),
     counts=dict.fromkeys(SOUNDS, COLLECTIONS),
     share="open",
     licence="CC BY-SA 4.0",

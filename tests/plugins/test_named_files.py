@@ -24,6 +24,7 @@ from nverbench.data import corpus as corpora
 from nverbench.data.folds import assign
 from nverbench.plugin.options import PartRef
 from nverbench_datasets import crema_d, donate_a_cry, jnv, mesd
+from nverbench_datasets.file_listing import of_the_system
 from support.named_corpora import CASES, Case
 from support.wrong_names import mutated
 
@@ -221,7 +222,7 @@ def test_a_recording_that_may_not_be_read_is_named(
 
 LETTERS = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
 TEXTS = st.one_of(
-    st.sampled_from([".DS_Store", "new\nline.wav", "Thumbs.db"]),
+    st.sampled_from([".hidden", "new\nline.wav", "notes.txt"]),
     st.text(LETTERS, min_size=1, max_size=60),
 )
 
@@ -246,11 +247,11 @@ def test_a_file_that_does_not_belong_is_always_named_and_nothing_else_changes(
 
 
 def belongs(case: Case, name: str, root: Path) -> bool:
-    """Whether a name is one of the tree, another published one, or one that the corpus passes
-    over.
-    """
-    if case.dataset.corpus == "iemocap" and name.startswith("._"):
+    """Whether a name is one of the tree, another published one, or one that is passed over."""
+    if of_the_system(name):
         return True
+    stem, dot, suffix = name.rpartition(".")
+    name = f"{stem}{dot}{suffix.lower()}"
     mates = [
         other
         for other in CASES

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nverbench.data import corpus as corpora
 from nverbench.plugin.options import PartRef, declared, resolve
-from nverbench.plugin.records import Clip, Dataset, Misfit
+from nverbench.plugin.records import Clip, Dataset, Misfit, Note
 from nverbench.testing.check import Pass, Skip, expecting, violation
 from nverbench.testing.network import offline
 
@@ -119,7 +119,7 @@ class DatasetSubject:
         with (
             expecting(
                 self,
-                "load(root) to give Clip and Misfit records",
+                "load(root) to give Clip, Misfit and Note records",
                 "correct it, or raise DatasetError with a line that says what to do",
             ),
             offline(self.requests),
@@ -129,8 +129,8 @@ class DatasetSubject:
                     clips.append(item)
                 elif isinstance(item, Misfit):
                     misfits.append(item)
-                else:
-                    expected = "Clip and Misfit records from load"
+                elif not isinstance(item, Note):
+                    expected = "Clip, Misfit and Note records from load"
                     raise violation(self, expected, type(item).__name__, "yield those alone")
         if not any(clip.label is not None for clip in clips):
             expected = "at least one labelled clip"
