@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nverbench.cli.common import load_catalog
 from nverbench.data import corpus as corpora
 from nverbench.plugin.options import PartRef
 from nverbench.results.publishing import keys
@@ -66,19 +67,75 @@ def test_an_export_holds_no_name(world: Any) -> None:
     assert [word for word in ("spk", "high-", ".wav", str(world.root)) if word in said] == []
 
 
-@pytest.mark.parametrize("dataset", ["tiny-bursts", "table:clips.csv", "folder:bursts"])
-def test_a_corpus_that_shares_nothing_is_refused_in_one_line(world: Any, dataset: str) -> None:
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (
+            "tiny-bursts",
+            "corpus tiny-bursts does not allow embeddings to leave this machine (share: none);"
+            " nothing is written",
+        ),
+        (
+            "table:clips.csv",
+            "table:clips.csv holds your own recordings; nothing is written. Add --names for a file"
+            " that stays on this machine",
+        ),
+        (
+            "folder:bursts",
+            "folder:bursts holds your own recordings; nothing is written. Add --names for a file"
+            " that stays on this machine",
+        ),
+    ],
+)
+def test_a_corpus_that_shares_nothing_is_refused_in_one_line(
+    world: Any, dataset: str, said: str
+) -> None:
     shared(world, "none")
     world.job()
     ran = world.run("cache", "export", "tiny-spectrum", dataset, "-o", "shared.npz")
-    assert (ran.code, ran.out) == (2, "")
-    name = dataset.partition(":")[0]
-    assert (
-        ran.err
-        == f"nverbench: corpus {name} does not allow embeddings to leave this machine (share:"
-        " none); nothing is written\n"
-    )
+    assert (ran.code, ran.out, ran.err) == (2, "", f"nverbench: {said}\n")
     assert not (world.root / "shared.npz").exists()
+
+
+def own_table(world: Any) -> list[str]:
+    """Writes a table of the corpus' clips with ids of its own; returns the ids."""
+    corpus = corpora.load(world.datasets[0], PartRef("tiny-bursts"), world.corpus)
+    rows = [f"take-{i:02d},{c.path},{c.label},{c.speaker}" for i, c in enumerate(corpus.clips)]
+    text = "\n".join(["id,path,label,speaker", *rows])
+    (world.root / "own.csv").write_text(text, encoding="utf-8")
+    return [row.split(",")[0] for row in rows]
+
+
+def test_own_recordings_are_exported_under_their_own_ids(world: Any) -> None:
+    ids = own_table(world)
+    words = ("--fusion", "tiny-linear", "--dataset", "table:own.csv", "--protocol", "quick")
+    words = (*words, "--registry", "tiny.yaml")
+    assert world.run("run", "--backbone", "tiny-spectrum", *words).code == 0
+    ran = world.run("cache", "export", "tiny-spectrum", "table:own.csv", "-o", "own.npz", "--names")
+    assert ran.code == 0, ran.err
+    with np.load("own.npz") as got:
+        assert got["ids"].tolist() == ids
+        assert got["embeddings"].shape == (48, 8)
+
+
+def test_ids_of_a_corpus_that_is_not_ones_own_are_not_exported(world: Any) -> None:
+    shared(world, "open")
+    world.job()
+    ran = world.run("cache", "export", "tiny-spectrum", "tiny-bursts", "-o", "x.npz", "--names")
+    assert ran.code == 2
+    assert "nverbench cache keys tiny-bursts -o keys.csv" in ran.err
+
+
+@pytest.mark.parametrize("dataset", ["tiny-bursts", "table:own.csv"])
+def test_the_key_of_every_clip_is_written_beside_its_id(world: Any, dataset: str) -> None:
+    own_table(world)
+    assert world.run("cache", "keys", dataset, "-o", "keys.csv").code == 0
+    header, *lines = (world.root / "keys.csv").read_text(encoding="utf-8").splitlines()
+    part = load_catalog(None, None).dataset(dataset.partition(":")[0])
+    corpus = corpora.load_local(part, dataset)
+    assert header == "id,key"
+    expected = zip((c.id for c in corpus.clips), keys(corpus, corpus.clips), strict=True)
+    assert [tuple(line.split(",")) for line in lines] == list(expected)
 
 
 def test_clips_that_were_never_embedded_are_counted_with_the_command_that_computes_them(

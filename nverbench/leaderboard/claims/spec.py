@@ -23,6 +23,8 @@ FILE = paths.packaged("leaderboard/claims.yaml")
 METRIC = "accuracy"
 """Claims are judged by the metric that every paper's table prints."""
 HOLDS, FAILS, CANNOT_TELL, NOT_MEASURED = "holds", "fails", "cannot tell", "not measured"
+BEST = ("best", "best-single")
+"""Contrasts against the best of several rivals."""
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -160,8 +162,21 @@ def matches(selector: Selector, cell: SystemScore) -> bool:
 def matched_pairs(
     contrast: Contrast, cells: Sequence[SystemScore]
 ) -> list[tuple[SystemScore, list[SystemScore]]]:
-    """Each cell of side a with the cells of side b that it is compared with, on one corpus; cells
-    of a without counterpart are left out.
+    """Each cell of side a with the cells of side b that its score is compared with, on one corpus;
+    of rivals (``against: best``, ``best-single``) the one with the highest score.
+    """
+    found = candidates(contrast, cells)
+    if contrast.against in BEST:
+        return [(cell, [max(others, key=lambda other: other.score)]) for cell, others in found]
+    return found
+
+
+def candidates(
+    contrast: Contrast, cells: Sequence[SystemScore]
+) -> list[tuple[SystemScore, list[SystemScore]]]:
+    """Each cell of side a with every cell of side b that it may be compared with, in the order of
+    fusion, loss and backbones (those of the cell itself in its own order); cells of a without
+    counterpart are left out.
     """
     ours, theirs = ([c for c in cells if matches(side, c)] for side in (contrast.a, contrast.b))
     found = []
@@ -175,8 +190,7 @@ def matched_pairs(
             ]
             complete = {other.backbones[0] for other in others} == set(cell.backbones)
             others = others if complete else []
-        if contrast.against.startswith("best"):
-            others = [max(others, key=lambda other: other.score)] if others else []
+            others.sort(key=lambda o: (o.fusion, o.loss, cell.backbones.index(o.backbones[0])))
         found += [(cell, others)] if others else []
     return found
 

@@ -2,8 +2,12 @@
 interval, and the same contrast on the published table.
 
 A claim is judged in every field (clips, folds, protocol, selection) that has rows of both sides, on
-the paper's corpora and on others. Where a contrast takes the best cell, it is chosen once, on all
-groups.
+the paper's corpora and on others.
+
+A contrast against the best of several rivals shows the difference to the rival with the highest
+test score, which is biased: of equal systems the luckiest one is chosen. Its verdict therefore
+compares with every rival: the claim holds only if it beats each of them, and fails only if it is
+significantly below one of them after Holm's correction (docs/protocol.md, "Claims").
 """
 
 from __future__ import annotations
@@ -33,9 +37,13 @@ from nverbench.leaderboard.difference import difference
 from nverbench.leaderboard.rows import StoredResult
 from nverbench.leaderboard.tables.wording import interval_text
 from nverbench.metrics.jackknife import MIN_GROUPS, Interval
-from nverbench.metrics.significance import minimum_detectable_difference, p_value
+from nverbench.metrics.significance import holm, minimum_detectable_difference, p_value
 from nverbench.results.record import Result
 from nverbench.results.status import OPTIMISTIC
+
+ALPHA = 0.05
+Pairs = Sequence[tuple[SystemScore, Sequence[SystemScore]]]
+"""Cells of side a, each with its counterparts."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +111,14 @@ def _measured(
     if not pairs:
         return None
     a, b = claims.means(pairs, lambda cell: field.whole[cell.id])
-
-    def without(group: int) -> float:
-        x, y = claims.means(pairs, lambda cell: float(field.without[cell.id][group]))
-        return x - y
-
-    d = difference(a - b, np.array([without(group) for group in range(field.units)]))
-    r = field.result
+    d, r = _difference(pairs, field), field.result
+    rivals = _rivals(contrast, field) if contrast.against in claims.BEST else []
     return dataclasses.replace(
         _unmeasured(claim, contrast, r.entry.dataset, known, {}),
         folds=r.folds.kind,
         protocol=r.protocol,
         selection=r.selection,
-        verdict=_word(d),
+        verdict=_word_of_rivals(d, rivals, field.units) if rivals else _word(d),
         value=d.value,
         low=d.low,
         high=d.high,
@@ -124,8 +127,44 @@ def _measured(
         a=a,
         b=b,
         cells=claims.counted(pairs),
-        note="; ".join(_notes(claim, r, d)),
+        note="; ".join(_notes(claim, r, d, len(rivals))),
     )
+
+
+def _difference(pairs: Pairs, field: FieldEvidence) -> Interval:
+    """The mean over the cells of a, minus the mean over their counterparts, with its interval."""
+    a, b = claims.means(pairs, lambda cell: field.whole[cell.id])
+
+    def without(group: int) -> float:
+        x, y = claims.means(pairs, lambda cell: float(field.without[cell.id][group]))
+        return x - y
+
+    return difference(a - b, np.array([without(group) for group in range(field.units)]))
+
+
+def _rivals(contrast: Contrast, field: FieldEvidence) -> list[Interval]:
+    """The difference to every rival. Where several cells of a have rivals of their own, the first
+    rivals of all cells are averaged, then the second ones, and so on: their order does not depend
+    on scores. A cell with fewer rivals is left out of the later averages.
+    """
+    found = claims.candidates(contrast, field.cells)
+    most = max(len(others) for _, others in found)
+    return [
+        _difference([(cell, [others[i]]) for cell, others in found if i < len(others)], field)
+        for i in range(most)
+    ]
+
+
+def _word_of_rivals(best: Interval, rivals: Sequence[Interval], units: int) -> str:
+    """holds: significantly above the best rival and above each; fails: significantly below one of
+    them after Holm's correction.
+    """
+    if all(d.low is not None and d.low > 0 for d in (best, *rivals)):
+        return HOLDS
+    tested = [(d.value, p) for d in rivals if (p := p_value(d, units)) is not None]
+    adjusted = holm([p for _, p in tested])
+    below = any(v < 0 and p < ALPHA for (v, _), p in zip(tested, adjusted, strict=True))
+    return FAILS if below else CANNOT_TELL
 
 
 def _word(d: Interval) -> str:
@@ -134,8 +173,9 @@ def _word(d: Interval) -> str:
     return FAILS if d.high is not None and d.high < 0 else CANNOT_TELL
 
 
-def _notes(claim: Claim, r: Result, d: Interval) -> list[str]:
+def _notes(claim: Claim, r: Result, d: Interval, rivals: int) -> list[str]:
     reasons = {
+        f"the best of {rivals} rivals by test score; the verdict compares with each": rivals > 1,
         f"fewer than {MIN_GROUPS} {r.unit}s: no claim of significance": d.low is None,
         "a corpus that the paper did not use": r.entry.dataset not in claim.corpora,
         OPTIMISTIC: r.optimistic,
