@@ -39,8 +39,10 @@ def embedding_key(
     name).
     """
     part = planned.part
+    decoder = audio.decoder(clip.path)
     return cache.cache_key(
         {
+            **({"decoder": decoder} if decoder else {}),  # the keys of other files stay as they are
             "audio": audio.REVISION,
             "file": sha256,
             "segment": [clip.start, clip.end],

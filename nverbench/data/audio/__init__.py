@@ -6,9 +6,10 @@ Mono is the mean of the channels; the wave is resampled once, not trimmed and no
 
 from __future__ import annotations
 
-from nverbench.data.audio.reading import SILENCE, check, duration, read
+from nverbench.data.audio.reading import Recording, bounds, duration, opened, read
 from nverbench.data.audio.reasons import why_not_audio
 from nverbench.data.audio.resampling import (
+    FASTEST,
     FILTER,
     KAISER,
     SLOWEST,
@@ -19,11 +20,14 @@ from nverbench.data.audio.resampling import (
     resample,
     resampler,
 )
+from nverbench.data.audio.signals import SILENCE, cancelled, fault
+from nverbench.data.audio.source import decoder
 
 REVISION = "2"
 """Part of every embedding's cache key; changes whenever decoding could give other numbers."""
 
 __all__ = [
+    "FASTEST",
     "FILTER",
     "KAISER",
     "REVISION",
@@ -31,10 +35,15 @@ __all__ = [
     "SLOWEST",
     "SMALL",
     "FilterBank",
-    "check",
+    "Recording",
+    "bounds",
+    "cancelled",
     "convolved",
+    "decoder",
     "duration",
+    "fault",
     "filter_bank",
+    "opened",
     "read",
     "resample",
     "resampler",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import os
 import re
@@ -54,10 +55,8 @@ def _program(chosen: str, path: str) -> str | None:
         return found
     if importlib.util.find_spec("imageio_ffmpeg") is None:
         return None
-    import imageio_ffmpeg
-
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
     except RuntimeError:  # the package without its program
         return None
 

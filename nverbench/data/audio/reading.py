@@ -2,35 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nverbench.data.audio import ffmpeg, signals
 from nverbench.data.audio.resampling import resample
+from nverbench.data.audio.source import COUNTED, Plan, plan, reason_of
 from nverbench.errors import AudioError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SILENCE = 1e-3
-"""A peak below this (-60 dBFS) is silence."""
+PAST = 0.05
+"""Seconds by which a segment may end after its file: times are rounded."""
 
 
-def duration(path: Path, start: float | None = None, end: float | None = None) -> float:
-    """Seconds of a clip, from the file's header.
+@dataclass(frozen=True)
+class Recording:
+    """An open file: its header, and its samples."""
+
+    rate: int
+    channels: int
+    frames: int
+    """Samples of a channel."""
+    file: Any
+    """The open ``soundfile.SoundFile``; None where ``samples`` holds all."""
+    samples: NDArray[np.float32] | None = None
+    seeks: bool = True
+
+    def blocks(self, first: int, last: int, size: int = 0) -> Iterator[NDArray[np.float32]]:
+        """The samples first ... last - 1 in blocks (s, channels) of ``size`` (0: in one).
+
+        Raises:
+            ValueError: the file ends earlier.
+        """
+        length, done = max(0, last - first), 0
+        if self.samples is None and 0 < first < self.frames:
+            self._skip(first)
+        while done < length or not done:
+            count = min(length - done, size or length)
+            if self.samples is not None:
+                block = self.samples[first + done : first + done + count]
+            else:
+                block = self.file.read(count, dtype="float32", always_2d=True)
+            done += len(block)
+            if len(block) < count:
+                raise ValueError(f"{done} of {length} samples, then nothing")
+            yield block
+            if not count:
+                return
+
+    def _skip(self, first: int) -> None:
+        """Continue at a sample. MPEG without an index is decoded up to there."""
+        if self.seeks:
+            self.file.seek(first)
+        else:
+            self.file.read(first, dtype="float32")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Recording]:
+    """The file, open.
 
     Raises:
-        AudioError: the file cannot be opened as audio.
+        AudioError: it cannot be decoded, here or while it is read in the block.
     """
     import soundfile
 
-    _check_segment(start, end)
+    way = plan(path)
+    if way.kind.demuxer:
+        sound = ffmpeg.decode(path, way.kind.demuxer)
+        yield Recording(sound.rate, sound.samples.shape[1], len(sound.samples), None, sound.samples)
+        return
     try:
-        info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError, ValueError) as error:
-        raise AudioError(f"cannot be decoded ({_reason(error)})") from error
-    whole = info.frames / info.samplerate
+        with soundfile.SoundFile(_given(path, way)) as file:
+            frames = file.frames if way.frames is None else way.frames
+            seeks = way.decoder != COUNTED
+            if file.samplerate < 1 or file.channels < 1:
+                raise ValueError(f"{file.samplerate} Hz, {file.channels} channels")
+            yield Recording(file.samplerate, file.channels, frames, file, seeks=seeks)
+    except (soundfile.SoundFileError, OSError, ValueError, MemoryError, OverflowError) as error:
+        raise AudioError(f"cannot be decoded ({reason_of(error)})") from error
+
+
+def _given(path: Path, way: Plan) -> str | BytesIO:
+    """What libsndfile opens: the file, or its pieces."""
+    if not way.pieces:
+        return str(path)
+    data = path.read_bytes()
+    pieces = (p if isinstance(p, bytes) else memoryview(data)[p[0] : p[1]] for p in way.pieces)
+    return BytesIO(b"".join(pieces))
+
+
+def duration(path: Path, start: float | None = None, end: float | None = None) -> float:
+    """Seconds of a clip, as ``read`` decodes it.
+
+    Raises:
+        AudioError: the file cannot be opened as audio, or the segment lies past its end.
+    """
+    _check_segment(start, end)
+    rate, frames = _length(path)
+    whole = frames / rate
+    _check_inside(whole, start, end)
     return float(min(whole, end if end is not None else whole) - (start or 0.0))
+
+
+def _length(path: Path) -> tuple[int, int]:
+    """Sampling rate and samples of a file."""
+    with opened(path) as file:
+        return file.rate, file.frames
 
 
 def read(
@@ -39,7 +124,8 @@ def read(
     """The clip as a mono wave at ``rate``.
 
     Args:
-        path: a file that libsndfile decodes (wav, flac, ogg, mp3, opus).
+        path: a file that libsndfile decodes (wav, flac, ogg, mp3, opus), or an installed ffmpeg
+            (m4a, mp4, webm, wma, amr).
         rate: sampling rate of the result, in Hz.
         start, end: seconds of a segment; None: from the first, to the last sample.
 
@@ -47,30 +133,48 @@ def read(
         (s,) float32, in [-1, 1] where the file's samples are.
 
     Raises:
-        AudioError: the clip cannot be decoded, is empty, silent (peak < 1e-3) or holds non-finite
-            samples; the message is the reason without the clip.
+        AudioError: the clip cannot be decoded, is empty, silent (peak < 1e-3), holds non-finite
+            samples, or ends after its file; the message is the reason without the clip.
     """
     import numpy as np
-    import soundfile
 
     _check_segment(start, end)
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            first = round((start or 0.0) * file.samplerate)
-            last = file.frames if end is None else min(file.frames, round(end * file.samplerate))
-            if 0 < first < file.frames:
-                file.seek(first)
-            length, native = max(0, last - first), file.samplerate
-            samples = file.read(length, dtype="float32", always_2d=True)  # (s, channels)
-            if len(samples) < length:
-                raise ValueError(f"{len(samples)} of {length} samples, then nothing")
-    except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as error:
-        raise AudioError(f"cannot be decoded ({_reason(error)})") from error
+    with opened(path) as file:
+        native = file.rate
+        first, last = bounds(file, start, end)
+        samples = next(file.blocks(first, last))  # (s, channels)
     with np.errstate(invalid="ignore", over="ignore"):  # the result is checked below
-        wave = resample(check(samples.mean(axis=1)), native, rate)
+        wave = resample(mixed(samples), native, rate)
     if not np.isfinite(wave).all():
         raise AudioError("holds numbers too large to be resampled")
     return wave
+
+
+def mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean (s,) of the channels (s, c); an AudioError where it cannot be used."""
+    import numpy as np
+
+    mono: NDArray[np.float32] = samples.mean(axis=1)
+    loudest = float(np.abs(samples).max(initial=0.0))
+    lost = 0.0
+    if samples.shape[1] > 1 and np.isfinite(loudest):
+        energy = sum(signals.power(channel) for channel in samples.T)
+        lost = signals.cancelled(mono, energy, samples.shape[1])
+    if (reason := signals.fault(mono, loudest, lost)) is not None:
+        raise AudioError(reason)
+    return mono
+
+
+def bounds(file: Recording, start: float | None, end: float | None) -> tuple[int, int]:
+    """First sample of a segment, and the one after its last.
+
+    Raises:
+        AudioError: the segment lies past the end of the file.
+    """
+    _check_inside(file.frames / file.rate, start, end)
+    first = round((start or 0.0) * file.rate)
+    last = file.frames if end is None else min(file.frames, round(end * file.rate))
+    return first, last
 
 
 def _check_segment(start: float | None, end: float | None) -> None:
@@ -79,20 +183,8 @@ def _check_segment(start: float | None, end: float | None) -> None:
         raise AudioError(f"has no segment from {start} to {end} seconds")
 
 
-def check(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same wave; an AudioError where it is empty, non-finite or silent."""
-    import numpy as np
-
-    if wave.size == 0:
-        raise AudioError("is empty (no samples)")
-    if not np.isfinite(wave).all():
-        raise AudioError("holds samples that are not finite numbers")
-    peak = float(np.abs(wave).max())
-    if peak < SILENCE:
-        raise AudioError(f"is silent (peak {peak:.1e} < {SILENCE:.0e})")
-    return wave
-
-
-def _reason(error: BaseException) -> str:
-    text = getattr(error, "error_string", None) or str(error)
-    return " ".join(text.split()).rstrip(".") or type(error).__name__
+def _check_inside(whole: float, start: float | None, end: float | None) -> None:
+    """Raises where a segment begins or ends after its file."""
+    for word, time in (("starts", start), ("ends", end)):
+        if time is not None and time > whole + PAST:
+            raise AudioError(f"{word} at {time:.10g} s, but the file holds {whole:.3f} s")

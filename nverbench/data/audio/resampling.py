@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nverbench.data.audio import sinc
 from nverbench.data.torchaudio_guard import import_torchaudio
 from nverbench.errors import AudioError
 
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILTER = 10_000_000
+"""Filters times phases of a polyphase filter; a larger one is evaluated per sample (``sinc``)."""
+FASTEST = 768_000
+"""Hz: no converter is faster; a higher rate in a header is wrong."""
 SLOWEST = 1000
 """Hz: no recording of a voice has a lower rate; a wrong header would make a filter of gigabytes."""
+ZEROS, ROLLOFF, BETA = 64, 0.9475937167399596, 14.769656459379492
 KAISER = {
     "resampling_method": "sinc_interp_kaiser",
-    "lowpass_filter_width": 64,
-    "rolloff": 0.9475937167399596,
-    "beta": 14.769656459379492,
+    "lowpass_filter_width": ZEROS,
+    "rolloff": ROLLOFF,
+    "beta": BETA,
 }
 """kaiser_best of resampy and librosa: it suppresses aliases to -145 dB, torchaudio's default filter
 to -11 dB (benchmarks/science/resampling.py).
@@ -55,12 +60,13 @@ def resample(wave: NDArray[np.float32], native: int, rate: int) -> NDArray[np.fl
             " or it is no recording of a voice"
         )
     shared = math.gcd(native, rate)
-    if (native // shared) * (rate // shared) > FILTER:
+    if (native // shared) * (rate // shared) <= FILTER:
+        return resampler(native, rate)(wave)
+    if native > FASTEST:
         raise AudioError(
-            f"has a sampling rate of {native} Hz, which takes a filter of gigabytes to bring to"
-            f" {rate}; resample it first"
+            f"has a sampling rate of {native} Hz; expected at most {FASTEST}: its header is wrong"
         )
-    return resampler(native, rate)(wave)
+    return sinc.resample(wave, native, rate, zeros=ZEROS, rolloff=ROLLOFF, beta=BETA)
 
 
 @dataclass(frozen=True)

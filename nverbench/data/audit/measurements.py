@@ -4,17 +4,18 @@ that its copies are found by. No content of a file makes them raise.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 
+from nverbench.data import audio
+from nverbench.data.audio import FASTEST as FASTEST
 from nverbench.data.audio import SILENCE, SLOWEST
 from nverbench.data.audit import fingerprint as signals
 from nverbench.data.audit.records import Measured
+from nverbench.errors import AudioError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,16 +26,8 @@ RUN = 3
 QUIET = 0.02
 """A peak below this (-34 dBFS) uses ten bits of a 16-bit recording."""
 ACTIVE_DB = 40.0
-FASTEST = 768_000
-"""Hz: no converter is faster; a higher rate in a header is wrong."""
 BLOCK = 1 << 20
 """Values read at once."""
-PROMISED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""The note of libsndfile about a wav whose data chunk does not have the length in its header."""
-STREAMED = 0x7FFFF000
-"""Bytes: programs that write to a pipe do not know the length and state about this much or more,
-which is no fault.
-"""
 LONGEST = 1 << 26
 """Values that are decoded (23 minutes of mono at 48 kHz): a clip must not fill the memory."""
 
@@ -94,48 +87,21 @@ def measure(place: Place) -> Measurement:
     """
     found = Measured(place.id)
     try:
-        with soundfile.SoundFile(str(place.path)) as file:
-            rate, channels = file.samplerate, file.channels
-            found = replace(found, rate=rate, channels=channels, absent=_absent(file))
-            if rate < 1 or channels < 1:
-                raise ValueError(f"{rate} Hz, {channels} channels")
+        with audio.opened(place.path) as file:
+            found = replace(found, rate=file.rate, channels=file.channels)
             sums, rest = _sums(file, place)
-    except (soundfile.SoundFileError, OSError, ValueError, MemoryError, OverflowError) as error:
-        given = getattr(error, "error_string", None) or getattr(error, "strerror", None)
-        text = " ".join(str(given or error).split()).rstrip(".") or type(error).__name__
-        return Measurement(replace(found, reason=f"cannot be decoded ({text})"))
-    return _described(replace(found, unheard=rest / rate), sums)
+    except AudioError as error:
+        return Measurement(replace(found, reason=str(error)))
+    return _described(replace(found, unheard=rest / file.rate), sums)
 
 
-def _absent(file: soundfile.SoundFile) -> int:
-    """Bytes that the header states and the file does not hold."""
-    noted = PROMISED.search(file.extra_info)
-    promised, held = (int(n) for n in noted.groups()) if noted else (0, 0)
-    return promised - held if held < promised < STREAMED else 0
-
-
-def _sums(file: soundfile.SoundFile, place: Place) -> tuple[_Sums, int]:
-    """The sums of a segment, and the number of samples at its end that were not decoded.
-
-    Raises:
-        ValueError: the file ends earlier than its header states; the message is that of
-            ``nverbench.data.audio.read``.
-    """
-    first = round((place.start or 0.0) * file.samplerate)
-    end = file.frames if place.end is None else round(place.end * file.samplerate)
-    last = min(file.frames, end)
-    if 0 < first < file.frames:
-        file.seek(first)
-    length = max(0, last - first)
-    done, most, sums = 0, min(length, LONGEST // file.channels), _Sums()
-    while done < most:
-        size = min(most - done, max(1, BLOCK // file.channels))
-        block = file.read(size, dtype="float32", always_2d=True)
-        if not len(block):
-            raise ValueError(f"{done} of {length} samples, then nothing")
+def _sums(file: audio.Recording, place: Place) -> tuple[_Sums, int]:
+    """The sums of a segment, and the number of samples at its end that were not decoded."""
+    first, last = audio.bounds(file, place.start, place.end)
+    heard, sums = min(last, first + LONGEST // file.channels), _Sums()
+    for block in file.blocks(first, heard, max(1, BLOCK // file.channels)):
         sums.add(block)
-        done += len(block)
-    return sums, length - done
+    return sums, max(0, last - heard)
 
 
 def _described(found: Measured, sums: _Sums) -> Measurement:
@@ -144,20 +110,16 @@ def _described(found: Measured, sums: _Sums) -> Measurement:
     rate = found.rate or 1
     peak = float(np.abs(mono).max(initial=0.0))
     silent = len(mono) > 0 and not sums.non_finite and peak < SILENCE
-    reason = None
-    if not len(mono):
-        reason = "is empty (no samples)"
-    elif sums.non_finite:
+    lost = audio.cancelled(mono, sums.energy, found.channels or 1)
+    reason = audio.fault(mono, sums.peak, lost)
+    if sums.non_finite:
         reason = "holds samples that are not finite numbers"
-    elif silent:
-        cancel = f": its channels, which peak at {sums.peak:.1e}, cancel each other"
-        more = cancel if sums.peak >= SILENCE else ""
-        reason = f"is silent (peak {peak:.1e} < {SILENCE:.0e}{more})"
     found = replace(
         found,
         reason=reason,
         seconds=len(mono) / rate,
         peak=sums.peak,
+        cancelled=lost,
         non_finite=sums.non_finite,
         full_scale=sums.full / max(1, sums.values),
         clipped_runs=sums.runs,

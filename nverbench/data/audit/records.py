@@ -27,6 +27,10 @@ class Measured:
     """Bytes of sound that a wav header promises and the file does not hold."""
     peak: float | None = None
     """Largest |x| of any channel; 1 is full scale, which lossy formats may exceed."""
+    cancelled: float = 0.0
+    """dB by which the mix to mono is below that of independent channels: 6 and more where channels
+    cancel each other.
+    """
     rms_db: float | None = None
     """Level of all channels in dB relative to full scale; None where every sample is zero."""
     full_scale: float = 0.0
