@@ -50,4 +50,8 @@ def to_decode(job: Job, planned: PlannedBackbone, store: EmbeddingCache) -> list
     """
     if planned.part.lookup is not None:
         return []
-    return [clip for key, clip in job.wanted(planned).items() if not store.path(key).exists()]
+    missing = [clip for key, clip in job.wanted(planned).items() if not store.path(key).exists()]
+    sha256 = job.corpus.sha256
+    # clips of the same bytes share a key, and all of them are named
+    same = {(sha256[clip.id], clip.start, clip.end) for clip in missing}
+    return [clip for clip in job.heard if (sha256[clip.id], clip.start, clip.end) in same]

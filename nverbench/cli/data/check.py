@@ -22,9 +22,9 @@ def data_check(
     from nverbench.data import corpus as corpora
     from nverbench.data.overview import overview
     from nverbench.pipeline.bad_clips import check_usable
-    from nverbench.plugin.options import split
+    from nverbench.pipeline.own_data import find_dataset
 
-    corpus = corpora.load_local(load_catalog(no_plugin, plugin).dataset(split(name)[0]), name)
+    corpus = corpora.load_local(find_dataset(load_catalog(no_plugin, plugin), name), name)
     print_corpus(corpus)
     for line in overview(corpus)[1:]:
         echo(f"  {line}")

@@ -43,9 +43,13 @@ def data_folds(
     from nverbench.data.cross_corpus import kinds_of, load_local_pair
     from nverbench.data.folds.assign import default_kind, offered
     from nverbench.data.folds.protocol import folds_of_protocol
+    from nverbench.pipeline.own_data import find_dataset
 
     rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
-    corpus, rule = load_local_pair(parts.dataset, name), rules.protocol(protocol)
+    corpus, rule = (
+        load_local_pair(lambda text: find_dataset(parts, text), name),
+        rules.protocol(protocol),
+    )
     kinds = kinds_of(corpus, folds or ())
     if not kinds:
         kinds = (rule.folds or default_kind(corpus.clips, offered(corpus.dataset)),)
