@@ -15,13 +15,14 @@ score of the same tree on shuffled labels, under two hypotheses; the one that sa
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nverbench.data.audit.chance import PERMUTATIONS, WITHIN, Chance
 from nverbench.data.audit.records import Confound, Confounds, Measured
 from nverbench.data.clip_facts import ClipFacts
 from nverbench.data.folds import assign
@@ -49,14 +50,11 @@ GAIN = 0.04
 RUN_SHUFFLES = 40
 """Shuffles of a run, whose predictions from quantiles are fast."""
 BINS = 12
-PERMUTATIONS = 99
-"""Of whole speakers."""
 ALPHA = 0.05
 FEW = 6
 """Speakers below which a permutation of them proves nothing: of six, three of each label, one
 permutation in ten is a perfect match.
 """
-WITHIN, AMONG = "within speakers", "among all clips"
 Split = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 """Rows trained on, rows tested."""
 Predict = Callable[
@@ -108,7 +106,9 @@ def strongest_fact(
     splits = [
         (np.array(f.train + f.validation, np.int64), np.array(f.test, np.int64)) for f in cut.folds
     ]
-    chance = Chance(_codes([str(c.label) for c in clips]), [c.speaker for c in clips], RUN_SHUFFLES, 0)
+    chance = Chance(
+        _codes([str(c.label) for c in clips]), [c.speaker for c in clips], RUN_SHUFFLES, 0
+    )
     found = []
     for name in ("seconds", "level", "rate"):
         values = np.array([[float(getattr(facts[c.id], name))] for c in clips])  # (n, 1)
@@ -125,54 +125,6 @@ def _columns() -> list[tuple[str, list[int]]]:
 
 def _codes(names: Sequence[str]) -> NDArray[np.int64]:
     return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
-
-
-class Chance:
-    """The labels of clips, and the ways to shuffle them."""
-
-    def __init__(
-        self, labels: NDArray[np.int64], speakers: Sequence[str | None], times: int, seed: int
-    ) -> None:
-        self.labels, self.seed = labels, seed
-        blocks: dict[str | None, list[int]] = defaultdict(list)
-        for row, speaker in enumerate(speakers):
-            blocks[speaker].append(row)
-        known = None not in blocks
-        self.blocks = [np.array(blocks[s]) for s in sorted(map(str, blocks))] if known else []
-        mixed = any(len(set(labels[rows])) > 1 for rows in self.blocks)
-        everyone = self._draws([np.arange(len(labels))], times)
-        self.draws = {WITHIN: self._draws(self.blocks, times)} if mixed else {AMONG: everyone}
-        if mixed and not self._balanced():
-            self.draws[AMONG] = everyone
-
-    def _balanced(self) -> bool:
-        """Whether every speaker has every label equally often: then the speaker says nothing about
-        the label.
-        """
-        classes = int(self.labels.max()) + 1
-        counts = [np.bincount(self.labels[rows], minlength=classes) for rows in self.blocks]
-        return all((c == counts[0]).all() for c in counts)
-
-    def _draws(self, parts: Sequence[NDArray[Any]], times: int) -> list[NDArray[np.int64]]:
-        rng, draws = np.random.default_rng(self.seed), []
-        for _ in range(times):
-            draw = self.labels.copy()
-            for rows in parts:
-                draw[rows] = self.labels[rng.permutation(rows)]
-            draws.append(draw)
-        return draws
-
-    def permuted(self) -> Iterator[NDArray[np.int64]]:
-        """The labels with whole speakers permuted: each speaker's clips get the labels of another
-        speaker, in any order, repeated or cut to their number.
-        """
-        rng = np.random.default_rng(self.seed)
-        for _ in range(PERMUTATIONS):
-            draw = self.labels.copy()
-            order = rng.permutation(len(self.blocks))
-            for rows, other in zip(self.blocks, order, strict=True):
-                draw[rows] = np.resize(self.labels[rng.permutation(self.blocks[other])], len(rows))
-            yield draw
 
 
 def _predicted(
