@@ -33,6 +33,8 @@ def show(
     plugin: options.PluginFiles = None,
 ) -> None:
     """Show one part with its options and sources, one protocol, or one result."""
+    from nverbench.pipeline.own_data import hint
+
     catalog, rules = load_catalog(no_plugin, plugin), load_registry(registry)
     facts = _part(name, catalog, rules, as_json=as_json) or _registered(name, rules)
     if facts is None:
@@ -40,7 +42,7 @@ def show(
         if lines is None:
             kinds = (catalog.backbones, catalog.datasets, catalog.fusions, catalog.losses)
             known = [*(n for kind in kinds for n in kind.parts), *rules.protocols, *rules.datasets]
-            raise UsageError(f"nothing is named {name!r}; {nearest(name, known)}")
+            raise UsageError(f"nothing is named {name!r}; {nearest(name, known)}; {hint(name)}")
         for line in lines:
             echo(line)
     elif as_json:

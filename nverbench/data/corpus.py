@@ -13,6 +13,7 @@ from pathlib import Path
 from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, file_digests
 from nverbench.data import published
+from nverbench.data.folds import official
 from nverbench.data.metadata.clips import check_own_names, cleaned
 from nverbench.data.missing import missing_corpus, no_folder
 from nverbench.errors import ArtifactError, DatasetError, UsageError, abbreviated
@@ -231,6 +232,7 @@ def _listed(
             )
     if dataset.corpus is None:
         check_own_names(clips, str(reference))
+        clips = [official.named(clip) for clip in clips]
     unknown = sorted({str(c.label) for c in clips if c.label is not None} - set(dataset.labels))
     if dataset.labels and unknown:
         raise DatasetError(

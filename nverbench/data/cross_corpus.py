@@ -46,9 +46,18 @@ def training_side(reference: PartRef) -> PartRef:
 
 
 def kinds_of(corpus: Corpus, requested: Iterable[str | None]) -> tuple[str, ...]:
-    """The only kind of folds of a cross-corpus pair. Raises a FoldError where another kind is
-    requested, which would train on clips of the test dataset.
+    """The requested kinds of folds; of a cross-corpus pair, its only kind. Raises a FoldError where
+    another kind is requested for a pair, which would train on clips of the test dataset, or the
+    pair's for a single dataset.
     """
+    requested = tuple(requested)
+    if not corpus.sides:
+        if KIND in requested:
+            raise FoldError(
+                f"dataset {corpus.reference} is one dataset, and {KIND} needs two, one to train and"
+                " one to test on; write them as A:test=B"
+            )
+        return tuple(dict.fromkeys(kind for kind in requested if kind is not None))
     wrong = [kind for kind in requested if kind not in (None, KIND)]
     if wrong:
         raise FoldError(

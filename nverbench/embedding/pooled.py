@@ -23,7 +23,7 @@ from nverbench.embedding.extract import Extraction, Tick, compute, no_tick
 from nverbench.embedding.keys import embedding_key, pool
 from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
 from nverbench.embedding.weights import PlannedBackbone
-from nverbench.errors import AudioError, PartError, UsageError
+from nverbench.errors import PartError, UsageError
 from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Clip
 
@@ -151,19 +151,6 @@ class _Rows:
         if len(ids) == len(self.place):
             return self.array
         return self.array[[self.place[i] for i in ids]]
-
-
-def check_usable(bad: Mapping[str, str], name: str) -> None:
-    """Raise an AudioError that names the unusable clips and says what to do; nothing when there are
-    none.
-    """
-    if bad:
-        named = "; ".join(f"{clip} {reason}" for clip, reason in sorted(bad.items())[:3])
-        more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise AudioError(
-            f"{len(bad)} clips of {name} cannot be used: {named}{more}. Fix or remove them, or run"
-            " with --skip-bad (unofficial)"
-        )
 
 
 def embed_files(

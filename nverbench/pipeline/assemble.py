@@ -10,7 +10,8 @@ import numpy as np
 from nverbench.data.folds import assign
 from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.embedding.frames import FrameEmbeddings
-from nverbench.embedding.pooled import Embeddings, check_usable
+from nverbench.embedding.pooled import Embeddings
+from nverbench.pipeline.bad_clips import check_usable
 from nverbench.pipeline.embeddings import (
     Embedded,
     RunEmbeddings,
@@ -48,6 +49,11 @@ def begin_job(
     clips, cut = usable(job, embeddings), job.cut
     if len(clips) < len(job.corpus.clips):  # --skip-bad left some out
         cut = folds_of_protocol(clips, cut.kind, job.protocol)
+        if empty := set(job.corpus.labels) - {str(c.label) for c in clips}:
+            names = ", ".join(sorted(empty))
+            shared.say(
+                f"{job.corpus.reference}: no clip of {names} can be used; its scores count 0"
+            )
     streams: Data = _vectors(job, embeddings) if job.fusion.wants != "frames" else ()
     if job.fusion.wants == "frames":
         streams = _frames(job, embeddings, shared)

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 
 from nverbench.data import corpus as corpora
 from nverbench.data import cross_corpus, missing
+from nverbench.data.copies import Copies, copies
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds import assign
 from nverbench.data.folds.protocol import check_conversations_whole, folds_of_protocol
 from nverbench.data.missing import Missing
-from nverbench.errors import FoldError
+from nverbench.data.overview import overview
+from nverbench.errors import DatasetError
 from nverbench.pipeline.memo import Memo
+from nverbench.pipeline.remarks import KEEP_OR_LEAVE, copy_remarks, lost_classes, shortened
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import PartRef, resolve, split
@@ -65,7 +68,7 @@ class PlannedCorpora:
         """The kind of folds of a corpus where neither the entry nor the protocol names one."""
         return self.memo(
             ("default kind", id(corpus)),
-            lambda: assign.default_kind(corpus.clips, corpus.dataset.folds),
+            lambda: assign.default_kind(corpus.clips, assign.offered(corpus.dataset)),
         )
 
     def protocol_name(self, entry: Entry) -> str:
@@ -94,8 +97,12 @@ class PlannedCorpora:
             source = self.registry.dataset_source(dataset.name)
             return (missing.missing_corpus(dataset.name, dataset, source),)
         corpus = corpora.load(dataset, reference, root)
-        messages = [*corpus.notes, *corpus.remarks]
+        messages = [*overview(corpus), *corpus.notes, *corpus.remarks]
         messages += [f"left out {clip}: {why}" for clip, why in corpus.left_out.items()]
+        if lost := lost_classes(corpus):
+            if not self.selection.skip_bad:
+                raise DatasetError(f"{reference}: {lost[0]}; {KEEP_OR_LEAVE}")
+            messages += [f"{what}; the class is left out (--skip-bad)" for what in lost]
         if corpus.misfits:
             first = corpus.misfits[0]
             messages.append(
@@ -108,25 +115,41 @@ class PlannedCorpora:
         clips, key = corpus.clips, (id(corpus), kind, protocol)
         rules, asked = self.registry.protocol(protocol), self.selection.selection
         folds = self.memo(("folds", *key), lambda: folds_of_protocol(clips, kind, rules, asked))
+        self.memo(("remarks", *key), lambda: self._remark(corpus, folds))
         if whole:
             self.memo(("whole", *key), lambda: check_conversations_whole(clips, [folds]))
         return folds
 
+    def leaks(self, corpus: Corpus, cut: assign.FoldSet) -> tuple[str, ...]:
+        """Why a row on these folds is unofficial: the clips whose copies are trained on or have
+        another label. The counts name no clip: a result publishes them.
+        """
+        return self.memo(
+            ("leaks", id(corpus), cut.kind, cut.digest),
+            lambda: tuple(why for why, _ in copy_remarks(self._copies(corpus), cut)),
+        )
+
+    def _copies(self, corpus: Corpus) -> Copies:
+        return self.memo(("copies", id(corpus)), lambda: copies(corpus.clips, corpus.sha256))
+
+    def _remark(self, corpus: Corpus, cut: assign.FoldSet) -> None:
+        """Add messages about a set of folds: copies on both sides, and the notes on folds of one's
+        own data.
+        """
+        found = [line for _, line in copy_remarks(self._copies(corpus), cut)]
+        if corpus.dataset.corpus is None:
+            found += shortened(cut.notes, f"nverbench data folds {corpus.reference}")
+        self.messages += [f"{corpus.reference}, {cut.kind} folds: {text}" for text in found]
+
     def _kinds(self, entry: Entry, corpus: Corpus) -> Iterable[str]:
-        """The kinds of folds that the user, the entry, the protocol or the dataset names."""
+        """The kinds of folds that the user, the entry, the protocol or the dataset names. Whatever
+        the clips allow can be run: another kind than the dataset's own makes a row unofficial.
+        """
         asked = self.selection.folds
         if corpus.sides:
             return cross_corpus.kinds_of(corpus, (*asked, entry.folds))
         if asked:
-            allowed = corpus.dataset.folds
-            families = {kind.partition("=")[0] for kind in (*allowed, "holdout")}
-            for kind in asked:
-                if kind.partition("=")[0] not in families:
-                    raise FoldError(
-                        f"dataset {corpus.reference} cannot be cut by {kind}; it offers"
-                        f" {', '.join(allowed)}"
-                    )
-            return dict.fromkeys(asked)
+            return cross_corpus.kinds_of(corpus, asked)
         named = entry.folds or self.registry.protocol(self.protocol_name(entry)).folds
         if named:
             return (named,)

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from nverbench._io.digests import file_digests
+from nverbench.data import clip_facts
 from nverbench.embedding import cache, costs, extract, frames, keys, pooled
 from nverbench.embedding.extract import Extraction
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ClusterGone, DatasetError
+from nverbench.pipeline.bad_clips import check_usable, to_decode
 from nverbench.pipeline.executors import Executor
 from nverbench.pipeline.executors.processes import ProcessExecutor
 from nverbench.pipeline.job import Job
+from nverbench.pipeline.run_confounds import confound_lines
 
 Embedded = pooled.Embeddings | frames.FrameEmbeddings
 MOST_BYTES = 4_000_000_000
@@ -26,6 +29,10 @@ Watch = Callable[[str, int], extract.Tick]
 """Shows the progress of a stage, given its name and size; returns a function to call after each
 step.
 """
+
+
+def silent(message: str) -> None:
+    """Drop a message."""
 
 
 def unwatched(stage: str, total: int) -> extract.Tick:
@@ -42,6 +49,8 @@ class RunEmbeddings:
     """Embeds and trains; no process starts before the work is worth it."""
     checkpoints: Path | None = None
     """The folder in which trainings of conversations keep their last epoch, one folder per job."""
+    say: Callable[[str], None] = silent
+    """Prints a message."""
     _held: dict[str, pooled.Embeddings] = field(default_factory=dict)
     _costs: dict[str, Extraction] = field(default_factory=dict)
     """What each cost when it was computed; kept when it is read from the cache again."""
@@ -58,11 +67,45 @@ class RunEmbeddings:
         }
         for key, (job, planned) in needed.items():
             try:
+                self._check_clips(job, planned, watch)
+            except Exception as error:
+                self._failed[key] = error
+        self._warn_of_confounds(job for job, _ in needed.values())
+        for key, (job, planned) in needed.items():
+            if key in self._failed:
+                continue
+            try:
                 self.heard(job, planned, watch)
             except Exception as error:
                 self._failed[key] = error
                 if isinstance(error, ClusterGone):  # no machine is left for the rest
                     return
+
+    def _check_clips(self, job: Job, planned: PlannedBackbone, watch: Watch) -> None:
+        """Decode, once, the clips that are to be embedded and that this machine has not decoded
+        before, so that an unusable one is found before hours of embedding. With ``--skip-bad`` the
+        embedding leaves it out, and no decode comes before.
+
+        Raises:
+            AudioError: some cannot be used.
+            DatasetError: a file changed between planning and now.
+        """
+        if job.selection.skip_bad:
+            return
+        clips = to_decode(job, planned, self.store)
+        if clips:
+            check_files_unmodified(job)
+            name = str(job.corpus.reference)
+            facts = clip_facts.facts_of(
+                clips, job.corpus.sha256, watch(f"check {name}", len(clips))
+            )
+            check_usable({i: f.reason for i, f in facts.items() if f.reason is not None}, name)
+
+    def _warn_of_confounds(self, jobs: Iterable[Job]) -> None:
+        """Print the facts of recordings that alone predict the label, for each set of folds."""
+        for job in {(j.corpus.digest, j.cut.digest): j for j in jobs}.values():
+            for line in confound_lines(job.corpus, job.cut):
+                self.say(line)
 
     def heard(self, job: Job, planned: PlannedBackbone, watch: Watch) -> Embedded:
         """The embeddings of a job's clips by one backbone: frames where its fusion needs them, else

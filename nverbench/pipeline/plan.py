@@ -151,6 +151,7 @@ class _Planner:
             seeds=self.selection.seeds,
             transductive=parts.fusion.transductive(parts.fusion_reference.full),
             plugins=identity["plugins"],
+            leaks=self.corpora.leaks(parts.corpus, cut),
         )
         return Job(
             id=digest_of(identity)[:16],

@@ -111,7 +111,7 @@ def run(
         tempfiles.remove_stale(folder)  # of killed runs
     executor = executor or local_executor({job.selection.device for job in plan.jobs}, say)
     store = cache.EmbeddingCache(paths.embeddings_folder(), say)
-    embeddings = RunEmbeddings(store, executor, out / "checkpoints")
+    embeddings = RunEmbeddings(store, executor, out / "checkpoints", say)
     with executor:
         try:
             todo = (job for job in plan.jobs if rerun or not sink.store.path(job.id).exists())

@@ -13,6 +13,7 @@ from typing import Any
 
 from nverbench.errors import UsageError, nearest
 from nverbench.pipeline.memo import Memo
+from nverbench.pipeline.own_data import hint
 from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import PartRef, canonical, resolve, split
 from nverbench.registry import Entry, Registry
@@ -64,9 +65,10 @@ def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> N
                     f"; plugin {q.origin.plugin} of {q.origin} is in quarantine: {q.error}"
                     for q in catalog.quarantine
                 )
+                own = f"; {hint(text)}" if index is catalog.datasets else ""
                 raise UsageError(
                     f"no {index.kind} named {name!r};"
-                    f" {nearest(name, {*index.parts, *registered})}{quoted}"
+                    f" {nearest(name, {*index.parts, *registered})}{own}{quoted}"
                 )
 
 

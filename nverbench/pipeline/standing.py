@@ -98,6 +98,10 @@ class RowFacts:
     transductive: bool
     plugins: Iterable[str] = ()
     """The distributions that define its parts."""
+    leaks: Sequence[str] = ()
+    """Copies on both sides of its folds or under two labels; the verifier of a submission, which
+    has no files, knows none.
+    """
 
 
 def judge(row: RowFacts, registry: Registry, lock: Mapping[str, Any]) -> Standing:
@@ -153,6 +157,11 @@ def _objections(row: RowFacts, registry: Registry) -> Iterator[str]:
         if b.reference.options and entry.registered and str(b) not in entry.backbones:
             yield f"{b} has options of its own"
     yield from _other_copies(row.corpus, registry)
+    pinned = registry.datasets.get(row.corpus.dataset.name)
+    # The copies of a registered corpus are known, and part of protocol nver-1: its digest fixes
+    # them, so that a row on it never changes its standing. Another copy of it has another digest.
+    if not (pinned and pinned.digest and pinned.digest == row.corpus.digest):
+        yield from row.leaks
     if row.transductive:
         yield "transductive: a prediction depends on other test clips"
     pin, cut = registry.datasets.get(row.corpus.dataset.name), row.cut

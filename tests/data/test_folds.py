@@ -12,8 +12,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nverbench import Clip
-from nverbench.data.folds.assign import Fold, FoldSet, default_kind, make_folds
+from nverbench import Clip, Dataset, LabelCard
+from nverbench.data.folds import official
+from nverbench.data.folds.assign import Fold, FoldSet, default_kind, make_folds, offered
 from nverbench.data.folds.validation import Inner
 from nverbench.errors import FoldError
 
@@ -370,6 +371,11 @@ def no_speakers() -> list[Clip]:
         (
             [replace(c, split="test") for c in corpus(1)],
             "official",
+            "the official split has the parts test; expected train and test",
+        ),
+        (
+            [replace(c, split="1") for c in corpus(1)],
+            "official",
             "has 0 training and 12 test clips; it needs both",
         ),
     ],
@@ -395,6 +401,89 @@ def test_the_default_kind_is_the_first_that_the_clips_allow(
     clips: list[Clip], allowed: tuple[str, ...], kind: str
 ):
     assert default_kind(clips, allowed) == kind
+
+
+def record(own: bool, *folds: str) -> Dataset:
+    card = LabelCard(kind="portrayed", setting="acted")
+    corpus = None if own else "corpus"
+    return Dataset(name="d", load=lambda root: [], label_card=card, folds=folds, corpus=corpus)
+
+
+@pytest.mark.parametrize(
+    ("speakers", "kind"),
+    [(1, "random"), (2, "leave-one-group-out"), (4, "leave-one-group-out"), (5, "speaker")],
+)
+def test_own_data_of_two_to_four_speakers_leaves_one_out(speakers: int, kind: str):
+    own = record(True, "speaker", "random")
+    assert default_kind(corpus(speakers), offered(own)) == kind
+    named = record(False, "speaker", "random")
+    assert default_kind(corpus(speakers), offered(named)) == (
+        "speaker" if speakers == 5 else "random"
+    )
+
+
+# official splits of own data
+
+PARTS = [
+    ("train", "dev", "test"),
+    ("Train", "Dev", "Test"),
+    ("TRAINING ", " validation", "testing"),
+    ("train", "val", "eval"),
+    ("trn", "devel", "evaluation"),
+]
+
+
+def split_by(names: tuple[str, ...]) -> list[Clip]:
+    """Six speakers, two in each part; the names as a table has them."""
+    return [
+        official.named(replace(c, split=names[int(str(c.speaker)[1:]) % len(names)]))
+        for c in corpus(6)
+    ]
+
+
+@pytest.mark.parametrize("names", PARTS)
+def test_a_given_development_part_is_the_validation_part(names: tuple[str, ...]):
+    clips = split_by(names)
+    (fold,) = cut_of(clips, "official").folds
+    parts = [units(clips, rows) for rows in (fold.train, fold.validation, fold.test)]
+    assert (fold.name, parts) == ("test", [{"s0", "s3"}, {"s1", "s4"}, {"s2", "s5"}])
+    assert not fold.speakers_seen
+
+
+@pytest.mark.parametrize("names", PARTS)
+def test_the_names_of_parts_do_not_change_the_folds(names: tuple[str, ...]):
+    assert cut_of(split_by(names), "official") == cut_of(split_by(PARTS[0]), "official")
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "TEST")])
+def test_without_a_development_part_validation_clips_are_drawn(names: tuple[str, ...]):
+    (fold,) = cut_of(split_by(names), "official").folds
+    assert fold.validation
+    assert not set(fold.validation) & set(fold.test)
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "holdout"), ("train", "dev"), ("train", "test", "extra"), ("test", "1")]
+)
+def test_a_split_that_mixes_train_and_test_with_other_names_is_refused(names: tuple[str, ...]):
+    with pytest.raises(FoldError, match="expected train and test, perhaps validation"):
+        cut_of(split_by(names), "official")
+
+
+def test_a_named_corpus_trains_on_its_own_development_part():
+    clips = [
+        replace(c, split=("train", "valid", "test")[int(str(c.speaker)[1:]) % 3]) for c in corpus(6)
+    ]
+    (fold,) = cut_of(clips, "official").folds
+    drawn = set(fold.validation)
+    assert units(clips, fold.train + fold.validation) == {"s0", "s1", "s3", "s4"}
+    assert drawn != {i for i, c in enumerate(by_id(clips)) if c.split == "valid"}
+
+
+def test_a_split_whose_test_speakers_are_trained_on_is_noted():
+    clips = [replace(c, split="test" if c.id.endswith("0") else "train") for c in corpus(6)]
+    assert "6 of 6 tested groups are trained on too" in cut_of(clips, "official").notes
+    assert cut_of(split_by(("train", "test")), "official").notes == ()
 
 
 # inner validation

@@ -19,9 +19,10 @@ from nverbench import Clip, PartError
 from nverbench._io.digests import file_sha256
 from nverbench.embedding.decode import plan_batches
 from nverbench.embedding.keys import embedding_key
-from nverbench.embedding.pooled import Embeddings, check_usable, embed, embed_files
+from nverbench.embedding.pooled import Embeddings, embed, embed_files
 from nverbench.embedding.weights import PlannedBackbone, Weights
 from nverbench.errors import AudioError
+from nverbench.pipeline.bad_clips import check_usable
 from nverbench.plugin.options import resolve
 from support.embedding import DIM, RATE, SHORTEST, Bench, bad_clips, made, write
 

@@ -326,8 +326,8 @@ def test_a_checkpoint_that_is_not_there_is_said(bench: Any) -> None:
 
 def test_too_few_speakers_for_the_default_are_said_and_cut_otherwise(bench: Any) -> None:
     planned = bench.plan(backbones=("ant",), fusions=("head",), datasets=("few",))
-    assert planned.jobs[0].cut.kind == "random"
-    assert planned.notes == ("few: fewer than 5 speakers, so folds are random",)
+    assert planned.jobs[0].cut.kind == "leave-one-group-out"
+    assert "few: fewer than 5 speakers, so folds are leave-one-group-out" in planned.notes
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_too_few_speakers_for_the_default_are_said_and_cut_otherwise(bench: Any)
             "speaker",
             "cannot cut 3 groups into 5 speaker-disjoint folds; leave-one-group-out and random can",
         ),
-        ("official", "dataset few cannot be cut by official; it offers speaker, random"),
+        ("official", "clip s0/x0 has no official split; speaker and random can cut this dataset"),
         ("holdout=s9", "holdout=s9: no such group; the groups are s0, s1, s2"),
     ],
 )

@@ -68,6 +68,7 @@ def judged(
     overridden: Sequence[str] = (),
     seeds: int = 5,
     transductive: bool = False,
+    leaks: Sequence[str] = (),
 ) -> Standing:
     """The standing of a row that is official unless something is changed."""
     facts = RowFacts(
@@ -79,6 +80,7 @@ def judged(
         overridden=overridden,
         seeds=seeds,
         transductive=transductive,
+        leaks=leaks,
     )
     return judge(facts, rules or registry(), lock or {})
 
@@ -113,6 +115,13 @@ UNOFFICIAL: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("reason", UNOFFICIAL)
 def test_what_the_registry_does_not_say_is_unofficial_with_the_reason(reason: str):
     assert judged(**UNOFFICIAL[reason]) == Standing("unofficial", (reason,))
+
+
+def test_copies_on_both_sides_of_a_fold_make_a_row_unofficial_unless_the_corpus_is_registered():
+    why = "12 test clips have byte-identical copies in their training part"
+    assert judged(leaks=[why]) == judged()  # the digest of the registry fixes its copies
+    unknown = judged(leaks=[why], corpus=replace(CORPUS, digest="e" * 64))
+    assert (unknown.level, why in unknown.reasons) == ("unofficial", True)
 
 
 PROVISIONAL: dict[str, dict[str, Any]] = {

@@ -20,11 +20,12 @@ def data_add(
 ) -> None:
     """Use the folder PATH as the local copy of a dataset's corpus."""
     from nverbench.data import corpus as corpora
+    from nverbench.pipeline.own_data import find_dataset
 
     catalog = load_catalog(no_plugin, plugin)
-    dataset = catalog.dataset(name)
+    dataset = find_dataset(catalog, name)
     print_corpus(corpora.add(dataset, path))
     parts = catalog.datasets.parts.values()
-    others = sorted(d.name for d in parts if d.corpus == dataset.corpus and d.name != name)
+    others = sorted(d.name for d in parts if d.corpus == dataset.corpus and d.name != dataset.name)
     serves = f"; it serves {', '.join(others)} too" if others else ""
     echo(f"added {path} as corpus {dataset.corpus}{serves}")

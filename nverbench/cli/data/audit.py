@@ -47,10 +47,11 @@ def audit(
     from nverbench.data import corpus as corpora
     from nverbench.data.audit.report import text
     from nverbench.data.missing import missing_corpus
-    from nverbench.plugin.options import resolve, split
+    from nverbench.pipeline.own_data import find_dataset
+    from nverbench.plugin.options import resolve
 
     catalog = load_catalog(no_plugin, plugin)
-    dataset = catalog.dataset(split(name)[0])
+    dataset = find_dataset(catalog, name)
     root = corpora.local_copy(dataset)
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))

@@ -18,24 +18,20 @@ def data_check(
 ) -> None:
     """Count the clips of a dataset, compare the counts with the published ones, and decode each."""
     from nverbench.cli.progress import watching
-    from nverbench.data import audio
+    from nverbench.data import clip_facts
     from nverbench.data import corpus as corpora
-    from nverbench.embedding.pooled import check_usable
-    from nverbench.errors import AudioError
-    from nverbench.plugin.options import split
+    from nverbench.data.overview import overview
+    from nverbench.pipeline.bad_clips import check_usable
+    from nverbench.pipeline.own_data import find_dataset
 
-    corpus = corpora.load_local(load_catalog(no_plugin, plugin).dataset(split(name)[0]), name)
+    corpus = corpora.load_local(find_dataset(load_catalog(no_plugin, plugin), name), name)
     print_corpus(corpus)
-    bad = {}
+    for line in overview(corpus)[1:]:
+        echo(f"  {line}")
     with watching() as watch:
         tick = watch(f"decode {name}", len(corpus.clips))
-        for clip in corpus.clips:
-            try:
-                audio.read(clip.path, 16000, clip.start, clip.end)
-            except AudioError as error:
-                bad[clip.id] = str(error)
-            tick(1)
-    check_usable(bad, name)
+        facts = clip_facts.facts_of(corpus.clips, corpus.sha256, tick)
+    check_usable({i: f.reason for i, f in facts.items() if f.reason is not None}, name)
     echo(f"{len(corpus.clips)} clips decode")
 
 

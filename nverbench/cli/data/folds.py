@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,16 +41,18 @@ def data_folds(
     NAME is a dataset, or A:test=B to train on A and test on B.
     """
     from nverbench.data.cross_corpus import kinds_of, load_local_pair
-    from nverbench.data.folds.assign import default_kind
+    from nverbench.data.folds.assign import default_kind, offered
     from nverbench.data.folds.protocol import folds_of_protocol
+    from nverbench.pipeline.own_data import find_dataset
 
     rules, parts = load_registry(registry), load_catalog(no_plugin, plugin)
-    corpus, rule = load_local_pair(parts.dataset, name), rules.protocol(protocol)
-    kinds: Iterable[str]
-    if corpus.sides:
-        kinds = kinds_of(corpus, folds or ())
-    else:
-        kinds = folds or [rule.folds or default_kind(corpus.clips, corpus.dataset.folds)]
+    corpus, rule = (
+        load_local_pair(lambda text: find_dataset(parts, text), name),
+        rules.protocol(protocol),
+    )
+    kinds = kinds_of(corpus, folds or ())
+    if not kinds:
+        kinds = (rule.folds or default_kind(corpus.clips, offered(corpus.dataset)),)
     pin = rules.datasets.get(corpus.dataset.name)
     registered = protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude
     pinned = pin.folds if pin and registered else {}

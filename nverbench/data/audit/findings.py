@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from nverbench.data.audio import SLOWEST
+from nverbench.data.audit.confounds import GAIN, is_confound
 from nverbench.data.audit.measurements import FASTEST
 from nverbench.data.audit.records import (
     IDS,
@@ -27,10 +28,6 @@ CLIPPED = 1e-4
 OFFSET = 0.01
 """A DC offset of 1% of full scale."""
 INACTIVE = 0.1
-Z = 4.0
-"""Standard deviations above the shuffled labels from which a tree's accuracy is a confound."""
-GAIN = 0.04
-"""Gain of accuracy from which a confound biases scores; a smaller one has severity 1."""
 SHARE = 0.25
 """A speaker with more of the clips than this decides the score."""
 TOO_SHORT = 0.1
@@ -119,8 +116,7 @@ def of_copies(copies: Copies, found: FoldsFound) -> Iterator[Finding]:
 
 def of_confounds(confounds: Confounds) -> Iterator[Finding]:
     """Facts of the recording that predict the label."""
-    rows = [c for c in confounds.rows if c.target == "label" and c.null_mean is not None]
-    strong = [c for c in rows if c.accuracy > (c.null_max or 0) and (c.z is None or c.z >= Z)]
+    strong = [c for c in confounds.rows if is_confound(c)]
     if not strong:
         return
     best = max(strong, key=lambda c: c.accuracy)

@@ -23,7 +23,7 @@ def cut(
         FoldError: the clips cannot be cut by the requested kind; a default kind that is impossible
             is a finding instead.
     """
-    chosen = kind or assign.default_kind(clips, dataset.folds)
+    chosen = kind or assign.default_kind(clips, assign.offered(dataset))
     try:
         made = assign.make_folds(clips, chosen, k=k, seed=seed, inner=None)
     except FoldError as error:

@@ -135,6 +135,8 @@ class Confound:
     """(accuracy - null mean) / null sd."""
     p: float | None = None
     """(1 + shuffles with at least this accuracy) / (1 + shuffles)."""
+    shuffled: str = ""
+    """How the labels were shuffled: within speakers or among all clips."""
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ or a folder.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nverbench._io.digests import digest_of
+from nverbench.data.folds import official
 from nverbench.data.folds.balance import balance_groups, hashed
 from nverbench.data.folds.validation import Inner, validation_part
 from nverbench.errors import FoldError
-from nverbench.plugin.records import Clip
+from nverbench.plugin.records import Clip, Dataset
 
 KINDS = ("speaker", "random", "leave-one-group-out", "official", "holdout=GROUP", "cross")
 FEWEST_GROUPS = 5
@@ -73,6 +74,9 @@ def make_folds(
     # "": a clip that is only trained on (holdout, official)
     rows = [[c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)]
     notes = (_rare_groups(clips, k) if kind == "speaker" else []) + _lacking(clips, folds)
+    if kind == "official":
+        for fold in folds:
+            notes += official.shared_groups(clips, fold.test)
     return FoldSet(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
 
 
@@ -89,7 +93,11 @@ def _fold(
         )
     validation: list[int] = []
     seen = False
-    if inner:
+    given = official.validation_rows(clips) if kind == "official" else []
+    if inner and given:
+        validation = given
+        seen = bool(_units(clips, given) & _units(clips, set(train) - set(given)))
+    elif inner:
         # the training corpus of ``cross`` may have clips without a group
         grouped = all(clips[i].unit is not None for i in train)
         by_group = grouped and kind.partition("=")[0] in DISJOINT
@@ -106,7 +114,7 @@ def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple
     if base == "random" and not value:
         parts = _round_robin(clips, k, seed)
     elif base == "official" and not value:
-        return _official(clips)
+        return official.parts(clips)
     elif base == "cross" and not value:
         return _crossed(clips)
     elif base in DISJOINT and not groups:
@@ -131,6 +139,12 @@ def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple
     return [(str(i + 1), sorted(part)) for i, part in enumerate(parts)]
 
 
+def offered(dataset: Dataset) -> tuple[str, ...]:
+    """The kinds of folds of which :func:`default_kind` may choose one."""
+    own = () if dataset.corpus is not None else ("leave-one-group-out",)
+    return (*dataset.folds, *own)
+
+
 def default_kind(clips: Sequence[Clip], allowed: Sequence[str]) -> str:
     """The dataset's default kind, or what its clips allow when they have too few groups for it."""
     groups = _groups(clips)
@@ -138,6 +152,11 @@ def default_kind(clips: Sequence[Clip], allowed: Sequence[str]) -> str:
         return allowed[0]
     leave_out = len(groups) > 1 and "leave-one-group-out" in allowed
     return "leave-one-group-out" if leave_out else "random"
+
+
+def _units(clips: Sequence[Clip], rows: Iterable[int]) -> set[str]:
+    """The groups of some rows."""
+    return {unit for row in rows if (unit := clips[row].unit) is not None}
 
 
 def _groups(clips: Sequence[Clip]) -> dict[str, list[int]]:
@@ -169,20 +188,6 @@ def _round_robin(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
         range(len(clips)), key=lambda r: (str(clips[r].label), hashed(f"{seed}:{clips[r].id}"))
     )
     return [order[part::k] for part in range(k)]
-
-
-def _official(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
-    """The split that ships with the corpus: folds named by ``Clip.split``, or the part named test
-    alone.
-    """
-    splits: dict[str, list[int]] = defaultdict(list)
-    for row, clip in enumerate(clips):
-        if clip.split is None:
-            raise FoldError(
-                f"clip {clip.id} has no official split; speaker and random can cut this dataset"
-            )
-        splits[clip.split].append(row)
-    return [("test", splits["test"])] if "test" in splits else sorted(splits.items())
 
 
 def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:

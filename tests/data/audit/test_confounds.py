@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nverbench import Clip
 from nverbench.data.audit import Measured
-from nverbench.data.audit.confounds import FACTS, TOGETHER, confounds
+from nverbench.data.audit.confounds import FACTS, TOGETHER, confounds, is_confound, strongest_fact
 from nverbench.data.audit.records import Confound, Confounds
+from nverbench.data.clip_facts import ClipFacts
 from nverbench.data.folds import assign
 
 K, SEED = 5, 7
@@ -113,3 +116,58 @@ def test_no_folds_no_rows():
     assert confounds(clips, measured, None, k=K, seed=SEED).reason
     nothing = {c.id: Measured(c.id, reason="gone") for c in clips}
     assert found_in(clips, nothing).reason == "too few clips could be decoded"
+
+
+def levels(
+    kind: str, seed: int, relabelled: int = 0, speakers: int = 12
+) -> tuple[list[Clip], dict[str, Measured]]:
+    """Six clips of each speaker. ``single``: one label and its level for each speaker; ``balanced``:
+    each label equally often, and levels of clips (or speakers) at random.
+    """
+    rng = np.random.default_rng(seed)
+    clips, measured = [], {}
+    for s in range(speakers):
+        own = rng.normal(-24, 6)
+        for take in range(6):
+            name, label = f"s{s:02d}-{take}", "abc"[take % 3]
+            level = own if kind == "speakers" else rng.normal(-24, 6)
+            if kind == "single":
+                label, level = "ab"[s % 2], (-14, -34)[s % 2] + rng.normal()
+                label = "ab"[1 - s % 2] if take == 0 and s < relabelled else label
+            clips.append(Clip(name, None, label, f"s{s}"))  # type: ignore[arg-type]
+            measured[name] = Measured(
+                name, seconds=1.0, rate=16000, channels=1, rms_db=float(level), leading=0.0
+            )
+    return clips, measured
+
+
+@pytest.mark.parametrize("relabelled", [0, 1, 3])
+def test_a_level_that_follows_speakers_of_one_label_is_found(relabelled: int):
+    level = row(found_in(*levels("single", 0, relabelled)), "label", "level")
+    assert is_confound(level)
+    assert level.shuffled == "among all clips"
+    assert level.accuracy > 0.9
+
+
+@pytest.mark.parametrize("kind", ["clips", "speakers"])
+def test_random_levels_of_a_balanced_corpus_are_no_confound(kind: str):
+    alarms = 0
+    for seed in range(10):
+        alarms += any(is_confound(r) for r in found_in(*levels(kind, seed)).rows)
+    assert alarms <= 1
+
+
+def test_a_run_names_the_fact_that_predicts_the_label():
+    clips, measured = levels("single", 0, 1)
+    facts = {
+        name: ClipFacts(None, m.seconds or 0, m.rate or 0, 1, m.rms_db or 0)
+        for name, m in measured.items()
+    }
+    cut = assign.make_folds(clips, "speaker", k=K, seed=SEED, inner=None)
+    found = strongest_fact(clips, facts, cut)
+    assert found is not None
+    assert (found.feature, found.accuracy > 0.9) == ("level", True)
+    clips, measured = levels("clips", 0)
+    facts = {name: replace(facts[name], level=m.rms_db or 0) for name, m in measured.items()}
+    cut = assign.make_folds(clips, "speaker", k=K, seed=SEED, inner=None)
+    assert strongest_fact(clips, facts, cut) is None

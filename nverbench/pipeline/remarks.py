@@ -1,0 +1,56 @@
+"""Sentences about a corpus and its folds that a run prints before anything is computed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from nverbench.data.copies import Copies
+from nverbench.data.corpus import Corpus
+from nverbench.data.folds.assign import FoldSet
+from nverbench.plugin.records import Misfit
+
+NOTES = 3
+"""Notes on folds that are printed before the rest is counted."""
+KEEP_OR_LEAVE = "convert them, or leave the class out with --skip-bad (unofficial)"
+
+
+def copy_remarks(found: Copies, cut: FoldSet) -> Iterator[tuple[str, str]]:
+    """For copies on both sides of a fold, and for copies under two labels: the reason for the
+    standing of a row, and the line that a run prints.
+    """
+    if leak := found.leak(cut):
+        what = "overlapping segments of one file" if leak.segments else "byte-identical copies"
+        one, other = leak.first
+        yield (
+            f"{leak.clips} test clips have {what} in their training part",
+            f"{leak.clips} clips have {what} in training and test (first {one} = {other}): scores"
+            f" are too high; {'cut segments apart' if leak.segments else 'keep one copy of each'}",
+        )
+    if wrong := found.conflict():
+        one, other = wrong.first
+        yield (
+            f"{wrong.clips} clips have byte-identical copies under another label",
+            f"{wrong.clips} clips have byte-identical copies under another label (first {one} ="
+            f" {other}): at least one label of each is wrong; keep one copy of each",
+        )
+
+
+def lost_classes(corpus: Corpus) -> list[str]:
+    """A sentence for each class that has files and no clip, because none of them can be used."""
+    misfits: dict[str, list[Misfit]] = defaultdict(list)
+    for misfit in corpus.misfits:
+        if misfit.label is not None and misfit.label not in corpus.labels:
+            misfits[misfit.label].append(misfit)
+    return [
+        f"class {label} has {len(files)} file{'' if len(files) == 1 else 's'} and none can be used,"
+        f" first {files[0].path}: {files[0].reason}"
+        for label, files in sorted(misfits.items())
+        if label not in corpus.reference.exclude
+    ]
+
+
+def shortened(notes: Sequence[str], more: str) -> list[str]:
+    """The first notes, and the command that prints the others."""
+    rest = len(notes) - NOTES
+    return [*notes[:NOTES], *([f"{rest} more notes on the folds: {more}"] if rest > 0 else [])]
