@@ -94,7 +94,7 @@ def test_every_bad_file_of_a_corpus_is_named_and_none_stops_it(tree: Tree):
     assert report.sizes.backbones == {
         "needs-half-a-second": 2,
         "needs-nothing": 0,
-    }  # tiny, empty and cut
+    }  # tiny and empty
     dumped(tree.audit())
 
 
