@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nverbench._io import atomic, paths, state, tempfiles
 from nverbench._io.digests import digest_of, file_digests
-from nverbench.data import published
+from nverbench.data import audio, published
 from nverbench.data.folds import official
 from nverbench.data.metadata.clips import check_own_names, cleaned
 from nverbench.data.missing import missing_corpus, no_folder
@@ -48,6 +48,8 @@ class Corpus:
     """Every turn of its conversations, scored or not, in order of conversation and turn; empty for
     single clips.
     """
+    decoders: tuple[str, ...] = ()
+    """What decodes its clips, where libsndfile alone does not (``audio.decoder``), sorted."""
     remarks: tuple[str, ...] = ()
     """What the loader says about the input as a whole (:class:`Note`)."""
 
@@ -133,6 +135,7 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
     turns = _turns(reference, usable) if in_conversations else []
     embedded = sorted(turns, key=lambda c: c.id) or scored
     sha256 = _digests(reference, embedded)
+    audio.look_up_decoders(c.path for c in embedded)
     digest = digest_of([_row(c, sha256[c.id]) for c in embedded])
     notes = published.differences(dataset, labelled, sha256, digest, reference.exclude)
     return Corpus(
@@ -148,6 +151,7 @@ def load(dataset: Dataset, reference: PartRef, root: Path | None) -> Corpus:
         partial=bool(notes),
         heard=tuple(turns),
         remarks=tuple(remarks),
+        decoders=tuple(sorted({audio.decoder(c.path, c.start) for c in embedded} - {""})),
     )
 
 

@@ -107,6 +107,7 @@ def cross_corpora(a: Corpus, b: Corpus, reference: PartRef) -> Corpus:
         notes=tuple(notes),
         partial=a.partial or b.partial,
         sides=both,
+        decoders=tuple(sorted({*a.decoders, *b.decoders})),
     )
 
 

@@ -24,6 +24,8 @@ MANY = 8
 PERSON = re.compile(
     r"(actor|speaker|spk|spkr|subject|subj|participant|person|sub)[ _-]?\d+", re.IGNORECASE
 )
+NUMBERED = re.compile(r"(s|p|m|f|sp|id|pt)[ _-]?\d{2,}", re.IGNORECASE)
+"""s00, f01: people, where every class is called so."""
 DECIMAL = re.compile(r"[-+]?\d*[.,]\d+")
 
 
@@ -70,9 +72,10 @@ def _oddities(corpus: Corpus, counts: Counter[str]) -> Iterator[str]:
 
 def _of_names(names: Sequence[str]) -> Iterator[str]:
     """Sentences about classes whose names are not those of classes."""
+    numbered = list(names) if all(map(NUMBERED.fullmatch, names)) else []
     tests = (
         ("the parts of a split", [n for n in names if n.casefold() in WORDS]),
-        ("people", [n for n in names if PERSON.fullmatch(n)]),
+        ("people", [n for n in names if PERSON.fullmatch(n)] or numbered),
         ("missing values", [n for n in names if n.casefold() in NO_VALUE | UNCERTAIN]),
     )
     for what, found in tests:

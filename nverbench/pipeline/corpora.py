@@ -17,7 +17,13 @@ from nverbench.data.missing import Missing
 from nverbench.data.overview import overview
 from nverbench.errors import DatasetError
 from nverbench.pipeline.memo import Memo
-from nverbench.pipeline.remarks import KEEP_OR_LEAVE, copy_remarks, lost_classes, shortened
+from nverbench.pipeline.remarks import (
+    KEEP_OR_LEAVE,
+    copy_remarks,
+    decoder_remarks,
+    lost_classes,
+    shortened,
+)
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import PartRef, resolve, split
@@ -98,6 +104,7 @@ class PlannedCorpora:
             return (missing.missing_corpus(dataset.name, dataset, source),)
         corpus = corpora.load(dataset, reference, root)
         messages = [*overview(corpus), *corpus.notes, *corpus.remarks]
+        messages += decoder_remarks(corpus)
         messages += [f"left out {clip}: {why}" for clip, why in corpus.left_out.items()]
         if lost := lost_classes(corpus):
             if not self.selection.skip_bad:

@@ -195,6 +195,8 @@ class _Planner:
             "plugins": self._versions(parts),
         }
         identity |= {"train": {"shuffle": asked.shuffle}} if asked.shuffle != "none" else {}
+        # absent where libsndfile decodes every file as it is: ids of such rows stay as they were
+        identity |= {"decoders": list(corpus.decoders)} if corpus.decoders else {}
         return identity | ({"storage": asked.storage} if parts.fusion.wants == "frames" else {})
 
     def _versions(self, parts: PlannedParts) -> dict[str, str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from nverbench.data import audio
 from nverbench.data.copies import Copies
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
+from nverbench.data.metadata.names import clean
 from nverbench.plugin.records import Misfit
 
 NOTES = 3
 """Notes on folds that are printed before the rest is counted."""
-KEEP_OR_LEAVE = "convert them, or leave the class out with --skip-bad (unofficial)"
+KEEP_OR_LEAVE = "convert or remove them, or leave the class out with --skip-bad (unofficial)"
 
 
 def copy_remarks(found: Copies, cut: FoldSet) -> Iterator[tuple[str, str]]:
@@ -36,12 +38,24 @@ def copy_remarks(found: Copies, cut: FoldSet) -> Iterator[tuple[str, str]]:
         )
 
 
+def decoder_remarks(corpus: Corpus) -> list[str]:
+    """A sentence for the clips that an installed ffmpeg decodes: another version of it may give
+    other numbers, so that it is part of a row's identity.
+    """
+    found = Counter(audio.decoder(clip.path, clip.start) for clip in corpus.clips)
+    return [
+        f"{n} of {len(corpus.clips)} clips are decoded by {name}"
+        for name, n in sorted(found.items())
+        if name.startswith("ffmpeg")
+    ]
+
+
 def lost_classes(corpus: Corpus) -> list[str]:
     """A sentence for each class that has files and no clip, because none of them can be used."""
     misfits: dict[str, list[Misfit]] = defaultdict(list)
     for misfit in corpus.misfits:
-        if misfit.label is not None and misfit.label not in corpus.labels:
-            misfits[misfit.label].append(misfit)
+        if misfit.label is not None and clean(misfit.label) not in corpus.labels:
+            misfits[clean(misfit.label)].append(misfit)
     return [
         f"class {label} has {len(files)} file{'' if len(files) == 1 else 's'} and none can be used,"
         f" first {files[0].path}: {files[0].reason}"

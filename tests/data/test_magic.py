@@ -50,6 +50,7 @@ NO_AUDIO = {
     ),
     "empty": (b"", "an empty file of 0 bytes: copy or fetch it again"),
     "zeros": (bytes(9000), "a file of zero bytes only: copy or fetch it again"),
+    "UTF-16 text": ("path,label\n".encode("utf-16"), "a text, not audio"),
     "text": (b"path,label\na.wav,cry\n", "a text, not audio"),
 }
 NEEDS_FFMPEG = {

@@ -116,6 +116,10 @@ SITES: dict[str, dict[str, int]] = {
         "home/embeddings/* mkdir": 1,
         "home/embeddings/.writing-* open": 1,
         "home/embeddings/*/*.embedding rename": 1,
+        "home/clips mkdir": 0,
+        "home/clips/.writing-* open": 0,
+        "home/clips/*.json rename": 0,
+        "home/clips/*.lock open": 0,
         "nverbench-runs mkdir": 1,
         "nverbench-runs/results mkdir": 1,
         "nverbench-runs/results/.writing-* open": 1,
@@ -294,6 +298,10 @@ def test_a_place_that_cannot_be_written_is_one_line_and_the_same_command_later_g
 
 
 SILENT = {
+    "home/clips mkdir",
+    "home/clips/.writing-* open",
+    "home/clips/*.json rename",
+    "home/clips/*.lock open",
     "home/costs.json rename",
     "home/costs.lock open",
     "submitted: home/file-digests.sqlite connect",

@@ -27,7 +27,7 @@ from support.paths import ROOT
 PACKAGE = ROOT / "nverbench"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 RANDOM = re.compile(
-    r"(?<=^\.writing-).*|(?<=^\.making-).*|(?<=^\.adding-).*|(?<=^\.building-).*|(?<=^nverbench-passing-).*|(?<=^tmp)\w{8}|[0-9a-f]{12,}"
+    r"(?<=^\.writing-).*|(?<=^\.making-).*|(?<=^\.adding-).*|(?<=^\.building-).*|(?<=^nverbench-passing-).*|(?<=^tmp)\w{8}|^[0-9a-f](?=\.(?:json|lock)$)|[0-9a-f]{12,}"
 )
 TWO_LETTERS = re.compile(r"[0-9a-f]{2}")
 

@@ -24,7 +24,7 @@ from nverbench.data.audio.resampling import (
     resampler,
 )
 from nverbench.data.audio.signals import SILENCE, cancelled, fault
-from nverbench.data.audio.source import decoder
+from nverbench.data.audio.source import decoder, look_up_decoders
 
 REVISION = "2"
 """Part of every embedding's cache key; changes whenever decoding could give other numbers."""
@@ -49,6 +49,7 @@ __all__ = [
     "duration",
     "fault",
     "filter_bank",
+    "look_up_decoders",
     "opened",
     "read",
     "resample",

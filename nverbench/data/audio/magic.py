@@ -144,7 +144,11 @@ def _chunked(head: bytes) -> Kind | None:
 
 
 def _framed(head: bytes) -> Kind | None:
-    """Streams of frames."""
+    """Streams of frames. UTF-16 text begins with the sync word of MPEG, and has zeros between its
+    letters.
+    """
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and 0 in head[2:4] and head[2:12].count(0) > 3:
+        return TEXT
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # layer 0: ADTS
         return AAC
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:

@@ -5,14 +5,18 @@ or not at all.
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
+from nverbench._io.digests import of_files
 from nverbench.data.audio import chunks, ffmpeg, flac, magic, mpeg, ogg, reasons
 from nverbench.errors import AudioError
 
+SNDFILE, MPEG, FFMPEG, NONE, UNTRIED = "libsndfile", "mpeg", "ffmpeg", "none", "untried"
 COUNTED = "counted"
 """The decoder of files whose length libsndfile guesses wrong without a corrected header."""
 MPEG_CODECS = (0x50, 0x55)
@@ -26,6 +30,12 @@ MAY_STATE = 1
 """Frames of MPEG by which a header may be wrong: some count the frame that holds the count."""
 KNOWN = 100_000
 """Files whose plan is remembered."""
+
+WAY = re.compile(f"{SNDFILE}|{MPEG}|{FFMPEG}|{NONE}|{COUNTED}")
+"""What is remembered of a file. UNTRIED is not: an ffmpeg that is installed later may decode it."""
+TABLE = "decoder_of_bytes_1"
+"""Of the cache; another number whenever this module could decide otherwise."""
+_WAYS: dict[tuple[Path, int, int], str] = {}
 
 Piece = bytes | tuple[int, int]
 
@@ -70,12 +80,37 @@ def decoder(path: Path, start: float | None = None) -> str:
     for a file that cannot be decoded.
     """
     try:
+        stat = path.stat()
+        way = _WAYS.get((path, stat.st_size, stat.st_mtime_ns)) or _way(path)
+    except (OSError, ValueError):
+        return ""
+    if way == FFMPEG:
+        return ffmpeg.installed()
+    return COUNTED if way == COUNTED else "from the start" if start and way == MPEG else ""
+
+
+def look_up_decoders(paths: Iterable[Path]) -> None:
+    """Find the decoder of many files at once: those that this machine has seen before are not read
+    again, neither now nor by :func:`decoder`.
+
+    Raises:
+        OSError: a file is not there.
+        DiskError: the cache in this machine's home cannot be written.
+    """
+    for path, way in of_files(TABLE, paths, _way, WAY).items():
+        stat = path.stat()
+        _WAYS[path, stat.st_size, stat.st_mtime_ns] = way
+
+
+def _way(path: Path) -> str:
+    """How a file is decoded, by one of the words of ``WAY``."""
+    try:
         found = plan(path)
     except AudioError:
-        return ""
+        return NONE if ffmpeg.installed() else UNTRIED
     if found.kind.demuxer:
-        return ffmpeg.installed()
-    return found.decoder or ("from the start" if start and found.kind == magic.MPEG else "")
+        return FFMPEG
+    return found.decoder or (MPEG if found.kind == magic.MPEG else SNDFILE)
 
 
 @functools.lru_cache(maxsize=KNOWN)

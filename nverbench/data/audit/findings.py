@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from nverbench.data.audio import SLOWEST
+from nverbench.data.audio import FASTEST, SLOWEST
 from nverbench.data.audit.confounds import GAIN, is_confound
-from nverbench.data.audit.measurements import FASTEST
 from nverbench.data.audit.records import (
     IDS,
     Balance,
@@ -31,6 +30,8 @@ INACTIVE = 0.1
 SHARE = 0.25
 """A speaker with more of the clips than this decides the score."""
 TOO_SHORT = 0.1
+CANCELLED = 7.0
+"""dB below a mix of independent channels: a mix of two equal channels is 3 dB above it."""
 
 
 def of_clips(measured: Sequence[Measured], defects: Iterable[str]) -> Iterator[Finding]:
@@ -66,8 +67,11 @@ def _signal_faults(measured: Sequence[Measured]) -> Iterator[tuple[int, str, lis
         f"clips claim a sampling rate outside {SLOWEST} to {FASTEST} Hz: their headers lie",
         odd,
     )
-    cut = "clips hold less sound than their headers promise: cut short, or the headers lie"
-    yield 2, cut, [m for m in measured if m.absent]
+    lost = (
+        f"clips lose more than {CANCELLED:.0f} dB when their channels are mixed to mono: the"
+        " channels partly cancel each other; use one of them"
+    )
+    yield 2, lost, [m for m in measured if m.cancelled > CANCELLED]
     full = (
         "clips are clipped (runs of equal samples at full scale, or 0.01% of their samples there)"
     )

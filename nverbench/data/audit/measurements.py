@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench.data import audio
-from nverbench.data.audio import FASTEST as FASTEST
-from nverbench.data.audio import SILENCE, SLOWEST
+from nverbench.data.audio import FASTEST, SILENCE, SLOWEST
 from nverbench.data.audit import fingerprint as signals
 from nverbench.data.audit.records import Measured
 from nverbench.errors import AudioError

@@ -23,8 +23,6 @@ class Measured:
     """Length of the decoded part."""
     unheard: float = 0.0
     """Seconds at the end that were not decoded: the clip is longer than an audit decodes."""
-    absent: int = 0
-    """Bytes of sound that a wav header promises and the file does not hold."""
     peak: float | None = None
     """Largest |x| of any channel; 1 is full scale, which lossy formats may exceed."""
     cancelled: float = 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from nverbench import NverbenchError, evaluate
 from nverbench.data import corpus as corpora
 from nverbench.leaderboard.score_csv.read import read
+from nverbench_datasets.folder import FOLDER
 from nverbench_datasets.table import TABLE
 
 Names = Sequence[str]
@@ -43,15 +45,37 @@ def by_score(folder: Path, labels: Names, speakers: Names) -> object:
 
 def by_evaluate(folder: Path, labels: Names, speakers: Names) -> object:
     features = np.random.default_rng(0).standard_normal((CLIPS, 3)).astype(np.float32)
-    return evaluate(features, list(labels), list(speakers), out=folder / "runs")
+    return evaluate(features, list(labels), list(speakers))
+
+
+def by_folder(folder: Path, labels: Names, speakers: Names) -> object:
+    for i, (label, who) in enumerate(zip(labels, speakers, strict=True)):
+        place = folder / "clips" / label / who
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{i:02d}.wav").write_bytes(f"{i:02d}.wav".encode())
+    return corpora.load_local(FOLDER, f"folder:{folder / 'clips'}")
 
 
 ROADS: dict[str, Callable[[Path, Names, Names], object]] = {
     "table": by_table,
     "json lines": by_json_lines,
     "score": by_score,
-    # "evaluate": by_evaluate, with the branch that checks its names
+    "evaluate": by_evaluate,
+    "folder": by_folder,
 }
+NOT_ON_A_ROAD = {
+    # a folder has a name, and numbers are ordinary names of folders
+    *(("folder", name) for name in ("a missing label", "a missing speaker", "no speaker")),
+    *(("folder", name) for name in ("a label N/A", "labels that are numbers on a scale")),
+    # evaluate is called without groups where no speaker is known
+    *(("evaluate", name) for name in ("no speaker", "no speaker in words")),
+}
+
+
+def on_roads(cases: Iterable[str]) -> list[tuple[str, str]]:
+    """Each road with each case that it can carry."""
+    pairs = itertools.product(ROADS, cases)
+    return [pair for pair in pairs if pair not in NOT_ON_A_ROAD]
 
 
 def files(folder: Path) -> list[str]:
@@ -88,8 +112,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize(("road", "fault"), on_roads(FAULTS))
 def test_faulty_names_are_refused_in_one_line(tmp_path: Path, road: str, fault: str) -> None:
     with pytest.raises(NverbenchError) as error:
         ROADS[road](tmp_path, *FAULTS[fault])
@@ -107,7 +130,6 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("names", RIGHT)
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize(("road", "names"), on_roads(RIGHT))
 def test_right_names_are_read(tmp_path: Path, road: str, names: str) -> None:
     assert ROADS[road](tmp_path, *RIGHT[names])
