@@ -221,7 +221,7 @@ def print_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> No
             echo_err(f"failed: {failure.job}: {failure.reason}")
     if results:
         again = "nverbench leaderboard show" + (f" --out {out}" if out != options.OUT else "")
-        echo_err(
-            f"results: {out / 'results'}    table again: {again}    MLflow: mlflow ui"
-            f" --backend-store-uri {tracking.shown(uri)}"
-        )
+        shown = tracking.shown(uri)
+        served = shown.startswith(("http://", "https://"))
+        mlflow = shown if served else f"mlflow ui --backend-store-uri {shown}"
+        echo_err(f"results: {out / 'results'}    table again: {again}    MLflow: {mlflow}")

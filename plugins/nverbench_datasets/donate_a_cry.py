@@ -106,6 +106,9 @@ DONATE_A_CRY = Dataset(
         ),
     ),
     counts=COUNTS,
+    rates=(8000,),
+    # of the corpus' own repository at 6baf5ac
+    data_digest="409138256d1a53cfb1997bf41e0b8d81fc45784bb509f858cec1c4b263d08609",
     share="labels-only",  # a clip's name holds the id of an installation of the app
     licence="ODbL 1.0",
     citation="""@misc{veres2015donateacry,

@@ -105,6 +105,9 @@ RAVDESS = Dataset(
         "five files are stereo, the others mono",
     ),
     rates=(48000,),
+    # of a public copy whose 1,440 files are all at 48 kHz (github.com/Rahul5430/
+    # Speech-Emotion-Recognition-System at b6a1dd8, audio_speech_actors_01-24)
+    data_digest="b642398512ff0adacdeaba155e05a2d0ffc12b607f54d5508a92f41f72b311d9",
     # Each actor: two statements, twice, in two intensities, and neutral in one.
     counts={label: ACTORS * (4 if label == "neutral" else 8) for label in EMOTIONS},
     common={

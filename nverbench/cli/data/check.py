@@ -43,7 +43,7 @@ def print_corpus(corpus: Corpus) -> None:
         f" {corpus.dataset.group}s"
     )
     echo(f"{corpus.reference}: {counts}, digest {corpus.digest[:12]}")
-    for note in corpus.notes:
+    for note in (*corpus.notes, *corpus.remarks):
         echo(f"  {note}")
     for clip, why in corpus.left_out.items():
         echo(f"  left out {clip}: {why}")

@@ -84,7 +84,7 @@ def facts(corpus: Corpus, cut: FoldSet, protocol: str, registered: str | None) -
         "group": corpus.dataset.group,
         "clips": len(corpus.clips),
         "folds": [_fold_facts(corpus, fold) for fold in cut.folds],
-        "notes": list(cut.notes),
+        "notes": [*corpus.remarks, *cut.notes],
         "display": {c: corpus.dataset.shown(c) for c in corpus.labels},
     }
 

@@ -77,7 +77,7 @@ def audit(
         labels=corpus.labels,
         verdicts=(),
         defects=dict(corpus.left_out),
-        notes=corpus.notes,
+        notes=(*corpus.notes, *corpus.remarks),
         misfits=tuple(sorted((m.path, m.reason) for m in corpus.misfits)),
         sizes=balance.sizes(measured.values(), shortest),
         copies=copies,

@@ -12,15 +12,20 @@ from nverbench.pipeline.job import Job
 from nverbench.plugin import single_file
 
 LIBRARIES = ("nverbench", "torch", "torchaudio", "transformers", "numpy", "scipy", "soundfile")
+FFMPEG = "ffmpeg"
 ABSENT = "none"
 
 
 def required(jobs: Iterable[Job]) -> dict[str, str]:
-    """Python, and every distribution that the numbers of the jobs may depend on -> version here."""
+    """Python, every distribution that the numbers of the jobs may depend on, and ffmpeg where it
+    decodes some of their clips -> version here.
+    """
+    jobs = list(jobs)
     plugins = {
         name for job in jobs for name in job.identity["plugins"] if not single_file.is_file(name)
     }
-    return found([*LIBRARIES, *sorted(plugins - set(LIBRARIES))])
+    through = any(d.startswith(FFMPEG) for job in jobs for d in job.corpus.decoders)
+    return found([*LIBRARIES, *sorted(plugins - set(LIBRARIES)), *([FFMPEG] if through else [])])
 
 
 def found(names: Iterable[str]) -> dict[str, str]:
@@ -48,12 +53,26 @@ def prober() -> Callable[[list[str]], dict[str, str]]:
             content.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
         return f", source {content.hexdigest()[:8]}"
 
+    def program(name: str) -> str:
+        import os
+        import shutil
+        import subprocess
+
+        binary = shutil.which(os.environ.get("NVERBENCH_FFMPEG") or name)
+        if binary is None:
+            return "none"
+        said = subprocess.run([binary, "-version"], capture_output=True, text=True, check=False)
+        return (said.stdout.split() + ["none"] * 3)[2]
+
     def probe(names: list[str]) -> dict[str, str]:
         import sys
         from importlib.metadata import PackageNotFoundError, version
 
         versions = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
         for name in names:
+            if name == "ffmpeg":
+                versions[name] = program(name)
+                continue
             try:
                 versions[name] = version(name) + (source(name) if name == "nverbench" else "")
             except PackageNotFoundError:
