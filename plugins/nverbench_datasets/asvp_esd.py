@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 # The order is upstream's: emotion 01 is the first.
 EMOTIONS = (

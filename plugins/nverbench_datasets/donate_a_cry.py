@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 COUNTS = {"hungry": 382, "discomfort": 27, "tired": 24, "belly_pain": 16, "burping": 8}
 TAGS = {

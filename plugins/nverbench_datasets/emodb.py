@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 TEXTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")

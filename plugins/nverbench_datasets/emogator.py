@@ -16,7 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 # The order is upstream's (README of the repository): category 01 is the first.
 CATEGORIES = (

@@ -1,5 +1,4 @@
-"""IEMOCAP: ten actors in 151 English dialogues, scripted and improvised, cut into turns that others
-judged. By request only.
+"""IEMOCAP: ten actors in 151 English dialogues, cut into turns that others judged (by request).
 
 One local copy, two datasets. ``iemocap-6``: whole conversations, six labels scored, every other
 turn embedded but not scored. ``iemocap-4``: single utterances in four classes, excited counted as
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
 from nverbench_datasets.file_listing import entries, shown, why_no_audio, why_unreadable
-from nverbench_datasets.named_files import write_tone
+from nverbench_datasets.tones import write_tone
 
 SIX = {"fru": 1849, "neu": 1708, "ang": 1103, "sad": 1084, "exc": 1041, "hap": 595}
 FOUR = {"ang": 1103, "hap": 1636, "neu": 1708, "sad": 1084}

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 SPEAKERS = ("F1", "F2", "M1", "M2")
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise")

@@ -117,22 +117,6 @@ def read(root: Path, layout: Layout, parse: Parse) -> Iterator[Clip | Misfit]:
                 yield item
 
 
-def write_tone(path: Path, hertz: float, *, rate: int = 16000, falling: bool = False) -> None:
-    """Writes a third of a second of a tone: a buzz that pulses, or a tone that falls. For
-    ``Dataset.sample``; the format is the suffix's.
-    """
-    import numpy as np
-    import soundfile
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    seconds = np.arange(rate // 3) / rate
-    envelope = np.exp(-4 * seconds) if falling else 0.5 + 0.5 * np.cos(2 * np.pi * 6 * seconds)
-    glide = 2 - seconds if falling else 1.0
-    soundfile.write(
-        path, 0.3 * envelope * np.sin(2 * np.pi * hertz * seconds * glide), rate
-    )  # wav: 16 bit, the default
-
-
 def _item(
     path: Path, folder: str, root: Path, layout: Layout, parse: Parse
 ) -> Clip | Misfit | None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 ACTORS = 24

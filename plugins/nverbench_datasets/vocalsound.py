@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
-from nverbench_datasets.named_files import Layout, Said, read, write_tone
+from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.tones import write_tone
 
 SOUNDS = ("laughter", "sigh", "cough", "throatclearing", "sneeze", "sniff")
 COLLECTIONS = 3504
