@@ -193,6 +193,7 @@ def test_every_wav_of_an_altered_corpus_is_counted(tmp_path: Path):
 def test_the_published_rates_are_declared():
     rates = {d.name: d.rates for d in nverbench_datasets() if d.rates}
     assert rates == {
+        "donate-a-cry": (8000,),
         "vivae": (44100,),
         "vivae-core": (44100,),
         "vocalsound": (16000, 44100),

@@ -113,7 +113,7 @@ def test_two_speakers_run_by_every_kind_that_data_folds_can_cut(world: Any, kind
 
 
 def test_a_split_column_is_run_as_official_folds_with_its_development_part(world: Any) -> None:
-    parts = ("Train", "train", "Dev", "Test")
+    parts = ("Train", "Train", "Dev", "Test")
     people = sorted({who for _, _, who in rows_of(world)})
     rows = [(*r, parts[people.index(r[2]) % 4]) for r in rows_of(world)]
     (record,) = run(world, rows, "--folds", "official", split=True).records

@@ -227,7 +227,7 @@ def test_data_folds_prints_the_one_fold_with_the_digest_of_the_run(two: Any) -> 
             ("data", "folds", "tiny-bursts:test=tiny-calls", "--folds", "random"),
             "which is cross, not random",
         ),
-        (("data", "folds", "tiny-bursts", "--folds", "cross"), "write it as A:test=B"),
+        (("data", "folds", "tiny-bursts", "--folds", "cross"), "write them as A:test=B"),
         (
             ("data", "check", "tiny-bursts:test=tiny-calls"),
             "names two datasets, and only one is possible here",

@@ -199,7 +199,8 @@ def test_every_bad_clip_is_named_and_the_good_ones_are_kept(bench: Bench, size: 
     }
     assert {name for name, word in words.items() if word in got.unusable[name]} == set(words)
     with pytest.raises(
-        AudioError, match=r"^5 clips of x cannot be used: absent .*; and 2 more\. .*--skip-bad"
+        AudioError,
+        match=r"^5 clips of x cannot be used: absent .*; and 2 more \(all: .*\)\. .*--skip-bad",
     ):
         check_usable(got.unusable, "x")
 
