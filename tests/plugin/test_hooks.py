@@ -65,7 +65,7 @@ def with_api(asked: object) -> list[str]:
 
 
 def test_the_version_is_public():
-    assert nverbench.api_version == version.api_version == "1.0"
+    assert nverbench.api_version == version.api_version == "1.1"
 
 
 def test_a_plugin_that_asks_for_nothing_asks_for_the_first_version():
@@ -135,5 +135,5 @@ def test_what_is_no_version_is_refused_with_an_example(asked: object):
     assert (
         why
         == f'its nverbench_api is {asked!r}; expected the text "MAJOR.MINOR", such as nverbench_api'
-        ' = "1.0"'
+        f' = "{version.api_version}"'
     )
