@@ -194,7 +194,7 @@ TABLE = Dataset(
     name="table",
     load=load,
     label_card=LabelCard(kind="unknown: your own labels", setting="unknown"),
-    folds=("speaker", "leave-one-group-out", "random", "official"),
+    folds=("speaker", "random"),
     positional="table",
     local=LOCAL,
 )

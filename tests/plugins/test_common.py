@@ -19,6 +19,7 @@ WITHOUT = {
     "donate-a-cry",
     "vocalsound",
     "iemocap-6",
+    "dialogues",
     "folder",
     "table",
     "vocal-demo",

@@ -131,6 +131,7 @@ def test_every_dataset_with_a_published_layout_has_a_case_and_is_yielded_once():
     assert len(names) == len(set(names))
     assert set(names) - {case.dataset.name for case in CASES} == {
         "emogator-41",
+        "dialogues",
         "folder",
         "table",
         *MADE,

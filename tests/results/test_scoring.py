@@ -137,7 +137,7 @@ def test_three_files_or_a_file_and_a_result_beside_two_are_refused(
 def test_hostile_labels_are_shown_as_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: int
 ):
-    names = ["\u202eevil", "a\x1b[31mred", *(f"label {i}" for i in range(classes))]
+    names = ["\u202eevil", "a\u2066red", *(f"label {i}" for i in range(classes))]
     cells = [
         [f"{name} {i}", name, names[(n + i) % 2], f"s{i}"]
         for n, name in enumerate(names)
@@ -145,8 +145,18 @@ def test_hostile_labels_are_shown_as_text(
     ]
     assert run(write(tmp_path / "x.csv", cells, COLUMNS[:4])) == 0
     text = capsys.readouterr().out
-    assert not {"\u202e", "\x1b"} & set(text)
+    assert not {"\u202e", "\u2066"} & set(text)
     assert "\\u202eevil" in text
+
+
+def test_a_control_character_is_refused_and_shown_as_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    cells = [[f"c{i}", "a\x1b[31mred", "joy", f"s{i}"] for i in range(6)]
+    assert run(write(tmp_path / "x.csv", cells, COLUMNS[:4])) == 2
+    said = capsys.readouterr().err
+    assert "x.csv, line 2: expected text, got control character '\\x1b'" in said
+    assert "\x1b" not in said
 
 
 def test_score_imports_no_torch(good: Path):
