@@ -247,6 +247,7 @@ CASES = (
         "one class",
         tiny_dataset(load=loads(lambda c, r: replace(c, label="cry"))),
         "at least two classes, got cry",
+        ("another-root",),
     ),
     Case(
         "groups",
