@@ -29,6 +29,12 @@ MOST_NAMED = 8
 MOST_ENTRIES = 100_000
 """Limit for all grids together: a few lines can define a billion entries."""
 
+SINCE_2 = {
+    *("inner_draw", "inner_splits", "inner_groups", "given_validation", "watch", "rates"),
+    *("penalties", "refit", "recipes", "intervals"),
+}
+"""Constants of protocols that nver-1 does not have."""
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, lt=2**63)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -62,6 +68,42 @@ class Protocol(RegistryModel):
     epochs: Positive
     replicates: Positive
     """Replicates of an official row."""
+    official: bool = False
+    """Whether rows under it can be official."""
+    inner_draw: Literal["once", "fold"] = "once"
+    """once: one validation part per fold, groups in one hash order, the same for all replicates.
+    fold: other validation parts for each fold, replicate and split.
+    """
+    inner_splits: Positive = 1
+    """Validation parts per fold and replicate (``inner_draw: fold``)."""
+    inner_groups: Positive = 1
+    """The fewest groups of a validation part (``inner_draw: fold``)."""
+    given_validation: bool = False
+    """Whether ``official`` folds validate on the development part that a corpus ships."""
+    watch: Literal["cross-entropy", "macro-f1"] = "cross-entropy"
+    """The score of the validation parts that chooses epochs, learning rates and penalties."""
+    rates: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
+    """Learning rates of which the validation parts choose one; empty: ``lr``, without a search."""
+    penalties: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
+    """L2 penalties of which the validation parts choose one, for fusions whose objective is convex;
+    these are then fitted to the optimum. Empty: such fusions are trained like all others.
+    """
+    refit: bool = False
+    """Whether the whole training part is trained on once the number of epochs is chosen."""
+    recipes: bool = True
+    """Whether a fusion's own recipe replaces the learning rate, batch, epochs, patience and watched
+    score.
+    """
+    intervals: Literal["groups", "effective"] = "groups"
+    """groups: t(G - 1). effective: t(n_eff - 1), and the further rules of nver-2."""
+
+    def constants(self) -> dict[str, Any]:
+        """Everything that a result depends on, as its identity records it. Constants that came with
+        nver-2 are absent where they have their default, so that ids under nver-1 stay.
+        """
+        whole = self.model_dump(exclude={"summary", "replicates", "official"})
+        fields = type(self).model_fields
+        return {n: v for n, v in whole.items() if n not in SINCE_2 or v != fields[n].default}
 
 
 class Pin(RegistryModel):

@@ -187,7 +187,7 @@ class _Planner:
                 "left_out": left_out,
             },
             "folds": {"kind": cut.kind.partition("=")[0], "digest": cut.digest},
-            "protocol": {"name": name, **protocol.model_dump(exclude={"summary", "replicates"})},
+            "protocol": {"name": name, **protocol.constants()},
             "seeds": asked.seeds,
             "dtype": asked.dtype,
             "device": asked.device,

@@ -147,7 +147,8 @@ def _objections(row: RowFacts, registry: Registry) -> Iterator[str]:
         yield "not a registered entry"
     if entry.overlay:
         yield f"registered in an overlay ({entry.grid}), not in registry.yaml"
-    if row.protocol != DEFAULT_PROTOCOL:
+    if not registry.protocol(row.protocol).official:
+        # the sentence of all results so far, whose digests cover it
         yield f"protocol {row.protocol} is not {DEFAULT_PROTOCOL}"
     yield from (f"{b} is untrained" for b in backbones if b.reference.untrained)
     for b in backbones:

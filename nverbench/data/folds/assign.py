@@ -32,11 +32,17 @@ class Fold:
 
     name: str
     train: tuple[int, ...]
-    """The training part without its validation part: all that scalers, losses and banks may see."""
+    """The training part without its validation part: all that scalers, losses and banks may see.
+    Where ``splits`` are given, the whole training part.
+    """
     validation: tuple[int, ...]
     test: tuple[int, ...]
     speakers_seen: bool
     """True when the validation part shares groups with the training part."""
+    splits: tuple[tuple[int, ...], ...] = ()
+    """Validation parts within ``train`` (protocol constant ``inner_draw: fold``): those of the first
+    replicate, then those of the second one, and so on. ``validation`` is then empty.
+    """
 
 
 @dataclass(frozen=True)

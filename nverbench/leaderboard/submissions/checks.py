@@ -130,7 +130,7 @@ def check_protocol(result: Result, identity: Identity, registry: Registry) -> It
     protocol = registry.protocols.get(result.protocol)
     if protocol is not None:
         protocol = protocol.model_copy(update={"selection": result.selection})
-        constants = protocol.model_dump(exclude={"summary", "replicates"})
+        constants = protocol.constants()
         expected, have = {"name": result.protocol, **constants}, identity.protocol
         wrong = sorted(k for k in {*expected, *have} if expected.get(k) != have.get(k))
         if wrong:
