@@ -107,7 +107,7 @@ def evaluate(
     fitted = fit_folds(training, streams, target, cut.folds, int(seeds))
     predictions = pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
-    per_fold = fold_scores(cut, fitted, predictions, list(labels))
+    per_fold = fold_scores(cut, fitted, predictions, list(labels), constants)
     scores = scoring.summarise(hard, per_fold, constants.seed)
     few = groups is not None and 1 < len({c.unit for c in clips}) < jackknife.MIN_GROUPS
     per_group = jackknife.per_group(hard) if few else {}

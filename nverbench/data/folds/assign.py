@@ -40,8 +40,8 @@ class Fold:
     speakers_seen: bool
     """True when the validation part shares groups with the training part."""
     splits: tuple[tuple[int, ...], ...] = ()
-    """Validation parts within ``train`` (protocol constant ``inner_draw: fold``): those of the first
-    replicate, then those of the second one, and so on. ``validation`` is then empty.
+    """Validation parts within ``train`` (protocol constant ``inner_draw: fold``): those of the
+    first replicate, then those of the second one, and so on. ``validation`` is then empty.
     """
 
 
