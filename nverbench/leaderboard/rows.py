@@ -223,10 +223,10 @@ def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
         f"a {CONTROL}": r.control,
         OPTIMISTIC: r.optimistic,
         NOT_RERUN: one.level not in RANKED,
-        few_replicates(r): r.seeds < REPLICATES,
         f"fewer than {MIN_GROUPS} {unit}s: no claim of significance": (
             0 < r.counts.groups < MIN_GROUPS
         ),
+        few_replicates(r): r.seeds < REPLICATES,
     }
     for reason, holds in why.items():
         if holds:

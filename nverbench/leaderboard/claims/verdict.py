@@ -80,7 +80,7 @@ def judge_fields(
     fields: Mapping[Field, FieldEvidence], reasons: Reasons, known: Claims
 ) -> list[ClaimVerdict]:
     """As :func:`judge_claims`, for rows that are sorted into fields."""
-    by_metric = {name: _judged(fields, known, name) for name in (METRIC, PAPER_METRIC)}
+    by_metric = {name: judge_by(name, fields, known) for name in (METRIC, PAPER_METRIC)}
     found = []
     for claim, number, contrast in _contrasts(known):
         measured = []
@@ -107,9 +107,11 @@ def _contrasts(known: Claims) -> Iterator[tuple[Claim, int, Contrast]]:
             yield claim, number, contrast
 
 
-def _judged(fields: Mapping[Field, FieldEvidence], known: Claims, metric: str) -> dict[Key, Judged]:
-    """Every contrast in every field that has both sides. Families of Holm's correction: the claims
-    of one paper in one field, and their controls.
+def judge_by(
+    metric: str, fields: Mapping[Field, FieldEvidence], known: Claims
+) -> dict[Key, Judged]:
+    """Every contrast in every field that has both sides, by one metric. Families of Holm's
+    correction: the claims of one paper in one field, and their controls.
     """
     families: dict[tuple[Field, str, bool], dict[Key, Tested]] = defaultdict(dict)
     for claim, number, contrast in _contrasts(known):

@@ -297,9 +297,11 @@ def test_a_claim_against_the_best_fails_when_it_is_below_one_rival():
 
 def test_a_claim_is_not_lost_to_the_luckiest_of_equal_rivals():
     # nominal: at most 2.5 % of corpora; with the best rival alone it was 26 to 48 %
+    one = [claim for claim in KNOWN.claims if claim.id == "reno-over-best-single"]
+    known = KNOWN.model_copy(update={"claims": one})
     found = [
         judged(
-            judge_claims(pair_and_singles(0.6, 0.6, 0.6, 0.6, 0.6, seed=10 * i)),
+            judge_claims(pair_and_singles(0.6, 0.6, 0.6, 0.6, 0.6, seed=10 * i), known),
             "reno-over-best-single",
         ).verdict
         for i in range(40)
