@@ -5,7 +5,6 @@ the record and are not stored in it, so that the digest of a result does not dep
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nverbench.metrics.chance import chance
@@ -78,20 +77,31 @@ def _at_the_last_epoch(per_fold: Sequence[FoldScore]) -> list[str]:
 
 
 def _at_the_edge(per_fold: Sequence[FoldScore], name: str) -> list[str]:
-    """A warning if most searches chose the lowest candidate of the grid, or the highest one."""
-    chosen: Counter[tuple[str, float]] = Counter()
-    searched = 0
-    for fold in per_fold:
-        # keys such as lr=0.001
-        grid = [float(key.removeprefix(f"{name}=")) for key in fold.tried if f"{name}=" in key]
-        if name not in fold.chosen or len(grid) < 2:
-            continue
-        searched += 1
-        for end, edge in (("lowest", min(grid)), ("highest", max(grid))):
-            chosen[end, edge] += math.isclose(fold.chosen[name], edge, rel_tol=1e-4)
-    return [
-        f"{number} of {searched} trainings chose the {end} {GRIDS[name]} of the grid, {edge:g}:"
-        f" a {'lower' if end == 'lowest' else 'higher'} one may be better"
-        for (end, edge), number in chosen.items()
-        if 2 * number > searched
-    ]
+    """A warning if most searches chose the lowest candidate of the grid, or the highest one, and it
+    scored more than its neighbour.
+    """
+    searches = [(f.chosen[name], grid) for f in per_fold if len(grid := _grid(f, name)) > 1]
+    found = []
+    for end, word, edge, neighbour in (("lowest", "lower", 0, 1), ("highest", "higher", -1, -2)):
+        at_edge = [
+            grid[edge][0]
+            for value, grid in searches
+            if math.isclose(value, grid[edge][0], rel_tol=1e-4)
+            and grid[edge][1] > grid[neighbour][1]
+        ]
+        if 2 * len(at_edge) > len(searches):
+            found.append(
+                f"{len(at_edge)} of {len(searches)} trainings chose the {end} {GRIDS[name]} of the"
+                f" grid, {at_edge[0]:g}: a {word} one may be better"
+            )
+    return found
+
+
+def _grid(fold: FoldScore, name: str) -> list[tuple[float, float]]:
+    """The candidates of a search and their scores, the lowest candidate first; nothing where
+    something else was chosen, or nothing. Keys of ``tried`` are such as ``lr=0.001``.
+    """
+    if name not in fold.chosen:
+        return []
+    keyed = {key.partition("=")[::2]: score for key, score in fold.tried.items()}
+    return sorted((float(value), score) for (own, value), score in keyed.items() if own == name)

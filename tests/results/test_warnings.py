@@ -76,7 +76,7 @@ def test_trainings_that_were_cut_off_are_counted(
     assert [line.partition(" allowed")[0] for line in found] == words
 
 
-RATES = {"lr=0.0001": 0.4, "lr=0.0003": 0.5, "lr=0.001": 0.3}
+RATES = {"lr=0.0001": 0.4, "lr=0.0003": 0.3, "lr=0.001": 0.4}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,7 @@ RATES = {"lr=0.0001": 0.4, "lr=0.0003": 0.5, "lr=0.001": 0.3}
         ({"lr": 1e-3}, RATES, ["highest learning rate of the grid, 0.001: a higher one"]),
         ({"lr": 3e-4}, RATES, []),
         ({"lr": 1e-3}, {"lr=0.001": 0.3}, []),  # nothing to choose from
+        ({"lr": 1e-4}, {"lr=0.0001": 0.4, "lr=0.001": 0.4}, []),  # no better than its neighbour
         (
             {"l2": 1.0, "gradient": 1e-9},
             {"l2=0.1": 0.2, "l2=1": 0.3},
