@@ -23,6 +23,7 @@ def submitted(world: Any) -> Path:
     ran = world.run("leaderboard", "submit", world.results[0].stem[:8], "--as", "Ann", *REGISTRY)
     assert ran.code == 0, ran.err
     assert "next: open a pull request that adds this folder, as leaderboard/entries/" in ran.out
+    assert "it is shown, not ranked: 3 replicates; a ranked row carries 5" in ran.out
     return Path("submission") / str(world.results[0].stem)
 
 

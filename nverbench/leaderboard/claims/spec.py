@@ -79,6 +79,7 @@ class Claim(ClaimModel):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     paper: Text
+    """Claims with the same text are corrected together."""
     source: Literal["reno", "parrot", "mata", "erc"]
     corpora: Annotated[list[Text], Field(min_length=1)]
     """Those of the paper."""
