@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from group_differences import LABELS, LAYOUTS, simulated, told_apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, recall_score
@@ -17,42 +18,12 @@ from nverbench.leaderboard.fairness.analysis import (
     GroupedPredictions,
     analyse,
     difference,
-    significant,
 )
 from nverbench.leaderboard.fairness.report import lines, notes, record
 from nverbench.metrics.jackknife import Decisions, Interval, jackknife
 
-LABELS = ("anger", "fear", "joy")
 seeds = given(st.integers(0, 10_000))
 few = settings(max_examples=15, deadline=None)
-
-
-def predictions(
-    seed: int,
-    *,
-    speakers: int = 12,
-    clips: int = 9,
-    values: tuple[str | None, ...] = ("f", "m"),
-    replicates: int = 2,
-    skill: float = 0.6,
-    spread: float = 0.1,
-) -> GroupedPredictions:
-    """Speaker i has value i mod number of values; a speaker's skill varies by ``spread``."""
-    rng = np.random.default_rng(seed)
-    who = np.repeat(np.arange(speakers), clips)
-    target = np.tile(np.arange(clips) % 3, speakers)
-    own = np.clip(skill + spread * rng.standard_normal(speakers), 0, 1)[who]
-    right = rng.random((replicates, len(who))) < own
-    wrong = (target + rng.integers(1, 3, right.shape)) % 3
-    names = tuple(f"s{i}" for i in who)
-    return GroupedPredictions(
-        Decisions(target, np.where(right, target, wrong), names, 3),
-        tuple(values[i % len(values)] for i in who),
-        names,
-        LABELS,
-        "sex",
-        "speaker",
-    )
 
 
 def taken(given: GroupedPredictions, rows: np.ndarray) -> GroupedPredictions:
@@ -76,7 +47,7 @@ def inside(given: GroupedPredictions, value: str) -> np.ndarray:
 @few
 @seeds
 def test_scores_of_a_group_are_those_that_scikit_learn_finds_on_its_clips(seed: int) -> None:
-    given = predictions(seed)
+    given = simulated(seed)
     rows = np.random.default_rng(seed).random(len(given.values)) < 0.5  # classes may be lost
     given = taken(given, np.flatnonzero(rows))
     for group in analyse(given).groups:
@@ -103,7 +74,7 @@ def test_scores_of_a_group_are_those_that_scikit_learn_finds_on_its_clips(seed: 
 @few
 @seeds
 def test_the_order_of_clips_means_nothing(seed: int) -> None:
-    given = predictions(seed, values=("a", "b", "c"), speakers=18)
+    given = simulated(seed, values=("a", "b", "c"), speakers=18)
     order = np.random.default_rng(seed).permutation(len(given.values))
     assert flat(analyse(taken(given, order))) == pytest.approx(flat(analyse(given)))
 
@@ -121,7 +92,7 @@ def flat(found: Fairness) -> list[float]:
 @few
 @seeds
 def test_clips_whose_value_is_not_known_are_in_no_group(seed: int) -> None:
-    given = predictions(seed, values=("f", "m", None), speakers=18)
+    given = simulated(seed, values=("f", "m", None), speakers=18)
     found = analyse(given)
     rows = np.flatnonzero(np.array(given.values, dtype=object) != None)  # noqa: E711
     assert found.groups == analyse(taken(given, rows)).groups
@@ -132,7 +103,7 @@ def test_clips_whose_value_is_not_known_are_in_no_group(seed: int) -> None:
 @few
 @seeds
 def test_of_two_groups_the_differences_are_opposite(seed: int) -> None:
-    one, other = analyse(predictions(seed)).groups
+    one, other = analyse(simulated(seed)).groups
     for name, d in one.differences.items():
         e = other.differences[name]
         assert (d.value, d.low, d.high, d.se) == pytest.approx((-e.value, -e.high, -e.low, e.se))
@@ -140,7 +111,7 @@ def test_of_two_groups_the_differences_are_opposite(seed: int) -> None:
 
 
 def test_an_interval_is_the_jackknife_of_the_group_alone() -> None:
-    given = predictions(3)
+    given = simulated(3)
     (group, _) = analyse(given).groups
     expected = jackknife(taken(given, inside(given, "f")).decisions)
     assert group.scores == {name: expected[name] for name in ("accuracy", "uar", "macro_f1")}
@@ -159,23 +130,16 @@ def test_the_interval_of_a_difference_holds_it_and_no_more_than_the_outermost_en
     assert difference(replace(one, low=None), two).low is None
 
 
-@pytest.mark.parametrize("values", [("f", "m"), ("f", *"mmmm"), tuple("abcd")], ids=str)
-def test_equal_groups_are_rarely_told_apart(values: tuple[str, ...]) -> None:
-    draws = 150
-    wrong = 0
-    for seed in range(draws):
-        found = analyse(
-            predictions(seed, values=values, speakers=28, clips=6, replicates=1, spread=0.15)
-        )
-        wrong += any(significant(group) for group in found.groups)
-    assert wrong / draws <= 0.10  # 0.05 expected; the binomial sd is 0.018
+@pytest.mark.parametrize("layout", ["12 and 12", "5 and 20", "4 groups of 7"])
+def test_equal_groups_are_rarely_told_apart(layout: str) -> None:
+    assert told_apart(100, *LAYOUTS[layout]) <= 0.12  # 0.05 expected; the binomial sd is 0.022
 
 
 # examples
 
 
 def test_fewer_than_five_speakers_allow_no_claim() -> None:
-    found = analyse(predictions(0, speakers=8))
+    found = analyse(simulated(0, speakers=8))
     assert [i.low for group in found.groups for i in group.scores.values()] == [None] * 6
     assert (found.worst, found.spread, found.compared) == (None, None, 0)
     text = "\n".join(lines(found))
@@ -185,7 +149,7 @@ def test_fewer_than_five_speakers_allow_no_claim() -> None:
 
 
 def test_a_group_of_four_is_never_the_worst_one() -> None:
-    given = predictions(1, speakers=20, values=("a", "b", "a", "b", "c"))
+    given = simulated(1, speakers=20, values=("a", "b", "a", "b", "c"))
     p = given.decisions
     bad = np.array([value == "c" for value in given.values])
     spoilt = Decisions(p.target, np.where(bad, (p.target + 1) % 3, p.predicted), p.groups, 3)
@@ -197,7 +161,7 @@ def test_a_group_of_four_is_never_the_worst_one() -> None:
 
 
 def test_three_groups_have_simultaneous_differences_and_say_so() -> None:
-    given = predictions(2, speakers=18, values=("a", "b", "c"))
+    given = simulated(2, speakers=18, values=("a", "b", "c"))
     found = analyse(given)
     single = analyse(replace(given, values=tuple("m" if v != "a" else v for v in given.values)))
     wide, narrow = (x.groups[0].differences["uar"] for x in (found, single))
@@ -208,7 +172,7 @@ def test_three_groups_have_simultaneous_differences_and_say_so() -> None:
 
 
 def test_a_speaker_in_two_groups_is_said() -> None:
-    given = predictions(0)
+    given = simulated(0)
     values = tuple("fm"[i % 2] for i in range(len(given.values)))
     found = analyse(replace(given, values=values))
     assert found.shared == 12
@@ -216,7 +180,7 @@ def test_a_speaker_in_two_groups_is_said() -> None:
 
 
 def test_without_speakers_clips_are_the_unit_and_the_limit_is_said() -> None:
-    given = predictions(0)
+    given = simulated(0)
     none = (None,) * len(given.values)
     p = given.decisions
     bare = Decisions(p.target, p.predicted, none, 3)
@@ -226,13 +190,13 @@ def test_without_speakers_clips_are_the_unit_and_the_limit_is_said() -> None:
 
 
 def test_one_group_is_compared_with_nothing() -> None:
-    found = analyse(predictions(0, values=("f",)))
+    found = analyse(simulated(0, values=("f",)))
     assert found.groups[0].differences == {}
     assert any("nothing to compare" in note for note in notes(found))
 
 
 def test_a_class_that_one_group_lacks_is_left_out_of_the_difference() -> None:
-    given = predictions(5)
+    given = simulated(5)
     p = given.decisions
     keep = [
         i
@@ -253,7 +217,7 @@ def test_a_class_that_one_group_lacks_is_left_out_of_the_difference() -> None:
 def test_the_record_is_json_and_names_the_worst_group() -> None:
     import json
 
-    given = predictions(0)
+    given = simulated(0)
     p = given.decisions
     rows = np.array([value == "m" for value in given.values])
     spoilt = Decisions(p.target, np.where(rows, p.target, p.predicted), p.groups, 3)
