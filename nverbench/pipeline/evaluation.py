@@ -102,7 +102,7 @@ def evaluate(
     kinds = ("speaker", "random", "leave-one-group-out")
     default = constants.folds or assign.default_kind(clips, kinds)
     kind = default if folds_kind is None else folds_kind
-    cut = folds_of_protocol(clips, kind, constants)
+    cut = folds_of_protocol(clips, kind, constants, replicates=int(seeds))
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
     fitted = fit_folds(training, streams, target, cut.folds, int(seeds))
     predictions = pooled(cut, fitted, clips, target)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from nverbench._io.digests import digest_of
 from nverbench.data import corpus as corpora
 from nverbench.data import cross_corpus
+from nverbench.data.copies import copies_of
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
 from nverbench.data.folds.inner import inner_folds
@@ -19,7 +20,7 @@ from nverbench.leaderboard.submissions.parts import ResolvedParts
 from nverbench.leaderboard.submissions.recompute import labelled
 from nverbench.leaderboard.submissions.records import Identity
 from nverbench.plugin.catalog import Catalog
-from nverbench.registry import Protocol, Registry
+from nverbench.registry import Registry
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Result
 
@@ -55,12 +56,16 @@ class LocalCopies:
 
 
 def check(
-    result: Result, identity: Identity, joined: Predictions, corpus: Corpus, protocol: Protocol
+    result: Result, identity: Identity, joined: Predictions, corpus: Corpus, registry: Registry
 ) -> Iterator[str]:
     """Contradictions between a result and a copy of the corpus.
 
     Args:
+        result: as submitted.
+        identity: of the result.
         joined: the predictions with labels and groups from the copy, rows in the order of ids.
+        corpus: the copy on this machine.
+        registry: has the protocol, and the copies of recordings that it lists.
     """
     if corpus.digest != result.provenance.dataset_digest:
         yield (
@@ -75,7 +80,14 @@ def check(
     if identity.skip_bad:  # which clips trained is not published
         return
     try:
-        cut = folds_of_protocol(corpus.clips, _kind(result, joined), protocol, result.selection)
+        cut = folds_of_protocol(
+            corpus.clips,
+            _kind(result, joined),
+            registry.protocol(result.protocol),
+            result.selection,
+            replicates=result.seeds,
+            same=copies_of(corpus, registry).recordings,
+        )
     except NverbenchError as error:
         yield f"your copy cannot be cut this way: {error}"
         return

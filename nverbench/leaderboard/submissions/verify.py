@@ -141,9 +141,8 @@ class Verifier:
             return [str(error)]
         own = recompute.labelled(bundle.predictions, joined)
         wrong = [*local_copies.check_columns(bundle.predictions, joined)]
-        protocol = self.registry.protocols.get(result.protocol)
-        if protocol is not None:
-            wrong += local_copies.check(result, identity, joined, corpus, protocol)
+        if result.protocol in self.registry.protocols:
+            wrong += local_copies.check(result, identity, joined, corpus, self.registry)
         wrong += recompute.check(result, own, seed, select)
         return wrong or recompute.check_bootstrap(result, joined, seed)
 
