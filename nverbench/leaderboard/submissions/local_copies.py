@@ -20,7 +20,7 @@ from nverbench.leaderboard.submissions.parts import ResolvedParts
 from nverbench.leaderboard.submissions.recompute import labelled
 from nverbench.leaderboard.submissions.records import Identity
 from nverbench.plugin.catalog import Catalog
-from nverbench.registry import Registry
+from nverbench.registry import Protocol, Registry
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Result
 
@@ -79,11 +79,12 @@ def check(
         yield "the known defects that were left out are not those of your copy"
     if identity.skip_bad:  # which clips trained is not published
         return
+    protocol = registry.protocol(result.protocol)
     try:
         cut = folds_of_protocol(
             corpus.clips,
             _kind(result, joined),
-            registry.protocol(result.protocol),
+            protocol,
             result.selection,
             replicates=result.seeds,
             same=copies_of(corpus, registry).recordings,
