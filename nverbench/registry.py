@@ -2,7 +2,8 @@
 registered combinations written as grids.
 
 The registry defines what counts; the catalog lists what is installed. An overlay (``--registry
-mine.yaml``) adds entries and never changes existing ones.
+mine.yaml``) adds entries and never changes existing ones; to the pin of a registered dataset it may
+add ``same_recordings``.
 """
 
 from __future__ import annotations
@@ -125,8 +126,15 @@ class Pin(RegistryModel):
 class DatasetPin(Pin):
     """A corpus: its digest (ids, labels, groups, audio) and the digests of its folds, by kind."""
 
+    source: str = ""
+    """Empty: not given (an overlay that lists ``same_recordings`` of one's own data)."""
+    licence: str = "unknown"
     digest: Digest | None = None
     folds: dict[str, Digest] = {}
+    same_recordings: list[Annotated[list[str], Field(min_length=2)]] = []
+    """The ids of clips that are one recording: folds keep them on one side. Clips of the same bytes
+    are found without it; it names near-copies, and copies of a corpus that is not on this machine.
+    """
 
 
 class Pins(RegistryModel):
@@ -223,7 +231,12 @@ class Registry:
     def dataset_source(self, name: str) -> Source | None:
         """The pinned source of a dataset; None if the registry pins none."""
         pin = self.datasets.get(name)
-        return pin.as_source() if pin else None
+        return pin.as_source() if pin and pin.source else None
+
+    def same_recordings(self, name: str) -> list[list[str]]:
+        """The ids of clips of a dataset that its pin lists as one recording."""
+        pin = self.datasets.get(name)
+        return pin.same_recordings if pin else []
 
     def pair_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The registered order of these backbones (RENO's divergence is not symmetric); the given
@@ -252,7 +265,7 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
         more = _read(path)
         _add(protocols, more.protocols, path, "protocols")
         _add(weights, more.pins.weights, path, "pins.weights")
-        _add(datasets, more.pins.datasets, path, "pins.datasets")
+        _add_datasets(datasets, more.pins.datasets, path)
         grids += more.entries
     _check_grids(grids, protocols)
     own = len(first.entries)
@@ -303,6 +316,15 @@ def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -
             taken = f"{section}.{key} is already registered; an overlay adds and never changes"
             raise RegistryError(f"registry {path}: {taken}: choose another name")
         have[key] = value
+
+
+def _add_datasets(have: dict[str, DatasetPin], more: dict[str, DatasetPin], path: Path) -> None:
+    """Adds pins; to a pin that exists, recordings that several of its clips hold."""
+    known = {n for n, p in more.items() if n in have and p.model_fields_set == {"same_recordings"}}
+    for name in known:
+        both = have[name].same_recordings + more[name].same_recordings
+        have[name] = have[name].model_copy(update={"same_recordings": both})
+    _add(have, {n: p for n, p in more.items() if n not in known}, path, "pins.datasets")
 
 
 def _read(path: Path) -> RegistryFile:

@@ -48,7 +48,8 @@ def begin_job(
     check_files_unmodified(job)  # hours may lie between its embedding and its training
     clips, cut = usable(job, embeddings), job.cut
     if len(clips) < len(job.corpus.clips):  # --skip-bad left some out
-        cut = folds_of_protocol(clips, cut.kind, job.protocol)
+        seeds = job.selection.seeds
+        cut = folds_of_protocol(clips, cut.kind, job.protocol, replicates=seeds, same=cut.same)
         if empty := set(job.corpus.labels) - {str(c.label) for c in clips}:
             names = ", ".join(sorted(empty))
             shared.say(

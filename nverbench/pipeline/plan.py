@@ -111,7 +111,10 @@ class _Planner:
         missing = () if isinstance(corpus, Corpus) else corpus
         missing = (*missing, *(b for b in backbones if isinstance(b, Missing)))
         shuffle = self.selection.shuffle
-        reasons = incompatibilities(fusion, reference.full, loss, ready, shuffle=shuffle)
+        rules = self.registry.protocol(self.corpora.protocol_name(entry))
+        reasons = incompatibilities(
+            fusion, reference.full, loss, ready, shuffle=shuffle, searches=bool(rules.rates)
+        )
         if isinstance(corpus, Corpus):
             reasons += corpus_incompatibilities(fusion, reference.full, corpus)
             if not (missing or reasons):

@@ -160,6 +160,11 @@ class Fusion:
     views: bool = False
     """True if ``Output.views`` holds aligned features, one per backbone, for alignment losses."""
     default_loss: str = "cross-entropy"
+    convex: bool = False
+    """True if the default loss is convex in all parameters, as it is for one linear map without
+    hidden layers and dropout. Protocol nver-2 then fits the module to its optimum, with an L2
+    penalty on parameters of two or more dimensions.
+    """
     recipe: Recipe | Callable[[Mapping[str, Any]], Recipe] = Recipe()
     """The recipe of its paper, or a function of the options that returns it (for one utterance at a
     time, or for whole conversations).

@@ -58,6 +58,15 @@ class FoldScore(ResultModel):
     best_epoch: int
     epochs: int
     curves: list[dict[str, float]]
+    """One mapping per epoch; of a head that is fitted to its optimum, one per penalty, the
+    strongest first.
+    """
+    chosen: dict[str, float] = {}
+    """What a search inside the training part chose: ``lr``, or ``l2`` and ``gradient``, the largest
+    partial derivative at the optimum. Empty: there was no search.
+    """
+    tried: dict[str, float] = {}
+    """Each candidate of the search -> its score on the validation parts; the highest is best."""
 
 
 class Combination(ResultModel):
@@ -218,8 +227,13 @@ class Result(ResultModel):
         for name in ("forward_passes", "halvings"):
             content["counts"].pop(name)
         content["provenance"].pop("parameters_frozen")
-        if not self.heard_in_pretraining:  # older results, without this field, keep their digest
+        # results under nver-1 lack these fields, and keep their digests
+        if not self.heard_in_pretraining:
             content.pop("heard_in_pretraining")
+        for fold in content["per_fold"]:
+            for name in ("chosen", "tried"):
+                if not fold[name]:
+                    fold.pop(name)
         return digest_of(content)
 
     def _public(self, without: set[str]) -> dict[str, Any]:

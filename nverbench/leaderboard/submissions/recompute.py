@@ -122,7 +122,12 @@ def _names(result: Result, known: Predictions) -> Iterator[str]:
             "groups are not numbered in the order of the keys, as nverbench leaderboard submit"
             " writes them"
         )
-    if kind in NAMED_FOLDS and known.folds != known.groups:
+    # a fold of leave-one-group-out also tests the groups that share a recording with its own
+    pairs = list(zip(known.folds, known.groups, strict=True))
+    named = {fold for fold, group in pairs if fold == group}
+    if (kind == "holdout" and known.folds != known.groups) or (
+        kind in NAMED_FOLDS and set(known.folds) - named
+    ):
         yield f"{kind} folds do not have the names of the groups they hold"
     if kind in ("speaker", "random") and set(known.folds) != {str(i + 1) for i in range(number)}:
         yield f"{kind} folds are not numbered from 1 to {number}"
@@ -134,18 +139,18 @@ def _names(result: Result, known: Predictions) -> Iterator[str]:
 
 def _trainings(result: Result, select: str | None) -> Iterator[str]:
     """Contradictions in the sizes and the learning curves of the trainings."""
-    sizes: dict[str, tuple[int, int, int]] = {}
+    sizes: dict[object, tuple[int, int, int]] = {}
+    constants = result.provenance.identity.get("protocol")
+    drawn = isinstance(constants, dict) and constants.get("inner_draw") == "fold"
     whole = result.folds.kind in ("speaker", "random", "leave-one-group-out")
     for f in result.per_fold:
         where = f"fold {quoted(f.fold)} replicate {f.replicate}"
         if whole and f.train + f.validation + f.test != result.counts.clips:
             parts = f"{f.train} + {f.validation} + {f.test}"
             yield f"{where} has {parts} clips of {result.counts.clips}"
-        if sizes.setdefault(f.fold, (f.train, f.validation, f.test)) != (
-            f.train,
-            f.validation,
-            f.test,
-        ):
+        own = (f.train, f.validation, f.test)
+        # replicates have validation parts of their own where each fold draws them
+        if sizes.setdefault((f.fold, f.replicate if drawn else 0), own) != own:
             yield f"{where}: other replicates of this fold have other sizes"
         if (result.selection == "inner") != (f.validation > 0):
             yield f"{where}: selection {quoted(result.selection)} with {f.validation} clips for it"
@@ -172,11 +177,27 @@ def _training(f: FoldScore, result: Result, select: str | None) -> Iterator[str]
     elif f.best_epoch not in best:
         expected = " or ".join(map(str, sorted(best)))
         yield f"the best epoch is {f.best_epoch}; its curves give {expected}"
+    elif f.tried:
+        yield from _search(f)
     elif result.selection == "test":
         curve = f.curves[f.best_epoch - 1]
         pairs = {name: curve.get(f"watched_{name}", -1) for name in ("accuracy", "macro_f1")}
         if any(abs(value - getattr(f, name)) > 1e-6 for name, value in pairs.items()):
             yield "selection watched the test part, and its curves give another score there"
+
+
+def _search(f: FoldScore) -> Iterator[str]:
+    """Contradictions between the candidates of a search and the chosen one."""
+    name = next((name for name in ("lr", "l2") if name in f.chosen), None)
+    chosen = f"{name}={f.chosen[name]:g}" if name else "none"
+    if f.tried.get(chosen) != max(f.tried.values()):
+        yield f"its search chose {quoted(chosen)}, which is not the best of its candidates"
+    elif not any(
+        near(f.tried[chosen], early_stopping.watched_score(f.curves[f.best_epoch - 1], rule))
+        for rule, curve in early_stopping.WATCHED.items()
+        if curve in f.curves[f.best_epoch - 1]
+    ):
+        yield f"its curves give another score than {quoted(chosen)} has in its search"
 
 
 def _computed_again(result: Result, known: Predictions, seed: int) -> Result:
