@@ -37,6 +37,7 @@ from nverbench.metrics import scores
 from nverbench.plugin import discovery
 from nverbench.plugin.options import resolve, split
 from nverbench.registry import Protocol
+from nverbench.training import search
 from nverbench.training.folds import fit_folds
 from nverbench.training.records import FoldPredictions, TrainingSetup
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from corpus_features import CorpusFeatures
 
 HEADS = ("linear", "fcn", "late", "gated")
-CONVEX = ("linear",)
-"""Heads that a protocol with penalties fits to the optimum."""
 CHOICES = (
     "nver-1",
     "nver-2",
@@ -95,7 +94,8 @@ def effective(head: str, protocol: Protocol) -> Protocol:
     """The protocol without the differences that cannot change this head: learning rates and epochs
     where a search fits it to the optimum, penalties elsewhere.
     """
-    if split(head)[0] not in CONVEX or not protocol.penalties or not protocol.rates:
+    setup = setup_of(head, protocol, 2)
+    if not (search.searches(setup) and setup.is_convex):
         return protocol.model_copy(update={"penalties": []})
     reference = registry.load().protocol("nver-2")
     unused = {name: getattr(reference, name) for name in ("rates", "lr", "epochs", "patience")}
