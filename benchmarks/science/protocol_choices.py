@@ -17,6 +17,7 @@ other corpora, with what it gives on the one left out. Time is processor time re
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Sequence
@@ -35,8 +36,10 @@ from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.errors import NverbenchError
 from nverbench.metrics import scores
 from nverbench.plugin import discovery
+from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import resolve, split
-from nverbench.registry import Protocol
+from nverbench.registry import Protocol, Registry
+from nverbench.training import search
 from nverbench.training.folds import fit_folds
 from nverbench.training.records import FoldPredictions, TrainingSetup
 
@@ -44,8 +47,6 @@ if TYPE_CHECKING:
     from corpus_features import CorpusFeatures
 
 HEADS = ("linear", "fcn", "late", "gated")
-CONVEX = ("linear",)
-"""Heads that a protocol with penalties fits to the optimum."""
 CHOICES = (
     "nver-1",
     "nver-2",
@@ -69,6 +70,16 @@ BULKY = ("probabilities", "curves", "parameters", "seconds")
 """What a record does not keep of a fold's training."""
 
 
+@functools.cache
+def _protocols() -> Registry:
+    return registry.load()
+
+
+@functools.cache
+def _parts() -> Catalog:
+    return discovery.discover()
+
+
 def protocol_of(choice: str) -> Protocol:
     """The protocol that a choice stands for: ``BASE`` or ``BASE:constant=value;constant=value``,
     with values in JSON or plain words.
@@ -82,7 +93,7 @@ def protocol_of(choice: str) -> Protocol:
         except ValueError:
             values[name] = text
     try:
-        return Protocol.model_validate(registry.load().protocol(base).model_dump() | values)
+        return Protocol.model_validate(_protocols().protocol(base).model_dump() | values)
     except NverbenchError as error:
         raise SystemExit(f"choice {choice}: {error}") from error
     except ValidationError as error:
@@ -95,9 +106,10 @@ def effective(head: str, protocol: Protocol) -> Protocol:
     """The protocol without the differences that cannot change this head: learning rates and epochs
     where a search fits it to the optimum, penalties elsewhere.
     """
-    if split(head)[0] not in CONVEX or not protocol.penalties or not protocol.rates:
+    setup = setup_of(head, protocol, 2)
+    if not (search.searches(setup) and setup.is_convex):
         return protocol.model_copy(update={"penalties": []})
-    reference = registry.load().protocol("nver-2")
+    reference = _protocols().protocol("nver-2")
     unused = {name: getattr(reference, name) for name in ("rates", "lr", "epochs", "patience")}
     return protocol.model_copy(update=unused)
 
@@ -110,7 +122,7 @@ def identity(corpus: CorpusFeatures, head: str, protocol: Protocol, replicates: 
 
 def setup_of(head: str, protocol: Protocol, classes: int) -> TrainingSetup:
     """What to train: a head with its default loss."""
-    parts = discovery.discover()
+    parts = _parts()
     fusion = parts.fusion(split(head)[0])
     loss = parts.loss(fusion.default_loss)
     options = resolve(fusion, head).full, resolve(loss, loss.name).full
@@ -175,6 +187,8 @@ def measure_missing(
 ) -> None:
     """Append a line for every corpus, head and choice that the records lack, choice by choice."""
     known = set(read_records(path))
+    # the first training loads libraries, which takes time of its own
+    measure(corpora[0], "linear", protocol_of("nver-1:epochs=1"), 1)
     for choice in choices:
         protocol = protocol_of(choice)
         for corpus in corpora:

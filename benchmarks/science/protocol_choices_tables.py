@@ -104,7 +104,8 @@ def _print_head(found: Measured, head: str) -> None:
         gains = [found.gain(choice, head, corpus) for corpus in found.corpora]
         if choice == REFERENCE:
             cells = [found.cells.get((choice, head, corpus)) for corpus in found.corpora]
-            _row([choice, *("-" if c is None else f"{100 * c['macro_f1']:.1f}" for c in cells)])
+            values = ["-" if c is None else f"{100 * c['macro_f1']:.1f}" for c in cells]
+            _row([choice, *values, "", "1.0"])
             continue
         times = [found.slower(choice, head, corpus) for corpus in found.corpora]
         _row([choice, *map(_points, gains), _mean(gains), _times(times)])
