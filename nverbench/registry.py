@@ -32,7 +32,7 @@ MOST_ENTRIES = 100_000
 
 SINCE_2 = {
     *("inner_draw", "inner_splits", "inner_groups", "given_validation", "watch", "rates"),
-    *("penalties", "refit", "recipes", "intervals"),
+    *("penalties", "recipes", "intervals"),
 }
 """Constants of protocols that nver-1 does not have."""
 
@@ -84,13 +84,13 @@ class Protocol(RegistryModel):
     watch: Literal["cross-entropy", "macro-f1"] = "cross-entropy"
     """The score of the validation parts that chooses epochs, learning rates and penalties."""
     rates: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
-    """Learning rates of which the validation parts choose one; empty: ``lr``, without a search."""
+    """Learning rates of which the validation parts choose one, before a last fit to the whole
+    training part; empty: ``lr``, without a search.
+    """
     penalties: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
     """L2 penalties of which the validation parts choose one, for fusions whose objective is convex;
     these are then fitted to the optimum. Empty: such fusions are trained like all others.
     """
-    refit: bool = False
-    """Whether the whole training part is trained on once the number of epochs is chosen."""
     recipes: bool = True
     """Whether a fusion's own recipe replaces the learning rate, batch, epochs, patience and watched
     score.

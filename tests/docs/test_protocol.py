@@ -61,7 +61,7 @@ def test_the_table_of_protocols_has_the_constants_of_the_registry() -> None:
     rules = RULES.protocol("nver-2")
     assert rules.rates == [1e-4, 3e-4, 1e-3, 3e-3]
     assert (rules.epochs, rules.patience, rules.watch) == (50, 10, "macro-f1")
-    assert (rules.inner_splits, rules.inner_groups, rules.refit) == (3, 3, True)
+    assert (rules.inner_splits, rules.inner_groups) == (3, 3)
     assert (min(rules.penalties), max(rules.penalties)) == (1e-4, 1.0)
     text = " ".join(PAGE.split())
     for words in (

@@ -110,8 +110,8 @@ def test_the_last_fit_trains_on_the_whole_training_part() -> None:
     assert not np.array_equal(honest.probabilities, changed.probabilities)
 
 
-def test_without_a_refit_or_a_search_there_is_one_training() -> None:
-    plan = searching(rates=[], inner_splits=1, refit=False)
+def test_without_a_search_there_is_one_training() -> None:
+    plan = searching(rates=[], inner_splits=1)
     found = fit(plan)
     assert (found.chosen, found.tried) == ({}, {})
 
