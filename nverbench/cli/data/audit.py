@@ -92,7 +92,7 @@ def _write(
         texts["same_recordings.yaml"] = "\n".join([*block(dataset.name, groups), ""])
     try:
         for name, content in texts.items():
-            write_atomically(folder / name, content.encode())
+            write_atomically(folder / name, content.encode("utf-8", "backslashreplace"))
         figures = draw(found, folder, dataset.shown)
     except (OSError, DiskError) as error:
         reason = getattr(error.__cause__ or error, "strerror", error)
