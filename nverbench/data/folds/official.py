@@ -70,7 +70,7 @@ def validation_rows(clips: Sequence[Clip], *, any_word: bool) -> list[int]:
         row
         for row, clip in enumerate(clips)
         if clip.split == VALIDATION
-        or (any_word and WORDS.get(clean(str(clip.split)).casefold()) == VALIDATION)
+        or (any_word and WORDS.get(str(clip.split).casefold()) == VALIDATION)
     ]
 
 
