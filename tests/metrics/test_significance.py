@@ -1,4 +1,4 @@
-"""Paired differences over groups and rank groups: laws first, then scipy."""
+"""Paired differences over groups: laws first, then scipy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from nverbench.metrics.significance import (
     holm,
     minimum_detectable_difference,
     p_value,
-    rank_groups,
 )
 
 SEEDS = st.integers(0, 10_000)
@@ -128,95 +127,3 @@ def test_without_groups_clips_are_the_unit():
         for p in (drawn(0), drawn(1))
     )
     assert compare(a, b).p == p_value(difference(a, b)["macro_f1"], 160)
-
-
-# rank groups
-
-SKILLS = st.lists(st.sampled_from((0.3, 0.5, 0.55, 0.6, 0.9)), min_size=1, max_size=6)
-
-
-def table(skills: list[float], seed: int = 0, *, groups: int = 8) -> dict[str, Decisions]:
-    return {f"row {i}": drawn(100 * seed + i, right=s, groups=groups) for i, s in enumerate(skills)}
-
-
-@given(skills=SKILLS, seed=st.integers(0, 500))
-@settings(max_examples=40)
-def test_the_best_row_is_first_and_places_have_no_gaps(skills: list[float], seed: int):
-    rows = table(skills, seed)
-    places = rank_groups(rows)
-    best = max(rows, key=lambda name: jackknife(rows[name])["macro_f1"].value)
-    assert places[best] == 1
-    assert set(places.values()) == set(range(1, max(p or 0 for p in places.values()) + 1))
-
-
-@given(skills=SKILLS, seed=st.integers(0, 500))
-@settings(max_examples=40)
-def test_places_are_those_of_a_plain_loop(skills: list[float], seed: int):
-    rows = table(skills, seed)
-    expected, remaining, place = (
-        {},
-        sorted(rows, key=lambda name: -jackknife(rows[name])["macro_f1"].value),
-        1,
-    )
-    while remaining:
-        best, *others = remaining
-        adjusted = dict(
-            zip(others, holm([compare(rows[best], rows[o]).p or 0.0 for o in others]), strict=True)
-        )
-        remaining = [o for o in others if adjusted[o] < 0.05]
-        expected |= {name: place for name in (best, *others) if name not in remaining}
-        place += 1
-    assert rank_groups(rows) == expected
-
-
-@given(skills=SKILLS, seed=st.integers(0, 500), data=st.data())
-@settings(max_examples=25)
-def test_places_do_not_depend_on_the_order_of_rows_or_clips_or_on_names_of_groups(
-    skills: list[float], seed: int, data: st.DataObject
-):
-    rows = table(skills, seed)
-    order = np.random.default_rng(seed).permutation(160)
-    assert rank_groups(
-        {name: rows[name] for name in data.draw(st.permutations(sorted(rows)))}
-    ) == rank_groups(rows)
-    assert rank_groups(
-        {name: permuted(renamed(row), order) for name, row in rows.items()}
-    ) == rank_groups(rows)
-
-
-def test_the_same_row_twice_shares_a_place():
-    assert rank_groups({"a": drawn(0), "b": drawn(0)}) == {"a": 1, "b": 1}
-
-
-def test_clearly_better_rows_are_told_apart():
-    rows = table([0.95, 0.3, 0.95, 0.6, 0.3], groups=20)
-    assert rank_groups(rows) == {"row 0": 1, "row 1": 3, "row 2": 1, "row 3": 2, "row 4": 3}
-
-
-def test_fewer_than_five_groups_have_no_places():
-    assert rank_groups(table([0.9, 0.3], groups=4)) == {"row 0": None, "row 1": None}
-
-
-@pytest.mark.parametrize(
-    "change", ["fewer clips", "other labels", "other groups", "another label set"]
-)
-def test_a_row_over_other_clips_has_no_place(change: str):
-    rows = table([0.9, 0.3], groups=20)
-    p = rows["row 0"]
-    odd = {
-        "fewer clips": Decisions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4),
-        "other labels": Decisions((p.target + 1) % 4, p.predicted, p.groups, 4),
-        "other groups": Decisions(p.target, p.predicted, p.groups[1:] + p.groups[:1], 4),
-        "another label set": Decisions(p.target, p.predicted, p.groups, 5),
-    }[change]
-    assert rank_groups({"a": odd, **rows}) == {"a": None, "row 0": 1, "row 1": 2}
-
-
-def test_of_two_rows_over_other_clips_the_one_with_more_has_the_place():
-    p = drawn(0, groups=20)
-    fewer = Decisions(p.target[1:], p.predicted[:, 1:], p.groups[1:], 4)
-    assert rank_groups({"a": fewer, "b": p}) == {"a": None, "b": 1}
-
-
-def test_no_rows_have_no_places():
-    assert rank_groups({}) == {}
