@@ -95,9 +95,10 @@ def differing_pairs(
     Under equality the two systems of a pair could be swapped within any unit, which changes the
     sign of that unit's contribution to their difference. The statistic of a pair is the squared sum
     of contributions over the (moderated) sum of their squares; its largest value over all pairs,
-    under the same sign pattern for all, gives the critical value (maxT). Pairs that differ are taken out, and the
-    critical value is computed again from the others until no further pair differs (step-down:
-    Romano and Wolf 2005, "Exact and approximate stepdown methods for multiple hypothesis testing").
+    under the same sign pattern for all, gives the critical value (maxT). Pairs that differ are
+    taken out, and the critical value is computed again from the others until no further pair
+    differs (step-down: Romano and Wolf 2005, "Exact and approximate stepdown methods for multiple
+    hypothesis testing").
 
     The contribution of unit g with a share w of the clips is w v + (1 - w) (v - v_(-g)). For
     accuracy it is the share of all clips that are of g and right; for other metrics it is the
@@ -150,7 +151,8 @@ def _inverse_squares(parts: Numbers) -> Numbers:
     if not differ.any():
         return squares
     moderated = (PRIOR * np.median(squares[differ]) + degrees * squares) / (PRIOR + degrees)
-    return np.divide(1.0, moderated, out=np.zeros_like(squares), where=differ)
+    found: Numbers = np.divide(1.0, moderated, out=np.zeros_like(squares), where=differ)
+    return found
 
 
 def _largest(sums: Numbers, weights: Numbers) -> Numbers:

@@ -10,11 +10,10 @@ from scipy.stats import t, ttest_rel
 
 from nverbench.metrics import jackknife as stats
 from nverbench.metrics import scores
-from nverbench.metrics.jackknife import Decisions, Interval, difference, jackknife
+from nverbench.metrics.jackknife import Decisions, Interval, difference
 from nverbench.metrics.significance import (
     Comparison,
     compare,
-    holm,
     minimum_detectable_difference,
     p_value,
 )
@@ -37,6 +36,23 @@ def drawn(
         rng.random((replicates, n)) < right, target, rng.integers(0, classes, (replicates, n))
     )
     return Decisions(target, predicted, tuple(f"g{i % groups}" for i in range(n)), classes)
+
+
+def uneven(p: Decisions) -> Decisions:
+    """The same clips, most of them of the first groups."""
+    groups = len(set(p.groups))
+    return Decisions(
+        p.target,
+        p.predicted,
+        tuple(f"g{i % (1 + i % groups)}" for i in range(len(p.groups))),
+        p.classes,
+    )
+
+
+def score_without(p: Decisions, unit: str | None, metric: str, replicate: int) -> float:
+    rows = np.array([u != unit for u in p.units()])
+    counts = scores.confusion(p.target[rows], p.predicted[replicate][rows], p.classes)
+    return float(scores.scores(counts)[metric])
 
 
 def renamed(p: Decisions) -> Decisions:
@@ -86,6 +102,14 @@ def test_p_is_below_5_percent_exactly_where_the_interval_leaves_out_0(seed: int,
     assert (found.p < 0.05) == (abs(found.difference.value) > found.smallest)  # type: ignore[operator]
 
 
+@given(seed=SEEDS, groups=st.integers(5, 12))
+def test_unequal_groups_are_never_more_certain_than_t_of_their_number(seed: int, groups: int):
+    a, b = (uneven(drawn(seed + i, groups=groups)) for i in (0, 1))
+    found, units = compare(a, b), a.counted_units()
+    assert 1 < units.effective <= units.number == groups
+    assert found.p >= p_value(found.difference, groups)  # type: ignore[operator]
+
+
 @given(seed=SEEDS)
 @settings(max_examples=20)
 def test_the_order_of_the_rows_and_the_names_of_the_groups_change_nothing(seed: int):
@@ -110,8 +134,58 @@ def test_the_smallest_difference_is_half_the_interval():
     assert found.smallest == pytest.approx(t.ppf(0.975, 7) * found.difference.se)
 
 
-def test_a_difference_that_is_the_same_whatever_speaker_is_left_out_is_certain():
-    assert p_value(Interval(0.1, 0.1, 0.1, 0.0), 8) == 0.0
+@given(seed=SEEDS, metric=st.sampled_from(scores.NAMES), groups=st.integers(5, 12))
+def test_a_p_value_equals_a_plain_loop_of_deletions(seed: int, metric: str, groups: int):
+    a, b = (uneven(drawn(seed + i, groups=groups, right=r)) for i, r in ((0, 0.6), (1, 0.5)))
+    units = sorted(set(a.units()))
+    left = [score_without(p, unit, metric, 0) for p in (a, b) for unit in units]
+    deltas = np.subtract(left[:groups], left[groups:])
+    se = np.sqrt((groups - 1) / groups * ((deltas - deltas.mean()) ** 2).sum())
+    value = score_without(a, None, metric, 0) - score_without(b, None, metric, 0)
+    n = np.array([a.units().count(unit) for unit in units])
+    free = n.sum() ** 2 / (n**2).sum() - 1
+    found = compare(a, b, metric=metric)
+    if abs(value) < 1e-9:
+        return
+    assert found.p == pytest.approx(max(2 * t.sf(abs(value) / se, free), 2 / 2**groups), abs=1e-12)
+    half = t.ppf(0.975, free) * se
+    half = max(half, abs(value)) if groups == 5 else half
+    ends = (value - half, value + half)
+    assert (found.difference.low, found.difference.high) == pytest.approx(ends, abs=1e-12)
+
+
+@given(value=st.floats(1e-6, 1), se=st.floats(0, 1), units=st.integers(5, 40))
+def test_no_p_value_is_below_that_of_a_sign_flip_test(value: float, se: float, units: int):
+    assert p_value(Interval(value, 0.0, 1.0, se), units) >= 2 / 2**units  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("groups", "p"), [(5, 0.0625), (6, 0.03125), (10, 2**-9)])
+def test_a_difference_without_spread_has_the_p_value_of_a_sign_flip_test(groups: int, p: float):
+    target = np.zeros(4 * groups, dtype=np.int64)
+    names = tuple(f"g{i % groups}" for i in range(4 * groups))
+    right, wrong = (Decisions(target, np.full((1, len(target)), c), names, 2) for c in (0, 1))
+    found = compare(right, wrong, metric="accuracy")
+    assert (found.difference.value, found.difference.se, found.p) == (1.0, 0.0, p)
+
+
+@given(seed=SEEDS, metric=st.sampled_from(scores.NAMES))
+def test_with_five_groups_no_difference_is_significant_and_every_interval_holds_0(
+    seed: int, metric: str
+):
+    found = compare(
+        drawn(seed, groups=5, right=0.9), drawn(seed + 1, groups=5, right=0.2), metric=metric
+    )
+    assert found.p >= 0.0625  # type: ignore[operator]
+    assert found.difference.low <= 0 <= found.difference.high  # type: ignore[operator]
+    assert found.smallest is None
+
+
+def test_nearly_all_clips_of_one_speaker_make_no_claim():
+    a, b = (
+        Decisions(p.target, p.predicted, tuple(f"g{max(0, i - 140)}" for i in range(160)), 4)
+        for p in (drawn(0, right=0.9), drawn(1, right=0.2))
+    )
+    assert (compare(a, b).difference.low, compare(a, b).p) == (None, None)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
