@@ -108,7 +108,7 @@ def evaluate(
     predictions = pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
     per_fold = fold_scores(cut, fitted, predictions, list(labels), constants)
-    scores = scoring.summarise(hard, per_fold, constants.seed)
+    scores = scoring.summarise(hard, per_fold, constants.seed, rule=constants.intervals)
     few = groups is not None and 1 < len({c.unit for c in clips}) < jackknife.MIN_GROUPS
     per_group = jackknife.per_group(hard) if few else {}
     remarks = notes(clips, streams, target, cut.folds)

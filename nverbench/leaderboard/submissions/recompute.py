@@ -7,10 +7,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from nverbench.leaderboard.submissions.records import quoted
 from nverbench.metrics import jackknife, scores
+from nverbench.metrics.intervals import Rule
 from nverbench.results import scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.pseudonyms import numbered
@@ -57,7 +58,10 @@ def check(result: Result, known: Predictions, seed: int, select: str | None) -> 
         )
         return
     yield from _trainings(result, select)
-    yield from _differences(_numbers(result), _numbers(_computed_again(result, known, seed)))
+    if (rule := _rule(result)) is None:
+        yield f"its protocol's intervals are none of {', '.join(get_args(Rule))}"
+        return
+    yield from _differences(_numbers(result), _numbers(_computed_again(result, known, seed, rule)))
 
 
 def check_bootstrap(result: Result, joined: Predictions, seed: int) -> Iterator[str]:
@@ -200,7 +204,14 @@ def _search(f: FoldScore) -> Iterator[str]:
         yield f"its curves give another score than {quoted(chosen)} has in its search"
 
 
-def _computed_again(result: Result, known: Predictions, seed: int) -> Result:
+def _rule(result: Result) -> Rule | None:
+    """The rule of intervals among the constants of its protocol; None for an unknown one."""
+    constants = result.provenance.identity.get("protocol")
+    named = constants.get("intervals", "groups") if isinstance(constants, dict) else "groups"
+    return next((rule for rule in get_args(Rule) if rule == named), None)
+
+
+def _computed_again(result: Result, known: Predictions, seed: int, rule: Rule) -> Result:
     """The result with every number that follows from its predictions computed again."""
     pooled, sizes = known.decisions(len(result.labels)), Counter(known.folds)
     per_class = Counter(known.target.tolist())
@@ -223,7 +234,7 @@ def _computed_again(result: Result, known: Predictions, seed: int) -> Result:
             "per_class_recall": scoring.recalls(confusion, result.labels),
             "per_group_accuracy": scoring.per_group(pooled, groups),
             "per_fold": per_fold,
-            "scores": scoring.summarise(pooled, per_fold, seed),
+            "scores": scoring.summarise(pooled, per_fold, seed, rule=rule),
         }
     )
 

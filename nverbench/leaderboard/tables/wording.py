@@ -145,7 +145,8 @@ def describe(result: Result) -> list[str]:
 
 
 def _score_line(name: str, s: Score, unit: str) -> str:
-    line = f"{name}: {score_text(s)} over {unit}s; folds {100 * s.fold_mean:.1f}"
+    how = s.method or f"over {unit}s"
+    line = f"{name}: {score_text(s)} {how}; folds {100 * s.fold_mean:.1f}"
     line += f" sd {100 * s.fold_sd:.1f}"
     line += "" if s.seed_sd is None else f", seeds sd {100 * s.seed_sd:.1f}"
     if s.bootstrap is None:
@@ -200,10 +201,12 @@ def footnotes(results: Sequence[Result]) -> list[str]:
             " for the inner validation part"
         )
     for r in results:
+        methods = dict.fromkeys(s.method for s in r.scores.values() if s.method)
+        notes += [f"intervals of some rows of {r.entry.dataset}: {method}" for method in methods]
         if r.per_group_accuracy:
             values = ", ".join(f"{g} {100 * v:.1f}" for g, v in r.per_group_accuracy.items())
             notes.append(
-                f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval; accuracy per"
-                f" {r.unit}: {values}"
+                f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval over them;"
+                f" accuracy per {r.unit}: {values}"
             )
     return list(dict.fromkeys(notes))
