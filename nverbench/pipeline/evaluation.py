@@ -28,6 +28,7 @@ from nverbench.results import scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Score
 from nverbench.results.scoring import score_text
+from nverbench.results.warnings import of_training
 from nverbench.training.folds import fit_folds
 from nverbench.training.records import TrainingSetup
 
@@ -45,7 +46,9 @@ class Evaluation:
     predictions: Predictions
     per_group_accuracy: dict[str, float]
     notes: tuple[str, ...] = ()
-    """Sentences on what the scores may hide: copies of rows, classes that are never tested."""
+    """Sentences on what the scores may hide: copies of rows, classes that are never tested, a score
+    below the majority class, trainings that may be too short.
+    """
 
     def __str__(self) -> str:
         lines = [f"{heading} {score_text(self.scores[name])}" for name, heading in SHOWN]
@@ -112,7 +115,9 @@ def evaluate(
     few = groups is not None and 1 < len({c.unit for c in clips}) < jackknife.MIN_GROUPS
     per_group = jackknife.per_group(hard) if few else {}
     remarks = notes(clips, streams, target, cut.folds)
-    return Evaluation(scores, cut, labels, predictions, per_group, remarks)
+    confusion = scoring.confusion(hard).tolist()
+    doubts = of_training(scores, confusion, per_fold, selection=constants.selection)
+    return Evaluation(scores, cut, labels, predictions, per_group, (*remarks, *doubts))
 
 
 def _setup(

@@ -15,12 +15,15 @@ from nverbench.results.published import TERMS, Published, reported
 from nverbench.results.record import Result, Score
 from nverbench.results.scoring import score_text
 from nverbench.results.status import CONTROL, OPTIMISTIC, PRETRAINED
+from nverbench.results.warnings import warnings
 
 COMPARED = ("accuracy", "macro_f1")
 """The metrics that papers print; one paper also prints a third."""
 SHORT = {"weighted_f1": "wF1 "}
 HEADINGS = {**dict(SHOWN), "weighted_f1": "weighted F1"}
 """Metric -> its name in a text."""
+MOST_WARNINGS = 20
+"""Lines of warnings below a table."""
 
 
 class Bounded(Protocol):
@@ -125,6 +128,7 @@ def describe(result: Result) -> list[str]:
         f" {result.folds.number} {result.folds.kind} folds",
     ]
     lines += [_score_line(name, s, result.unit) for name, s in result.scores.items()]
+    lines += [f"warning: {line}" for line in warnings(result)]
     lines += _published_and_chance(result)
     shown = {result.display.get(label, label): r for label, r in result.per_class_recall.items()}
     left_out = ", ".join(f"{k} ({v})" for k, v in c.left_out.items()) or "none"
@@ -142,6 +146,20 @@ def describe(result: Result) -> list[str]:
         f"made with {versions}",
         f"everything, as JSON: nverbench show --json {result.id}",
     ]
+
+
+def warning_lines(results: Iterable[Result]) -> list[str]:
+    """The warnings about these rows, one line each; at most ``MOST_WARNINGS``. The rows of the demo
+    have none: their trainings are short on purpose.
+    """
+    found = []
+    for r in results:
+        e = r.entry
+        row = f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss} / {e.dataset}"
+        found += [] if e.demo else [f"warning: {row}: {line}" for line in warnings(r)]
+    more = len(found) - MOST_WARNINGS
+    rest = [f"{more} more warning{'s' if more > 1 else ''}: nverbench show ID"] if more > 0 else []
+    return found[:MOST_WARNINGS] + rest
 
 
 def _score_line(name: str, s: Score, unit: str) -> str:
