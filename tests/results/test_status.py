@@ -18,6 +18,14 @@ from support.results import finished
         ({"optimistic": True}, [OPTIMISTIC]),
         ({"heard_in_pretraining": ["a", "b"]}, ["pretrained on these recordings: a, b"]),
         (
+            {"heard_in_pretraining": ["a (possibly: why)"]},
+            ["possibly pretrained on these recordings: a (possibly: why)"],
+        ),
+        (
+            {"heard_in_pretraining": ["a (possibly: why)", "b"]},
+            ["pretrained on these recordings: a (possibly: why), b"],
+        ),
+        (
             {"control": True, "optimistic": True, "heard_in_pretraining": ["a"]},
             [CONTROL, OPTIMISTIC, "pretrained on these recordings: a"],
         ),
