@@ -31,7 +31,7 @@ MOST_ENTRIES = 100_000
 
 SINCE_2 = {
     *("inner_draw", "inner_splits", "inner_groups", "given_validation", "watch", "rates"),
-    *("penalties", "refit", "recipes", "intervals"),
+    *("penalties", "refit", "recipes", "intervals", "inner_by"),
 }
 """Constants of protocols that nver-1 does not have."""
 
@@ -80,6 +80,10 @@ class Protocol(RegistryModel):
     """Validation parts per fold and replicate (``inner_draw: fold``)."""
     inner_groups: Positive = 1
     """The fewest groups of a validation part (``inner_draw: fold``)."""
+    inner_by: Literal["group", "clip"] = "group"
+    """group: validation parts share no group with the training part where the test part shares
+    none. clip: they are stratified clips also there (``nver-2-seen-validation``).
+    """
     given_validation: bool = False
     """Whether ``official`` folds validate on the development part that a corpus ships."""
     watch: Literal["cross-entropy", "macro-f1"] = "cross-entropy"

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 CUT_FROM: Mapping[str, Mapping[str, str]] = {
     # ASVP-ESD says which sound came from a website (the field "source" of a file's name), not from
     # which address, so that nobody can list the shared recordings.
-    "asvp-esd": {
-        "AudioSet": "parts of ASVP-ESD were cut from YouTube, whose videos AudioSet lists",
-    },
+    "asvp-esd": {"AudioSet": "parts of ASVP-ESD were cut from YouTube, whose videos AudioSet lists"}
 }
 """Corpus -> pretraining corpus -> why the two may share recordings."""
 

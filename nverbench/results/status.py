@@ -30,4 +30,3 @@ def pretraining_note(result: Result) -> str:
     named = result.heard_in_pretraining
     certain = any(POSSIBLY not in backbone for backbone in named)
     return (PRETRAINED if certain else f"possibly {PRETRAINED}") if named else ""
-

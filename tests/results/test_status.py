@@ -30,7 +30,7 @@ from support.results import finished
             [CONTROL, OPTIMISTIC, "pretrained on these recordings: a"],
         ),
     ],
-    ids=["none", "control", "optimistic", "pretrained", "all"],
+    ids=["none", "control", "optimistic", "pretrained", "possibly", "one possibly", "all"],
 )
 def test_each_thing_to_know_is_one_note(changes: dict[str, Any], notes: list[str]) -> None:
     assert status_notes(finished(**changes)) == notes

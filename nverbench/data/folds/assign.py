@@ -106,7 +106,7 @@ def _fold(
     elif inner:
         # the training corpus of ``cross`` may have clips without a group
         grouped = all(clips[i].unit is not None for i in train)
-        by_group = grouped and kind.partition("=")[0] in DISJOINT
+        by_group = inner.by_group and grouped and kind.partition("=")[0] in DISJOINT
         validation, seen = validation_part(clips, train, inner, seed=seed, by_group=by_group)
     held_out = set(validation)
     rest = tuple(i for i in train if i not in held_out)

@@ -41,5 +41,6 @@ def folds_of_protocol(
     """
     inner = None
     if (selection or protocol.selection) == "inner":
-        inner = Inner(protocol.inner_share, protocol.inner_most, protocol.inner_per_class)
+        shares = protocol.inner_share, protocol.inner_most, protocol.inner_per_class
+        inner = Inner(*shares, by_group=protocol.inner_by == "group")
     return make_folds(clips, kind, k=protocol.k, seed=protocol.seed, inner=inner)

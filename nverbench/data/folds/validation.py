@@ -19,6 +19,8 @@ class Inner:
     share: float = 0.10
     most: float = 0.20
     per_class: int = 5
+    by_group: bool = True
+    """False: stratified clips, also where the test part shares no groups with the rest."""
 
     def share_of(self, clips: int) -> Fraction:
         """The share of so many clips, exactly."""
