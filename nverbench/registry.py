@@ -32,13 +32,15 @@ MOST_ENTRIES = 100_000
 
 SINCE_2 = {
     *("inner_draw", "inner_splits", "inner_groups", "given_validation", "watch", "rates"),
-    *("penalties", "recipes", "intervals"),
+    *("penalties", "recipes", "intervals", "inner_by"),
 }
 """Constants of protocols that nver-1 does not have."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, lt=2**63)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Shuffle = Literal["none", "intra", "inter-speaker", "inter"]
+"""How turns of training conversations are shuffled; ``training/turn_order.py`` defines each."""
 
 
 class RegistryModel(BaseModel):
@@ -79,6 +81,10 @@ class Protocol(RegistryModel):
     """Validation parts per fold and replicate (``inner_draw: fold``)."""
     inner_groups: Positive = 1
     """The fewest groups of a validation part (``inner_draw: fold``)."""
+    inner_by: Literal["group", "clip"] = "group"
+    """group: validation parts share no group with the training part where the test part shares
+    none. clip: they are stratified clips also there (``nver-2-seen-validation``).
+    """
     given_validation: bool = False
     """Whether ``official`` folds validate on the development part that a corpus ships."""
     watch: Literal["cross-entropy", "macro-f1"] = "cross-entropy"
@@ -145,7 +151,9 @@ class Pins(RegistryModel):
 
 
 class Grid(RegistryModel):
-    """Registered combinations: every tuple of backbones with every fusion, loss and dataset."""
+    """Registered combinations: every tuple of backbones with every fusion, loss, shuffle and
+    dataset.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     paper: str = ""
@@ -155,6 +163,7 @@ class Grid(RegistryModel):
     fusions: Annotated[list[str], Field(min_length=1)]
     losses: list[str] = []
     """Empty: each fusion's default."""
+    shuffles: Annotated[list[Shuffle], Field(min_length=1)] = ["none"]
     datasets: Annotated[list[str], Field(min_length=1)]
     folds: str | None = None
     protocol: str = DEFAULT_PROTOCOL
@@ -164,7 +173,7 @@ class Grid(RegistryModel):
     @property
     def size(self) -> int:
         """The number of its entries."""
-        axes = (self.backbones, self.fusions, self.losses or [""], self.datasets)
+        axes = (self.backbones, self.fusions, self.losses or [""], self.shuffles, self.datasets)
         return math.prod(len(axis) for axis in axes)
 
     @model_validator(mode="after")
@@ -192,6 +201,7 @@ class Entry:
     loss: str | None
     dataset: str
     folds: str | None = None
+    shuffle: Shuffle = "none"
     grid: str = ""
     paper: str = ""
     demo: bool = False
@@ -291,7 +301,7 @@ def _check_grids(grids: list[Grid], protocols: dict[str, Protocol]) -> None:
 def _expand(grid: Grid, overlay: bool) -> list[Entry]:
     """All entries of a grid."""
     losses: list[str | None] = list(grid.losses) or [None]
-    axes = itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
+    axes = itertools.product(grid.datasets, grid.fusions, losses, grid.shuffles, grid.backbones)
     return [
         Entry(
             backbones=tuple(backbones),
@@ -299,6 +309,7 @@ def _expand(grid: Grid, overlay: bool) -> list[Entry]:
             loss=loss,
             dataset=dataset,
             folds=grid.folds,
+            shuffle=shuffle,
             grid=grid.name,
             paper=grid.paper,
             demo=grid.demo,
@@ -306,7 +317,7 @@ def _expand(grid: Grid, overlay: bool) -> list[Entry]:
             protocol=grid.protocol,
             overlay=overlay,
         )
-        for dataset, fusion, loss, backbones in axes
+        for dataset, fusion, loss, shuffle, backbones in axes
     ]
 
 

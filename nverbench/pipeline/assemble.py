@@ -90,7 +90,7 @@ def _setup(job: Job, shared: RunEmbeddings) -> TrainingSetup:
         job.selection.device,
         widths=tuple(b.reference.project for b in job.backbones),
         checkpoints=shared.checkpoints / job.id if shared.checkpoints and resumable else None,
-        shuffle=job.selection.shuffle,
+        shuffle=job.shuffle,
     )
 
 

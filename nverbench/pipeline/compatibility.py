@@ -91,9 +91,9 @@ def _without_frames(fusion: Fusion, backbone: PlannedBackbone) -> list[str]:
             f"fusion {fusion.name} uses time, and the frames of {backbone} are not local in time;"
             f" {hint}"
         ]
-    if reference.weighted or reference.project:
+    if reference.read_out().keys() - {"layer"}:
         return [
             f"fusion {fusion.name} wants frames, which are those of one layer as they are; leave"
-            f" layers=weighted and project out of {backbone}"
+            f" layers=weighted, segments, blocks and project out of {backbone}"
         ]
     return []

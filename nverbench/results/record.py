@@ -163,7 +163,9 @@ class Result(ResultModel):
     control: bool
     optimistic: bool
     heard_in_pretraining: list[str] = []
-    """Backbones whose published weights were trained on this corpus."""
+    """Backbones whose published weights were trained on this corpus; with a reason in parentheses,
+    those that may have been.
+    """
     protocol: str
     selection: str
     seeds: int

@@ -144,7 +144,7 @@ class _Cutter:
         ):
             return self._without(name, train, test, given, None)
         # the training corpus of ``cross`` may have clips without a group
-        by_group = all(self.clips[i].unit is not None for i in train)
+        by_group = self.inner.by_group and all(self.clips[i].unit is not None for i in train)
         if self.inner.draw == "once":
             by_group = by_group and self.kind.partition("=")[0] in DISJOINT
             chosen, seen = validation_part(

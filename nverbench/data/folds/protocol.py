@@ -63,6 +63,7 @@ def folds_of_protocol(
             splits=protocol.inner_splits,
             groups=protocol.inner_groups,
             given=protocol.given_validation,
+            by_group=protocol.inner_by == "group",
         )
     return make_folds(
         clips,

@@ -30,6 +30,8 @@ class Inner:
     """Whether the development part that a named corpus ships is the validation part of official
     folds; that of one's own data always is.
     """
+    by_group: bool = True
+    """False: stratified clips, also where the test part shares no groups with the rest."""
 
     def share_of(self, clips: int) -> Fraction:
         """The share of so many clips, exactly."""

@@ -14,7 +14,7 @@ from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results.published import TERMS, Published, reported
 from nverbench.results.record import Result, Score
 from nverbench.results.scoring import score_text
-from nverbench.results.status import CONTROL, OPTIMISTIC, PRETRAINED
+from nverbench.results.status import CONTROL, OPTIMISTIC, pretraining_note
 from nverbench.results.warnings import warnings
 
 COMPARED = ("accuracy", "macro_f1")
@@ -80,7 +80,7 @@ def status_text(result: Result) -> str:
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
     words += [f"trained with shuffle={result.shuffle}"] if result.shuffle != "none" else []
-    return ", ".join(words + ([PRETRAINED] if result.heard_in_pretraining else []))
+    return ", ".join(filter(None, (*words, pretraining_note(result))))
 
 
 def differences(result: Result, reference: Published) -> dict[str, float]:
@@ -209,7 +209,7 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     }
     notes = [note for note, holds in reasons.items() if holds]
     notes += [
-        f"{PRETRAINED}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
+        f"{pretraining_note(r)}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
         for r in results
         if r.heard_in_pretraining
     ]
