@@ -212,6 +212,8 @@ def print_summary(summary: Summary, out: Path, uri: str, *, as_json: bool) -> No
         print_table(results)
     for line in leaderboard.footnotes(results) if results else []:
         echo_err(line)
+    for line in leaderboard.warning_lines(results):
+        echo_err(line)
     for gap in summary.gaps:
         (echo_err if as_json else echo)(speaker_gap.text(gap))
     done = f"{len(summary.finished)} finished, {len(summary.unchanged)} already finished"

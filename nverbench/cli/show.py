@@ -101,8 +101,10 @@ def part_facts(kind: str, part: Any, origin: object) -> Facts:
     facts["options"] = _options(part)
     if kind == "backbone":
         layers = f"layer=0..{part.layers - 1}, layers=weighted, " if part.layers else ""
+        pooling = "segments=N, " if part.load else ""
+        pooling += "blocks=mean, " if part.blocks > 1 else ""
         weights = ", untrained, weights=PATH" if part.weights else ""
-        facts["options of every backbone"] = f"{layers}project=D{weights}"
+        facts["options of every backbone"] = f"{layers}{pooling}project=D{weights}"
     return facts
 
 

@@ -8,6 +8,7 @@ from nverbench.leaderboard.tables.wording import (
     footnotes,
     order,
     status_text,
+    warning_lines,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "record",
     "status_text",
     "table",
+    "warning_lines",
 ]

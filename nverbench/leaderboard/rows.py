@@ -2,8 +2,8 @@
 leaderboard.
 
 A result is compared only with those of its field: the same clips, labels, groups and folds under
-the same protocol and selection. Controls, optimistic rows and rows that no other party has rerun
-are shown but not ranked.
+the same protocol and selection. Controls, optimistic rows, rows of fewer than five replicates and
+rows that no other party has rerun are shown but not ranked.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from nverbench.errors import ResultError
 from nverbench.metrics.jackknife import MIN_GROUPS
 from nverbench.metrics.jackknife import Decisions as Decisions
+from nverbench.metrics.ranks import rank_groups
 from nverbench.metrics.scores import PRIMARY
-from nverbench.metrics.significance import Comparison, compare, rank_groups
+from nverbench.metrics.significance import Comparison, compare
 from nverbench.results.predictions import Predictions
 from nverbench.results.published import Published, reported
 from nverbench.results.record import Result
@@ -42,6 +43,8 @@ LEVELS: tuple[Level, ...] = ("self-consistent", "own", "rerun", "reproduced")
 RANKED: tuple[Level, ...] = ("own", "rerun", "reproduced")
 NOT_RERUN = "neither the maintainers nor another party has rerun it"
 """The reason why a row of another level is not ranked."""
+REPLICATES = 5
+"""The fewest replicates of a ranked row: with fewer, the spread over seeds is hardly known."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,12 @@ def _ranked(filed: list[StoredResult], gaps: dict[str, Gap]) -> list[Row]:
     return [row(one) for one in filed]
 
 
+def few_replicates(result: Result) -> str:
+    """The reason why a row of too few replicates is not ranked."""
+    number = f"{result.seeds} replicate{'s' if result.seeds != 1 else ''}"
+    return f"{number}; a ranked row carries {REPLICATES}"
+
+
 def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
     """The reason why a row is not ranked, or an empty text and the decisions that rank it."""
     r = one.result
@@ -218,6 +227,7 @@ def _decisions(one: StoredResult) -> tuple[str, Decisions | None]:
         f"fewer than {MIN_GROUPS} {unit}s: no claim of significance": (
             0 < r.counts.groups < MIN_GROUPS
         ),
+        few_replicates(r): r.seeds < REPLICATES,
     }
     for reason, holds in why.items():
         if holds:

@@ -28,6 +28,7 @@ from nverbench.results import scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Score
 from nverbench.results.scoring import score_text
+from nverbench.results.warnings import of_training
 from nverbench.training.folds import fit_folds
 from nverbench.training.records import TrainingSetup
 
@@ -45,7 +46,9 @@ class Evaluation:
     predictions: Predictions
     per_group_accuracy: dict[str, float]
     notes: tuple[str, ...] = ()
-    """Sentences on what the scores may hide: copies of rows, classes that are never tested."""
+    """Sentences on what the scores may hide: copies of rows, classes that are never tested, a score
+    below the majority class, trainings that may be too short.
+    """
 
     def __str__(self) -> str:
         lines = [f"{heading} {score_text(self.scores[name])}" for name, heading in SHOWN]
@@ -102,17 +105,19 @@ def evaluate(
     kinds = ("speaker", "random", "leave-one-group-out")
     default = constants.folds or assign.default_kind(clips, kinds)
     kind = default if folds_kind is None else folds_kind
-    cut = folds_of_protocol(clips, kind, constants)
+    cut = folds_of_protocol(clips, kind, constants, replicates=int(seeds))
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
     fitted = fit_folds(training, streams, target, cut.folds, int(seeds))
     predictions = pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
-    per_fold = fold_scores(cut, fitted, predictions, list(labels))
-    scores = scoring.summarise(hard, per_fold, constants.seed)
+    per_fold = fold_scores(cut, fitted, predictions, list(labels), constants)
+    scores = scoring.summarise(hard, per_fold, constants.seed, rule=constants.intervals)
     few = groups is not None and 1 < len({c.unit for c in clips}) < jackknife.MIN_GROUPS
     per_group = jackknife.per_group(hard) if few else {}
     remarks = notes(clips, streams, target, cut.folds)
-    return Evaluation(scores, cut, labels, predictions, per_group, remarks)
+    confusion = scoring.confusion(hard).tolist()
+    doubts = of_training(scores, confusion, per_fold, selection=constants.selection)
+    return Evaluation(scores, cut, labels, predictions, per_group, (*remarks, *doubts))
 
 
 def _setup(

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 
 from nverbench._io.versions import installed_version
 from nverbench.data.folds.assign import FoldSet
+from nverbench.data.folds.inner import inner_folds
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.pipeline.embeddings import Embedded
 from nverbench.pipeline.job import Job
 from nverbench.pipeline.standing import heard_in_pretraining
 from nverbench.plugin import licences
 from nverbench.plugin.records import Clip
+from nverbench.registry import Protocol
 from nverbench.results import publishing, scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import (
@@ -43,7 +45,7 @@ def assemble_result(
     labels, dataset = list(job.corpus.labels), job.corpus.dataset
     hard = predictions.decisions(len(labels))
     confusion = scoring.confusion(hard)
-    per_fold = fold_scores(cut, fitted, predictions, labels)
+    per_fold = fold_scores(cut, fitted, predictions, labels, job.protocol)
     # all clips, except for holdout, official and crossed folds
     tested = [clips[row] for row in sorted(row for fold in cut.folds for row in fold.test)]
     groups = sorted({c.unit for c in tested if c.unit is not None})
@@ -68,7 +70,7 @@ def assemble_result(
         share=dataset.share,
         licence=licences.combined(made_from.licences),
         counts=counts,
-        scores=scoring.summarise(hard, per_fold, job.protocol.seed),
+        scores=scoring.summarise(hard, per_fold, job.protocol.seed, rule=job.protocol.intervals),
         unit=dataset.group if len(groups) > 1 else "clip",
         per_group_accuracy=scoring.per_group(hard, len(groups)),
         per_class_recall=scoring.recalls(confusion, labels),
@@ -84,23 +86,30 @@ def assemble_result(
 
 
 def fold_scores(
-    cut: FoldSet, fitted: list[list[FoldPredictions]], predictions: Predictions, labels: list[str]
+    cut: FoldSet,
+    fitted: list[list[FoldPredictions]],
+    predictions: Predictions,
+    labels: list[str],
+    protocol: Protocol,
 ) -> list[FoldScore]:
     """The scores of every fold of every replicate, and how each was trained."""
     found = []
     for replicate, fits in enumerate(fitted):
         for fold, fit in zip(cut.folds, fits, strict=True):
             values, absent = scoring.of_fold(predictions, fold.name, replicate, labels)
+            own = inner_folds(fold, protocol, replicate)[0]
             score = FoldScore(
                 fold=fold.name,
                 replicate=replicate,
-                train=len(fold.train),
-                validation=len(fold.validation),
+                train=len(own.train),
+                validation=len(own.validation),
                 test=len(fold.test),
                 absent=absent,
                 best_epoch=fit.best_epoch,
                 epochs=len(fit.curves),
                 curves=[dict(c) for c in fit.curves],
+                chosen=dict(fit.chosen),
+                tried=dict(fit.tried),
                 **values,
             )
             found.append(score)

@@ -26,8 +26,8 @@ class ResultModel(BaseModel):
 
 
 class Score(ResultModel):
-    """A pooled metric as a fraction, with its 95% jackknife interval and, for comparison, the
-    bootstrap over groups.
+    """A pooled metric as a fraction, with its 95% interval by the protocol's rule and, for
+    comparison, the bootstrap over groups.
     """
 
     value: float
@@ -39,6 +39,10 @@ class Score(ResultModel):
     fold_sd: float
     seed_sd: float | None
     """Standard deviation over replicates; None with a single one."""
+    method: str = ""
+    """How the interval was made, or why there is none, where this is not the usual way of the
+    protocol's rule (``metrics.score_intervals``).
+    """
 
 
 class FoldScore(ResultModel):
@@ -58,6 +62,15 @@ class FoldScore(ResultModel):
     best_epoch: int
     epochs: int
     curves: list[dict[str, float]]
+    """One mapping per epoch; of a head that is fitted to its optimum, one per penalty, the
+    strongest first.
+    """
+    chosen: dict[str, float] = {}
+    """What a search inside the training part chose: ``lr``, or ``l2`` and ``gradient``, the largest
+    partial derivative at the optimum. Empty: there was no search.
+    """
+    tried: dict[str, float] = {}
+    """Each candidate of the search -> its score on the validation parts; the highest is best."""
 
 
 class Combination(ResultModel):
@@ -150,7 +163,9 @@ class Result(ResultModel):
     control: bool
     optimistic: bool
     heard_in_pretraining: list[str] = []
-    """Backbones whose published weights were trained on this corpus."""
+    """Backbones whose published weights were trained on this corpus; with a reason in parentheses,
+    those that may have been.
+    """
     protocol: str
     selection: str
     seeds: int
@@ -218,8 +233,16 @@ class Result(ResultModel):
         for name in ("forward_passes", "halvings"):
             content["counts"].pop(name)
         content["provenance"].pop("parameters_frozen")
-        if not self.heard_in_pretraining:  # older results, without this field, keep their digest
+        # results under nver-1 lack these fields, and keep their digests
+        if not self.heard_in_pretraining:
             content.pop("heard_in_pretraining")
+        for fold in content["per_fold"]:
+            for name in ("chosen", "tried"):
+                if not fold[name]:
+                    fold.pop(name)
+        for score in content["scores"].values():
+            if not score["method"]:
+                score.pop("method")
         return digest_of(content)
 
     def _public(self, without: set[str]) -> dict[str, Any]:

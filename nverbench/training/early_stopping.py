@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-CROSS_ENTROPY, WEIGHTED_F1 = "cross-entropy", "weighted-f1"
-WATCHED = {CROSS_ENTROPY: "watched_cross_entropy", WEIGHTED_F1: "watched_weighted_f1"}
-"""The scores that a recipe may select by, and the names of their learning curves."""
+CROSS_ENTROPY, WEIGHTED_F1, MACRO_F1 = "cross-entropy", "weighted-f1", "macro-f1"
+WATCHED = {
+    CROSS_ENTROPY: "watched_cross_entropy",
+    WEIGHTED_F1: "watched_weighted_f1",
+    MACRO_F1: "watched_macro_f1",
+}
+"""The scores that a recipe or a protocol may select by, and the names of their learning curves."""
 
 
 def badness(curve: Mapping[str, float], select: str) -> float:
@@ -19,13 +23,19 @@ def badness(curve: Mapping[str, float], select: str) -> float:
 
     Args:
         curve: the values of one epoch by name.
-        select: ``cross-entropy`` (the lowest is best) or ``weighted-f1`` (the highest is best).
+        select: ``cross-entropy`` (the lowest is best), ``weighted-f1`` or ``macro-f1`` (the highest
+            is best).
 
     Raises:
         KeyError: the curve does not hold the score of ``select``.
     """
     value = curve[WATCHED[select]]
-    return -value if select == WEIGHTED_F1 else value
+    return value if select == CROSS_ENTROPY else -value
+
+
+def watched_score(curve: Mapping[str, float], select: str) -> float:
+    """The watched number of one epoch with its sign so that the highest is best."""
+    return -badness(curve, select)
 
 
 def best_epoch(curves: Sequence[Mapping[str, float]], select: str) -> int:

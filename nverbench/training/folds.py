@@ -10,6 +10,7 @@ on several.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nverbench.data.folds.assign import Fold
+from nverbench.data.folds.inner import inner_folds
 from nverbench.errors import UsageError
-from nverbench.training import batched, sequences
+from nverbench.training import batched, search, sequences
 from nverbench.training.data import FoldData, PooledData
 from nverbench.training.loop import FoldTraining, train
 from nverbench.training.records import (
@@ -93,7 +95,7 @@ def submit_folds(
     tasks = [(fold, replicate) for replicate in range(replicates) for fold in folds]
     trainings = TrainingTasks(fit_fold, training, streams, target, tasks, tick)
     way = training_mode(training.device)
-    if way == "joint":
+    if way == "joint" and not search.searches(training):
         together = _train_together(trainings, folds, replicates, workers)
         if together is not None:
             return together
@@ -170,15 +172,14 @@ def fit_fold(
     """Train on one fold and predict its test part; arguments and errors as :func:`submit_folds`."""
     with one_thread(), forked(training.device), within_memory(training, fold.name):
         labels = _labels(training, target)
-        return train(
-            FoldTraining(
-                training,
-                prepared(training, streams, labels, fold, replicate),
-                labels,
-                fold,
-                replicate,
-            )
-        )
+
+        def prepare(own: Fold) -> FoldData:
+            return prepared(training, streams, labels, own, replicate)
+
+        if search.searches(training):
+            return search.fit_searched(training, prepare, labels, fold, replicate)
+        own = inner_folds(fold, training.protocol, replicate)[0]
+        return train(FoldTraining(training, prepare(own), labels, own, replicate))
 
 
 def fit_job(
@@ -213,12 +214,14 @@ def _train_jointly(
     """Train all folds as one model; None where the fusion, the loss or the memory prevents it."""
     with one_thread(), forked(training.device):
         labels = _labels(training, target)
-        data = [prepared(training, streams, labels, fold, 0) for fold in folds]
-        runs = [
-            FoldTraining(training, own, labels, fold, r)
-            for r in range(replicates)
-            for fold, own in zip(folds, data, strict=True)
-        ]
+        # replicates of a fold share its scaled data, unless each has a validation part of its own
+        data: dict[tuple[int, ...], FoldData] = {}
+        runs = []
+        for replicate, fold in itertools.product(range(replicates), folds):
+            own = inner_folds(fold, training.protocol, replicate)[0]
+            if own.train not in data:
+                data[own.train] = prepared(training, streams, labels, own, replicate)
+            runs.append(FoldTraining(training, data[own.train], labels, own, replicate))
         try:
             return batched.train_jointly(runs)
         except batched.NotBatchable:  # also if they do not fit the memory at the same time

@@ -97,8 +97,7 @@ class FoldTraining:
         """
         watches = len(self.watched_rows) > 0
         if watches:
-            logits, target = self.predict(self.watched_rows), self.labels[self.watched_rows]
-            curve |= watched_scores(logits, target, self.training.classes, self.training.select)
+            curve |= self.watched()
         if epoch == 1 or epoch % SHARES_EVERY == 0:
             curve |= self.gradient_shares()
         self.curves.append(curve)
@@ -108,6 +107,11 @@ class FoldTraining:
             self.best_epoch = epoch
             self.best_state = {n: value.clone() for n, value in self.module.state_dict().items()}
         return watches and out_of_patience(epoch, self.best_epoch, self.training.patience)
+
+    def watched(self) -> dict[str, float]:
+        """The scores of the watched part with the weights of now."""
+        logits, target = self.predict(self.watched_rows), self.labels[self.watched_rows]
+        return watched_scores(logits, target, self.training.classes, self.training.select)
 
     def fitted(self) -> FoldPredictions:
         """The test predictions of the best epoch's weights."""
@@ -188,7 +192,7 @@ def train(run: FoldTraining) -> FoldPredictions:
     for epoch in range(done + 1, run.training.epochs + 1):
         if ended:
             break
-        curve = _epoch(run, optimizer, epoch)
+        curve = one_epoch(run, optimizer, epoch)
         eval_mode(optimizer)
         ended = run.done_after(epoch, curve)
         last = ended or epoch == run.training.epochs
@@ -199,7 +203,7 @@ def train(run: FoldTraining) -> FoldPredictions:
     return run.fitted()
 
 
-def _epoch(run: FoldTraining, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
+def one_epoch(run: FoldTraining, optimizer: torch.optim.Optimizer, epoch: int) -> dict[str, float]:
     """Make one pass over the training rows; returns the mean of every term and diagnostic."""
     run.module.train()
     train_mode(optimizer)

@@ -13,7 +13,7 @@ from nverbench.training.records import TrainingSetup
 def optimizer_of(training: TrainingSetup, parameters: Any) -> torch.optim.Optimizer:
     """The recipe's optimizer where its paper fixes one, else the protocol's."""
     name = training.recipe.optimizer or training.protocol.optimizer
-    lr = training.recipe.lr or training.protocol.lr
+    lr = training.lr
     if name == "radam-schedule-free":
         import schedulefree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -12,7 +12,6 @@ from nverbench.embedding.devices import is_out_of_memory
 from nverbench.errors import FitError
 from nverbench.plugin.records import Fusion, Loss, Recipe
 from nverbench.registry import Protocol as TrainingProtocol
-from nverbench.training.early_stopping import CROSS_ENTROPY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +48,22 @@ class TrainingSetup:
 
     @property
     def recipe(self) -> Recipe:
-        """The training recipe of the fusion's paper for these options."""
-        return self.fusion.recipe_for(self.fusion_options)
+        """The training recipe of the fusion's paper for these options. A protocol without recipes
+        leaves only what a training step holds.
+        """
+        own = self.fusion.recipe_for(self.fusion_options)
+        return own if self.protocol.recipes else Recipe(unit=own.unit)
+
+    @property
+    def lr(self) -> float:
+        """The recipe's learning rate where its paper fixes one, else the protocol's."""
+        return self.recipe.lr or self.protocol.lr
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether the protocol fits this fusion and loss to their optimum."""
+        own_loss = self.loss.name == self.fusion.default_loss
+        return bool(self.protocol.penalties) and self.fusion.convex and own_loss
 
     @property
     def epochs(self) -> int:
@@ -64,8 +77,8 @@ class TrainingSetup:
 
     @property
     def select(self) -> str:
-        """The score that early stopping selects by: cross-entropy or weighted-f1."""
-        return self.recipe.select or CROSS_ENTROPY
+        """The score that early stopping selects by: cross-entropy, weighted-f1 or macro-f1."""
+        return self.recipe.select or self.protocol.watch
 
     @property
     def batch(self) -> int:
@@ -87,6 +100,12 @@ class FoldPredictions:
     parameters: int
     """Number of trained parameters."""
     seconds: float
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    """What a search chose: the learning rate, or the penalty and the largest partial derivative at
+    the optimum.
+    """
+    tried: Mapping[str, float] = field(default_factory=dict)
+    """Each candidate of a search -> its score on the validation parts, the highest being best."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ ONE = (1, 1)
 def fusions() -> Iterable[Fusion]:
     """``linear``, RENO's two heads, and PARROT's two, which differ in layers and in recipe."""
     return [
-        Fusion(name="linear", arity=ONE, build=build_linear),
+        Fusion(name="linear", arity=ONE, build=build_linear, convex=True),
         Fusion(name="fcn", arity=ONE, build=build_fcn, citation=RENO),
         Fusion(name="cnn", arity=ONE, build=build_cnn, citation=RENO),
         Fusion(

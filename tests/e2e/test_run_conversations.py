@@ -80,10 +80,11 @@ def test_from_files_to_the_table_of_three_protocols_and_what_context_gave(iemoca
         name: (row["folds"]["kind"], row["selection"], row["optimistic"], row["rank"])
         for name, row in by_name.items()
     } == {
-        "left out": (LEFT_OUT, "inner", False, 1),
+        "left out": (LEFT_OUT, "inner", False, None),
         "held": (HELD, "inner", False, None),
         "optimistic": (HELD, "test", True, None),
     }
+    assert by_name["left out"]["unranked"] == "1 replicate; a ranked row carries 5"
     assert by_name["held"]["unranked"] == "fewer than 5 groups: no claim of significance"
     assert by_name["optimistic"]["unranked"].startswith("optimistic: ")
     table = iemocap.run("leaderboard", "show").out

@@ -1,5 +1,5 @@
-"""Ranked rows: compared within a field only, never for a control, an optimistic row or one that
-nobody vouches for.
+"""Ranked rows: compared within a field only, never for a control, an optimistic row, one of too few
+replicates or one that nobody vouches for.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def filed(
         padded={},
         forward_passes={},
     )
-    facts = {"id": name, "scores": dict.fromkeys(NAMES, score), "counts": counts} | changes
+    facts = {"id": name, "scores": dict.fromkeys(NAMES, score), "counts": counts, "seeds": 5}
+    facts |= changes
     return StoredResult(finished(**facts), lambda: predicted(right, seed), level)
 
 
@@ -110,6 +111,8 @@ def test_two_seeds_of_one_system_share_a_rank() -> None:
         ({"optimistic": True}, "optimistic"),
         ({"level": "self-consistent"}, NOT_RERUN),
         ({"counts": FEW}, "fewer"),
+        ({"seeds": 1}, "1 replicate; a ranked row carries 5"),
+        ({"seeds": 4}, "4 replicates; a ranked row carries 5"),
     ],
 )
 def test_rows_that_must_not_be_ranked_have_no_rank_and_do_not_lower_others(

@@ -115,10 +115,16 @@ def competitor(name: str, predictions: Predictions, **changes: Any) -> Result:
 
 
 def filed(
-    name: str, skill: float = 0.6, *, seed: int = 0, speakers: int = 8, **changes: Any
+    name: str,
+    skill: float = 0.6,
+    *,
+    seed: int = 0,
+    speakers: int = 8,
+    replicates: int = 2,
+    **changes: Any,
 ) -> StoredResult:
-    """A filed competitor."""
-    predictions = said(skill, seed=seed, speakers=speakers)
+    """A filed competitor; a ranked one has five replicates."""
+    predictions = said(skill, seed=seed, speakers=speakers, replicates=replicates)
     return StoredResult(competitor(name, predictions, **changes), lambda: predictions)
 
 

@@ -13,14 +13,11 @@ def claims(as_json: options.Json = False, out: options.OutFolder = options.OUT) 
     """Test the claims of the papers, as contrasts fixed beforehand: verdicts on the results in a
     folder and on the tables of the papers.
     """
-    from nverbench.leaderboard.claims import verdict
+    from nverbench.leaderboard.claims import report, verdict
 
     found, damaged = load(out)
     judged = verdict.judge_claims(found)
-    for line in (json.dumps(one.record()) for one in judged) if as_json else verdict.lines(judged):
+    for line in (json.dumps(one.record()) for one in judged) if as_json else report.lines(judged):
         echo(line)
-    echo_err(
-        "ours: accuracy, paired jackknife over speakers, no controls; published: the paper's own"
-        " table and folds, a sign and a size, never a test"
-    )
+    echo_err(report.EXPLANATION)
     return 2 if damaged else 0

@@ -52,10 +52,13 @@ def submit(
 
 def _next(folder: Path, bundle: Bundle, entries: Path) -> list[str]:
     """What the row will be, and what to do next."""
+    from nverbench.leaderboard.rows import REPLICATES, few_replicates
+
     r = bundle.result
     marks = {
         "a control: shown, never ranked": r.control,
         "optimistic (stopped on the test part): shown, never ranked": r.optimistic,
+        f"shown, not ranked: {few_replicates(r)}": r.seeds < REPLICATES,
     }
     lines = [f"the row is {r.standing}"]
     lines += [f"it is {mark}" for mark, holds in marks.items() if holds]

@@ -1,11 +1,12 @@
-"""The rows that count as evidence for papers' claims: ranked rows, no controls, one per combination
-and field.
+"""The rows that count as evidence for papers' claims: official and ranked rows, no controls, one
+per combination and field.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from nverbench.errors import ResultError
 from nverbench.leaderboard.claims.spec import METRIC, SystemScore
 from nverbench.leaderboard.rows import NOT_RERUN, RANKED, Field, StoredResult, field_of
 from nverbench.metrics.jackknife import Decisions, leave_one_out
+from nverbench.pipeline.standing import OFFICIAL
 from nverbench.results.record import Result
 
 if TYPE_CHECKING:
@@ -31,11 +33,16 @@ class FieldEvidence:
     result: Result
     """Any of them."""
     cells: list[SystemScore]
-    whole: dict[str, float]
-    """Id -> score."""
-    without: dict[str, NDArray[np.float64]]
-    """Id -> the scores without each group (G,)."""
+    """Their scores are values of the primary metric."""
+    whole: Mapping[str, Mapping[str, float]]
+    """Id -> metric -> score."""
+    without: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    """Id -> metric -> the scores without each group (G,)."""
     units: int
+
+    def scored_by(self, metric: str) -> list[SystemScore]:
+        """The cells, with their values of another metric as scores."""
+        return [dataclasses.replace(c, score=self.whole[c.id][metric]) for c in self.cells]
 
 
 def evidence(filed: Iterable[StoredResult]) -> tuple[dict[Field, FieldEvidence], Reasons]:
@@ -45,12 +52,24 @@ def evidence(filed: Iterable[StoredResult]) -> tuple[dict[Field, FieldEvidence],
     # Of one combination the row with the most replicates counts, then the newest.
     for one in sorted(filed, key=lambda f: (f.result.seeds, f.result.created, f.result.id)):
         r = one.result
-        if r.control or one.level not in RANKED:
-            reasons[r.entry.dataset, _cell(r)] = CONTROLS if r.control else NOT_RERUN
+        if why := _objection(one):
+            reasons[r.entry.dataset, _cell(r)] = why
         else:
             fields[field_of(r)][tuple(r.entry.backbones), _fusion(r), r.entry.loss] = one
     found = {key: _field(list(rows.values())) for key, rows in fields.items()}
     return {key: field for key, field in found.items() if field is not None}, reasons
+
+
+def _objection(one: StoredResult) -> str:
+    """Why a row is no evidence; empty where it is evidence."""
+    r = one.result
+    if r.control:
+        return CONTROLS
+    if one.level not in RANKED:
+        return NOT_RERUN
+    if r.standing != OFFICIAL:
+        return f"not official ({'; '.join(r.standing_reasons) or r.standing})"
+    return ""
 
 
 def _cell(r: Result) -> SystemScore:
@@ -84,7 +103,7 @@ def _field(rows: Sequence[StoredResult]) -> FieldEvidence | None:
     return FieldEvidence(
         kept[0][0],
         [_cell(r) for r, _ in kept],
-        {i: whole[METRIC] for i, (whole, _) in parts.items()},
-        {i: without[METRIC] for i, (_, without) in parts.items()},
+        {i: whole for i, (whole, _) in parts.items()},
+        {i: without for i, (_, without) in parts.items()},
         len(set(kept[0][1].units())),
     )

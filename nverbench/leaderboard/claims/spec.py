@@ -10,21 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nverbench._io import paths, strict_yaml
 from nverbench.errors import ResultError, abbreviated, reason_of
+from nverbench.metrics.scores import PRIMARY
 from nverbench.results import published as references
 from nverbench.results.published_files import FOLDER
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 FILE = paths.packaged("leaderboard/claims.yaml")
-METRIC = "accuracy"
-"""Claims are judged by the metric that every paper's table prints."""
+METRIC = PRIMARY
+"""Claims are judged by the metric that ranks the rows."""
+PAPER_METRIC = "accuracy"
+"""The metric that every paper's table prints; claims are judged by it too, for comparison."""
 HOLDS, FAILS, CANNOT_TELL, NOT_MEASURED = "holds", "fails", "cannot tell", "not measured"
+DEPENDS = "depends on the recipe"
+"""The verdict where the tracks of one corpus disagree."""
 BEST = ("best", "best-single")
 """Contrasts against the best of several rivals."""
+Number = TypeVar("Number", float, "NDArray[np.float64]")
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -214,12 +224,21 @@ def published(
 
 def means(
     pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]],
-    value: Callable[[SystemScore], float],
-) -> tuple[float, float]:
-    """Mean value over the cells of a, and over their counterparts."""
+    value: Callable[[SystemScore], Number],
+) -> tuple[Number, Number]:
+    """Mean value over the cells of a, and over their counterparts; values are numbers, or arrays
+    that are averaged element by element.
+    """
     a = [value(cell) for cell, _ in pairs]
-    b = [sum(map(value, others)) / len(others) for _, others in pairs]
-    return sum(a) / len(a), sum(b) / len(b)
+    b = [_mean([value(other) for other in others]) for _, others in pairs]
+    return _mean(a), _mean(b)
+
+
+def _mean(values: Sequence[Number]) -> Number:
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total / len(values)
 
 
 def counted(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]]) -> tuple[int, int]:
@@ -228,10 +247,10 @@ def counted(pairs: Sequence[tuple[SystemScore, Sequence[SystemScore]]]) -> tuple
 
 
 def table(source: str, families: Mapping[str, str], folder: Path = FOLDER) -> list[SystemScore]:
-    """The cells of a paper's table."""
+    """The cells of a paper's table, with its accuracy."""
     found = []
     for c in references.cells(source, folder):
         own = tuple(families.get(b, b) for b in c.backbones)
-        score = c.scores[METRIC]
+        score = c.scores[PAPER_METRIC]
         found.append(SystemScore(c.backbones, own, c.fusion, c.loss, c.dataset, score))
     return found

@@ -1,194 +1,165 @@
-"""The verdict on each claim of a paper: a paired contrast of means over our rows with a jackknife
-interval, and the same contrast on the published table.
+"""The verdict on each claim of a paper: a paired contrast of means over our official rows, and the
+same contrast on the published table.
 
 A claim is judged in every field (clips, folds, protocol, selection) that has rows of both sides, on
-the paper's corpora and on others.
-
-A contrast against the best of several rivals shows the difference to the rival with the highest
-test score, which is biased: of equal systems the luckiest one is chosen. Its verdict therefore
-compares with every rival: the claim holds only if it beats each of them, and fails only if it is
-significantly below one of them after Holm's correction (docs/protocol.md, "Claims").
+the paper's corpora and on others. "holds" and "fails" need p < 0.05 after Holm's correction over
+the claims of the paper in that field; its controls are corrected among themselves. Where two tracks
+were measured, both must agree (``nverbench.leaderboard.claims.tracks``).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from nverbench._io.text import escape_control_characters
 from nverbench.leaderboard.claims import spec as claims
-from nverbench.leaderboard.claims.evidence import FieldEvidence, evidence
+from nverbench.leaderboard.claims.contrast import Tested, tested
+from nverbench.leaderboard.claims.evidence import FieldEvidence, Reasons, evidence
+from nverbench.leaderboard.claims.records import ClaimVerdict, MetricVerdict
 from nverbench.leaderboard.claims.spec import (
     CANNOT_TELL,
     FAILS,
     HOLDS,
     METRIC,
-    NOT_MEASURED,
+    PAPER_METRIC,
     Claim,
     Claims,
     Contrast,
-    PublishedMargin,
-    SystemScore,
 )
-from nverbench.leaderboard.difference import difference
-from nverbench.leaderboard.rows import StoredResult
-from nverbench.leaderboard.tables.wording import interval_text
-from nverbench.metrics.jackknife import MIN_GROUPS, Interval
-from nverbench.metrics.significance import holm, minimum_detectable_difference, p_value
-from nverbench.results.record import Result
-from nverbench.results.status import OPTIMISTIC
+from nverbench.leaderboard.claims.tracks import Measured, with_tracks
+from nverbench.leaderboard.rows import Field, StoredResult
+from nverbench.metrics.jackknife import MIN_GROUPS
+from nverbench.metrics.significance import holm
 
 ALPHA = 0.05
-Pairs = Sequence[tuple[SystemScore, Sequence[SystemScore]]]
-"""Cells of side a, each with its counterparts."""
 
 
 @dataclass(frozen=True)
-class ClaimVerdict:
-    """One contrast of a claim on one corpus, cut and protocol; values as fractions."""
+class Judged:
+    """A contrast in one field by one metric, with its p value corrected."""
 
-    claim: str
-    paper: str
-    sentence: str
-    contrast: str
-    control: bool
-    """Whether it is one of the claim's own controls, not the claim."""
-    corpus: str
-    folds: str = ""
-    protocol: str = ""
-    selection: str = ""
-    metric: str = METRIC
-    verdict: str = NOT_MEASURED
-    """holds, fails, cannot tell or not measured."""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    smallest: float | None = None
-    """The smallest difference that would have been significant."""
-    a: float | None = None
-    b: float | None = None
-    cells: tuple[int, int] | None = None
-    """Number of rows of each side."""
-    note: str = ""
-    published: PublishedMargin | None = None
-    """The same contrast on the paper's own table."""
+    test: Tested
+    adjusted: float | None
+    """p after Holm's correction over the family; None: no claim can be made."""
+    family: int
+    """Number of contrasts that the correction runs over."""
 
-    def record(self) -> dict[str, object]:
-        """The verdict as JSON."""
-        return dataclasses.asdict(self)
+    @property
+    def verdict(self) -> str:
+        """holds, fails or cannot tell."""
+        if self.adjusted is None or self.adjusted >= ALPHA:
+            return CANNOT_TELL
+        return HOLDS if self.test.above else FAILS
+
+    def record(self) -> MetricVerdict:
+        """The verdict by one metric."""
+        t = self.test
+        d = t.difference
+        return MetricVerdict(
+            t.metric, self.verdict, d.value, d.low, d.high, t.p, self.adjusted, t.smallest, t.a, t.b
+        )
+
+
+Key = tuple[Field, str, int]
+"""A field, the id of a claim and the number of its contrast; 0 is the claim, the others are its
+controls.
+"""
 
 
 def judge_claims(filed: Iterable[StoredResult], known: Claims | None = None) -> list[ClaimVerdict]:
     """Every claim and its controls, in the order of the file: one verdict per field where rows were
-    measured, else "not measured" for each corpus of the paper.
+    measured, below one over both tracks where tracks were; else "not measured" for each corpus of
+    the paper.
     """
-    known = known or claims.load()
-    fields, reasons = evidence(filed)
+    return judge_fields(*evidence(filed), known or claims.load())
+
+
+def judge_fields(
+    fields: Mapping[Field, FieldEvidence], reasons: Reasons, known: Claims
+) -> list[ClaimVerdict]:
+    """As :func:`judge_claims`, for rows that are sorted into fields."""
+    by_metric = {name: judge_by(name, fields, known) for name in (METRIC, PAPER_METRIC)}
     found = []
-    for claim in known.claims:
-        for contrast in (claim.contrast, *claim.controls):
-            judged = [_measured(claim, contrast, field, known) for field in fields.values()]
-            measured = [one for one in judged if one is not None]
-            corpora = {one.corpus for one in measured}
-            found += [
-                _unmeasured(claim, contrast, corpus, known, reasons)
-                for corpus in claim.corpora
-                if corpus not in corpora
-            ]
-            found += measured
+    for claim, number, contrast in _contrasts(known):
+        measured = []
+        for key, field in fields.items():
+            if own := by_metric[METRIC].get((key, claim.id, number)):
+                beside = by_metric[PAPER_METRIC][key, claim.id, number]
+                bare = _unmeasured(claim, contrast, field.result.entry.dataset, known, {})
+                one = _verdict(claim, bare, field, own, beside.record())
+                measured.append(Measured(key, one, own.test.systems))
+        corpora = {one.verdict.corpus for one in measured}
+        found += [
+            _unmeasured(claim, contrast, corpus, known, reasons)
+            for corpus in claim.corpora
+            if corpus not in corpora
+        ]
+        found += with_tracks(measured)
     return found
 
 
-def _measured(
-    claim: Claim, contrast: Contrast, field: FieldEvidence, known: Claims
-) -> ClaimVerdict | None:
-    """A contrast in one field; None where it lacks a side."""
-    pairs = claims.matched_pairs(contrast, field.cells)
-    if not pairs:
-        return None
-    a, b = claims.means(pairs, lambda cell: field.whole[cell.id])
-    d, r = _difference(pairs, field), field.result
-    rivals = _rivals(contrast, field) if contrast.against in claims.BEST else []
+def _contrasts(known: Claims) -> Iterator[tuple[Claim, int, Contrast]]:
+    """Every claim with its own contrast, which is number 0, and its controls."""
+    for claim in known.claims:
+        for number, contrast in enumerate((claim.contrast, *claim.controls)):
+            yield claim, number, contrast
+
+
+def judge_by(
+    metric: str, fields: Mapping[Field, FieldEvidence], known: Claims
+) -> dict[Key, Judged]:
+    """Every contrast in every field that has both sides, by one metric. Families of Holm's
+    correction: the claims of one paper in one field, and their controls.
+    """
+    families: dict[tuple[Field, str, bool], dict[Key, Tested]] = defaultdict(dict)
+    for claim, number, contrast in _contrasts(known):
+        for key, field in fields.items():
+            if (test := tested(contrast, field, metric)) is not None:
+                families[key, claim.paper, number > 0][key, claim.id, number] = test
+    return {key: one for family in families.values() for key, one in _corrected(family).items()}
+
+
+def _corrected(family: Mapping[Key, Tested]) -> dict[Key, Judged]:
+    p = {key: test.p for key, test in family.items() if test.p is not None}
+    adjusted = dict(zip(p, map(float, holm(list(p.values()))), strict=True))
+    return {key: Judged(test, adjusted.get(key), len(p)) for key, test in family.items()}
+
+
+def _verdict(
+    claim: Claim, bare: ClaimVerdict, field: FieldEvidence, own: Judged, beside: MetricVerdict
+) -> ClaimVerdict:
+    """A contrast in one field; ``bare`` has its names."""
+    r, by_metric = field.result, vars(own.record())
     return dataclasses.replace(
-        _unmeasured(claim, contrast, r.entry.dataset, known, {}),
+        bare,
+        **by_metric,
         folds=r.folds.kind,
         protocol=r.protocol,
         selection=r.selection,
-        verdict=_word_of_rivals(d, rivals, field.units) if rivals else _word(d),
-        value=d.value,
-        low=d.low,
-        high=d.high,
-        p=p_value(d, field.units),
-        smallest=minimum_detectable_difference(d, field.units),
-        a=a,
-        b=b,
-        cells=claims.counted(pairs),
-        note="; ".join(_notes(claim, r, d, len(rivals))),
+        accuracy=beside,
+        cells=own.test.cells,
+        note="; ".join(_notes(claim, field, own, control=bare.control)),
     )
 
 
-def _difference(pairs: Pairs, field: FieldEvidence) -> Interval:
-    """The mean over the cells of a, minus the mean over their counterparts, with its interval."""
-    a, b = claims.means(pairs, lambda cell: field.whole[cell.id])
-
-    def without(group: int) -> float:
-        x, y = claims.means(pairs, lambda cell: float(field.without[cell.id][group]))
-        return x - y
-
-    return difference(a - b, np.array([without(group) for group in range(field.units)]))
-
-
-def _rivals(contrast: Contrast, field: FieldEvidence) -> list[Interval]:
-    """The difference to every rival. Where several cells of a have rivals of their own, the first
-    rivals of all cells are averaged, then the second ones, and so on: their order does not depend
-    on scores. A cell with fewer rivals is left out of the later averages.
-    """
-    found = claims.candidates(contrast, field.cells)
-    most = max(len(others) for _, others in found)
-    return [
-        _difference([(cell, [others[i]]) for cell, others in found if i < len(others)], field)
-        for i in range(most)
-    ]
-
-
-def _word_of_rivals(best: Interval, rivals: Sequence[Interval], units: int) -> str:
-    """holds: significantly above the best rival and above each; fails: significantly below one of
-    them after Holm's correction.
-    """
-    if all(d.low is not None and d.low > 0 for d in (best, *rivals)):
-        return HOLDS
-    tested = [(d.value, p) for d in rivals if (p := p_value(d, units)) is not None]
-    adjusted = holm([p for _, p in tested])
-    below = any(v < 0 and p < ALPHA for (v, _), p in zip(tested, adjusted, strict=True))
-    return FAILS if below else CANNOT_TELL
-
-
-def _word(d: Interval) -> str:
-    if d.low is not None and d.low > 0:
-        return HOLDS
-    return FAILS if d.high is not None and d.high < 0 else CANNOT_TELL
-
-
-def _notes(claim: Claim, r: Result, d: Interval, rivals: int) -> list[str]:
+def _notes(claim: Claim, field: FieldEvidence, own: Judged, *, control: bool) -> list[str]:
+    t, r = own.test, field.result
+    lost = t.p is not None and own.adjusted is not None and t.p < ALPHA <= own.adjusted
+    what = "controls" if control else "claims"
     reasons = {
-        f"the best of {rivals} rivals by test score; the verdict compares with each": rivals > 1,
-        f"fewer than {MIN_GROUPS} {r.unit}s: no claim of significance": d.low is None,
+        f"the best of {t.rivals} rivals by test score; the verdict compares with each": t.rivals
+        > 1,
+        f"not significant after Holm's correction over {own.family} {what} of the paper": lost,
+        f"fewer than {MIN_GROUPS} {r.unit}s: no claim of significance": t.difference.low is None,
         "a corpus that the paper did not use": r.entry.dataset not in claim.corpora,
-        OPTIMISTIC: r.optimistic,
     }
     return [reason for reason, holds in reasons.items() if holds]
 
 
 def _unmeasured(
-    claim: Claim,
-    contrast: Contrast,
-    corpus: str,
-    known: Claims,
-    reasons: Mapping[tuple[str, SystemScore], str],
+    claim: Claim, contrast: Contrast, corpus: str, known: Claims, reasons: Reasons
 ) -> ClaimVerdict:
     """A contrast on a corpus without rows of both sides that count."""
     sides = (contrast.a, contrast.b)
@@ -197,7 +168,6 @@ def _unmeasured(
         for (dataset, cell), why in reasons.items()
         if dataset == corpus and any(claims.matches(side, _bare(cell)) for side in sides)
     ]
-    source = claim.source
     printed = corpus in claim.corpora
     return ClaimVerdict(
         claim.id,
@@ -207,53 +177,12 @@ def _unmeasured(
         contrast is not claim.contrast,
         corpus,
         note=f"{near[0]}: no evidence" if near else "",
-        published=claims.published(contrast, source, corpus, known) if printed else None,
+        published=claims.published(contrast, claim.source, corpus, known) if printed else None,
     )
 
 
-def _bare(cell: SystemScore) -> SystemScore:
+def _bare(cell: claims.SystemScore) -> claims.SystemScore:
     """A cell without the options of its backbones: an untrained backbone is close to the claim, but
     no evidence.
     """
     return dataclasses.replace(cell, backbones=tuple(b.partition(":")[0] for b in cell.backbones))
-
-
-def lines(judged: Sequence[ClaimVerdict]) -> list[str]:
-    """The verdicts in words: paper and sentence, then every contrast and corpus, in points of
-    accuracy. Controls that were not measured are left out.
-    """
-    shown: list[str] = []
-    last = ""
-    for one in judged:
-        if one.control and one.verdict == NOT_MEASURED and not one.published:
-            continue
-        if one.claim != last:
-            last = one.claim
-            shown += ["", f"{one.paper}: {one.sentence}"]
-        where = f"{one.corpus}{f', {one.folds} folds, {one.protocol}' if one.folds else ''}"
-        shown.append(f"  {'(control) ' if one.control else ''}{one.contrast}; {where}")
-        shown.append(f"    ours:      {_ours(one)}")
-        if one.published:
-            shown.append(f"    published: {_published(one.published)}")
-    return [escape_control_characters(line) for line in shown[1:]]
-
-
-def _ours(one: ClaimVerdict) -> str:
-    if one.value is None or one.a is None or one.b is None or one.cells is None:
-        return one.verdict + (f" ({one.note})" if one.note else "")
-    interval = f" {interval_text(one)}" if one.low is not None else ""
-    detail = _rows(one.a, one.b, one.cells)
-    if one.verdict == CANNOT_TELL and one.smallest is not None:
-        detail += f"; {100 * one.smallest:.1f} would have been seen"
-    value = f"{one.verdict}: {100 * one.value:+.1f}{interval} ({detail})"
-    return f"{value}; {one.note}" if one.note else value
-
-
-def _published(margin: PublishedMargin) -> str:
-    rows = _rows(margin.a, margin.b, margin.cells)
-    value = f"{margin.verdict}: {100 * margin.value:+.1f} ({rows})"
-    return f"{value}; {margin.note}" if margin.note else value
-
-
-def _rows(a: float, b: float, cells: tuple[int, int]) -> str:
-    return f"{100 * a:.1f} - {100 * b:.1f}, {cells[0]} and {cells[1]} rows"

@@ -18,6 +18,13 @@ from nverbench.results.record import Result
 from nverbench.results.status import status_notes
 
 SCHEMA = 1
+UNSAID: dict[str, Any] = {
+    **dict.fromkeys(("folds", "protocol"), ""),
+    **dict.fromkeys(("p", "p_adjusted", "accuracy", "published")),
+    "control": False,
+    "tracks": (),
+}
+"""What a record of a claim need not have, with its default."""
 DIGITS = 5
 """Decimals of a fraction; the page shows tenths of a percent."""
 FAMILIES = {"mamba": "Mamba", "attention": "attention"}
@@ -40,9 +47,9 @@ def content(rows: Sequence[Row], *, claims: Sequence[Mapping[str, Any]] = ()) ->
 
     Args:
         rows: as ``leaderboard.rows`` ranks them.
-        claims: papers' sentences with their verdicts; each has paper, sentence, contrast, verdict,
-            value, low, high, smallest, corpus and note; if known control (true or false), and
-            published, the same contrast on the paper's own table (verdict, value, note).
+        claims: papers' sentences with their verdicts, as ``ClaimVerdict.record`` gives them; each
+            has paper, sentence, contrast, verdict, value, low, high, smallest, corpus and note, and
+            may have those of ``UNSAID``.
     """
     places: dict[Field, int] = {}
     for row in rows:
@@ -55,7 +62,7 @@ def content(rows: Sequence[Row], *, claims: Sequence[Mapping[str, Any]] = ()) ->
         "rows": lines,
         "texts": list(texts),
         "fields": fields(rows),
-        "claims": [{"control": False, "published": None, **claim} for claim in claims],
+        "claims": [{**UNSAID, **claim} for claim in claims],
         "terms": TERMS,
     }
 

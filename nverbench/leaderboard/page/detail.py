@@ -16,6 +16,7 @@ from nverbench.results.command import command
 from nverbench.results.published import TERMS
 from nverbench.results.record import FoldScore, Result
 from nverbench.results.scoring import score_text
+from nverbench.results.warnings import warnings
 
 LEVELS = {
     "own": "made on the machine that built this page",
@@ -50,6 +51,7 @@ def words(
         "system": " + ".join(e.backbones),
         "kind": kind(e.families),
         "notes": notes(r),
+        "warnings": warnings(r),
         "rank": row.rank,
         "unranked": row.unranked,
         "behind": row.behind,

@@ -14,13 +14,16 @@ from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results.published import TERMS, Published, reported
 from nverbench.results.record import Result, Score
 from nverbench.results.scoring import score_text
-from nverbench.results.status import CONTROL, OPTIMISTIC, PRETRAINED
+from nverbench.results.status import CONTROL, OPTIMISTIC, pretraining_note
+from nverbench.results.warnings import warnings
 
 COMPARED = ("accuracy", "macro_f1")
 """The metrics that papers print; one paper also prints a third."""
 SHORT = {"weighted_f1": "wF1 "}
 HEADINGS = {**dict(SHOWN), "weighted_f1": "weighted F1"}
 """Metric -> its name in a text."""
+MOST_WARNINGS = 20
+"""Lines of warnings below a table."""
 
 
 class Bounded(Protocol):
@@ -77,7 +80,7 @@ def status_text(result: Result) -> str:
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
     words += [f"trained with shuffle={result.shuffle}"] if result.shuffle != "none" else []
-    return ", ".join(words + ([PRETRAINED] if result.heard_in_pretraining else []))
+    return ", ".join(filter(None, (*words, pretraining_note(result))))
 
 
 def differences(result: Result, reference: Published) -> dict[str, float]:
@@ -125,6 +128,7 @@ def describe(result: Result) -> list[str]:
         f" {result.folds.number} {result.folds.kind} folds",
     ]
     lines += [_score_line(name, s, result.unit) for name, s in result.scores.items()]
+    lines += [f"warning: {line}" for line in warnings(result)]
     lines += _published_and_chance(result)
     shown = {result.display.get(label, label): r for label, r in result.per_class_recall.items()}
     left_out = ", ".join(f"{k} ({v})" for k, v in c.left_out.items()) or "none"
@@ -144,8 +148,23 @@ def describe(result: Result) -> list[str]:
     ]
 
 
+def warning_lines(results: Iterable[Result]) -> list[str]:
+    """The warnings about these rows, one line each; at most ``MOST_WARNINGS``. The rows of the demo
+    have none: their trainings are short on purpose.
+    """
+    found = []
+    for r in results:
+        e = r.entry
+        row = f"{' + '.join(e.backbones)} / {e.fusion} / {e.loss} / {e.dataset}"
+        found += [] if e.demo else [f"warning: {row}: {line}" for line in warnings(r)]
+    more = len(found) - MOST_WARNINGS
+    rest = [f"{more} more warning{'s' if more > 1 else ''}: nverbench show ID"] if more > 0 else []
+    return found[:MOST_WARNINGS] + rest
+
+
 def _score_line(name: str, s: Score, unit: str) -> str:
-    line = f"{name}: {score_text(s)} over {unit}s; folds {100 * s.fold_mean:.1f}"
+    how = s.method or f"over {unit}s"
+    line = f"{name}: {score_text(s)} {how}; folds {100 * s.fold_mean:.1f}"
     line += f" sd {100 * s.fold_sd:.1f}"
     line += "" if s.seed_sd is None else f", seeds sd {100 * s.seed_sd:.1f}"
     if s.bootstrap is None:
@@ -190,7 +209,7 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     }
     notes = [note for note, holds in reasons.items() if holds]
     notes += [
-        f"{PRETRAINED}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
+        f"{pretraining_note(r)}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
         for r in results
         if r.heard_in_pretraining
     ]
@@ -200,10 +219,12 @@ def footnotes(results: Sequence[Result]) -> list[str]:
             " for the inner validation part"
         )
     for r in results:
+        methods = dict.fromkeys(s.method for s in r.scores.values() if s.method)
+        notes += [f"intervals of some rows of {r.entry.dataset}: {method}" for method in methods]
         if r.per_group_accuracy:
             values = ", ".join(f"{g} {100 * v:.1f}" for g, v in r.per_group_accuracy.items())
             notes.append(
-                f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval; accuracy per"
-                f" {r.unit}: {values}"
+                f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval over them;"
+                f" accuracy per {r.unit}: {values}"
             )
     return list(dict.fromkeys(notes))

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from nverbench.cli import main
-from nverbench.leaderboard.claims import verdict as judging
+from nverbench.leaderboard.claims import report
+from nverbench.leaderboard.claims.contrast import p_over_rivals
+from nverbench.leaderboard.claims.records import ClaimVerdict
 from nverbench.leaderboard.claims.spec import load
-from nverbench.leaderboard.claims.verdict import ClaimVerdict, judge_claims
+from nverbench.leaderboard.claims.verdict import judge_claims
 from nverbench.leaderboard.difference import difference as jackknifed
 from nverbench.leaderboard.rows import NOT_RERUN
 from nverbench.metrics.jackknife import Interval, difference, leave_one_out, quantile
@@ -45,9 +47,16 @@ def test_one_row_on_each_side_gives_the_paired_difference_of_the_statistics():
         filed("b", 0.6, seed=2, dataset="vivae"),
     )
     found = judged(judge_claims([a, b]), "reno-over-concatenation")
-    expected = difference(*(one.predictions().decisions(3) for one in (a, b)))["accuracy"]
-    assert (found.value, found.low, found.high) == pytest.approx(
-        (expected.value, expected.low, expected.high)
+    by_metric = difference(*(one.predictions().decisions(3) for one in (a, b)))
+    expected, beside = by_metric["macro_f1"], by_metric["accuracy"]
+    assert (found.metric, found.value, found.low, found.high) == (
+        "macro_f1",
+        *map(pytest.approx, (expected.value, expected.low, expected.high)),
+    )
+    assert found.accuracy is not None
+    assert (found.accuracy.metric, found.accuracy.value, found.accuracy.low) == (
+        "accuracy",
+        *map(pytest.approx, (beside.value, beside.low)),
     )
     assert found.smallest == pytest.approx(expected.value - expected.low)  # type: ignore[operator]
     assert (found.verdict, found.cells) == ("holds", (1, 1))
@@ -61,8 +70,8 @@ def test_several_rows_are_averaged_group_by_group():
         for i, (b, f) in enumerate(zip(pairs, families, strict=True))
     ]
     parts = [leave_one_out(row.predictions().decisions(3)) for row in rows]
-    without = (parts[0][1]["accuracy"] + parts[1][1]["accuracy"]) / 2 - parts[2][1]["accuracy"]
-    value = (parts[0][0]["accuracy"] + parts[1][0]["accuracy"]) / 2 - parts[2][0]["accuracy"]
+    without = (parts[0][1]["macro_f1"] + parts[1][1]["macro_f1"]) / 2 - parts[2][1]["macro_f1"]
+    value = (parts[0][0]["macro_f1"] + parts[1][0]["macro_f1"]) / 2 - parts[2][0]["macro_f1"]
     expected = jackknifed(value, without)
     found = judged(judge_claims(rows), "reno-mixed-over-same-family")
     assert (found.value, found.low, found.high) == pytest.approx(
@@ -102,6 +111,11 @@ def test_a_verdict_needs_an_interval_that_leaves_zero_out(
             "only controls (untrained or synthetic) were measured: no evidence",
         ),
         ("self-consistent", {}, f"{NOT_RERUN}: no evidence"),
+        (
+            "own",
+            {"standing": "provisional", "standing_reasons": ["2 replicates"]},
+            "not official (2 replicates): no evidence",
+        ),
     ],
 )
 def test_what_is_no_evidence_leaves_a_claim_not_measured_and_says_why(
@@ -220,6 +234,7 @@ def test_the_command_prints_verdicts_on_ours_and_on_the_published_table(
     assert run("--out", tmp_path) == 0
     text = capsys.readouterr().out
     assert "ours:      holds: +" in text
+    assert "accuracy:  holds: +" in text
     assert "published: cannot tell: +0.5 (71.6 - 71.1, 12 and 6 rows)" in text
     assert run("--out", tmp_path, "--json") == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -239,7 +254,7 @@ def test_the_command_prints_verdicts_on_ours_and_on_the_published_table(
 
 
 def test_a_hostile_corpus_is_shown_as_text(tmp_path: Path):
-    shown = judging.lines(
+    shown = report.lines(
         judge_claims(
             [
                 filed("a", 0.9, dataset="\u202e\x1b[31m", **RENO),
@@ -282,9 +297,11 @@ def test_a_claim_against_the_best_fails_when_it_is_below_one_rival():
 
 def test_a_claim_is_not_lost_to_the_luckiest_of_equal_rivals():
     # nominal: at most 2.5 % of corpora; with the best rival alone it was 26 to 48 %
+    one = [claim for claim in KNOWN.claims if claim.id == "reno-over-best-single"]
+    known = KNOWN.model_copy(update={"claims": one})
     found = [
         judged(
-            judge_claims(pair_and_singles(0.6, 0.6, 0.6, 0.6, 0.6, seed=10 * i)),
+            judge_claims(pair_and_singles(0.6, 0.6, 0.6, 0.6, 0.6, seed=10 * i), known),
             "reno-over-best-single",
         ).verdict
         for i in range(40)
@@ -301,25 +318,35 @@ def test_the_verdict_depends_on_every_rival_and_not_on_their_order():
     assert one == other
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([(0.2, 0.01), (0.1, 0.01)], "holds"),
-        ([(0.2, 0.01), (0.01, 0.02)], "cannot tell"),
-        ([(0.2, 0.01), (-0.1, 0.01)], "fails"),
-        # significantly below one of four before Holm's correction (p = 0.03), not after it
-        ([(-0.02, 0.0085), (0.0, 0.01), (0.0, 0.01), (0.0, 0.01)], "cannot tell"),
-    ],
-)
-def test_the_verdict_on_rivals_follows_their_differences(
-    values: list[tuple[float, float]], expected: str
-):
-    rivals = [interval_of(value, error) for value, error in values]
-    best = min(rivals, key=lambda d: d.value)
-    assert judging._word_of_rivals(best, rivals, 12) == expected
+def p_of(statistic: float) -> float:
+    """The two-sided p of a t statistic over twelve groups."""
+    from scipy.stats import t
+
+    return float(2 * t.sf(statistic, 11))
 
 
 def interval_of(value: float, error: float) -> Interval:
     """The interval of a difference over twelve groups."""
     half = quantile(0.95, 12) * error
     return Interval(value, value - half, value + half, error)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # above all rivals: the largest of their p values
+        ([(0.2, 0.01), (0.03, 0.01)], p_of(3)),
+        ([(0.2, 0.01), (0.01, 0.02)], p_of(0.5)),
+        # below some: the smallest of theirs after Holm's correction
+        ([(0.2, 0.01), (-0.03, 0.01)], p_of(3)),
+        ([(-0.02, 0.0085), (0.0, 0.01), (0.0, 0.01), (0.0, 0.01)], 4 * p_of(0.02 / 0.0085)),
+        # neither above all nor below one
+        ([(0.2, 0.01), (0.0, 0.01)], 1.0),
+    ],
+)
+def test_the_p_value_over_rivals_follows_their_differences(
+    values: list[tuple[float, float]], expected: float
+):
+    rivals = [interval_of(value, error) for value, error in values]
+    best = min(rivals, key=lambda d: d.value)
+    assert p_over_rivals(best, rivals, 12) == pytest.approx(expected)

@@ -274,7 +274,7 @@ def test_a_submitted_row_says_why_it_is_not_ranked_and_what_was_left_out(visit: 
 
 def test_claims_carry_verdicts_in_words(visit: Visit, site: Path):
     text = " ".join(visit(site, "claims.html").locator("main").text_content().split())
-    assert "cannot tell +1.0 [\u22121.0, +3.0] ±2.0 \u2013 four speakers" in text
+    assert "cannot tell +1.0 [\u22121.0, +3.0] \u2013 ±2.0 \u2013 \u2013 four speakers" in text
 
 
 def test_the_dataset_is_one_click_away_from_a_result(visit: Visit, site: Path):

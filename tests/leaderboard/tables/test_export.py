@@ -55,9 +55,9 @@ TEXT = st.text(min_size=1, max_size=20)
 def ranked(**changes: object) -> list[Row]:
     return rows(
         [
-            filed("weak", 0.4, seed=1, **changes),
-            filed("good", 0.9, seed=2, **changes),
-            filed("also", 0.9, seed=3, **changes),
+            filed("weak", 0.4, seed=1, replicates=5, **changes),
+            filed("good", 0.9, seed=2, replicates=5, **changes),
+            filed("also", 0.9, seed=3, replicates=5, **changes),
         ]
     )
 
@@ -74,7 +74,7 @@ def test_the_best_stand_first_with_one_rank_and_the_others_say_how_far_behind_th
 
 
 def test_a_row_without_a_rank_says_why():
-    found = rows([filed("good", 0.9, seed=2), filed("untrained", 0.9, control=True)])
+    found = rows([filed("good", 0.9, seed=2, replicates=5), filed("untrained", 0.9, control=True)])
     assert [export.rank_text(row) for row in found] == ["1", "-"]
     assert export.unranked(found) == ["not ranked (1 row: untrained): a control, not a result"]
 
@@ -208,7 +208,7 @@ def run(*words: object) -> int:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     for name, skill, seed, fusion in (("aa11", 0.9, 1, "concat"), ("bb22", 0.4, 2, "=1+1\u202e")):
-        predictions = said(skill, seed=seed)
+        predictions = said(skill, seed=seed, replicates=5)
         ResultStore(tmp_path).write(competitor(name, predictions, fusion=fusion), predictions)
     return tmp_path
 
@@ -231,7 +231,10 @@ def test_standard_output_holds_the_table_alone_and_no_hidden_sign(
         stored = {
             row.result.id: row
             for row in rows(
-                [filed("aa11", 0.9, seed=1), filed("bb22", 0.4, seed=2, fusion="=1+1\u202e")]
+                [
+                    filed("aa11", 0.9, seed=1, replicates=5),
+                    filed("bb22", 0.4, seed=2, replicates=5, fusion="=1+1\u202e"),
+                ]
             )
         }
         assert text == expected[form](list(stored.values()))

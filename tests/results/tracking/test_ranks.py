@@ -35,8 +35,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def three(tmp_path: Path) -> tuple[ResultStore, list[Result]]:
-    """Two results that compete, and one on other folds."""
-    results = [result(IDS[0]), result(IDS[1]), result(IDS[2], folds=OTHER)]
+    """Two results that compete, and one on other folds; they say that they have five replicates,
+    as ranked rows do.
+    """
+    each = ({}, {}, {"folds": OTHER})
+    results = [result(job, seeds=5, **own) for job, own in zip(IDS, each, strict=True)]
     return folder(tmp_path, *results), results
 
 

@@ -184,7 +184,7 @@ def test_an_experiment_opens_as_a_table_of_jobs(uri: str, tmp_path: Path) -> Non
 
 
 def test_ranks_are_logged_after_a_run_and_only_when_they_changed(uri: str, tmp_path: Path) -> None:
-    results = [result(job) for job in IDS[:2]]
+    results = [result(job, seeds=5) for job in IDS[:2]]
     f = folder(tmp_path, *results)
     push(f, uri, print)
     filed = [StoredResult(r, lambda r=r: predictions(IDS.index(r.id))) for r in results]  # type: ignore[misc]
