@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from nverbench.leaderboard.fairness.values import order
 from nverbench.metrics.jackknife import MIN_GROUPS, Decisions, Interval, jackknife
+from nverbench.metrics.score_intervals import score_intervals
 
 METRICS = ("accuracy", "uar", "macro_f1")
-MACRO = ("uar", "macro_f1")
 WORST = "uar"
 """The metric that names the worst group: unlike accuracy and macro-F1 it does not depend on the
 number of clips of each class in a group.
@@ -71,8 +71,8 @@ class Group:
 
     @property
     def claims(self) -> bool:
-        """Whether there are enough units for a claim."""
-        return self.units >= MIN_GROUPS
+        """Whether its UAR has an interval: five units, in every class that it has."""
+        return self.scores[WORST].low is not None
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Fairness:
 def analyse(given: GroupedPredictions) -> Fairness:
     """The scores of every group.
 
-    Intervals of scores and recalls are delete-one-unit jackknife intervals within the group.
-    Differences have simultaneous intervals (Bonferroni): with two groups there is one difference,
-    with more of them one for each.
+    Intervals of scores and recalls are those of nver-2 within the group, whatever the protocol of
+    the predictions. Differences have simultaneous intervals (Bonferroni): with two groups there is
+    one difference, with more of them one for each.
     """
     values = np.array([value or "" for value in given.values], dtype=object)
     names = sorted({value for value in given.values if value}, key=order)
@@ -166,20 +166,43 @@ def _rows(p: Decisions, rows: NDArray[np.bool_]) -> Decisions:
 def _scores(p: Decisions, level: float) -> dict[str, Interval]:
     """The metrics with macro averages over the classes that the rows have.
 
-    A class without a true row has recall 0 and F1 0, so that the macro average over the present
-    ones is that over all k times k / (number present): value, ends and standard error alike.
+    Where a class has no row, UAR is that of the others, and macro-F1 has no interval: a class
+    without a true row has F1 0, so that its average over the present ones is that over all k times
+    k / (number present).
     """
-    factor = p.classes / len(set(p.target.tolist()))
-    found = jackknife(p, level=level)
-    return {n: _times(found[n], factor) if n in MACRO else found[n] for n in METRICS}
+    present = np.unique(p.target)
+    found = _intervals(p, level)
+    if len(present) == p.classes:
+        return {name: found[name] for name in METRICS}
+    uar = found["accuracy"] if len(present) == 1 else _intervals(_only(p, present), level)["uar"]
+    value = found["macro_f1"].value * p.classes / len(present)
+    return {
+        "accuracy": found["accuracy"],
+        "uar": uar,
+        "macro_f1": Interval(value, None, None, None),
+    }
 
 
-def _times(i: Interval, factor: float) -> Interval:
-    def scaled(end: float | None) -> float | None:
-        return None if end is None else min(1.0, factor * end)
+def _intervals(p: Decisions, level: float) -> dict[str, Interval]:
+    """The metrics with intervals by the rules of nver-2 (``metrics.score_intervals``); none with
+    fewer than five units, where those rules have one over clips.
+    """
+    if len(set(p.units())) < MIN_GROUPS:
+        return jackknife(p, level=level)
+    found = score_intervals(p, rule="effective", level=level)
+    return {name: Interval(i.value, i.low, i.high, i.se) for name, i in found.items()}
 
-    se = None if i.se is None else factor * i.se
-    return Interval(factor * i.value, scaled(i.low), scaled(i.high), se)
+
+def _only(p: Decisions, present: NDArray[np.int64]) -> Decisions:
+    """The same recalls with the present classes only: a prediction of another class becomes one of
+    a present class that is wrong.
+    """
+    number = {label: i for i, label in enumerate(present.tolist())}
+    target = np.array([number[label] for label in p.target.tolist()])
+    known = np.isin(p.predicted, present)
+    own = np.searchsorted(present, np.where(known, p.predicted, present[0]))
+    wrong = (target + 1) % len(present)
+    return Decisions(target, np.where(known, own, wrong), p.groups, len(present))
 
 
 def _differences(
@@ -214,7 +237,7 @@ def difference(a: Interval, b: Interval) -> Interval:
 def _recall(p: Decisions, i: int, label: str) -> Recall:
     """Recall of a class is the accuracy on its clips."""
     own = _rows(p, p.target == i)
-    recall = jackknife(own, level=LEVEL)["accuracy"]
+    recall = _intervals(own, LEVEL)["accuracy"]
     return Recall(label, len(own.target), len(set(own.units())), recall)
 
 

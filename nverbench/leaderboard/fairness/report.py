@@ -78,7 +78,7 @@ def _worst(found: Fairness) -> str:
     if group is None or spread is None:
         return (
             f"worst group: none is named, because fewer than two groups have {MIN_GROUPS}"
-            f" {found.unit}s"
+            f" {found.unit}s in each class"
         )
     differs = "differs" if significant(group) else "does not differ significantly"
     return (
@@ -89,7 +89,12 @@ def _worst(found: Fairness) -> str:
 
 def notes(found: Fairness) -> list[str]:
     """Limits of the numbers that a reader must know."""
-    few = [_plain(group.value) for group in found.groups if not group.claims]
+    few = [_plain(group.value) for group in found.groups if group.units < MIN_GROUPS]
+    rare = [
+        _plain(group.value)
+        for group in found.groups
+        if group.units >= MIN_GROUPS and not group.claims
+    ]
     reasons = {
         f"of {found.unknown} of {found.clips} clips the {_plain(found.fact)} is not known; they are"
         " in no group": found.unknown > 0,
@@ -97,6 +102,8 @@ def notes(found: Fairness) -> list[str]:
         f"fewer than {MIN_GROUPS} {found.unit}s in {', '.join(few)}: no interval and no claim": (
             bool(few)
         ),
+        f"a class has fewer than {MIN_GROUPS} {found.unit}s in {', '.join(rare)}: no interval of"
+        " macro averages and no claim": bool(rare),
         f"{found.shared} {found.unit}s are in several groups; differences count them as"
         " independent": found.shared > 0,
         "no speaker is known, so clips are the unit: intervals are too narrow if speakers repeat,"

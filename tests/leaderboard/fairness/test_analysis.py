@@ -20,7 +20,8 @@ from nverbench.leaderboard.fairness.analysis import (
     difference,
 )
 from nverbench.leaderboard.fairness.report import lines, notes, record
-from nverbench.metrics.jackknife import Decisions, Interval, jackknife
+from nverbench.metrics.jackknife import Decisions, Interval
+from nverbench.metrics.score_intervals import score_intervals
 
 seeds = given(st.integers(0, 10_000))
 few = settings(max_examples=15, deadline=None)
@@ -110,11 +111,47 @@ def test_of_two_groups_the_differences_are_opposite(seed: int) -> None:
         assert d.value == pytest.approx(one.scores[name].value - other.scores[name].value)
 
 
-def test_an_interval_is_the_jackknife_of_the_group_alone() -> None:
+def test_an_interval_is_that_of_nver_2_for_the_group_alone() -> None:
     given = simulated(3)
     (group, _) = analyse(given).groups
-    expected = jackknife(taken(given, inside(given, "f")).decisions)
-    assert group.scores == {name: expected[name] for name in ("accuracy", "uar", "macro_f1")}
+    expected = score_intervals(taken(given, inside(given, "f")).decisions, rule="effective")
+    for name, i in group.scores.items():
+        of = expected[name]
+        assert (i.value, i.low, i.high, i.se) == (of.value, of.low, of.high, of.se)
+
+
+@pytest.mark.parametrize("lost", [(2,), (1, 2)], ids=["one class", "two classes"])
+def test_the_interval_of_uar_without_a_class_is_that_of_a_task_without_it(
+    lost: tuple[int, ...],
+) -> None:
+    given = simulated(4, values=("f",))
+    rows = np.flatnonzero(~np.isin(given.decisions.target, lost))
+    p = taken(given, rows).decisions
+    (group,) = analyse(taken(given, rows)).groups
+    right = p.predicted == p.target
+    kept = 3 - len(lost)
+    wrong = np.where(right, p.target, (p.target + 1) % 2)  # of two classes the other one
+    expected = score_intervals(Decisions(p.target, wrong, p.groups, 2), rule="effective")
+    i, of = group.scores["uar"], expected["uar" if kept == 2 else "accuracy"]
+    assert (i.value, i.low, i.high, i.se) == (of.value, of.low, of.high, of.se)
+    assert group.scores["macro_f1"].low is None
+
+
+def test_a_class_with_fewer_than_five_speakers_allows_no_macro_interval() -> None:
+    given = simulated(1)
+    p = given.decisions
+    keep = [
+        i
+        for i, who in enumerate(p.groups)
+        if p.target[i] != 2 or who in ("s0", "s2", "s1", "s3", "s5", "s7", "s9")
+    ]
+    found = analyse(taken(given, np.array(keep)))
+    assert {g.value: (g.scores["uar"].low is None, g.claims) for g in found.groups} == {
+        "f": (True, False),
+        "m": (False, True),
+    }
+    assert found.groups[0].scores["accuracy"].low is not None
+    assert any("a class has fewer than 5 speakers in f: no interval" in n for n in notes(found))
 
 
 ends = st.tuples(*(st.floats(0, 1),) * 3).map(sorted)
@@ -132,7 +169,7 @@ def test_the_interval_of_a_difference_holds_it_and_no_more_than_the_outermost_en
 
 @pytest.mark.parametrize("layout", ["12 and 12", "5 and 20", "4 groups of 7"])
 def test_equal_groups_are_rarely_told_apart(layout: str) -> None:
-    assert told_apart(100, *LAYOUTS[layout]) <= 0.12  # 0.05 expected; the binomial sd is 0.022
+    assert told_apart(60, *LAYOUTS[layout]) <= 0.14  # 0.05 expected; the binomial sd is 0.028
 
 
 # examples
