@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from nverbench.data.clip_facts import facts_of
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
 from nverbench.data.folds.united import copied_rows
@@ -109,7 +110,21 @@ def copies_of(corpus: Corpus, registry: Registry) -> Copies:
     for side in corpus.sides:  # of a cross-corpus pair: ids have their dataset in front
         own = registry.same_recordings(side.dataset.name)
         listed += [[f"{side.dataset.name}/{name}" for name in ids] for ids in own]
-    return copies(corpus.clips, corpus.sha256, listed)
+    return usable_copies(corpus.clips, corpus.sha256, listed)
+
+
+def usable_copies(
+    clips: Sequence[Clip], sha256: Mapping[str, str], listed: Sequence[Collection[str]] = ()
+) -> Copies:
+    """:func:`copies` without equal files that cannot be used (one damaged or silent file in the
+    place of many recordings): no run trains on them, so that they join nothing. One clip of each
+    group is decoded, once on this machine.
+    """
+    found = copies(clips, sha256)
+    groups = [[found.clips[row] for row in rows] for rows in _groups(found.identical)]
+    facts = facts_of([group[0] for group in groups], sha256)
+    unusable = {c.id: c.id for g in groups if facts[g[0].id].reason is not None for c in g}
+    return copies(clips, {**sha256, **unusable}, listed)
 
 
 def copies(

@@ -24,7 +24,7 @@ from nverbench.data.audit import (
 )
 from nverbench.data.audit.measurements import Measurement, Place, measure
 from nverbench.data.audit.records import Measured, Report
-from nverbench.data.copies import copies as known_copies
+from nverbench.data.copies import usable_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ def audit(
     corpus = whole = corpora.load(dataset, reference, root)
     if corpus.left_out:  # known defects are measured too, so that the audit confirms them
         whole = corpora.load(replace(dataset, defects={}), reference, root)
-    same = known_copies(corpus.clips, corpus.sha256, listed).recordings
+    same = usable_copies(corpus.clips, corpus.sha256, listed).recordings
     made, found = leakage.cut(corpus.clips, dataset, kind, k=k, seed=seed, same=same)
     place = leakage.places(corpus.clips, made)
     with duplicates.signal_store() as store:
