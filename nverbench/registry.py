@@ -2,7 +2,8 @@
 registered combinations written as grids.
 
 The registry defines what counts; the catalog lists what is installed. An overlay (``--registry
-mine.yaml``) adds entries and never changes existing ones.
+mine.yaml``) adds entries and never changes existing ones; to the pin of a registered dataset it may
+add ``same_recordings``.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ MOST_ENTRIES = 100_000
 
 SINCE_2 = {
     *("inner_draw", "inner_splits", "inner_groups", "given_validation", "watch", "rates"),
-    *("penalties", "refit", "recipes", "intervals"),
+    *("penalties", "recipes", "intervals", "inner_by"),
 }
 """Constants of protocols that nver-1 does not have."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, lt=2**63)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Shuffle = Literal["none", "intra", "inter-speaker", "inter"]
+"""How turns of training conversations are shuffled; ``training/turn_order.py`` defines each."""
 
 
 class RegistryModel(BaseModel):
@@ -78,18 +81,22 @@ class Protocol(RegistryModel):
     """Validation parts per fold and replicate (``inner_draw: fold``)."""
     inner_groups: Positive = 1
     """The fewest groups of a validation part (``inner_draw: fold``)."""
+    inner_by: Literal["group", "clip"] = "group"
+    """group: validation parts share no group with the training part where the test part shares
+    none. clip: they are stratified clips also there (``nver-2-seen-validation``).
+    """
     given_validation: bool = False
     """Whether ``official`` folds validate on the development part that a corpus ships."""
     watch: Literal["cross-entropy", "macro-f1"] = "cross-entropy"
     """The score of the validation parts that chooses epochs, learning rates and penalties."""
     rates: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
-    """Learning rates of which the validation parts choose one; empty: ``lr``, without a search."""
+    """Learning rates of which the validation parts choose one, before a last fit to the whole
+    training part; empty: ``lr``, without a search.
+    """
     penalties: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
     """L2 penalties of which the validation parts choose one, for fusions whose objective is convex;
     these are then fitted to the optimum. Empty: such fusions are trained like all others.
     """
-    refit: bool = False
-    """Whether the whole training part is trained on once the number of epochs is chosen."""
     recipes: bool = True
     """Whether a fusion's own recipe replaces the learning rate, batch, epochs, patience and watched
     score.
@@ -125,8 +132,15 @@ class Pin(RegistryModel):
 class DatasetPin(Pin):
     """A corpus: its digest (ids, labels, groups, audio) and the digests of its folds, by kind."""
 
+    source: str = ""
+    """Empty: not given (an overlay that lists ``same_recordings`` of one's own data)."""
+    licence: str = "unknown"
     digest: Digest | None = None
     folds: dict[str, Digest] = {}
+    same_recordings: list[Annotated[list[str], Field(min_length=2)]] = []
+    """The ids of clips that are one recording: folds keep them on one side. Clips of the same bytes
+    are found without it; it names near-copies, and copies of a corpus that is not on this machine.
+    """
 
 
 class Pins(RegistryModel):
@@ -137,7 +151,9 @@ class Pins(RegistryModel):
 
 
 class Grid(RegistryModel):
-    """Registered combinations: every tuple of backbones with every fusion, loss and dataset."""
+    """Registered combinations: every tuple of backbones with every fusion, loss, shuffle and
+    dataset.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     paper: str = ""
@@ -147,6 +163,7 @@ class Grid(RegistryModel):
     fusions: Annotated[list[str], Field(min_length=1)]
     losses: list[str] = []
     """Empty: each fusion's default."""
+    shuffles: Annotated[list[Shuffle], Field(min_length=1)] = ["none"]
     datasets: Annotated[list[str], Field(min_length=1)]
     folds: str | None = None
     protocol: str = DEFAULT_PROTOCOL
@@ -156,7 +173,7 @@ class Grid(RegistryModel):
     @property
     def size(self) -> int:
         """The number of its entries."""
-        axes = (self.backbones, self.fusions, self.losses or [""], self.datasets)
+        axes = (self.backbones, self.fusions, self.losses or [""], self.shuffles, self.datasets)
         return math.prod(len(axis) for axis in axes)
 
     @model_validator(mode="after")
@@ -184,6 +201,7 @@ class Entry:
     loss: str | None
     dataset: str
     folds: str | None = None
+    shuffle: Shuffle = "none"
     grid: str = ""
     paper: str = ""
     demo: bool = False
@@ -223,7 +241,12 @@ class Registry:
     def dataset_source(self, name: str) -> Source | None:
         """The pinned source of a dataset; None if the registry pins none."""
         pin = self.datasets.get(name)
-        return pin.as_source() if pin else None
+        return pin.as_source() if pin and pin.source else None
+
+    def same_recordings(self, name: str) -> list[list[str]]:
+        """The ids of clips of a dataset that its pin lists as one recording."""
+        pin = self.datasets.get(name)
+        return pin.same_recordings if pin else []
 
     def pair_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The registered order of these backbones (RENO's divergence is not symmetric); the given
@@ -252,7 +275,7 @@ def load(overlays: Iterable[Path] = (), packaged: Path | None = None) -> Registr
         more = _read(path)
         _add(protocols, more.protocols, path, "protocols")
         _add(weights, more.pins.weights, path, "pins.weights")
-        _add(datasets, more.pins.datasets, path, "pins.datasets")
+        _add_datasets(datasets, more.pins.datasets, path)
         grids += more.entries
     _check_grids(grids, protocols)
     own = len(first.entries)
@@ -278,7 +301,7 @@ def _check_grids(grids: list[Grid], protocols: dict[str, Protocol]) -> None:
 def _expand(grid: Grid, overlay: bool) -> list[Entry]:
     """All entries of a grid."""
     losses: list[str | None] = list(grid.losses) or [None]
-    axes = itertools.product(grid.datasets, grid.fusions, losses, grid.backbones)
+    axes = itertools.product(grid.datasets, grid.fusions, losses, grid.shuffles, grid.backbones)
     return [
         Entry(
             backbones=tuple(backbones),
@@ -286,6 +309,7 @@ def _expand(grid: Grid, overlay: bool) -> list[Entry]:
             loss=loss,
             dataset=dataset,
             folds=grid.folds,
+            shuffle=shuffle,
             grid=grid.name,
             paper=grid.paper,
             demo=grid.demo,
@@ -293,7 +317,7 @@ def _expand(grid: Grid, overlay: bool) -> list[Entry]:
             protocol=grid.protocol,
             overlay=overlay,
         )
-        for dataset, fusion, loss, backbones in axes
+        for dataset, fusion, loss, shuffle, backbones in axes
     ]
 
 
@@ -303,6 +327,15 @@ def _add(have: dict[str, Any], more: dict[str, Any], path: Path, section: str) -
             taken = f"{section}.{key} is already registered; an overlay adds and never changes"
             raise RegistryError(f"registry {path}: {taken}: choose another name")
         have[key] = value
+
+
+def _add_datasets(have: dict[str, DatasetPin], more: dict[str, DatasetPin], path: Path) -> None:
+    """Adds pins; to a pin that exists, recordings that several of its clips hold."""
+    known = {n for n, p in more.items() if n in have and p.model_fields_set == {"same_recordings"}}
+    for name in known:
+        both = have[name].same_recordings + more[name].same_recordings
+        have[name] = have[name].model_copy(update={"same_recordings": both})
+    _add(have, {n: p for n, p in more.items() if n not in known}, path, "pins.datasets")
 
 
 def _read(path: Path) -> RegistryFile:

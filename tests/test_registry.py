@@ -67,6 +67,14 @@ def refused(tmp_path: Path, text: str) -> str:
         ("emogator-untrained", 10),
         ("emogator-untrained-reno", 1),
         ("reno-demo", 18),
+        ("one-fcn-of-renos-size", 54),
+        ("one-fcn-of-renos-size-single", 21),
+        ("emogator-one-fcn-of-renos-size", 2),
+        ("audio-mamba-read-outs", 5 * 2 * 4),
+        ("attention-in-segments", 6 * 2 * 4),
+        ("weighted-layers", 12 * 2 * 4),
+        ("erc-session-5-shuffles", 3),
+        ("erc-sessions-shuffles", 3),
         ("cross-corpus", 9 * 2 * 9),
     ],
 )
@@ -210,6 +218,24 @@ entries:
         set(more.weights) - set(packaged.weights),
     ) == ({"mine-1"}, {"a"})
     assert (set(more.datasets) - set(packaged.datasets), more.overlays) == ({"d"}, ("mine.yaml",))
+
+
+def test_an_overlay_adds_same_recordings_to_a_registered_dataset_and_to_ones_own(
+    tmp_path: Path, packaged: Registry
+):
+    text = "pins: {datasets: {emogator: {same_recordings: [[a, b]]}, table: {same_recordings: [[c, d]]}}}"
+    more = load([overlay(tmp_path, text)])
+    assert more.same_recordings("emogator") == [*packaged.same_recordings("emogator"), ["a", "b"]]
+    assert more.same_recordings("table") == [["c", "d"]]
+    assert more.dataset_source("table") is None
+    assert more.dataset_source("emogator") == packaged.dataset_source("emogator")
+    assert "at least 2" in refused(tmp_path, text.replace("[a, b]", "[a]"))
+
+
+def test_every_pinned_dataset_names_its_source_and_licence(packaged: Registry):
+    assert [
+        n for n, p in packaged.datasets.items() if not {"source", "licence"} <= p.model_fields_set
+    ] == []
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "entries: []", "pins: {}", "{}", "---\n"])

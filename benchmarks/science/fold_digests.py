@@ -4,7 +4,7 @@ is needed to know them.
 ``python benchmarks/science/fold_digests.py`` prints what registry.yaml should hold under
 ``pins.datasets.NAME.folds``; ``--check`` compares and exits 1 where they differ. The clips are all
 names that the published scheme allows and the loader's own parser accepts, without known defects,
-cut as nver-1 says.
+cut as nver-1 says; copies of one recording are those that the registry lists (``same_recordings``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nverbench import Clip, Dataset, registry
-from nverbench.data.folds import assign
+from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench_datasets import crema_d, emogator, ravdess
 from nverbench_datasets.named_files import Parse, Said
 
@@ -119,11 +119,10 @@ def clips(dataset: Dataset, parse: Parse, names: Iterable[str]) -> list[Clip]:
 
 def digests(dataset: Dataset, parse: Parse, names: Iterable[str]) -> dict[str, str]:
     """Kind of folds -> digest."""
-    protocol, published = registry.load().protocol(PROTOCOL), clips(dataset, parse, names)
+    rules, published = registry.load(), clips(dataset, parse, names)
+    protocol, same = rules.protocol(PROTOCOL), rules.same_recordings(dataset.name)
     return {
-        kind: (
-            assign.make_folds(published, kind, k=protocol.k, seed=protocol.seed, inner=None).digest
-        )
+        kind: folds_of_protocol(published, kind, protocol, "last", same=same).digest
         for kind in KINDS
     }
 

@@ -29,7 +29,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nverbench.metrics import jackknife, scores, significance
+from nverbench.metrics import jackknife, scores
+from nverbench.metrics.intervals import Units
+from nverbench.metrics.ranks import rank_groups
 
 SPEAKERS = (4, 5, 8, 11, 24, 41, 91)
 CLASSES = (6, 10)
@@ -52,7 +54,7 @@ AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Counted:
-    """Stands for ``stats.Predictions`` where only their counts were drawn: (G, r, k, k)."""
+    """Stands for ``jackknife.Decisions`` where only their counts were drawn: (G, r, k, k)."""
 
     counts: np.ndarray
     target: np.ndarray
@@ -64,6 +66,12 @@ class Counted:
 
     def units(self) -> list[str]:
         return list(self.groups)
+
+    def sizes(self) -> np.ndarray:
+        return self.counts[:, 0].sum((1, 2))
+
+    def counted_units(self) -> Units:
+        return Units.of(self.sizes())
 
 
 def population(classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -162,11 +170,7 @@ def tied(pairs: Iterable[list[Counted]]) -> float:
 
 def ranked_alike(pairs: Iterable[list[Counted]]) -> float:
     """How often two seeds share a rank."""
-    return float(
-        np.mean(
-            [len(set(significance.rank_groups({"a": a, "b": b}).values())) == 1 for a, b in pairs]
-        )
-    )
+    return float(np.mean([len(set(rank_groups({"a": a, "b": b}).values())) == 1 for a, b in pairs]))
 
 
 def ten(draws: int, speakers: int, classes: int, *, systems: int = 10) -> tuple[float, float]:
@@ -175,7 +179,7 @@ def ten(draws: int, speakers: int, classes: int, *, systems: int = 10) -> tuple[
     """
     first = []
     for rows in corpora(3, draws, speakers, classes, systems=systems):
-        places = significance.rank_groups({f"seed {i}": row for i, row in enumerate(rows)})
+        places = rank_groups({f"seed {i}": row for i, row in enumerate(rows)})
         first.append([place in (1, None) for place in places.values()])
     return float(np.mean(first)), float(np.mean(np.all(first, axis=1)))
 

@@ -27,6 +27,13 @@ def score(
             " beginning of its id, or the path of its .json file."
         ),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Of one file: scores by the values of this column too, such as sex, age or"
+            " language of the speaker."
+        ),
+    ] = None,
     as_json: options.Json = False,
     out: options.OutFolder = options.OUT,
 ) -> None:
@@ -54,6 +61,7 @@ def score(
     the true label of a clip, are predicted, or have a column.
     """
     from nverbench.leaderboard import compare
+    from nverbench.leaderboard.fairness import report as by_group
     from nverbench.leaderboard.rows import find_result
     from nverbench.leaderboard.score_csv import read, report
 
@@ -61,7 +69,10 @@ def score(
         raise UsageError(
             f"score: expected one file, two, or one --against a result, got {len(files)} files"
         )
-    systems = [read.read(path) for path in files]
+    if by is not None and (len(files) > 1 or against):
+        raise UsageError("score: --by looks at one file; leave the other one or --against out")
+    systems = [read.read(path, by or "") for path in files]
+    groups = report.by_group(systems[0]) if by else None
     compared = None
     if len(systems) == 2:
         compared = report.pair(*systems)
@@ -70,10 +81,14 @@ def score(
     if as_json:
         comparison = compared.record() if compared else None
         records = [report.record(one) for one in systems]
+        if groups:
+            records[0]["by"] = by_group.record(groups)
         echo(json.dumps({"files": records, "comparison": comparison}))
         return
     for system in systems:
         for line in report.lines(system):
             echo(line)
+    for line in by_group.lines(groups) if groups else ():
+        echo(line)
     for line in compare.lines(compared) if compared else ():
         echo(line)

@@ -26,6 +26,21 @@ Facts = dict[str, Any]
 
 def show(
     name: Annotated[str, typer.Argument(help="A part, a protocol, or the id of a result.")],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a result: its scores by sex, age or language of the speakers, where the corpus"
+            " on this machine says it. The result may also be the beginning of an id, a .json file"
+            " or a folder of leaderboard/entries."
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="With --by: the result's dataset as this machine writes it, such as"
+            " table:data/my.csv; default: as the result does, in this folder."
+        ),
+    ] = None,
     as_json: options.Json = False,
     out: options.OutFolder = options.OUT,
     registry: options.RegistryFiles = None,
@@ -36,6 +51,14 @@ def show(
     from nverbench.pipeline.own_data import hint
 
     catalog, rules = load_catalog(no_plugin, plugin), load_registry(registry)
+    if dataset is not None and by is None:
+        raise UsageError(
+            f"show: --dataset {dataset} says where the clips of --by are; give --by too"
+        )
+    if by is not None:
+        for line in _by(name, by, dataset, out, catalog, as_json=as_json):
+            echo(line)
+        return
     facts = _part(name, catalog, rules, as_json=as_json) or _registered(name, rules)
     if facts is None:
         lines = _result(name, out, as_json=as_json)
@@ -78,8 +101,10 @@ def part_facts(kind: str, part: Any, origin: object) -> Facts:
     facts["options"] = _options(part)
     if kind == "backbone":
         layers = f"layer=0..{part.layers - 1}, layers=weighted, " if part.layers else ""
+        pooling = "segments=N, " if part.load else ""
+        pooling += "blocks=mean, " if part.blocks > 1 else ""
         weights = ", untrained, weights=PATH" if part.weights else ""
-        facts["options of every backbone"] = f"{layers}project=D{weights}"
+        facts["options of every backbone"] = f"{layers}{pooling}project=D{weights}"
     return facts
 
 
@@ -147,6 +172,21 @@ def _result(name: str, out: Path, *, as_json: bool) -> list[str] | None:
     if found is None:
         return None
     return [json.dumps(leaderboard.record(found))] if as_json else leaderboard.describe(found)
+
+
+def _by(
+    name: str, column: str, dataset: str | None, out: Path, catalog: Catalog, *, as_json: bool
+) -> list[str]:
+    """The scores of a result by a fact about the speakers, in lines."""
+    from nverbench.leaderboard.compare import name as system
+    from nverbench.leaderboard.fairness import analysis, join, report
+
+    stored = join.located(name, out)
+    found = analysis.analyse(join.grouped(stored, column, catalog, dataset))
+    r = stored.result
+    if as_json:
+        return [json.dumps({"id": r.id, "dataset": r.entry.dataset, **report.record(found)})]
+    return [f"{r.id}: {system(r)} / {r.entry.dataset}", *report.lines(found)]
 
 
 def plain_text(value: Any) -> str:

@@ -18,7 +18,7 @@ from nverbench.plugin.records import Backbone, Clip
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-AFTER_THE_PASS = ("layer", "layers", "project")
+AFTER_THE_PASS = ("layer", "layers", "blocks", "project")
 """Options of a reference that use embeddings already computed; they do not enter the keys."""
 STORAGES = ("float32", "float16")
 LARGEST = 65504.0
@@ -86,19 +86,30 @@ def layer_of(planned: PlannedBackbone, layer: int | None) -> int | None:
 
 
 def entry_of(
-    frames: NDArray[np.float32], layers: NDArray[np.float32] | None, part: Backbone
+    frames: NDArray[np.float32], layers: NDArray[np.float32] | None, planned: PlannedBackbone
 ) -> NDArray[np.float32]:
-    """The cache entry of a clip: its pooled frames (d,), or its layers' means (L, d), of which the
-    last is pooled here.
+    """The cache entry of a clip: its pooled frames (d,), those of its segments side by side (g d,),
+    or its layers' means (L, d), of which the last is pooled here.
     """
-    pooled = pool(frames, part.pool)
-    return pooled if layers is None else np.concatenate([layers[:-1], pooled[None]])
+    pooled = pool(frames, planned.part.pool, planned.reference.segments or 1)
+    if layers is None or not layers_stored(planned):
+        return pooled
+    return np.concatenate([layers[:-1], pooled[None]])
 
 
-def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+def layers_stored(planned: PlannedBackbone) -> int:
+    """The layers that a cache entry holds; 0: one vector. An encoder gives layers as means over the
+    whole clip, so that an entry of segments holds the output only.
+    """
+    return 0 if planned.reference.segments else planned.part.layers
+
+
+def pool(frames: NDArray[np.float32], how: str, segments: int = 1) -> NDArray[np.float32]:
     """One vector from valid frames (t, d): their mean, mean + max (summed), or mean and standard
-    deviation concatenated (2 d).
+    deviation concatenated (2 d); of several segments one after the other, in the order of time.
     """
+    if segments > 1:
+        return np.concatenate([pool(part, how) for part in cut_in_time(frames, segments)])
     wide = frames.astype(np.float64)
     pooled: NDArray[np.float64] = wide.mean(axis=0)
     if how == "mean+max":
@@ -106,6 +117,32 @@ def pool(frames: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     elif how == "stats":
         pooled = np.concatenate([pooled, wide.std(axis=0)])
     return pooled.astype(np.float32)
+
+
+def cut_in_time(frames: NDArray[np.float32], segments: int) -> list[NDArray[np.float32]]:
+    """Frames (t, d) in segments of equal duration, as torch's adaptive average pooling cuts them:
+    segment g has the frames floor(g t / n) to ceil((g + 1) t / n) - 1. Where t is no multiple of n,
+    neighbours share a frame, so that no segment is empty, whatever t >= 1 is.
+    """
+    t = len(frames)
+    return [frames[g * t // segments : -(-(g + 1) * t // segments)] for g in range(segments)]
+
+
+def average_blocks(
+    vectors: NDArray[np.float32], reference: PartRef, dim: int
+) -> NDArray[np.float32]:
+    """Pooled vectors (..., g d) with the mean of the blocks of each segment in its place,
+    (..., g d / blocks), where the reference says ``blocks=mean``; else as they are.
+
+    Args:
+        dim: d, the size of a segment.
+    """
+    if not reference.blocks:
+        return vectors
+    *rows, width = vectors.shape
+    apart = vectors.reshape(*rows, width // dim, reference.blocks, dim // reference.blocks)
+    wide = apart.astype(np.float64).mean(axis=-2)
+    return np.ascontiguousarray(wide.reshape(*rows, -1).astype(np.float32))
 
 
 def check_storage(part: Backbone, frames: NDArray[np.float32], storage: str) -> None:
@@ -119,13 +156,19 @@ def check_storage(part: Backbone, frames: NDArray[np.float32], storage: str) -> 
 
 
 def expected_bytes(
-    part: Backbone, clips: Sequence[Clip], *, frames: bool = False, storage: str = "float32"
+    planned: PlannedBackbone,
+    clips: Sequence[Clip],
+    *,
+    frames: bool = False,
+    storage: str = "float32",
 ) -> int | None:
     """Expected bytes on disk of the embeddings of these clips; None for frames of a backbone that
     does not declare its frame rate.
     """
+    part = planned.part
     if not frames:
-        return len(clips) * (4 * part.dim * max(1, part.layers) + OVERHEAD)
+        vectors = (planned.reference.segments or 1) * max(1, layers_stored(planned))
+        return len(clips) * (4 * part.dim * vectors + OVERHEAD)
     if not part.frame_rate:
         return None
     least, rate = part.min_samples / part.sample_rate, part.frame_rate

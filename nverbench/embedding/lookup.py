@@ -11,6 +11,7 @@ from nverbench.data import missing
 from nverbench.embedding import weights
 from nverbench.embedding.cache import EmbeddingCache
 from nverbench.embedding.keys import embedding_key
+from nverbench.embedding.pooled import Embeddings, split_layers
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import ArtifactError, UsageError
 from nverbench.plugin.options import resolve, split
@@ -72,5 +73,5 @@ def cached_matrix(
             f" {backbone}; this computes them: {run}"
         )
     entries = np.stack([entry[0] for entry in found if entry is not None])  # (n, d) or (n, L, d)
-    layer = backbone.reference.layer
-    return entries if entries.ndim == 2 else entries[:, -1 if layer is None else layer]
+    held = Embeddings(tuple(c.id for c in clips), *split_layers(entries, backbone))
+    return held.read_out(backbone.reference)

@@ -20,7 +20,7 @@ import numpy as np
 from nverbench._io.digests import digest_of
 from nverbench.embedding import cache, shards
 from nverbench.embedding.extract import Extraction, Tick, compute, no_tick
-from nverbench.embedding.keys import embedding_key, pool
+from nverbench.embedding.keys import average_blocks, embedding_key, layers_stored, pool
 from nverbench.embedding.shards import EmbeddingBackend, EmbeddingRequest
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.errors import PartError, UsageError
@@ -56,13 +56,15 @@ class Embeddings(Extraction):
 
     def read_out(self, reference: PartRef) -> NDArray[np.float32]:
         """The training input of a reference: the last layer (n, d), the one it names, or for
-        ``layers=weighted`` all of them (n, L, d).
+        ``layers=weighted`` all of them (n, L, d); with ``segments=g`` (n, g d). ``blocks=mean``
+        divides d by their number.
         """
-        if self.layers is None or not (reference.weighted or reference.layer is not None):
-            return self.matrix
-        if reference.weighted:
-            return self.layers
-        return np.ascontiguousarray(self.layers[:, reference.layer])
+        found = self.matrix
+        if self.layers is not None and reference.weighted:
+            found = self.layers
+        elif self.layers is not None and reference.layer is not None:
+            found = np.ascontiguousarray(self.layers[:, reference.layer])
+        return average_blocks(found, reference, self.matrix.shape[1] // (reference.segments or 1))
 
     def read_out_digest(self, reference: PartRef) -> str:
         """Digest of ids and of the numbers that a reference trains on."""
@@ -118,11 +120,18 @@ def embed(
     result.padded = sum(n < planned.part.min_samples for n in lengths.values())
     result.ids = tuple(c.id for c in clips if c.id in lengths)
     if result.ids:
-        entries = rows.taken(result.ids)  # (n, d) or (n, L, d)
-        result.layers = entries if planned.part.layers else None
-        result.matrix = np.ascontiguousarray(entries[:, -1]) if planned.part.layers else entries
+        result.matrix, result.layers = split_layers(rows.taken(result.ids), planned)
     result.seconds = time.perf_counter() - began
     return result
+
+
+def split_layers(
+    entries: NDArray[np.float32], planned: PlannedBackbone
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The vectors (n, d) and, where entries hold them, all layers (n, L, d) of cache entries."""
+    if not layers_stored(planned):
+        return entries, None
+    return np.ascontiguousarray(entries[:, -1]), entries
 
 
 class _Rows:
@@ -175,16 +184,24 @@ def embed_files(
             " training part of a run; embed without it, or one layer=N"
         )
     clips = [Clip(f"{i:09d}", path, None) for i, path in enumerate(files)]
-    cost, ids, how, layer = Extraction(), {c.id for c in clips}, planned.part.pool, reference.layer
+    if frames and (reference.segments or reference.blocks):
+        raise UsageError(f"{planned}: segments and blocks are of pooled vectors; leave them out")
+    cost, ids, layer = Extraction(), {c.id for c in clips}, reference.layer
     found: dict[str, NDArray[np.float32]] = {}
     with closing(
         compute(planned, clips, ids, cost, device=device, dtype="float32", layer=layer)
     ) as computed:
         for one in computed:
-            found[one.clip.id] = one.frames if frames else pool(one.frames, how)
+            found[one.clip.id] = one.frames if frames else _vector(one.frames, planned)
             tick(1)
     unusable = {str(c.path): cost.unusable[c.id] for c in clips if c.id in cost.unusable}
     return [found[c.id] for c in clips if c.id in found], unusable
+
+
+def _vector(frames: NDArray[np.float32], planned: PlannedBackbone) -> NDArray[np.float32]:
+    """The embedding of a clip from its frames (t, d)."""
+    part, reference = planned.part, planned.reference
+    return average_blocks(pool(frames, part.pool, reference.segments or 1), reference, part.dim)
 
 
 def _stored_features(planned: PlannedBackbone, clips: Sequence[Clip]) -> Embeddings:

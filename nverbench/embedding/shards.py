@@ -97,9 +97,9 @@ def embed_shard(
 
 
 def _entry(request: EmbeddingRequest, one: ClipFrames) -> EmbeddedClip:
-    own = request.planned.part
+    planned = request.planned
     if not request.frames:
-        return EmbeddedClip(one.clip.id, one.samples, entry_of(one.frames, one.layers, own))
-    check_storage(own, one.frames, request.storage)
-    pooled = entry_of(one.frames, one.layers, own) if one.clip.id in request.pooled else None
+        return EmbeddedClip(one.clip.id, one.samples, entry_of(one.frames, one.layers, planned))
+    check_storage(planned.part, one.frames, request.storage)
+    pooled = entry_of(one.frames, one.layers, planned) if one.clip.id in request.pooled else None
     return EmbeddedClip(one.clip.id, one.samples, one.frames, pooled)

@@ -16,7 +16,7 @@ from nverbench.leaderboard.pairing import paired, refuse_different
 from nverbench.leaderboard.rows import StoredResult
 from nverbench.leaderboard.tables.wording import HEADINGS, interval_text
 from nverbench.metrics import scores
-from nverbench.metrics.jackknife import Decisions, mean_sd
+from nverbench.metrics.jackknife import MIN_GROUPS, Decisions, mean_sd
 from nverbench.metrics.scores import NAMES, PRIMARY
 from nverbench.metrics.significance import Comparison, compare, corrected_t, holm
 from nverbench.results.record import Result
@@ -119,16 +119,17 @@ def verdict(compared: Compared) -> str:
     leader = "A" if d.value > 0 else "B"
     if d.value == 0 and d.se == 0:
         return f"no difference: both score the same {metric} whichever {unit} is left out"
-    if c.p is None or d.low is None or d.high is None or c.smallest is None:
-        return (
-            f"no claim: fewer than five {unit}s; {leader} is {points} ahead on these"
-            f" {compared.units}"
-        )
+    if c.p is None or d.low is None or d.high is None:
+        few = compared.units < MIN_GROUPS
+        why = f"fewer than five {unit}s" if few else f"nearly all clips are of one {unit}"
+        return f"no claim: {why}; {leader} is {points} ahead on these {compared.units}"
     if c.p >= ALPHA:
-        return (
-            f"cannot tell: A - B is {100 * d.value:+.1f} {interval_text(d)}; a measured difference"
-            f" of {100 * c.smallest:.1f} would have been seen"
+        seen = (
+            f"with five {unit}s no difference is significant"
+            if c.smallest is None
+            else f"a measured difference of {100 * c.smallest:.1f} would have been seen"
         )
+        return f"cannot tell: A - B is {100 * d.value:+.1f} {interval_text(d)}; {seen}"
     low, high = sorted((abs(d.low), abs(d.high)))
     return f"{leader} is better by {points} [{100 * low:.1f}, {100 * high:.1f}]"
 

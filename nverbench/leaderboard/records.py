@@ -17,7 +17,7 @@ def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
     """A result as one JSON record, without the epoch curves and the table of names.
 
     With it: what chance scores; the paper's score and ours minus it, where there is one; the
-    speaker gap it is one side of, if any.
+    speaker gap it is a side of, if any.
     """
     content: dict[str, object] = result.model_dump(
         mode="json", exclude={"per_fold": {"__all__": {"curves"}}, "names": True}
@@ -29,7 +29,7 @@ def record(result: Result, gaps: Sequence[Gap] = ()) -> dict[str, object]:
             "difference": differences(result, reference),
             "terms": TERMS,
         }
-    own = [gap.model_dump(mode="json") for gap in gaps if result.id in (gap.random, gap.disjoint)]
+    own = [gap.model_dump(mode="json") for gap in gaps if result.id in gap.ids]
     return content | ({"speaker_gap": own[0]} if own else {})
 
 

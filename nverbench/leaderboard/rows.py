@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from nverbench.errors import ResultError
 from nverbench.metrics.jackknife import MIN_GROUPS
 from nverbench.metrics.jackknife import Decisions as Decisions
+from nverbench.metrics.ranks import rank_groups
 from nverbench.metrics.scores import PRIMARY
-from nverbench.metrics.significance import Comparison, compare, rank_groups
+from nverbench.metrics.significance import Comparison, compare
 from nverbench.results.predictions import Predictions
 from nverbench.results.published import Published, reported
 from nverbench.results.record import Result

@@ -1,29 +1,37 @@
-"""Comparisons of systems on the same clips: paired differences with p values, a second test over
-folds, and rank groups (``docs/protocol.md``, "Intervals and differences").
+"""Comparisons of systems on the same clips: paired differences with p values, and a second test
+over folds (``docs/protocol.md``, "Intervals and differences").
 
 The unit of the first test is the group (speaker), of the second the fold. With fewer than five
-groups no claim is made: there is no p value and no rank.
+groups no claim is made: there is no p value.
+
+No p value is below 2^(1 - G), the smallest one of a two-sided sign-flip test over G groups. A
+smaller value of t would follow from the assumption of normal differences alone, which five speakers
+cannot show, and with equal differences t is infinite. With five groups p is therefore 0.0625 or
+larger: no difference is significant, and its interval is widened until it reaches 0, so that p is
+below 0.05 exactly where the interval excludes 0. On simulated equal systems t(n_eff - 1) alone
+gives p < 0.05 on 0.4 to 4.5% of corpora with five or six speakers, with t(G - 1) on up to 9%
+(``benchmarks/science/stats_hard.py``).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nverbench.metrics.jackknife import (
+from nverbench.metrics.intervals import (
+    MIN_EFFECTIVE,
     MIN_GROUPS,
-    Decisions,
     Interval,
-    difference,
-    leave_one_out,
+    Units,
     quantile,
-    standard_error,
+    sign_flip_floor,
+    widened,
     zero_rounding,
 )
+from nverbench.metrics.jackknife import Decisions, difference
 from nverbench.metrics.scores import PRIMARY
 
 if TYPE_CHECKING:
@@ -42,7 +50,9 @@ class Comparison:
     systems.
     """
     smallest: float | None
-    """The smallest difference that would be significant here (minimum detectable difference)."""
+    """The smallest difference that would be significant here (minimum detectable difference); None
+    with five groups too, where none is.
+    """
 
 
 def compare(
@@ -53,29 +63,37 @@ def compare(
     Raises:
         ValueError: the two are not predictions of the same rows.
     """
-    return _comparison(difference(a, b, level=level)[metric], len(set(a.units())), level)
+    return _comparison(difference(a, b, level=level)[metric], a.counted_units(), level)
 
 
-def p_value(difference: Interval, units: int) -> float | None:
-    """Two-sided p of a paired difference over ``units`` groups (or folds), |d| / se on t(units -
-    1); None where it has no interval.
+def p_value(difference: Interval, units: Units | int) -> float | None:
+    """Two-sided p of a paired difference, |d| / se on t(n_eff - 1), at least 2^(1 - G); None where
+    it has no interval.
+
+    Args:
+        difference: with its standard error.
+        units: the groups; a number stands for groups with equally many clips.
     """
     if difference.low is None or difference.se is None:
         return None
+    units = Units.equal(units) if isinstance(units, int) else units
     return float(_p_values(np.asarray(difference.value), np.asarray(difference.se), units))
 
 
 def minimum_detectable_difference(
-    difference: Interval, units: int, *, level: float = 0.95
+    difference: Interval, units: Units | int, *, level: float = 0.95
 ) -> float | None:
-    """t(units - 1) se: a difference of this size would have just been significant, and a true one
+    """t(n_eff - 1) se: a difference of this size would have just been significant, and a true one
     of this size is found about half of the time.
 
-    None where no claim can be made.
+    None where no claim can be made, and with five groups, where no difference is significant.
     """
+    units = Units.equal(units) if isinstance(units, int) else units
     if difference.low is None or difference.se is None:
         return None
-    return quantile(level, units) * difference.se
+    if sign_flip_floor(units.number) >= 1 - level:
+        return None
+    return quantile(level, units.effective) * difference.se
 
 
 def corrected_t(
@@ -91,7 +109,8 @@ def corrected_t(
 
     The training sets of k folds overlap, so that their scores are not independent; with correlation
     rho = n_test / (n_test + n_train), var(mean) = (1/k + n_test/n_train) s^2, s^2 the sample
-    variance of the k differences, on t(k - 1). A ratio of 0 is the plain paired t test.
+    variance of the k differences, on t(k - 1). A ratio of 0 is the plain paired t test. Folds of
+    the same speakers know no more than these: p is at least 2^(1 - groups).
 
     Args:
         a, b: fold -> the scores of its replicates, averaged here, as fractions.
@@ -111,10 +130,11 @@ def corrected_t(
     if k < 2:
         return Comparison(Interval(value, None, None, None), None, None)
     se = float(np.sqrt((1 / k + ratio) * deltas.var(ddof=1)))
+    folds = Units(groups, float(k))
     if groups < MIN_GROUPS:
-        return _comparison(Interval(value, None, None, se), k, level)
-    half = quantile(level, k) * se
-    return _comparison(Interval(value, value - half, value + half, se), k, level)
+        return _comparison(Interval(value, None, None, se), folds, level)
+    half = widened(quantile(level, k) * se, value, groups, level)
+    return _comparison(Interval(value, value - half, value + half, se), folds, level)
 
 
 def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,65 +149,17 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def rank_groups(
-    rows: Mapping[str, Decisions], *, metric: str = PRIMARY, alpha: float = 0.05
-) -> dict[str, int | None]:
-    """The place of each row of one dataset, folds and protocol: name -> 1, 2, ..., or None for a
-    row that cannot be compared.
-
-    The best row (of equal ones the first by name) is compared with each other row by the paired
-    jackknife difference, with Holm's correction over these comparisons. It and all rows that are
-    not significantly below it get the place. This repeats with the remaining rows until none
-    remains. Rows are compared over the same clips, labels and groups, five groups or more: the set
-    that most rows share (of equally frequent sets the larger one, then the one with the first
-    name); the other rows get None.
-
-    A row whose difference has a wider interval may share the place of the best row while a row with
-    a higher score does not: places follow significance, not the order of the scores. Two rows that
-    share a place need not be equal. The best row is selected by its score, which Holm's correction
-    does not include: of ten equally good rows, one or more gets a lower place on about 15% of
-    simulated corpora (2% of the rows; ``benchmarks/science/stats.py``).
-    """
-    places: dict[str, int | None] = dict.fromkeys(rows)
-    names = _comparable(rows)
-    if not names:
-        return places
-    parts = [leave_one_out(rows[name]) for name in names]
-    values = np.array([whole[metric] for whole, _ in parts])  # (n,)
-    without = np.array([w[metric] for _, w in parts])  # (n, G)
-    remaining, place = np.argsort(-values, kind="stable"), 1
-    while len(remaining):
-        best, others = remaining[0], remaining[1:]
-        ahead = zero_rounding(values[best] - values[others])  # (m,)
-        errors = standard_error(zero_rounding(without[best] - without[others]))  # (m,)
-        below = holm(_p_values(ahead, errors, without.shape[-1])) < alpha
-        places |= {names[i]: place for i in (best, *others[~below])}
-        remaining, place = others[below], place + 1
-    return places
-
-
-def _comparable(rows: Mapping[str, Decisions]) -> list[str]:
-    """Names of the rows that can be compared with each other, sorted."""
-    alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for name in sorted(rows):
-        row = rows[name]
-        alike[row.groups, row.target.tobytes(), row.classes].append(name)
-    if not alike:
-        return []
-    names = min(alike.values(), key=lambda own: (-len(own), -len(rows[own[0]].target), own[0]))
-    return names if len(set(rows[names[0]].units())) >= MIN_GROUPS else []
-
-
-def _comparison(difference: Interval, units: int, level: float) -> Comparison:
+def _comparison(difference: Interval, units: Units, level: float) -> Comparison:
     smallest = minimum_detectable_difference(difference, units, level=level)
     return Comparison(difference, p_value(difference, units), smallest)
 
 
-def _p_values(differences: NDArray[Any], errors: NDArray[Any], units: int) -> NDArray[np.float64]:
-    """Two-sided p values (...); a difference of 0 has p = 1 and one without any spread p = 0."""
+def _p_values(differences: NDArray[Any], errors: NDArray[Any], units: Units) -> NDArray[np.float64]:
+    """Two-sided p values (...); a difference of 0 has p = 1."""
     from scipy.stats import t
 
     infinite = np.where(differences == 0, 0.0, np.inf)
     statistic = np.divide(np.abs(differences), errors, out=infinite, where=errors > 0)
-    p: NDArray[np.float64] = np.asarray(2 * t.sf(statistic, units - 1))
-    return p
+    degrees = max(units.effective, MIN_EFFECTIVE) - 1
+    p: NDArray[np.float64] = np.asarray(2 * t.sf(statistic, degrees))
+    return np.maximum(p, sign_flip_floor(units.number))

@@ -48,7 +48,8 @@ def begin_job(
     check_files_unmodified(job)  # hours may lie between its embedding and its training
     clips, cut = usable(job, embeddings), job.cut
     if len(clips) < len(job.corpus.clips):  # --skip-bad left some out
-        cut = folds_of_protocol(clips, cut.kind, job.protocol)
+        seeds = job.selection.seeds
+        cut = folds_of_protocol(clips, cut.kind, job.protocol, replicates=seeds, same=cut.same)
         if empty := set(job.corpus.labels) - {str(c.label) for c in clips}:
             names = ", ".join(sorted(empty))
             shared.say(
@@ -89,7 +90,7 @@ def _setup(job: Job, shared: RunEmbeddings) -> TrainingSetup:
         job.selection.device,
         widths=tuple(b.reference.project for b in job.backbones),
         checkpoints=shared.checkpoints / job.id if shared.checkpoints and resumable else None,
-        shuffle=job.selection.shuffle,
+        shuffle=job.shuffle,
     )
 
 

@@ -27,8 +27,11 @@ def incompatibilities(
     backbones: tuple[PlannedBackbone, ...],
     *,
     shuffle: str = "none",
+    searches: bool = False,
 ) -> list[str]:
-    """Why these parts do not fit together, or this version cannot train them; empty: it can."""
+    """Why these parts do not fit together, or this version cannot train them; empty: it can.
+    ``searches``: whether the protocol searches for a learning rate.
+    """
     recipe = fusion.recipe_for(options)
     reasons = [
         f"fusion {fusion.name} trains with {name}={value}, which this version does not offer (only"
@@ -42,6 +45,12 @@ def incompatibilities(
             " cross-entropy"
         )
     if fusion.wants == "frames":
+        if searches:
+            reasons.append(
+                f"fusion {fusion.name} trains on frames with the recipe of its paper, and this"
+                " protocol searches for a learning rate on pooled embeddings; take --protocol"
+                " nver-1 or paper-recipe"
+            )
         reasons += [reason for b in backbones for reason in _without_frames(fusion, b)]
     elif recipe.unit == "conversation":
         reasons.append(
@@ -82,9 +91,9 @@ def _without_frames(fusion: Fusion, backbone: PlannedBackbone) -> list[str]:
             f"fusion {fusion.name} uses time, and the frames of {backbone} are not local in time;"
             f" {hint}"
         ]
-    if reference.weighted or reference.project:
+    if reference.read_out().keys() - {"layer"}:
         return [
             f"fusion {fusion.name} wants frames, which are those of one layer as they are; leave"
-            f" layers=weighted and project out of {backbone}"
+            f" layers=weighted, segments, blocks and project out of {backbone}"
         ]
     return []

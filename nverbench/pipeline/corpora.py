@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from nverbench.data import corpus as corpora
 from nverbench.data import cross_corpus, missing
-from nverbench.data.copies import Copies, copies
+from nverbench.data.copies import Copies, copies_of
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds import assign
+from nverbench.data.folds.notes import COPIES
 from nverbench.data.folds.protocol import check_conversations_whole, folds_of_protocol
 from nverbench.data.missing import Missing
 from nverbench.data.overview import overview
@@ -121,7 +122,17 @@ class PlannedCorpora:
     def _fold_set(self, corpus: Corpus, kind: str, protocol: str, *, whole: bool) -> assign.FoldSet:
         clips, key = corpus.clips, (id(corpus), kind, protocol)
         rules, asked = self.registry.protocol(protocol), self.selection.selection
-        folds = self.memo(("folds", *key), lambda: folds_of_protocol(clips, kind, rules, asked))
+        folds = self.memo(
+            ("folds", *key),
+            lambda: folds_of_protocol(
+                clips,
+                kind,
+                rules,
+                asked,
+                replicates=self.selection.seeds,
+                same=self._copies(corpus).recordings,
+            ),
+        )
         self.memo(("remarks", *key), lambda: self._remark(corpus, folds))
         if whole:
             self.memo(("whole", *key), lambda: check_conversations_whole(clips, [folds]))
@@ -137,15 +148,16 @@ class PlannedCorpora:
         )
 
     def _copies(self, corpus: Corpus) -> Copies:
-        return self.memo(("copies", id(corpus)), lambda: copies(corpus.clips, corpus.sha256))
+        return self.memo(("copies", id(corpus)), lambda: copies_of(corpus, self.registry))
 
     def _remark(self, corpus: Corpus, cut: assign.FoldSet) -> None:
-        """Add messages about a set of folds: copies on both sides, and the notes on folds of one's
-        own data.
+        """Add messages about a set of folds: copies on both sides, copies that were united, and
+        the other notes on folds of one's own data.
         """
         found = [line for _, line in copy_remarks(self._copies(corpus), cut)]
-        if corpus.dataset.corpus is None:
-            found += shortened(cut.notes, f"nverbench data folds {corpus.reference}")
+        own = corpus.dataset.corpus is None
+        said = [note for note in cut.notes if own or note.startswith(COPIES)]
+        found += shortened(said, f"nverbench data folds {corpus.reference}")
         self.messages += [f"{corpus.reference}, {cut.kind} folds: {text}" for text in found]
 
     def _kinds(self, entry: Entry, corpus: Corpus) -> Iterable[str]:

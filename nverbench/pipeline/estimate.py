@@ -62,7 +62,7 @@ def needs(jobs: Iterable[Job]) -> Iterator[Need]:
             fresh = [c for k, c in keys.items() if k not in counted and not store.path(k).exists()]
             counted |= keys.keys()
             frames, storage = job.fusion.wants == "frames", job.selection.storage
-            size = expected_bytes(b.part, fresh, frames=frames, storage=storage)
+            size = expected_bytes(b, fresh, frames=frames, storage=storage)
             yield Need(job, b, fresh, size or 0)
 
 

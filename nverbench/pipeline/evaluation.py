@@ -105,13 +105,13 @@ def evaluate(
     kinds = ("speaker", "random", "leave-one-group-out")
     default = constants.folds or assign.default_kind(clips, kinds)
     kind = default if folds_kind is None else folds_kind
-    cut = folds_of_protocol(clips, kind, constants)
+    cut = folds_of_protocol(clips, kind, constants, replicates=int(seeds))
     target = np.array([labels.index(str(c.label)) for c in clips], dtype=np.int64)
     fitted = fit_folds(training, streams, target, cut.folds, int(seeds))
     predictions = pooled(cut, fitted, clips, target)
     hard = predictions.decisions(len(labels))
     per_fold = fold_scores(cut, fitted, predictions, list(labels), constants)
-    scores = scoring.summarise(hard, per_fold, constants.seed)
+    scores = scoring.summarise(hard, per_fold, constants.seed, rule=constants.intervals)
     few = groups is not None and 1 < len({c.unit for c in clips}) < jackknife.MIN_GROUPS
     per_group = jackknife.per_group(hard) if few else {}
     remarks = notes(clips, streams, target, cut.folds)

@@ -87,6 +87,11 @@ class Job:
         return {embedding_key(backbone, c, sha256[c.id], dtype, pool): c for c in self.heard}
 
     @property
+    def shuffle(self) -> str:
+        """How turns of training conversations are shuffled."""
+        return self.selection.shuffle_of(self.entry)
+
+    @property
     def control(self) -> bool:
         """True for demo entries and untrained backbones: a control, not a result."""
         return self.entry.demo or any(b.reference.untrained for b in self.backbones)

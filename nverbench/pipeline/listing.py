@@ -115,6 +115,7 @@ def _entries(_: Catalog, rules: Registry) -> list[Record]:
             "backbones": list(e.backbones),
             "fusion": e.fusion,
             "loss": e.loss,
+            "shuffle": e.shuffle,
             "dataset": e.dataset,
             "demo": e.demo,
         }
@@ -124,6 +125,7 @@ def _entries(_: Catalog, rules: Registry) -> list[Record]:
 
 def _combination(e: Entry) -> str:
     parts = (" + ".join(e.backbones), e.fusion, *([e.loss] if e.loss else ()), e.dataset)
+    parts += (f"shuffle={e.shuffle}",) if e.shuffle != "none" else ()
     return f"{' / '.join(parts)}{' (demo)' if e.demo else ''}"
 
 

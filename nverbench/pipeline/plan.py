@@ -24,7 +24,7 @@ from nverbench.pipeline.corpora import PlannedCorpora
 from nverbench.pipeline.job import Job, Plan, PlannedParts, Skip
 from nverbench.pipeline.memo import Memo
 from nverbench.pipeline.selection import Selection, check_names, matching
-from nverbench.pipeline.standing import Conditions, RowFacts, judge, overrides
+from nverbench.pipeline.standing import LEVELS, Conditions, RowFacts, judge, overrides
 from nverbench.plugin.catalog import Catalog
 from nverbench.plugin.options import PartRef, canonical, resolve, split
 from nverbench.plugin.records import Part
@@ -55,7 +55,10 @@ def plan(registry: Registry, catalog: Catalog, selection: Selection) -> Plan:
     jobs: dict[str, Job] = {}
     for p in prepared:
         for job in p if isinstance(p, tuple) else ():
-            jobs.setdefault(job.id, job)  # of two with the same id the first stays
+            # Entries of two grids can be the same job: the one of the better standing stays.
+            known = jobs.setdefault(job.id, job)
+            if LEVELS.index(job.standing.level) > LEVELS.index(known.standing.level):
+                jobs[job.id] = job
     skips = tuple(p for p in prepared if isinstance(p, Skip))
     return Plan(tuple(jobs.values()), skips, tuple(dict.fromkeys(planner.corpora.messages)))
 
@@ -110,8 +113,11 @@ class _Planner:
         ready = tuple(b for b in backbones if isinstance(b, PlannedBackbone))
         missing = () if isinstance(corpus, Corpus) else corpus
         missing = (*missing, *(b for b in backbones if isinstance(b, Missing)))
-        shuffle = self.selection.shuffle
-        reasons = incompatibilities(fusion, reference.full, loss, ready, shuffle=shuffle)
+        shuffle = self.selection.shuffle_of(entry)
+        rules = self.registry.protocol(self.corpora.protocol_name(entry))
+        reasons = incompatibilities(
+            fusion, reference.full, loss, ready, shuffle=shuffle, searches=bool(rules.rates)
+        )
         if isinstance(corpus, Corpus):
             reasons += corpus_incompatibilities(fusion, reference.full, corpus)
             if not (missing or reasons):
@@ -140,7 +146,7 @@ class _Planner:
         protocol = rules.model_copy(
             update={"selection": self.selection.selection or rules.selection}
         )
-        identity = self._identity(parts, cut, name, protocol)
+        identity = self._identity(entry, parts, cut, name, protocol)
         facts = RowFacts(
             entry,
             name,
@@ -166,10 +172,10 @@ class _Planner:
         )
 
     def _identity(
-        self, parts: PlannedParts, cut: FoldSet, name: str, protocol: Protocol
+        self, entry: Entry, parts: PlannedParts, cut: FoldSet, name: str, protocol: Protocol
     ) -> dict[str, Any]:
         """Everything that a result depends on; a job's id is its digest."""
-        asked, corpus = self.selection, parts.corpus
+        asked, corpus, shuffle = self.selection, parts.corpus, self.selection.shuffle_of(entry)
         left_out = digest_of(sorted(corpus.left_out)) if corpus.left_out else ""
         identity: dict[str, Any] = {
             "backbones": [
@@ -194,7 +200,7 @@ class _Planner:
             "skip_bad": asked.skip_bad,
             "plugins": self._versions(parts),
         }
-        identity |= {"train": {"shuffle": asked.shuffle}} if asked.shuffle != "none" else {}
+        identity |= {"train": {"shuffle": shuffle}} if shuffle != "none" else {}
         # absent where libsndfile decodes every file as it is: ids of such rows stay as they were
         identity |= {"decoders": list(corpus.decoders)} if corpus.decoders else {}
         return identity | ({"storage": asked.storage} if parts.fusion.wants == "frames" else {})
@@ -217,7 +223,7 @@ class _Planner:
             asked.selection or protocol.selection,
             asked.dtype,
             asked.storage if fusion.wants == "frames" else "float32",
-            asked.shuffle,
+            asked.shuffle_of(entry),
             asked.skip_bad,
         )
         default_loss = self.memo(

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from nverbench.data import audio
-from nverbench.data.copies import Copies
+from nverbench.data.copies import OVERLAPPING, Copies
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
 from nverbench.data.metadata.names import clean
@@ -22,19 +22,19 @@ def copy_remarks(found: Copies, cut: FoldSet) -> Iterator[tuple[str, str]]:
     standing of a row, and the line that a run prints.
     """
     if leak := found.leak(cut):
-        what = "overlapping segments of one file" if leak.segments else "byte-identical copies"
         one, other = leak.first
+        apart = "cut segments apart" if leak.what == OVERLAPPING else "keep one copy of each"
         yield (
-            f"{leak.clips} test clips have {what} in their training part",
-            f"{leak.clips} clips have {what} in training and test (first {one} = {other}): scores"
-            f" are too high; {'cut segments apart' if leak.segments else 'keep one copy of each'}",
+            f"{leak.clips} test clips have {leak.what} in their training part",
+            f"{leak.clips} clips have {leak.what} in training and test (first {one} = {other}):"
+            f" scores are too high; {apart}",
         )
     if wrong := found.conflict():
         one, other = wrong.first
         yield (
-            f"{wrong.clips} clips have byte-identical copies under another label",
-            f"{wrong.clips} clips have byte-identical copies under another label (first {one} ="
-            f" {other}): at least one label of each is wrong; keep one copy of each",
+            f"{wrong.clips} clips have {wrong.what} under another label",
+            f"{wrong.clips} clips have {wrong.what} under another label (first {one} = {other}): at"
+            " least one label of each is wrong; keep one copy of each",
         )
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from nverbench.embedding import devices
 from nverbench.errors import UsageError
 from nverbench.pipeline.selection import Selection
 from nverbench.plugin import discovery, single_file
 from nverbench.plugin.catalog import Catalog
+from nverbench.registry import Shuffle
 
 SELECTIONS = ("inner", "test", "last")
-SHUFFLES = ("none", "intra", "inter-speaker", "inter")
+SHUFFLES: tuple[str, ...] = get_args(Shuffle)
 STORAGES = ("float32", "float16")
 
 Names = str | Sequence[str] | None
@@ -47,9 +49,11 @@ def one_of(option: str, value: str, known: Sequence[str]) -> str:
     return value
 
 
-def shuffle_of(train: str | None) -> str:
-    """The kind of shuffling in ``shuffle=KIND``; none for None."""
-    name, _, kind = (train or "shuffle=none").partition("=")
+def shuffle_of(train: str | None) -> str | None:
+    """The kind of shuffling in ``shuffle=KIND``; None where nothing is said."""
+    if train is None:
+        return None
+    name, _, kind = train.partition("=")
     if name != "shuffle":
         raise UsageError(f"--train {train}: expected shuffle=none, intra, inter-speaker or inter")
     return one_of("--train shuffle", kind, SHUFFLES)

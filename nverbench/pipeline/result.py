@@ -70,7 +70,7 @@ def assemble_result(
         share=dataset.share,
         licence=licences.combined(made_from.licences),
         counts=counts,
-        scores=scoring.summarise(hard, per_fold, job.protocol.seed),
+        scores=scoring.summarise(hard, per_fold, job.protocol.seed, rule=job.protocol.intervals),
         unit=dataset.group if len(groups) > 1 else "clip",
         per_group_accuracy=scoring.per_group(hard, len(groups)),
         per_class_recall=scoring.recalls(confusion, labels),

@@ -225,8 +225,12 @@ def _note_speeds(job: Job, result: Result) -> None:
 
 
 def _gaps(summary: Summary, sink: _Sink) -> list[speaker_gap.Gap]:
-    """The speaker gaps of a run, stored with the results and logged to MLflow."""
+    """The speaker gaps of a run, stored with the results and logged to MLflow. A row that splits a
+    gap in two completes the gap of two stored rows.
+    """
     results = summary.finished + summary.unchanged
+    if any(map(speaker_gap.splits_gap, results)):
+        results = speaker_gap.of_the_same_systems(results, sink.store.results()[0].values())
     found = speaker_gap.speaker_gaps(results, sink.store.predictions, sink.say)
     for gap in found:
         sink.try_to(functools.partial(speaker_gap.write, gap, sink.store))

@@ -36,10 +36,14 @@ class Selection:
     dtype: str = "float32"
     untrained: bool = False
     skip_bad: bool = False
-    shuffle: str = "none"
-    """How turns of training conversations are shuffled: none, intra, inter-speaker or inter."""
+    shuffle: str | None = None
+    """How turns of training conversations are shuffled. None: as each entry says."""
     storage: str = "float32"
     """How frames are stored: float32 or float16."""
+
+    def shuffle_of(self, entry: Entry) -> str:
+        """How an entry's turns are shuffled: as requested, else as the entry says."""
+        return self.shuffle or entry.shuffle
 
 
 def check_names(registry: Registry, catalog: Catalog, selection: Selection) -> None:
@@ -78,6 +82,7 @@ def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list
     """
     memo, asked = Memo(), selection
     found = [e for e in registry.entries if _matches(e, catalog, memo, selection)]
+    found = _in_order(found, catalog, selection)
     if not (asked.backbones and asked.fusions and asked.datasets):
         if found or not any((asked.backbones, asked.fusions, asked.losses, asked.datasets)):
             return found
@@ -94,6 +99,26 @@ def matching(registry: Registry, catalog: Catalog, selection: Selection) -> list
     if fresh:
         _check_arity(catalog, selection, exact=True)
     return found + fresh
+
+
+def _in_order(entries: list[Entry], catalog: Catalog, selection: Selection) -> list[Entry]:
+    """The entries that a selection's order of turns leaves.
+
+    An order that is asked for leaves the entries that have it. Entries in the order of the corpus
+    stay where no entry of the same system has the requested one; they then run with it, as an
+    override. Where no order is asked for, entries with shuffled turns run only if no fusion is
+    named: ``--fusion erc-mamba`` alone trains in the order of the corpus.
+    """
+    asked = selection.shuffle
+    if asked is None:
+        return [e for e in entries if e.shuffle == "none" or not selection.fusions]
+    own = {(e.backbones, *_canonical(e, catalog)) for e in entries if e.shuffle == asked}
+    return [
+        e
+        for e in entries
+        if e.shuffle == asked
+        or (e.shuffle == "none" and (e.backbones, *_canonical(e, catalog)) not in own)
+    ]
 
 
 def _canonical(entry: Entry, catalog: Catalog) -> tuple[str, str, str]:

@@ -4,7 +4,6 @@ row").
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from nverbench.data.corpus import Corpus
 from nverbench.data.cross_corpus import KIND as CROSS
 from nverbench.data.folds.assign import FoldSet
+from nverbench.data.overlaps import POSSIBLY, plain, possible_overlaps
 from nverbench.embedding.weights import PlannedBackbone
 from nverbench.plugin.options import PartRef
 from nverbench.plugin.records import Dataset
@@ -19,6 +19,7 @@ from nverbench.plugin.single_file import FILE, is_file
 from nverbench.registry import DEFAULT_PROTOCOL, Entry, Protocol, Registry
 
 OFFICIAL, PROVISIONAL, UNOFFICIAL = "official", "provisional", "unofficial"
+LEVELS = (UNOFFICIAL, PROVISIONAL, OFFICIAL)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def overrides(
         found.append(f"selection {run.selection}")
     found += [f"dtype {run.dtype}"] if run.dtype != "float32" else []
     found += ["--skip-bad"] if run.skip_bad else []
-    found += [f"train shuffle={run.shuffle}"] if run.shuffle != "none" else []
+    found += [f"train shuffle={run.shuffle}"] if run.shuffle != entry.shuffle else []
     return found + ([f"frames stored as {run.storage}"] if run.storage != "float32" else [])
 
 
@@ -185,16 +186,17 @@ def _other_copies(corpus: Corpus, registry: Registry) -> Iterator[str]:
 
 def heard_in_pretraining(backbones: Sequence[PlannedBackbone], dataset: Dataset) -> list[str]:
     """The backbones whose published weights were trained on the corpus of the row, by its name
-    without remarks in parentheses.
+    without remarks in parentheses; and, with the reason, those that may have been: on another
+    corpus of the same material.
     """
-    names = {_plain(name) for name in (dataset.name, dataset.corpus or dataset.name)}
-    published = [b for b in backbones if not b.reference.untrained and not b.reference.weights]
-    return list(
-        dict.fromkeys(
-            str(b) for b in published if names & {_plain(corpus) for corpus in b.part.pretrained_on}
-        )
-    )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"\(.*?\)|[^a-z0-9]", "", name.lower())
+    names = (dataset.name, dataset.corpus or dataset.name)
+    found: list[str] = []
+    for b in backbones:
+        if b.reference.untrained or b.reference.weights:
+            continue
+        if {plain(n) for n in names} & {plain(n) for n in b.part.pretrained_on}:
+            found.append(str(b))
+        else:
+            reasons = possible_overlaps(names, b.part.pretrained_on)
+            found += [f"{b}{POSSIBLY}{reason})" for reason in reasons]
+    return list(dict.fromkeys(found))

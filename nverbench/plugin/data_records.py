@@ -58,6 +58,11 @@ class Clip:
     """Seconds from the start of the conversation to the start of the turn (``start`` and ``end``
     are positions in the file).
     """
+    speaker_facts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the corpus says about the speaker: ``sex``, ``age`` (years, or a band) and ``language``,
+    as the corpus writes them; a fact that is not known is absent. Facts only form the groups of
+    ``--by``: they enter no digest, no id, no fold and no result.
+    """
 
     @property
     def unit(self) -> str | None:

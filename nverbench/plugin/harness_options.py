@@ -13,6 +13,9 @@ from nverbench.plugin.records import NAME, Backbone, Dataset, Part
 OF_BACKBONES = ("untrained", "weights", "project")
 OF_LAYERS = ("layer", "layers")
 """For backbones that declare layers; another backbone may declare options of these names itself."""
+OF_POOLING = ("segments", "blocks")
+"""For backbones that do not declare options of these names themselves."""
+MOST_SEGMENTS = 100
 OF_DATASETS = ("exclude", "test")
 
 
@@ -49,7 +52,8 @@ def clip_set(part: Dataset, raw: dict[str, str]) -> dict[str, Any]:
 
 def read_out(part: Backbone, raw: dict[str, str], declared: Collection[str]) -> dict[str, Any]:
     """The options ``project`` (of every backbone), ``layer`` and ``layers`` (of backbones with
-    layers), taken out of ``raw``; ``declared`` are the part's own options.
+    layers), ``segments`` (of those with frames) and ``blocks`` (of those with blocks), taken out of
+    ``raw``; ``declared`` are the part's own options.
     """
     what = f"backbone {part.name}"
     own = () if part.layers else declared
@@ -63,13 +67,37 @@ def read_out(part: Backbone, raw: dict[str, str], declared: Collection[str]) -> 
     if given.get("layers", "weighted") != "weighted":
         problem = f"layers={given['layers']}: expected weighted; for a single one write layer=N"
         raise UsageError(f"{what}: {problem}")
-    last, widest = part.layers - 1, part.dim - 1 if part.dim else sys.maxsize
+    pooled = _pooling(part, raw, declared)
+    if pooled["segments"] and given.keys() & set(OF_LAYERS):
+        problem = "segments=N cuts the frames of the output, and goes with neither layer nor layers"
+        raise UsageError(f"{what}: {problem}; give one")
+    dim = part.dim * (pooled["segments"] or 1) // (pooled["blocks"] or 1)
+    last, widest = part.layers - 1, dim - 1 if part.dim else sys.maxsize
     layer = _whole(given["layer"], 0, last, f"{what}: layer") if "layer" in given else None
     width = _whole(given["project"], 1, widest, f"{what}: project") if "project" in given else None
     return {
         "layer": None if layer == last else layer,
         "weighted": "layers" in given,
         "project": width,
+        **pooled,
+    }
+
+
+def _pooling(part: Backbone, raw: dict[str, str], declared: Collection[str]) -> dict[str, Any]:
+    """The options ``segments`` and ``blocks``, taken out of ``raw``."""
+    what = f"backbone {part.name}"
+    given = {key: raw.pop(key) for key in OF_POOLING if key in raw and key not in declared}
+    if "segments" in given and part.load is None:
+        problem = "holds one stored vector per clip, which has no segments; leave segments out"
+        raise UsageError(f"{what} {problem}")
+    if "blocks" in given and part.blocks == 1:
+        raise UsageError(f"{what} declares no blocks of its frames; leave blocks out")
+    if given.get("blocks", "mean") != "mean":
+        raise UsageError(f"{what}: blocks={given['blocks']}: expected mean")
+    cut = given.get("segments")
+    return {
+        "segments": None if cut is None else _whole(cut, 2, MOST_SEGMENTS, f"{what}: segments"),
+        "blocks": part.blocks if "blocks" in given else None,
     }
 
 

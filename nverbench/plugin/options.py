@@ -56,6 +56,12 @@ class PartRef:
     """
     project: int | None = None
     """Backbones only: the width of a PCA of the embedding, fitted on the training part."""
+    segments: int | None = None
+    """Backbones only: parts of equal duration of which each is pooled alone; None: the whole
+    clip.
+    """
+    blocks: int | None = None
+    """Backbones with blocks only (``blocks=mean``): the number of blocks that are averaged."""
 
     def __str__(self) -> str:
         options = self.options.items()
@@ -87,12 +93,14 @@ class PartRef:
         return {k: v for k, v in given.items() if v is not None}
 
     def read_out(self) -> dict[str, Scalar]:
-        """How the embedding is taken from the output of one forward pass: layer, layers, project.
-        None of these options needs another pass.
+        """How the embedding is taken from the output of one forward pass: layer, layers, segments,
+        blocks, project. Of these options only ``segments`` needs frames, and so a pass of its own.
         """
         given = {
             "layer": self.layer,
             "layers": "weighted" if self.weighted else None,
+            "segments": self.segments,
+            "blocks": "mean" if self.blocks else None,
             "project": self.project,
         }
         return {k: v for k, v in given.items() if v is not None}

@@ -68,6 +68,11 @@ class Backbone:
     L - 1: the output of the model, after a final norm if there is one) and ``layers=weighted``;
     neither needs another forward pass.
     """
+    blocks: int = 1
+    """Equal consecutive blocks of a frame that hold the same features of other places in the input
+    (fifths of a window, frequency bands). More than one, with ``pool="mean"``: the backbone has the
+    option ``blocks=mean``, the mean of the blocks, which needs no other forward pass.
+    """
     frame_rate: float = 0.0
     """Frames per second."""
     time_local: bool | Callable[[Mapping[str, Any]], bool] = True
@@ -113,6 +118,12 @@ class Backbone:
             )
         if self.layers and self.pool != "mean":
             problem = f"layers go with pool=mean (they are time means), not with pool={self.pool}"
+            raise PartError(f"backbone {self.name}: {problem}")
+        if self.blocks < 1 or self.frame_dim % self.blocks:
+            problem = f"frame_dim {self.frame_dim} has no {self.blocks} equal blocks"
+            raise PartError(f"backbone {self.name}: {problem}")
+        if self.blocks > 1 and self.pool != "mean":
+            problem = f"blocks go with pool=mean, not with pool={self.pool}"
             raise PartError(f"backbone {self.name}: {problem}")
         if self.min_samples < 1 or self.batch < 1 or self.sample_rate < 1:
             problem = "sample_rate, min_samples and batch must be at least 1"

@@ -10,7 +10,7 @@ from typing import Any
 
 from nverbench.errors import CatalogError
 
-api_version: str = "1.1"
+api_version: str = "1.2"
 """MAJOR.MINOR of hooks, records and types: a minor version adds, a major version removes or
 changes.
 """

@@ -26,8 +26,8 @@ class ResultModel(BaseModel):
 
 
 class Score(ResultModel):
-    """A pooled metric as a fraction, with its 95% jackknife interval and, for comparison, the
-    bootstrap over groups.
+    """A pooled metric as a fraction, with its 95% interval by the protocol's rule and, for
+    comparison, the bootstrap over groups.
     """
 
     value: float
@@ -39,6 +39,10 @@ class Score(ResultModel):
     fold_sd: float
     seed_sd: float | None
     """Standard deviation over replicates; None with a single one."""
+    method: str = ""
+    """How the interval was made, or why there is none, where this is not the usual way of the
+    protocol's rule (``metrics.score_intervals``).
+    """
 
 
 class FoldScore(ResultModel):
@@ -159,7 +163,9 @@ class Result(ResultModel):
     control: bool
     optimistic: bool
     heard_in_pretraining: list[str] = []
-    """Backbones whose published weights were trained on this corpus."""
+    """Backbones whose published weights were trained on this corpus; with a reason in parentheses,
+    those that may have been.
+    """
     protocol: str
     selection: str
     seeds: int
@@ -234,6 +240,9 @@ class Result(ResultModel):
             for name in ("chosen", "tried"):
                 if not fold[name]:
                     fold.pop(name)
+        for score in content["scores"].values():
+            if not score["method"]:
+                score.pop("method")
         return digest_of(content)
 
     def _public(self, without: set[str]) -> dict[str, Any]:

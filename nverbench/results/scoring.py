@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nverbench.metrics import jackknife, scores
+from nverbench.metrics.intervals import Rule
+from nverbench.metrics.score_intervals import CLIPS, score_intervals
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import FoldScore, Score
 
@@ -21,10 +23,17 @@ if TYPE_CHECKING:
 
 
 def summarise(
-    pooled: jackknife.Decisions, per_fold: Sequence[FoldScore], seed: int
+    pooled: jackknife.Decisions, per_fold: Sequence[FoldScore], seed: int, *, rule: Rule
 ) -> dict[str, Score]:
-    """Return every headline metric with its intervals and spreads."""
-    intervals = jackknife.jackknife(pooled)
+    """Return every headline metric with its intervals and spreads.
+
+    Args:
+        pooled: out-of-fold predictions.
+        per_fold: the scores of every fold and replicate.
+        seed: of the bootstrap.
+        rule: the protocol's ``intervals``.
+    """
+    intervals = score_intervals(pooled, rule=rule)
     boot = jackknife.bootstrap(pooled, seed=seed)
     replicates = [
         scores.scores(scores.confusion(pooled.target, p, pooled.classes)) for p in pooled.predicted
@@ -43,6 +52,7 @@ def summarise(
             fold_mean=mean,
             fold_sd=sd,
             seed_sd=spread if len(replicates) > 1 else None,
+            method=i.method,
         )
     return summary
 
@@ -81,9 +91,10 @@ def per_group(pooled: jackknife.Decisions, groups: int) -> dict[str, float]:
 
 def score_text(score: Score) -> str:
     """Return a score in percent with its interval: ``46.4 [42.1, 50.7]``, or ``46.4 [no
-    interval]``.
+    interval]``; an interval over clips of fewer than five speakers ends in ``(clips)``.
     """
     value = f"{100 * score.value:.1f}"
     if score.low is None or score.high is None:
         return f"{value} [no interval]"
-    return f"{value} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+    over = " (clips)" if score.method.startswith(CLIPS) else ""
+    return f"{value} [{100 * score.low:.1f}, {100 * score.high:.1f}]{over}"

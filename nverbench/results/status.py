@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nverbench.data.overlaps import POSSIBLY
 from nverbench.results.record import Result
 
 CONTROL = "control, not a result"
@@ -17,6 +18,15 @@ def status_notes(result: Result) -> list[str]:
     notes = {
         CONTROL: result.control,
         OPTIMISTIC: result.optimistic,
-        f"{PRETRAINED}: {seen}": bool(seen),
+        f"{pretraining_note(result)}: {seen}": bool(seen),
     }
     return [note for note, holds in notes.items() if holds]
+
+
+def pretraining_note(result: Result) -> str:
+    """Return whether backbones were, or only may have been, pretrained on the corpus of a result;
+    empty where nothing is known.
+    """
+    named = result.heard_in_pretraining
+    certain = any(POSSIBLY not in backbone for backbone in named)
+    return (PRETRAINED if certain else f"possibly {PRETRAINED}") if named else ""

@@ -193,7 +193,7 @@ class _Joint:
             losses = run.objective(output, self.labels[rows])
         total = torch.stack(list(losses.terms.values())).sum()
         found = torch.autograd.grad(total, list(run.module.parameters()), allow_unused=True)
-        if any(not torch.equal(b, before[n]) for n, b in run.module.named_buffers()):
+        if any(not _same(b, before[n]) for n, b in run.module.named_buffers()):
             name = self.training.fusion.name
             raise NotBatchable(f"fusion {name} changes its buffers in training")
         return found
@@ -220,6 +220,11 @@ class _Joint:
         for position, gradient in enumerate(joint):
             for i, own in enumerate(alone):
                 _check_equal(own[position], None if gradient is None else gradient[i])
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """Whether two buffers are equal. NaN equals NaN: a bank that is not filled yet holds it."""
+    return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def _check_equal(alone: Tensor | None, joint: Tensor | None) -> None:

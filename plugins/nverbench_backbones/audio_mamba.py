@@ -57,6 +57,7 @@ def _record(size: str, embed_dim: int) -> Backbone:
         dim=5 * embed_dim,
         load=partial(load, size),
         pool="mean",
+        blocks=5,
         frame_rate=25.0,
         time_local=is_time_local,
         time_local_hint="use layout=time",
@@ -83,8 +84,12 @@ def load(size: str, ctx: LoadContext, *, layout: str = "published") -> AudioMamb
     Args:
         size: tiny, small or base.
         ctx: device, precision, and the weights file or a seed.
-        layout: ``published`` gives the rows of the released code, which are not local in time;
-            ``time`` gives one row per 40 ms.
+        layout: ``published`` gives the rows of the released code, which are not local in time: a
+            row's five blocks are places 0.4 s apart, so that a clip's mean row holds the means of
+            the five fifths of each 2 s window side by side. It is a pooling over segments of time,
+            which ``segments=5`` gives other backbones, and not over frequency. ``time`` gives one
+            row per 40 ms, whose blocks are frequency bands. A clip shorter than 2 s fills part of a
+            window only: see :func:`.audio_mamba_network.padding_of`.
 
     Raises:
         UsageError: an unknown layout.

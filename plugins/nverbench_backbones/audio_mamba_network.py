@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ from nverbench_backbones.audio_mamba_checkpoint import (
 )
 from nverbench_backbones.freeze import half_precision
 
+HOP = 160  # samples from one mel frame to the next
 CHUNK = 200  # mel frames
 TIMES, BANDS = CHUNK // PATCH_TIME, 80 // PATCH_MEL  # 50 x 5 patches in a chunk
 # chunks that go through the encoder together; bounds memory whatever the length of the clips
@@ -51,7 +53,7 @@ class LogMel(nn.Module):
             sample_rate=16000,
             n_fft=400,
             win_length=400,
-            hop_length=160,
+            hop_length=HOP,
             f_min=50.0,
             f_max=8000.0,
             n_mels=80,
@@ -110,7 +112,8 @@ class AudioMambaEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(embed_dim) for _ in range(depth))
         self.encoder_norm = nn.LayerNorm(embed_dim, eps=1e-6)
 
-    def patches(self, mel: Tensor) -> Tensor:
+    @staticmethod
+    def patches(mel: Tensor) -> Tensor:
         """x_{t,f}[16 a + b] = mel[4 t + a, 16 f + b]: (c, 250, 64), time-major, frequency fastest
         (s = 5 t + f).
         """
@@ -178,15 +181,49 @@ class AudioMamba(nn.Module):
     def _rows(self, chunks: Tensor) -> Tensor:
         """(c, 200, 80) -> (c, 50, 5 D) in the chosen layout."""
         tokens = self.encoder(chunks)[:, 1:]  # without cls: (c, 250, D), s = 5 t + f
-        if self.layout == "time":
-            return tokens.reshape(
-                -1, TIMES, BANDS * self.encoder.embed_dim
-            )  # row t: the five patches of 40 ms
-        # The released code regroups "(f t) d -> t (f d)" although the tokens are (t f): F[j, g
-        # D:(g+1) D] = O[50 g + j]. Row j therefore
-        # mixes five places 0.4 s apart; published embeddings have this order, so it is the default.
-        blocks = tokens.reshape(-1, BANDS, TIMES, self.encoder.embed_dim)  # (c, g, j, D)
-        return blocks.transpose(1, 2).flatten(2)  # (c, 50, 5 D)
+        return laid_out(tokens, self.layout).flatten(2)
+
+
+def laid_out(tokens: Tensor, layout: str) -> Tensor:
+    """Tokens (c, 250, D) as rows of five blocks (c, 50, 5, D)."""
+    width = tokens.shape[-1]
+    if layout == "time":  # row t: the five patches of 40 ms
+        return tokens.reshape(-1, TIMES, BANDS, width)
+    # The released code regroups "(f t) d -> t (f d)" although the tokens are (t f): F[j, g
+    # D:(g+1) D] = O[50 g + j]. Row j therefore mixes five places 0.4 s apart; published embeddings
+    # have this order, so it is the default.
+    return tokens.reshape(-1, BANDS, TIMES, width).transpose(1, 2)  # (c, g, j, D) -> (c, j, g, D)
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How much of a clip's embedding is padding, as shares from 0 to 1."""
+
+    blocks: tuple[float, ...]
+    """Of each of the five blocks: mel frames that were filled in, among all that its tokens cover.
+    In the published layout block g is the g-th fifth of the 2 s windows, else a frequency band.
+    """
+    unused: float
+    """Of the clip's own mel frames: those in no token of a kept row."""
+
+    @property
+    def share(self) -> float:
+        """Of the whole embedding."""
+        return sum(self.blocks) / len(self.blocks)
+
+
+def padding_of(samples: int, layout: str = "published") -> Padding:
+    """The padding in the embedding of a clip, by the network's own chunks, layout and kept rows.
+
+    The encoder is causal: a token of padding reads the clip before it, so that these blocks are not
+    without information, but what they hold is the network's state after the clip.
+    """
+    frames = 1 + samples // HOP
+    own = AudioMambaEncoder.patches(_chunks(torch.ones(frames, 80)))  # (c, 250, 64), 0 where padded
+    rows = laid_out(own.mean(2, keepdim=True), layout).flatten(0, 1)  # (50 c, 5, 1)
+    kept = rows[: math.ceil(frames / PATCH_TIME), :, 0].double()  # (t, 5)
+    blocks = tuple((1 - kept.mean(0)).tolist())
+    return Padding(blocks, float(1 - kept.sum() / rows.sum()))
 
 
 def _chunks(mel: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import FEMALE, MALE
 from nverbench_datasets.tones import write_tone
 
 # The order is upstream's: emotion 01 is the first.
@@ -51,6 +52,7 @@ COMMON = {
     "pain": "pain",
     "disappointment": "disappointment",
 }
+AGES = {"01": "over 65", "02": "20 to 64", "03": "under 20", "04": "baby"}
 SPEECH, NON_SPEECH = "01", "02"
 FIELDS = (8, 12)
 FIELD = re.compile(r"[0-9]{1,3}")
@@ -97,8 +99,8 @@ def parse(name: str, folder: str = "") -> Said | str | None:
     """What a file name says, the reason why it says nothing, or None for speech, which is not part
     of these datasets.
 
-    Fields that nothing here depends on (intensity, statement, age, source and what follows) need
-    only be there. Folds keep actors apart whatever the source: should a number be one person in two
+    Fields that nothing here depends on (intensity, statement, source and what follows: what codes
+    of languages mean was not verified) need only be there. Folds keep actors apart whatever the source: should a number be one person in two
     sources, groups of source and actor would put her on both sides of a fold.
     """
     stem, dot, suffix = name.rpartition(".")
@@ -123,7 +125,20 @@ def parse(name: str, folder: str = "") -> Said | str | None:
             " left out"
         )
     # The id keeps the folders: nothing promises that a name occurs in one folder only.
-    return Said(id=f"{folder}/{stem}", label=EMOTIONS[int(emotion) - 1], speaker=actor)
+    return Said(
+        id=f"{folder}/{stem}",
+        label=EMOTIONS[int(emotion) - 1],
+        speaker=actor,
+        facts=facts(actor, fields[6]),
+    )
+
+
+def facts(actor: str, age: str) -> dict[str, str]:
+    """Sex (an even actor is male) and age of the speaker; of babies the age only."""
+    known = {"age": AGES[age]} if age in AGES else {}
+    return (
+        known if known.get("age") == "baby" else {**(FEMALE if int(actor) % 2 else MALE), **known}
+    )
 
 
 def load_all(root: Path) -> Iterator[Clip | Misfit]:

@@ -5,6 +5,8 @@ Layout, as upstream: ``AudioWAV/1001_DFA_ANG_XX.wav`` (actor, sentence, emotion,
 video files of the repository are left alone: the corpus' author says to use the wav files (issue 13
 of the repository).
 
+``VideoDemographics.csv`` of the clone, where it is there, says sex and age of the actors.
+
 The published list (``SentenceFilenames.csv`` of the repository, 7,442 names) is a grid with 20
 holes: every actor says every sentence in every emotion once, and IEO in three levels except
 neutral. The parser accepts exactly that list.
@@ -16,8 +18,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from nverbench import Clip, Dataset, LabelCard, Misfit, Source
+from nverbench import Clip, Dataset, LabelCard, Misfit, Note, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import with_facts
 from nverbench_datasets.tones import write_tone
 
 FIRST_ACTOR, LAST_ACTOR = 1001, 1091
@@ -88,9 +91,10 @@ def parse(name: str, folder: str = "") -> Said | str:
     return Said(id=f"{actor}_{sentence}_{emotion}_{level}", label=EMOTIONS[emotion], speaker=actor)
 
 
-def load(root: Path) -> Iterator[Clip | Misfit]:
+def load(root: Path) -> Iterator[Clip | Misfit | Note]:
     """Every clip at ``root``: the clone, or its ``AudioWAV``."""
-    return read(root, LAYOUT, parse)
+    clips = read(root, LAYOUT, parse)
+    return with_facts(clips, root, "VideoDemographics.csv", {"sex": "Sex", "age": "Age"})
 
 
 def sample(root: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import SEX
 from nverbench_datasets.tones import write_tone
 
 COUNTS = {"hungry": 382, "discomfort": 27, "tired": 24, "belly_pain": 16, "burping": 8}
@@ -29,11 +30,17 @@ TAGS = {
 """Tag in the name -> its class. README of the cleaned set: cold or hot became discomfort; lonely,
 scared and don't know were left out.
 """
+AGES = {
+    "04": "0 to 4 weeks",
+    "48": "4 to 8 weeks",
+    "26": "2 to 6 months",
+    "72": "7 to 24 months",
+    "22": "over 2 years",
+}
 HEX = "[0-9A-Fa-f]"
-# Seconds on iOS, milliseconds on Android; ages are 04 and 48 weeks, 26 and 72 (7 to 24) months, 22
-# (more than two years).
+# Seconds on iOS, milliseconds on Android.
 NAME = re.compile(
-    rf"({HEX}{{8}}(?:-{HEX}{{4}}){{3}}-{HEX}{{12}})-(?:[0-9]{{10}}|[0-9]{{13}})-[0-9]\.[0-9]-[mf]-(?:04|48|26|72|22)-([a-z]{{2}})\.wav"
+    rf"({HEX}{{8}}(?:-{HEX}{{4}}){{3}}-{HEX}{{12}})-(?:[0-9]{{10}}|[0-9]{{13}})-[0-9]\.[0-9]-([mf])-({'|'.join(AGES)})-([a-z]{{2}})\.wav"
 )
 CLEANED = "donateacry_corpus_cleaned_and_updated_data"
 
@@ -55,10 +62,11 @@ def parse(name: str, folder: str = "") -> Said | str:
     match = NAME.fullmatch(name)
     if match is None:
         return "not named UUID-TIME-VERSION-SEX-AGE-TAG.wav; rename or remove it"
-    installation, tag = match.groups()
+    installation, sex, age, tag = match.groups()
     if tag not in TAGS:
         return f"tag {tag} is not one of {', '.join(TAGS)}; remove it"
-    return Said(id=name.removesuffix(".wav"), label=TAGS[tag], group=installation)
+    facts = {**SEX[sex], "age": AGES[age]}
+    return Said(id=name.removesuffix(".wav"), label=TAGS[tag], group=installation, facts=facts)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:

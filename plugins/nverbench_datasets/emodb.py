@@ -15,7 +15,19 @@ from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read
 from nverbench_datasets.tones import write_tone
 
-SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+# Sex and age in years, as the database's own page says (http://emodb.bilderbar.info/docu/).
+SPEAKERS = {
+    "03": ("male", "31"),
+    "08": ("female", "34"),
+    "09": ("female", "21"),
+    "10": ("male", "32"),
+    "11": ("male", "26"),
+    "12": ("male", "30"),
+    "13": ("female", "32"),
+    "14": ("female", "35"),
+    "15": ("male", "25"),
+    "16": ("female", "31"),
+}
 TEXTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
 # The letters are the German words': Wut, Langeweile, neutral, Freude, Angst, Trauer, Ekel.
 EMOTIONS = {
@@ -62,7 +74,8 @@ def parse(name: str, folder: str = "") -> Said | str:
         return f"text {text} is not one of {', '.join(TEXTS)}; remove it"
     if emotion not in EMOTIONS:
         return f"emotion {emotion} is not one of {', '.join(EMOTIONS)}; remove it"
-    return Said(id=name.removesuffix(".wav"), label=EMOTIONS[emotion], speaker=speaker)
+    facts = dict(zip(("sex", "age"), SPEAKERS[speaker], strict=True))
+    return Said(id=name.removesuffix(".wav"), label=EMOTIONS[emotion], speaker=speaker, facts=facts)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:
@@ -72,7 +85,7 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
 
 def sample(root: Path) -> None:
     """Writes 20 clips in the published layout: 5 speakers, 2 emotions, 2 versions."""
-    for number, speaker in enumerate(SPEAKERS[:5]):
+    for number, speaker in enumerate(tuple(SPEAKERS)[:5]):
         for version in "ab":
             for emotion in "WT":
                 write_tone(

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
 from nverbench_datasets.file_listing import entries, shown, why_no_audio, why_unreadable
+from nverbench_datasets.speakers import SEX
 from nverbench_datasets.tones import write_tone
 
 SIX = {"fru": 1849, "neu": 1708, "ang": 1103, "sad": 1084, "exc": 1041, "hap": 595}
@@ -242,16 +243,9 @@ def _clip(turn: Turn, place: int, path: Path, dialogue: str, root: Path) -> Clip
         return Misfit(shown(path, root), reason)
     session = dialogue[:5]
     speaker = f"{session}{turn.name[-4]}"
-    return Clip(
-        turn.name,
-        path,
-        turn.label,
-        speaker,
-        session,
-        conversation=dialogue,
-        turn=place,
-        onset=turn.onset,
-    )
+    sex = SEX[speaker[-1].lower()]
+    clip = Clip(turn.name, path, turn.label, speaker, session, onset=turn.onset, speaker_facts=sex)
+    return replace(clip, conversation=dialogue, turn=place)
 
 
 IEMOCAP_6 = Dataset(

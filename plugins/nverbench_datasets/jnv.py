@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import SEX
 from nverbench_datasets.tones import write_tone
 
 SPEAKERS = ("F1", "F2", "M1", "M2")
@@ -69,7 +70,8 @@ def parse(name: str, folder: str = "") -> Said | str:
         return f"emotion {emotion} is not one of {', '.join(EMOTIONS)}; remove it"
     if kind not in KINDS:
         return f"phrase kind {kind} is not one of R (given) and F (free); remove it"
-    return Said(id=name.removesuffix(".wav"), label=emotion, speaker=speaker)
+    sex = SEX[speaker[0].lower()]
+    return Said(id=name.removesuffix(".wav"), label=emotion, speaker=speaker, facts=sex)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import FEMALE, MALE
 from nverbench_datasets.tones import write_tone
 
 COUNTS = {
@@ -27,7 +28,9 @@ COUNTS = {
     "Neutral": 143,
     "Sadness": 144,
 }
-VOICES, WORD_CORPORA = ("F", "M", "C"), ("A", "B")
+VOICES = {"F": {**FEMALE, "age": "adult"}, "M": {**MALE, "age": "adult"}, "C": {"age": "child"}}
+"""Voice -> what it says about the speaker; of children the sex is not known."""
+WORD_CORPORA = ("A", "B")
 NAME = re.compile(r"([A-Za-z]+)_([A-Z])_([A-Z])_([^\W\d_](?:[^\W\d]|[ -])*)\.wav")
 
 LAYOUT = Layout(
@@ -56,7 +59,7 @@ def parse(name: str, folder: str = "") -> Said | str:
         return f"voice {voice} is not one of {', '.join(VOICES)}; remove it"
     if words not in WORD_CORPORA:
         return f"word corpus {words} is not one of {', '.join(WORD_CORPORA)}; remove it"
-    return Said(id=name.removesuffix(".wav"), label=emotion)
+    return Said(id=name.removesuffix(".wav"), label=emotion, facts=VOICES[voice])
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:

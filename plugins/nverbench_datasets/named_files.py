@@ -12,8 +12,8 @@ import filecmp
 import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nverbench import Clip, DatasetError, Misfit, why_not_audio
@@ -37,6 +37,8 @@ class Said:
     label: str
     speaker: str | None = None
     group: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What it says about the speaker (``Clip.speaker_facts``)."""
 
 
 Parse = Callable[[str, str], Said | str | None]
@@ -135,7 +137,7 @@ def _item(
             f"{layout.title}: {shown(path, root)} is a pointer of git-lfs, not audio; run 'git lfs"
             " pull' in the clone"
         )
-    return Clip(id=said.id, path=path, label=said.label, speaker=said.speaker, group=said.group)
+    return Clip(said.id, path, said.label, said.speaker, said.group, speaker_facts=said.facts)
 
 
 def _misplaced(path: Path, said: Said, folder: str, layout: Layout) -> str | None:

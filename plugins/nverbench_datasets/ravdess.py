@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nverbench import Clip, Dataset, LabelCard, Misfit, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import FEMALE, MALE
 from nverbench_datasets.tones import write_tone
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -52,7 +53,9 @@ def parse(name: str, folder: str = "") -> Said | str:
             "intensity, statement and repetition are 01 or 02, and neutral has intensity 01 only;"
             " remove it"
         )
-    return Said(id=name.removesuffix(".wav"), label=EMOTIONS[int(emotion) - 1], speaker=actor)
+    sex = MALE if int(actor) % 2 else FEMALE
+    label = EMOTIONS[int(emotion) - 1]
+    return Said(id=name.removesuffix(".wav"), label=label, speaker=actor, facts=sex)
 
 
 def load(root: Path) -> Iterator[Clip | Misfit]:

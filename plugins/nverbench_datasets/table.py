@@ -2,11 +2,12 @@
 ``--dataset dialogues:FILE.csv``.
 
 A header names the columns, in any order and letter case: ``path`` and ``label``; optional
-``speaker``, ``group``, ``split``, ``id``, and ``start``, ``end`` and ``duration`` in seconds. Other
-usual names are known too (``file``, ``filename``, ``wav``; ``emotion``, ``class``; ``speaker_id``,
-``spk``, ``subject``, ``actor``, ``client_id``), and an option names any other. The run names each
-column that is not used. Separator: comma, semicolon, tab or pipe. Row numbers in messages are line
-numbers of the file, as an editor shows them.
+``speaker``, ``group``, ``split``, ``id``, ``start``, ``end`` and ``duration`` in seconds, and
+``sex``, ``age`` and ``language`` of the speaker, which form the groups of ``--by`` and nothing
+else. Other usual names are known too (``file``, ``filename``, ``wav``; ``emotion``, ``class``;
+``speaker_id``, ``spk``, ``subject``, ``actor``, ``client_id``), and an option names any other. The
+run names each column that is not used. Separator: comma, semicolon, tab or pipe. Row numbers in
+messages are line numbers of the file, as an editor shows them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from nverbench_datasets.table_dialogues import grouped, turn_number
 from nverbench_datasets.table_files import find_files, unique_ids
 from nverbench_datasets.table_folders import read_folder, with_speakers
 
+FACTS = ("sex", "age", "language")
 COLUMNS = ("path", "label", "speaker", "group", "split", "id", "start", "end", "duration")
 
 
@@ -47,6 +49,9 @@ def load(
     start: str = "",
     end: str = "",
     duration: str = "",
+    sex: str = "",
+    age: str = "",
+    language: str = "",
     sep: str = "",
     encoding: str = "",
 ) -> Iterator[Clip | Misfit | Note]:
@@ -72,6 +77,9 @@ def load(
         start: the column of the start of a segment in its file, in seconds.
         end: the column of the end.
         duration: the column of the duration.
+        sex: the column of the speaker's sex.
+        age: the column of the speaker's age.
+        language: the column of the language.
         sep: comma, semicolon, tab or pipe; empty: the one that the header shows.
         encoding: such as latin-1; empty: UTF-8, or what a byte order mark says.
 
@@ -80,7 +88,7 @@ def load(
     """
     table, path = (table, path) if table else (path, "")
     given = (path, label, speaker, group, split, id, start, end, duration)
-    columns = dict(zip(COLUMNS, given, strict=True))
+    columns = dict(zip((*COLUMNS, *FACTS), (*given, sex, age, language), strict=True))
     file, found = _read("table", table, columns, sep, encoding)
     yield from _clips(found, file, audio)
 
@@ -100,6 +108,9 @@ def load_dialogues(
     start: str = "",
     end: str = "",
     duration: str = "",
+    sex: str = "",
+    age: str = "",
+    language: str = "",
     sep: str = "",
     encoding: str = "",
 ) -> Iterator[Clip | Misfit | Note]:
@@ -124,6 +135,9 @@ def load_dialogues(
         start: the column of the start of a segment in its file, in seconds.
         end: the column of the end.
         duration: the column of the duration.
+        sex: the column of the speaker's sex.
+        age: the column of the speaker's age.
+        language: the column of the language.
         sep: comma, semicolon, tab or pipe; empty: the one that the header shows.
         encoding: such as latin-1; empty: UTF-8, or what a byte order mark says.
 
@@ -132,7 +146,7 @@ def load_dialogues(
     """
     table, path = (table, path) if table else (path, "")
     given = (path, label, speaker, group, "-", id, start, end, duration)
-    columns = dict(zip(COLUMNS, given, strict=True))
+    columns = dict(zip((*COLUMNS, *FACTS), (*given, sex, age, language), strict=True))
     columns |= {"conversation": conversation, "turn": turn}
     file, found = _read("dialogues", table, columns, sep, encoding)
     yield from grouped(list(_clips(found, file, audio)))
@@ -184,11 +198,12 @@ def _clips(table: Table, file: Path, audio: str) -> Iterator[Clip | Misfit | Not
             row.segment.end,
             row.conversation or None,
             turn_number(table, row.turn, row.number) if row.turn else None,
+            speaker_facts=row.facts,
         )
     yield from map(Note, table.notes)
 
 
-LOCAL = ("table", "audio", *COLUMNS, "sep", "encoding")
+LOCAL = ("table", "audio", *COLUMNS, *FACTS, "sep", "encoding")
 """None of these options enters the id of a result: the digest of the clips that they select does."""
 TABLE = Dataset(
     name="table",

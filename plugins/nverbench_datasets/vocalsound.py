@@ -4,7 +4,8 @@ recorded themselves.
 Layout, as published: ``audio_16k/f0003_0_cough.wav`` (or ``audio_44k``: the same recordings; sex
 and number of the speaker, number of the collection, sound), and the official split in
 ``datafiles/tr.json``, ``val.json`` and ``te.json``. Without them clips have no split, and only
-folds by speaker or at random can be cut.
+folds by speaker or at random can be cut. ``meta/all_meta.json`` has rows of speaker, sex, age,
+country, native language and health condition.
 
 Counts: the corpus' README says 21,024 files, the paper "over 21,000" in balanced classes; 21,024 is
 six times 3,504. The 21,044 that one also reads is not a multiple of six, so the README is followed.
@@ -18,8 +19,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Source
+from nverbench import Clip, Dataset, DatasetError, LabelCard, Misfit, Note, Source
 from nverbench_datasets.named_files import Layout, Said, read
+from nverbench_datasets.speakers import SEX, above, with_facts
 from nverbench_datasets.tones import write_tone
 
 SOUNDS = ("laughter", "sigh", "cough", "throatclearing", "sneeze", "sniff")
@@ -47,10 +49,11 @@ def parse(name: str, folder: str = "") -> Said | str:
     speaker, _, sound = match.groups()
     if sound not in SOUNDS:
         return f"sound {sound} is not one of {', '.join(SOUNDS)}; remove it"
-    return Said(id=name.removesuffix(".wav"), label=sound, speaker=speaker)
+    sex = SEX[speaker[0]]
+    return Said(id=name.removesuffix(".wav"), label=sound, speaker=speaker, facts=sex)
 
 
-def load(root: Path) -> Iterator[Clip | Misfit]:
+def load(root: Path) -> Iterator[Clip | Misfit | Note]:
     """Every clip at ``root``: the unpacked download, or the folder of wav files in it.
 
     Raises:
@@ -58,12 +61,13 @@ def load(root: Path) -> Iterator[Clip | Misfit]:
             name the same clip.
     """
     splits: dict[str, str] | None = None
-    for item in read(root, LAYOUT, parse):
-        if isinstance(item, Misfit):
+    clips = read(root, LAYOUT, parse)
+    for item in with_facts(clips, root, "meta/all_meta.json", {"age": 2, "language": 4}):
+        if not isinstance(item, Clip):
             yield item
             continue
         if splits is None:
-            splits = _splits(_datafiles(item.path, root))
+            splits = _splits(above(item.path, root, "datafiles"))
         yield replace(item, split=splits.get(item.id))
 
 
@@ -90,19 +94,10 @@ def sample(root: Path) -> None:
         (root / "datafiles" / file).write_text(json.dumps({"data": parts[split]}), encoding="utf-8")
 
 
-def _datafiles(clip: Path, root: Path) -> Path:
-    """The folder of the official split: beside or above the folder of a clip, not above the one
-    around ``root``.
-    """
-    around = [folder / "datafiles" for folder in clip.parents]
-    around = [folder for folder in around if folder.parent.is_relative_to(root.parent)]
-    return next((folder for folder in around if folder.is_dir()), root / "datafiles")
-
-
-def _splits(folder: Path) -> dict[str, str]:
+def _splits(folder: Path | None) -> dict[str, str]:
     """Clip id -> split, from the files of the official split; empty where there are none."""
     found: dict[str, str] = {}
-    for split, file in SPLITS.items():
+    for split, file in SPLITS.items() if folder is not None else ():
         path = folder / file
         if not path.is_file():
             continue

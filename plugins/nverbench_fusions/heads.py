@@ -53,6 +53,19 @@ class Fcn(nn.Module):
         return Output(self.dense(batch.streams[0]))  # (b, d) -> (b, k)
 
 
+class JoinedFcn(nn.Module):
+    """Dense layers on the concatenated features of all streams."""
+
+    def __init__(
+        self, dims: Sequence[int], classes: int, sizes: Sequence[int], dropout: float
+    ) -> None:
+        super().__init__()
+        self.dense = dense_layers(sum(dims), classes, sizes, dropout)
+
+    def forward(self, batch: Batch) -> Output:
+        return Output(self.dense(torch.cat(batch.streams, dim=1)))  # m x (b, d_i) -> (b, k)
+
+
 class Cnn(nn.Module):
     """Conv block, flatten, dense layers: RENO's 32, 64, 512 and 128, PARROT's 64, 128 and 128.
     ``permute``: features in a fixed random order.

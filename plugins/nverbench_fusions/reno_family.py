@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 MANY = (2, None)
+ANY = (1, None)
 
 
 def fusions() -> Iterable[Fusion]:
-    """RENO, its baseline, that baseline with RENO's number of weights, and RENO with
+    """RENO, its baseline, that baseline and one FCN with RENO's number of weights, and RENO with
     cross-attention in the place of self-attention.
     """
     return [
@@ -34,6 +35,7 @@ def fusions() -> Iterable[Fusion]:
         Fusion(
             name="concat-matched", arity=MANY, build=build_concat_matched, views=True, citation=RENO
         ),
+        Fusion(name="fcn-matched", arity=ANY, build=build_fcn_matched, citation=RENO),
         Fusion(
             name="reno",
             arity=MANY,
@@ -112,6 +114,35 @@ def build_concat_matched(
     attention = len(dims) * (4 * conv2**2 + 6 * conv2) + 4 * align_dim**2 + 6 * align_dim
     wider = dense1 + round(attention / (len(dims) * align_dim + 1 + dense2))
     return Reno(dims, classes, align_dim, conv1, conv2, wider, dense2, dropout, attention=None)
+
+
+def build_fcn_matched(
+    dims: Sequence[int],
+    classes: int,
+    *,
+    dense2: int = 128,  # as fcn's; dense1 is what the budget leaves
+    dropout: float = 0.3,  # as fcn's
+) -> nn.Module:
+    """Parameter-matched FCN (ours): RENO's fully connected head on the concatenated features, its
+    first layer as wide as gives the trained parameters of ``reno`` on the same streams. It has no
+    conv block, attention, alignment or branches: what RENO's budget buys without its design.
+
+    On one stream the budget is that of RENO on this stream twice. Every unit of the first layer
+    costs sum(dims) + 1 + dense2 parameters, so that the counts agree within half of that.
+    """
+    check_dims("fcn-matched", dims, classes, ANY, smallest=SMALLEST)
+    check_sizes("fcn-matched", dense2=dense2)
+    check_dropout("fcn-matched", dropout)
+    import torch
+
+    from nverbench_fusions.heads import JoinedFcn
+
+    with torch.device("meta"):  # counts, without memory or random numbers
+        reno = build_reno(dims if len(dims) > 1 else (*dims, *dims), classes)
+        least = JoinedFcn(dims, classes, (1, dense2), dropout)
+    budget, have = (sum(p.numel() for p in m.parameters()) for m in (reno, least))
+    dense1 = 1 + round((budget - have) / (sum(dims) + 1 + dense2))
+    return JoinedFcn(dims, classes, (dense1, dense2), dropout)
 
 
 def build_reno(

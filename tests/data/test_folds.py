@@ -480,6 +480,20 @@ def test_a_named_corpus_trains_on_its_own_development_part():
     assert drawn != {i for i, c in enumerate(by_id(clips)) if c.split == "valid"}
 
 
+@pytest.mark.parametrize("word", ["valid", "Dev", "Development", "validation"])
+@pytest.mark.parametrize("draw", ["once", "fold"])
+def test_the_development_part_of_a_named_corpus_is_the_validation_part_where_the_protocol_says_so(
+    word: str, draw: str
+):
+    clips = [
+        replace(c, split=("train", word, "test")[int(str(c.speaker)[1:]) % 3]) for c in corpus(6)
+    ]
+    (fold,) = cut_of(clips, "official", inner=Inner(draw=draw, given=True)).folds
+    parts = [units(clips, rows) for rows in (fold.train, fold.validation, fold.test)]
+    assert parts == [{"s0", "s3"}, {"s1", "s4"}, {"s2", "s5"}]
+    assert (fold.splits, fold.speakers_seen) == ((), False)
+
+
 def test_a_split_whose_test_speakers_are_trained_on_is_noted():
     clips = [replace(c, split="test" if c.id.endswith("0") else "train") for c in corpus(6)]
     assert "6 of 6 tested groups are trained on too" in cut_of(clips, "official").notes
@@ -578,7 +592,8 @@ def test_the_validation_part_does_not_move_the_tested_clips(kind: str):
     assert cut_of(corpus(), kind).digest == cut_of(corpus(), kind, inner=None).digest
 
 
-def test_a_validation_part_takes_no_replicate_so_that_it_is_the_same_for_all():
-    import inspect
-
-    assert list(inspect.signature(make_folds).parameters) == ["clips", "kind", "k", "seed", "inner"]
+def test_one_validation_part_is_the_same_for_all_replicates():
+    for kind in KINDS:
+        folds = make_folds(corpus(), kind, k=5, seed=SEED, inner=INNER, replicates=5)
+        assert folds == cut_of(corpus(), kind)
+        assert {fold.splits for fold in folds.folds} == {()}

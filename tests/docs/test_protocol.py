@@ -55,3 +55,21 @@ def test_the_constants_on_the_page_are_those_of_the_registry() -> None:
         "five replicates",
     ):
         assert words in " ".join(PAGE.split()), words
+
+
+def test_the_table_of_protocols_has_the_constants_of_the_registry() -> None:
+    rules = RULES.protocol("nver-2")
+    assert rules.rates == [1e-4, 3e-4, 1e-3, 3e-3]
+    assert (rules.epochs, rules.patience, rules.watch) == (50, 10, "macro-f1")
+    assert (rules.inner_splits, rules.inner_groups) == (3, 3)
+    assert (min(rules.penalties), max(rules.penalties)) == (1e-4, 1.0)
+    text = " ".join(PAGE.split())
+    for words in (
+        "chosen among 1e-4, 3e-4, 1e-3, 3e-3",
+        "at most 50",
+        "macro-F1, averaged over three validation parts",
+        "three per fold and replicate, each of three speakers or more",
+        "penalties 1e-4 to 1",
+    ):
+        assert words in text, words
+    assert "| 10 |" in PAGE.replace("or the recipe's | 10 |", "| 10 |")

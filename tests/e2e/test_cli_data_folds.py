@@ -239,6 +239,32 @@ def test_the_second_cut_may_come_in_a_later_run(world: Any) -> None:
     assert "speaker gap" in world.run("leaderboard", "show").out
 
 
+SEEN = """
+protocols:
+  quick-seen: {summary: validation speakers seen, seed: 7, k: 4, scaling: z-score, selection: inner, inner_share: 0.1, inner_most: 0.3,
+    inner_per_class: 2, inner_by: clip, patience: 5, optimizer: adam, lr: 0.05, batch: 8, epochs: 2, replicates: 1}
+"""
+
+
+def test_a_row_with_validation_speakers_seen_splits_the_gap_in_two(world: Any) -> None:
+    whole = both(world).records[0]["speaker_gap"]
+    assert whole["parts"] is None
+    Path("seen.yaml").write_text(SEEN)
+    ran = world.job("--folds", "speaker", "--protocol", "quick-seen", "--registry", "seen.yaml")
+    assert ran.code == 0, ran.err
+    assert "of it test speakers seen: " in ran.out
+    (path,) = Path("nverbench-runs/gaps").glob("*.json")
+    gap = json.loads(path.read_text())
+    assert gap["values"] == whole["values"]
+    for name, i in gap["values"].items():
+        parts = [gap["parts"][part][name]["value"] for part in ("test_seen", "validation_seen")]
+        assert sum(parts) == pytest.approx(i["value"])
+    shown = world.run("leaderboard", "show", "--json").records
+    (split,) = (r for r in shown if r["protocol"] == "quick-seen")
+    assert split["folds"]["speakers_seen"] is True
+    assert split["speaker_gap"]["parts"]["seen_validation"] == split["id"]
+
+
 def test_where_speakers_are_few_the_gap_is_taken_to_the_folds_that_leave_one_out(
     world: Any,
 ) -> None:

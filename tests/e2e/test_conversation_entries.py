@@ -56,12 +56,14 @@ def test_every_conversation_fusion_is_registered_for_both_protocols(folds: str) 
     entries = [e for e in registry.load().entries if e.dataset == "iemocap-6" and e.folds == folds]
     assert {e.fusion for e in entries} == set(FUSIONS)
     assert {e.backbones for e in entries} == {("wavlm-large:layer=21",)}
+    shuffles = [e.shuffle for e in entries if e.fusion == "erc-mamba"]
+    assert shuffles == ["none", "intra", "inter-speaker", "inter"]  # the rows of Table 3
 
 
 def test_registered_options_are_those_of_the_fusions_and_of_the_datasets() -> None:
     parts = discovery.discover()
     entries = [e for e in registry.load().entries if split(e.fusion)[0].startswith("erc-")]
-    assert len(entries) == 2 * len(FUSIONS) + 3
+    assert len(entries) == 2 * (len(FUSIONS) + 3) + 3
     for entry in entries:
         fusion = parts.fusion(split(entry.fusion)[0])
         fusion.build((80,), 4, **resolve(fusion, entry.fusion).full)

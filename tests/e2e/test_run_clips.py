@@ -43,6 +43,9 @@ def run(world: Any, rows: list[tuple[Any, ...]], *words: object, split: bool = F
     )
 
 
+TINY = ("--registry", "tiny.yaml")
+
+
 def test_a_run_prints_its_classes_and_speakers(world: Any) -> None:
     ran = run(world, rows_of(world))
     line = "table:clips.csv: 48 clips, 3 classes (high 16, low 16, mid 16), 8 speakers"
@@ -50,7 +53,23 @@ def test_a_run_prints_its_classes_and_speakers(world: Any) -> None:
     assert "copies" not in ran.err
 
 
-def test_copies_under_another_speaker_are_named_and_in_the_status(world: Any) -> None:
+def test_speakers_who_share_recordings_are_joined_and_the_notes_and_the_status_count_them(
+    world: Any,
+) -> None:
+    rows, people = rows_of(world), sorted({who for _, _, who in rows_of(world)})
+    path, label, _ = next(row for row in rows if row[2] == people[0])
+    shutil.copy(world.root / path, world.root / "copy.wav")
+    ran = run(world, [*rows, (Path("copy.wav"), label, people[1])])
+    note = "copies of 1 recordings join 2 groups into 1"
+    assert f"table:clips.csv, speaker folds: {note}" in ran.err
+    stored = json.loads(world.results[0].read_text())
+    assert note in stored["folds"]["notes"]
+    assert not any("copies" in reason for reason in stored["standing_reasons"])
+    told = world.run("data", "folds", "table:clips.csv", "--protocol", "quick", "--json", *TINY)
+    assert json.loads(told.out)[0]["digest"] == stored["folds"]["digest"]
+
+
+def test_speakers_who_all_share_recordings_are_refused_in_one_line(world: Any) -> None:
     rows, people = rows_of(world), sorted({who for _, _, who in rows_of(world)})
     copies = []
     for path, label, who in rows:
@@ -59,9 +78,8 @@ def test_copies_under_another_speaker_are_named_and_in_the_status(world: Any) ->
         shutil.copy(world.root / path, world.root / other)
         copies.append((other, label, people[(people.index(who) + 1) % len(people)]))
     ran = run(world, [*rows, *copies])
-    assert "have byte-identical copies in training and test (first " in ran.err
-    stored = json.loads(world.results[0].read_text())
-    assert any("byte-identical copies" in reason for reason in stored["standing_reasons"])
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert "96 clips that are copies of one another join spk0, spk1" in ran.err
 
 
 def test_every_bad_clip_is_listed_before_anything_is_embedded(world: Any) -> None:

@@ -49,7 +49,7 @@ def test_without_correction_it_is_the_paired_t_test(values: list[float], other: 
         ttest_1samp(deltas, 0),
     )
     interval = expected.confidence_interval()
-    assert found.p == pytest.approx(expected.pvalue, abs=1e-9)
+    assert found.p == pytest.approx(max(expected.pvalue, 2 / 2**10), abs=1e-9)
     assert (found.difference.low, found.difference.high) == pytest.approx(
         (interval.low, interval.high), abs=1e-9
     )
@@ -79,6 +79,14 @@ def test_equal_folds_are_a_tie_and_one_fold_makes_no_claim():
     assert corrected_t({"a": [0.5]}, {"a": [0.4]}, ratio=0.25, groups=5) == Comparison(
         Interval(pytest.approx(0.1), None, None, None), None, None
     )
+
+
+def test_the_second_opinion_is_never_more_certain_than_the_speakers_allow():
+    steady = folds([0.3, 0.3, 0.3, 0.3, 0.3])
+    assert corrected_t(steady, NONE, ratio=0.25, groups=8).p == 2 / 2**8
+    found = corrected_t(steady, NONE, ratio=0.25, groups=5)
+    assert (found.p, found.smallest) == (0.0625, None)
+    assert found.difference.low <= 0  # type: ignore[operator]
 
 
 def test_the_second_opinion_makes_no_claim_where_the_first_does_not():

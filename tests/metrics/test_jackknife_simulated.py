@@ -37,7 +37,7 @@ def test_intervals_cover_the_truth_about_95_times_in_100(simulation: ModuleType,
 def test_two_seeds_of_one_system_are_mostly_a_tie(simulation: ModuleType, speakers: int):
     pairs = list(simulation.corpora(2, 200, speakers, 6, systems=2))
     assert simulation.tied(pairs) >= 0.90
-    assert simulation.ranked_alike(pairs) == simulation.tied(pairs)
+    assert simulation.ranked_alike(pairs) >= simulation.tied(pairs)
 
 
 def test_the_truth_of_the_simulation_is_what_very_many_speakers_score(simulation: ModuleType):

@@ -56,6 +56,13 @@ def test_nothing_is_overridden_where_nothing_differs() -> None:
     )  # few groups: a plan takes what they allow
 
 
+def test_a_shuffle_is_named_unless_the_entry_says_it() -> None:
+    shuffled = replace(ENTRY, shuffle="inter")
+    assert found(replace(USUAL, shuffle="inter"), entry=shuffled) == []
+    assert found(replace(USUAL, shuffle="intra"), entry=shuffled) == ["train shuffle=intra"]
+    assert found(USUAL, entry=shuffled) == ["train shuffle=none"]
+
+
 def test_another_loss_is_named_unless_the_entry_says_it() -> None:
     assert found(USUAL, loss="kl") == ["loss kl"]
     assert found(USUAL, entry=replace(ENTRY, loss="kl"), loss="kl") == []

@@ -266,3 +266,23 @@ def test_weights_that_were_trained_on_the_corpus_itself_are_named(
     part = replace(NET, pretrained_on=corpora)
     dataset = replace(DATASET, name="vocalsound-6", corpus="vocalsound")
     assert heard_in_pretraining([planned(text, part=part)], dataset) == heard
+
+
+@pytest.mark.parametrize(
+    ("corpora", "text", "named"),
+    [
+        (("AudioSet",), "net", True),
+        (("AudioSet (vocalization)", "VocalSound"), "net", True),
+        (("AudioSet",), "net:untrained", False),
+        (("LibriSpeech (960 h)",), "net", False),
+    ],
+)
+def test_weights_that_may_have_been_trained_on_the_corpus_are_named_with_the_reason(
+    corpora: tuple[str, ...], text: str, named: bool
+) -> None:
+    part = replace(NET, pretrained_on=corpora)
+    dataset = replace(DATASET, name="asvp-esd-12", corpus="asvp-esd")
+    found = heard_in_pretraining([planned(text, part=part)], dataset)
+    assert [f.startswith("net (possibly: ") and "YouTube" in f for f in found] == [True] * named
+    jnv = replace(DATASET, name="jnv", corpus="jnv")
+    assert heard_in_pretraining([planned(text, part=part)], jnv) == []

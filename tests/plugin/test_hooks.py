@@ -65,7 +65,7 @@ def with_api(asked: object) -> list[str]:
 
 
 def test_the_version_is_public():
-    assert nverbench.api_version == version.api_version == "1.1"
+    assert nverbench.api_version == version.api_version == "1.2"
 
 
 def test_a_plugin_that_asks_for_nothing_asks_for_the_first_version():

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, UsageError
+from nverbench import Backbone, Clip, Dataset, Fusion, LabelCard, Loss, PartError, UsageError
 from nverbench.plugin.options import PartRef, check_plain, declared, function_of, resolve, split
 
 
@@ -339,7 +339,7 @@ def test_a_reference_to_a_bare_name_has_no_options():
 
 # --- what every backbone takes: how embeddings are read out of one forward pass
 
-DEEP = Backbone(name="deep", family="attention", frame_dim=8, dim=8, layers=13, load=load)
+DEEP = Backbone(name="deep", family="attention", frame_dim=8, dim=8, layers=13, blocks=4, load=load)
 
 
 @pytest.mark.parametrize(
@@ -349,6 +349,9 @@ DEEP = Backbone(name="deep", family="attention", frame_dim=8, dim=8, layers=13, 
         ("deep:layer=12", "deep"),
         ("deep:layers=weighted", "deep:layers=weighted"),
         ("deep:project=4,layer=3,depth=2,untrained", "deep:depth=2,layer=3,project=4,untrained"),
+        ("deep:segments=5,blocks=mean,project=9", "deep:blocks=mean,project=9,segments=5"),
+        ("deep:layer=2,blocks=mean", "deep:blocks=mean,layer=2"),
+        ("deep:layers=weighted,blocks=mean", "deep:blocks=mean,layers=weighted"),
     ],
 )
 def test_read_out_options_are_part_of_the_canonical_text(text: str, canonical: str) -> None:
@@ -407,6 +410,24 @@ def test_how_an_embedding_is_read_out_changes_the_results_id_and_not_what_is_loa
                 " and layers out"
             ),
         ),
+        (
+            DEEP,
+            "deep:segments=1",
+            "backbone deep: segments=1: expected a whole number from 2 to 100",
+        ),
+        (DEEP, "deep:segments=", "backbone deep: segments=: expected a whole number from 2 to 100"),
+        (
+            DEEP,
+            "deep:segments=5,layer=2",
+            "backbone deep: segments=N cuts the frames of the output, and goes with neither layer",
+        ),
+        (
+            DEEP,
+            "deep:segments=5,blocks=mean,project=10",
+            "backbone deep: project=10: expected a whole number from 1 to 9",
+        ),
+        (DEEP, "deep:blocks=2", "backbone deep: blocks=2: expected mean"),
+        (NET, "net:blocks=mean", "backbone net declares no blocks of its frames; leave blocks out"),
         (FUSION, "mix:project=4", "fusion mix has no option 'project'; did you mean"),
     ],
 )
@@ -414,6 +435,38 @@ def test_a_read_out_that_cannot_be_is_refused(part: Any, text: str, message: str
     with pytest.raises(UsageError) as caught:
         resolve(part, text)
     assert str(caught.value).startswith(message.split("; did")[0])
+
+
+def test_stored_features_have_no_segments() -> None:
+    stored = Backbone(name="rows", family="features", frame_dim=0, dim=0, lookup=load)
+    with pytest.raises(UsageError, match="holds one stored vector per clip, which has no segments"):
+        resolve(stored, "rows:segments=5")
+
+
+def test_a_backbone_may_call_its_own_options_segments_and_blocks() -> None:
+    def mine(context: Any, *, segments: int = 3, blocks: str = "") -> Any: ...
+
+    part = Backbone(name="net", family="mamba", frame_dim=2, dim=2, blocks=2, load=mine)
+    assert check_plain(part) == []
+    reference = resolve(part, "net:segments=99,blocks=x")
+    assert (dict(reference.full), reference.segments, reference.blocks) == (
+        {"segments": 99, "blocks": "x"},
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"blocks": 3}, "frame_dim 8 has no 3 equal blocks"),
+        ({"blocks": 0}, "frame_dim 8 has no 0 equal blocks"),
+        ({"blocks": 4, "pool": "mean+max", "layers": 0}, "blocks go with pool=mean"),
+    ],
+)
+def test_blocks_that_a_frame_does_not_have_are_refused(facts: Any, words: str) -> None:
+    with pytest.raises(PartError, match=words):
+        replace(DEEP, **facts)
 
 
 def test_a_backbone_must_not_take_the_harness_own_options() -> None:

@@ -117,7 +117,12 @@ def test_the_first_seven_fields_decide_and_eight_to_twelve_are_read(
     said = parse(f"{stem}.wav", "Audio")
     fits = modality == 3 and 1 <= len(rest) <= 5
     if fits and channel == 2 and 1 <= emotion <= 13:
-        assert said == Said(f"Audio/{stem}", EMOTIONS[emotion - 1], f"{actor:02d}")
+        assert said == Said(
+            f"Audio/{stem}",
+            EMOTIONS[emotion - 1],
+            f"{actor:02d}",
+            facts={"sex": "female" if actor % 2 else "male", "age": "20 to 64"},
+        )
     elif fits and channel == 1:
         assert said is None
     else:

@@ -181,6 +181,42 @@ def test_layout_time_is_one_row_per_time_patch(
     close(rows(backbone, golden["w5p3.wave"][:samples])[0], expected[: -(-len(mel) // 4)], 1e-5)
 
 
+@pytest.mark.parametrize("layout", ["published", "time"])
+@pytest.mark.parametrize("samples", [201, 14400, 31999, 32000, 84800])
+def test_the_padding_is_that_of_the_rows_that_the_network_gives(
+    monkeypatch: pytest.MonkeyPatch, state: dict[str, Tensor], layout: str, samples: int
+) -> None:
+    """With tokens that say whether they cover the clip, rows say how much of each block does."""
+
+    def marked(self: AudioMambaEncoder, mel: Tensor) -> Tensor:
+        tokens = (self.patches(mel) == 1).float().mean(-1, keepdim=True)  # (c, 250, 1)
+        return torch.nn.functional.pad(tokens.expand(-1, -1, 32), (0, 0, 1, 0))
+
+    backbone = AudioMamba(encoder_from_state_dict(state), layout=layout).eval()
+    monkeypatch.setattr(AudioMambaEncoder, "forward", marked)
+    monkeypatch.setattr(
+        audio_mamba_network.LogMel,
+        "forward",
+        lambda self, wave: torch.ones(1 + len(wave) // 160, 80),
+    )
+    (got,) = rows(backbone, torch.ones(samples))
+    covered = got.mean(0).reshape(5, 32)[:, 0]
+    found = audio_mamba_network.padding_of(samples, layout)
+    close(1 - covered, torch.tensor(found.blocks), 1e-6)
+    assert 0 <= found.unused < 1
+
+
+def test_a_clip_of_0_9_s_is_half_padding_in_the_published_layout_and_hardly_in_time() -> None:
+    published, time = (
+        audio_mamba_network.padding_of(14400, layout) for layout in audio_mamba.LAYOUTS
+    )
+    assert published.share == pytest.approx(0.48, abs=0.005)
+    assert published.blocks[3:] == (1.0, 1.0)
+    assert published.unused == pytest.approx(0.47, abs=0.01)
+    assert time.share < 0.02
+    assert time.unused == 0
+
+
 def test_half_precision_stays_close_to_full(
     state: dict[str, Tensor], micro: AudioMamba, golden: dict[str, Tensor]
 ) -> None:

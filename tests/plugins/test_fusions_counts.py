@@ -37,6 +37,12 @@ def reno_branches(dims: Sequence[int], extra: int = 0) -> int:
     return sum(convolutions(32, 64) + dense(dim // 4 * 64, 256) + extra for dim in dims)
 
 
+def matched_width(dims: Sequence[int]) -> int:
+    """Units of the first layer that give RENO's parameters: the rest is two smaller layers."""
+    budget = reno_branches(dims, attention(64)) + attention(256) + dense(512, 512, 128, 6)
+    return round((budget - 128 - dense(128, 6)) / (sum(dims) + 1 + 128))
+
+
 BY_HAND = {
     "linear": lambda dims: dense(*dims, 6),
     "fcn": lambda dims: dense(*dims, 512, 128, 6),
@@ -48,6 +54,7 @@ BY_HAND = {
     "reno": (
         lambda dims: reno_branches(dims, attention(64)) + attention(256) + dense(512, 512, 128, 6)
     ),
+    "fcn-matched": (lambda dims: dense(sum(dims), matched_width(dims), 128, 6)),
     "cross-attention": (
         lambda dims: reno_branches(dims, attention(64) + 128) + dense(512, 512, 128, 6)
     ),
@@ -109,6 +116,15 @@ def test_the_matched_concat_has_as_many_parameters_as_reno_within_one_percent(
     assert counted("concat-matched", dims, **options) == pytest.approx(
         counted("reno", dims, **options), rel=0.01
     )
+
+
+@pytest.mark.parametrize("dims", [MIXED, WIDE, (8, 8), (48, 26, 100)], ids=str)
+def test_one_fcn_has_as_many_parameters_as_reno_within_one_percent(dims: tuple[int, ...]) -> None:
+    assert counted("fcn-matched", dims) == pytest.approx(counted("reno", dims), rel=0.01)
+
+
+def test_one_fcn_on_one_stream_has_the_parameters_of_reno_on_this_stream_twice() -> None:
+    assert counted("fcn-matched", (768,)) == pytest.approx(counted("reno", (768, 768)), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def test_a_copy_with_fewer_clips_than_105_per_speaker_is_said_to_be_partial(tmp_
     )
 
 
+SEX = {"F": {"sex": "female"}, "M": {"sex": "male"}}
+
+
 @given(
     *(
         st.sampled_from(c)
@@ -48,7 +51,7 @@ def test_only_a_published_speaker_emotion_and_kind_make_a_clip(
     inside = speaker in SPEAKERS and emotion in EMOTIONS and kind in KINDS
     said = parse(f"{speaker}_{emotion}_{take}_{kind}.wav")
     assert (
-        said == Said(f"{speaker}_{emotion}_{take}_{kind}", emotion, speaker)
+        said == Said(f"{speaker}_{emotion}_{take}_{kind}", emotion, speaker, facts=SEX[speaker[0]])
         if inside
         else isinstance(said, str)
     )

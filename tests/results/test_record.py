@@ -149,10 +149,19 @@ def test_an_older_result_without_newer_fields_keeps_its_digest(written: Path):
     def older(content: dict[str, Any]) -> None:
         content.pop("heard_in_pretraining")
         content["counts"].pop("halvings")
+        for score in content["scores"].values():
+            score.pop("method")
         for name in ("clips_per_second", "busy", "decoding"):
             content["timings"].pop(name)
 
     assert read_result(damage(written, older)).result_digest == finished().result_digest
+
+
+def test_how_an_interval_was_made_is_part_of_the_digest_where_it_is_not_the_usual_way():
+    usual = finished()
+    unusual = usual.model_copy(deep=True)
+    unusual.scores["macro_f1"].method = "Clopper-Pearson over groups"
+    assert unusual.digest() != usual.digest()
 
 
 def test_pretraining_on_the_corpus_is_part_of_the_digest():

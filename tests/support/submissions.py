@@ -36,7 +36,7 @@ from nverbench.training.records import FoldPredictions
 RULES = """
 protocols:
   nver-1: {{summary: s, k: 4, scaling: z-score, selection: inner, inner_share: 0.1, inner_most: 0.3, inner_per_class: 2, patience: 5,
-    optimizer: adam, lr: 0.001, batch: 8, epochs: 20, replicates: 3, seed: 1}}
+    optimizer: adam, lr: 0.001, batch: 8, epochs: 20, replicates: 3, seed: 1, official: true}}
 pins:
   weights:
     bee: {{source: "https://example.org/bee", licence: MIT, sha256: "{weights}"}}

@@ -20,7 +20,9 @@ from nverbench.training.records import FoldPredictions
 from support.training import ENTROPY, LINEAR, Net, data, training
 
 ROWS = 90
-PAIR = {"concat", "reno"}
+BANKED = {"parrot", "parrot-ot", "mata"}
+"""Slow alone: an epoch of them is enough."""
+PAIR = {"concat", "reno"} | BANKED
 
 
 def folds() -> list[Fold]:
@@ -75,7 +77,9 @@ def part(name: str) -> Fusion:
     return discovery.discover().fusion(name)
 
 
-@pytest.mark.parametrize("name", ["linear", "fcn", "cnn", "concat", "reno"])
+@pytest.mark.parametrize(
+    "name", ["linear", "fcn", "cnn", "concat", "reno", "parrot", "parrot-ot", "mata"]
+)
 def test_joint_training_in_double_precision_gives_the_numbers_of_one_by_one_throughout(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -84,7 +88,8 @@ def test_joint_training_in_double_precision_gives_the_numbers_of_one_by_one_thro
     wide = np.tile(features, (1, 3))
     fusion, parts = part(name), discovery.discover()
     loss = parts.loss(fusion.default_loss.partition(":")[0])
-    plan = replace(training(fusion, loss, lr=1e-3, epochs=3), double=True)
+    epochs = 1 if name in BANKED else 3
+    plan = replace(training(fusion, loss, lr=1e-3, epochs=epochs), double=True)
     one, joint = both(monkeypatch, plan, [wide, wide[:, ::-1].copy()][: 1 + (name in PAIR)])
     assert went == [True]
     for a, b in zip(one, joint, strict=True):
@@ -125,6 +130,38 @@ def test_dropout_masks_are_those_of_each_run_alone(monkeypatch: pytest.MonkeyPat
         replace(training(heavy, selection="last", scaling="none"), double=True),
         [features],
     )
+    for a, b in zip(one, joint, strict=True):
+        np.testing.assert_allclose(b.probabilities, a.probabilities, rtol=0, atol=1e-10)
+
+
+class Banked(Net):
+    """Remembers training rows in a buffer, which is NaN until then, and reads it in evaluation."""
+
+    def __init__(self, dims: tuple[int, ...], classes: int) -> None:
+        super().__init__(dims, classes)
+        self.register_buffer("bank", torch.full((dims[0],), torch.nan))
+        self.bank: torch.Tensor
+
+    def remember(self, batch: Batch, generator: torch.Generator) -> None:
+        self.bank.copy_(batch.streams[0].mean(0))
+
+    def forward(self, batch: Batch) -> Output:
+        shift = 0.0 if self.training else self.bank
+        return Output(self.layer(batch.streams[0] - shift))
+
+
+def test_a_bank_that_is_nan_until_it_is_filled_is_trained_jointly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A buffer of NaN did not change, though NaN is not equal to NaN. The joint gradients are
+    those of each run alone: so are the weights, and with them the probabilities.
+    """
+    went = jointly(monkeypatch)
+    features, _ = data(ROWS)
+    fusion = Fusion(name="banked", arity=(1, None), build=Banked)
+    plan = replace(training(fusion, lr=1e-2, epochs=3), double=True)
+    one, joint = both(monkeypatch, plan, [features])
+    assert went == [True]
     for a, b in zip(one, joint, strict=True):
         np.testing.assert_allclose(b.probabilities, a.probabilities, rtol=0, atol=1e-10)
 

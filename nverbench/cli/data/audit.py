@@ -55,7 +55,8 @@ def audit(
     root = corpora.local_copy(dataset)
     if dataset.corpus is not None and root is None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
-    reference, protocol = resolve(dataset, name), load_registry(registry_files).protocol("nver-1")
+    rules, reference = load_registry(registry_files), resolve(dataset, name)
+    protocol = rules.protocol("nver-1")
     encoders = [b for b in catalog.backbones.parts.values() if b.load is not None]
     shortest = [(b.name, b.min_samples / b.sample_rate) for b in encoders]
     with watching() as watch:
@@ -67,6 +68,7 @@ def audit(
             k=protocol.k,
             seed=protocol.seed,
             shortest=shortest,
+            listed=rules.same_recordings(dataset.name),
             watch=watch,
         )
     report = text(found.report, dataset.shown)
@@ -82,15 +84,19 @@ def _write(
 ) -> list[str]:
     """Write the files of an audit; their names."""
     from nverbench._io.atomic import write_atomically
+    from nverbench.data.audit.near_copies import block
     from nverbench.data.audit.plots import draw
 
+    texts = {"audit.json": f"{record}\n", "report.txt": report}
+    if groups := found.report.same_recordings:
+        texts["same_recordings.yaml"] = "\n".join([*block(dataset.name, groups), ""])
     try:
-        write_atomically(folder / "audit.json", f"{record}\n".encode())
-        write_atomically(folder / "report.txt", report.encode())
+        for name, content in texts.items():
+            write_atomically(folder / name, content.encode("utf-8", "backslashreplace"))
         figures = draw(found, folder, dataset.shown)
     except (OSError, DiskError) as error:
         reason = getattr(error.__cause__ or error, "strerror", error)
         raise ArtifactError(
             f"{folder}: the audit cannot be written ({reason}); choose another folder with --out"
         ) from error
-    return ["audit.json", "report.txt", *(path.name for path in figures)]
+    return [*texts, *(path.name for path in figures)]

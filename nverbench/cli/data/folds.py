@@ -40,6 +40,7 @@ def data_folds(
 
     NAME is a dataset, or A:test=B to train on A and test on B.
     """
+    from nverbench.data.copies import copies_of
     from nverbench.data.cross_corpus import kinds_of, load_local_pair
     from nverbench.data.folds.assign import default_kind, offered
     from nverbench.data.folds.protocol import folds_of_protocol
@@ -54,10 +55,16 @@ def data_folds(
     if not kinds:
         kinds = (rule.folds or default_kind(corpus.clips, offered(corpus.dataset)),)
     pin = rules.datasets.get(corpus.dataset.name)
-    registered = protocol == DEFAULT_PROTOCOL and not corpus.reference.exclude
+    registered = rule.official and not corpus.reference.exclude
     pinned = pin.folds if pin and registered else {}
+    same = copies_of(corpus, rules).recordings
     tables = [
-        facts(corpus, folds_of_protocol(corpus.clips, kind, rule), protocol, pinned.get(kind))
+        facts(
+            corpus,
+            folds_of_protocol(corpus.clips, kind, rule, same=same),
+            protocol,
+            pinned.get(kind),
+        )
         for kind in dict.fromkeys(kinds)
     ]
     if as_json:
@@ -94,7 +101,8 @@ def _fold_facts(corpus: Corpus, fold: Fold) -> dict[str, Any]:
     return {
         "fold": fold.name,
         "train": len(fold.train),
-        "validation": len(fold.validation),
+        "validation": max(map(len, fold.splits), default=len(fold.validation)),
+        "splits": len(fold.splits),
         "test": len(fold.test),
         "groups": len({corpus.clips[row].unit for row in fold.test} - {None}),
         "selection": "speakers seen" if fold.speakers_seen else "speakers apart",
@@ -111,6 +119,10 @@ def lines(table: dict[str, Any]) -> list[str]:
     ]
     for start in range(0, len(folds), COLUMNS):
         found += _columns(table, start)
+    if splits := folds[0]["splits"]:
+        found.append(
+            f"  validation: {splits} parts within train per fold (the table has the largest one)"
+        )
     seen = sum(f["selection"] == "speakers seen" and f["validation"] > 0 for f in folds)
     if seen:
         found.append(

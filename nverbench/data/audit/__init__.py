@@ -7,15 +7,24 @@ One decode per clip (``measurements``), in processes that may die on a file (``p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nverbench.data import corpus as corpora
-from nverbench.data.audit import balance, confounds, duplicates, findings, leakage, pool
+from nverbench.data.audit import (
+    balance,
+    confounds,
+    duplicates,
+    findings,
+    leakage,
+    near_copies,
+    pool,
+)
 from nverbench.data.audit.measurements import Measurement, Place, measure
 from nverbench.data.audit.records import Measured, Report
+from nverbench.data.copies import usable_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +56,7 @@ def audit(
     seed: int,
     shortest: Iterable[tuple[str, float]] = (),
     shuffles: int = confounds.SHUFFLES,
+    listed: Sequence[Collection[str]] = (),
     watch: Watch = lambda stage, total: lambda steps: None,
     processes: int | None = None,
 ) -> AuditResult:
@@ -54,12 +64,15 @@ def audit(
 
     ``kind``, ``k`` and ``seed`` choose the folds (``kind`` None: the default one); ``shortest`` has
     the seconds that each backbone embeds without padding; chance comes from ``shuffles`` (>= 2)
-    shuffled labels. A DatasetError: not the corpus; a FoldError: it cannot be cut by ``kind``.
+    shuffled labels; ``listed`` has the clips that the registry lists as one recording
+    (``same_recordings``). A DatasetError: not the corpus; a FoldError: it cannot be cut by
+    ``kind``.
     """
     corpus = whole = corpora.load(dataset, reference, root)
     if corpus.left_out:  # known defects are measured too, so that the audit confirms them
         whole = corpora.load(replace(dataset, defects={}), reference, root)
-    made, found = leakage.cut(corpus.clips, dataset, kind, k=k, seed=seed)
+    same = usable_copies(corpus.clips, corpus.sha256, listed).recordings
+    made, found = leakage.cut(corpus.clips, dataset, kind, k=k, seed=seed, same=same)
     place = leakage.places(corpus.clips, made)
     with duplicates.signal_store() as store:
         measured, prints = _measured(whole.clips, store, watch, processes)
@@ -81,6 +94,7 @@ def audit(
         misfits=tuple(sorted((m.path, m.reason) for m in corpus.misfits)),
         sizes=balance.sizes(measured.values(), shortest),
         copies=copies,
+        same_recordings=near_copies.unlisted(copies, listed),
         balance=balance.balance(whole.clips, corpus.labels, measured),
         confounds=trees,
         folds=found,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from nverbench.data.audit.records import Copies, FoldRow, FoldsFound
 from nverbench.data.folds import assign
@@ -15,9 +15,16 @@ OUTSIDE = "trains only"
 
 
 def cut(
-    clips: Sequence[Clip], dataset: Dataset, kind: str | None, *, k: int, seed: int
+    clips: Sequence[Clip],
+    dataset: Dataset,
+    kind: str | None,
+    *,
+    k: int,
+    seed: int,
+    same: Sequence[Collection[str]] = (),
 ) -> tuple[assign.FoldSet | None, FoldsFound]:
-    """The folds of the requested kind, or of the dataset's default one.
+    """The folds of the requested kind, or of the dataset's default one, as a run cuts them;
+    ``same``: ids of clips that are one recording.
 
     Raises:
         FoldError: the clips cannot be cut by the requested kind; a default kind that is impossible
@@ -25,7 +32,7 @@ def cut(
     """
     chosen = kind or assign.default_kind(clips, assign.offered(dataset))
     try:
-        made = assign.make_folds(clips, chosen, k=k, seed=seed, inner=None)
+        made = assign.make_folds(clips, chosen, k=k, seed=seed, inner=None, same=same)
     except FoldError as error:
         if kind is not None:
             raise

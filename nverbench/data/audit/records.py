@@ -205,6 +205,8 @@ class Report:
     misfits: tuple[tuple[str, str], ...]
     sizes: Sizes
     copies: Copies
+    same_recordings: tuple[tuple[str, ...], ...]
+    """Groups of near-identical clips that the registry does not list yet."""
     balance: Balance
     confounds: Confounds
     folds: FoldsFound

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from nverbench.data.audit import near_copies
 from nverbench.data.audit.duplicates import SAME
 from nverbench.data.audit.records import IDS, Confound, Relation, Report
+from nverbench.plugin.options import split
 
 MARKS = {3: "!!", 2: "! ", 1: "- "}
 ROWS = 12
@@ -99,6 +101,22 @@ def _copies(report: Report) -> Iterator[str]:
     left = max(0, len(copies.identical) - ROWS) + max(0, len(copies.near) - ROWS)
     if left:
         yield f"  and {left} more, in audit.json"
+    yield from _block(report)
+
+
+def _block(report: Report) -> Iterator[str]:
+    """What the user can paste so that folds keep near-identical clips on one side."""
+    groups = report.same_recordings
+    if not groups:
+        return
+    yield (
+        "  listen to them; for those that are one recording, paste this into a file for --registry,"
+        " and folds keep them on one side:"
+    )
+    lines = near_copies.block(split(report.dataset)[0], groups[:ROWS])
+    yield from (f"    {line}" for line in lines)
+    if len(groups) > ROWS:
+        yield f"  and {len(groups) - ROWS} more groups, in same_recordings.yaml"
 
 
 def _relation(r: Relation) -> str:

@@ -7,13 +7,15 @@ or a folder.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from nverbench._io.digests import digest_of
-from nverbench.data.folds import official
-from nverbench.data.folds.balance import balance_groups, hashed
+from nverbench.data.folds import cutting, notes, official
+from nverbench.data.folds.splits import Together, together, validation_splits
+from nverbench.data.folds.united import Copied, by_name, check_enough, copied_rows, united_groups
 from nverbench.data.folds.validation import Inner, validation_part
 from nverbench.errors import FoldError
 from nverbench.plugin.records import Clip, Dataset
@@ -38,7 +40,7 @@ class Fold:
     validation: tuple[int, ...]
     test: tuple[int, ...]
     speakers_seen: bool
-    """True when the validation part shares groups with the training part."""
+    """True when a validation part shares groups with the clips that are trained on beside it."""
     splits: tuple[tuple[int, ...], ...] = ()
     """Validation parts within ``train`` (protocol constant ``inner_draw: fold``): those of the
     first replicate, then those of the second one, and so on. ``validation`` is then empty.
@@ -53,10 +55,19 @@ class FoldSet:
     folds: tuple[Fold, ...]
     digest: str
     notes: tuple[str, ...]
+    same: tuple[tuple[str, ...], ...] = ()
+    """The ids of clips that are one recording, as :func:`make_folds` was given them."""
 
 
 def make_folds(
-    clips: Sequence[Clip], kind: str, *, k: int, seed: int, inner: Inner | None
+    clips: Sequence[Clip],
+    kind: str,
+    *,
+    k: int,
+    seed: int,
+    inner: Inner | None,
+    same: Sequence[Collection[str]] = (),
+    replicates: int = 1,
 ) -> FoldSet:
     """The folds of scored clips.
 
@@ -67,71 +78,139 @@ def make_folds(
         seed: the protocol's seed.
         inner: constants of the validation part; None: no validation part (selection ``test`` or
             ``last``).
+        same: ids of clips that are one recording (``data/copies.py``). The kinds that choose the
+            test parts themselves (speaker, random, leave-one-group-out) keep them on one side.
+        replicates: for which validation parts are drawn where ``inner.draw`` is ``fold``.
 
     Raises:
         FoldError: the clips cannot be cut by this kind; the message names kinds that can.
     """
     clips = sorted(clips, key=lambda c: c.id)
+    copied = copied_rows(clips, same)
+    cutter = _Cutter(clips, kind, inner, seed, replicates, united_groups(clips, copied), copied)
     folds = [
-        _fold(clips, kind, name, test, inner, seed)
-        for name, test in assign(clips, kind, k=k, seed=seed)
+        cutter.fold(name, test) for name, test in assign(clips, kind, k=k, seed=seed, copied=copied)
     ]
     tested = {i: fold.name for fold in folds for i in fold.test}
     # "": a clip that is only trained on (holdout, official)
     rows = [[c.id, c.label, c.unit, tested.get(i, "")] for i, c in enumerate(clips)]
-    notes = (_rare_groups(clips, k) if kind == "speaker" else []) + _lacking(clips, folds)
+    said = notes.copy_notes(clips, kind, copied)
+    said += notes.rare_groups(clips, cutter.units, k) if kind == "speaker" else []
+    said += notes.lacking(clips, folds)
     if kind == "official":
         for fold in folds:
-            notes += official.shared_groups(clips, fold.test)
-    return FoldSet(kind, tuple(folds), digest_of({"kind": kind, "rows": rows}), tuple(notes))
+            said += official.shared_groups(clips, fold.test)
+    return FoldSet(
+        kind,
+        tuple(folds),
+        digest_of({"kind": kind, "rows": rows}),
+        tuple(said),
+        tuple(tuple(sorted(ids)) for ids in same),
+    )
 
 
-def _fold(
-    clips: Sequence[Clip], kind: str, name: str, test: list[int], inner: Inner | None, seed: int
-) -> Fold:
-    """The fold around a test part."""
-    tested = set(test)
-    train = [i for i in range(len(clips)) if i not in tested]
-    if not train or not test:
-        raise FoldError(
-            f"fold {name} of kind {kind} has {len(train)} training and {len(test)} test clips; it"
-            " needs both"
-        )
-    validation: list[int] = []
-    seen = False
-    given = official.validation_rows(clips) if kind == "official" else []
-    if inner and given:
-        validation = given
-        seen = bool(_units(clips, given) & _units(clips, set(train) - set(given)))
-    elif inner:
+@dataclass(frozen=True)
+class _Cutter:
+    """Makes the folds around test parts."""
+
+    clips: Sequence[Clip]
+    kind: str
+    inner: Inner | None
+    seed: int
+    replicates: int
+    units: Sequence[str]
+    """The group of each clip; groups that share a recording have one name."""
+    copied: Copied
+
+    @cached_property
+    def whole(self) -> Together:
+        """What validation parts keep together."""
+        return together(self.clips, self.copied)
+
+    def fold(self, name: str, test: Sequence[int]) -> Fold:
+        """The fold around a test part."""
+        tested = set(test)
+        train = tuple(i for i in range(len(self.clips)) if i not in tested)
+        if not train or not test:
+            raise FoldError(
+                f"fold {name} of kind {self.kind} has {len(train)} training and {len(test)} test"
+                " clips; it needs both"
+            )
+        if self.inner is None:
+            return Fold(name, train, (), tuple(test), False)
+        any_word = self.inner.given
+        if self.kind == "official" and (
+            given := official.validation_rows(self.clips, any_word=any_word)
+        ):
+            return self._without(name, train, test, given, None)
         # the training corpus of ``cross`` may have clips without a group
-        grouped = all(clips[i].unit is not None for i in train)
-        by_group = grouped and kind.partition("=")[0] in DISJOINT
-        validation, seen = validation_part(clips, train, inner, seed=seed, by_group=by_group)
-    held_out = set(validation)
-    rest = tuple(i for i in train if i not in held_out)
-    return Fold(name, rest, tuple(validation), tuple(test), seen)
+        by_group = self.inner.by_group and all(self.clips[i].unit is not None for i in train)
+        if self.inner.draw == "once":
+            by_group = by_group and self.kind.partition("=")[0] in DISJOINT
+            chosen, seen = validation_part(
+                self.clips, train, self.inner, seed=self.seed, by_group=by_group, units=self.units
+            )
+            return self._without(name, train, test, chosen, seen)
+        splits, seen = validation_splits(
+            self.clips,
+            train,
+            self.inner,
+            self.whole,
+            seed=f"{self.seed}:{name}",
+            replicates=self.replicates,
+            by_group=by_group and self._apart(train, test),
+        )
+        return Fold(name, train, (), tuple(test), seen, splits)
+
+    def _without(
+        self,
+        name: str,
+        train: Sequence[int],
+        test: Sequence[int],
+        validation: Sequence[int],
+        seen: bool | None,
+    ) -> Fold:
+        """The fold with a validation part taken out of its training part; ``seen`` None: to be
+        found out.
+        """
+        held_out = set(validation)
+        rest = tuple(i for i in train if i not in held_out)
+        if seen is None:
+            seen = bool(_units(self.clips, validation) & _units(self.clips, rest))
+        return Fold(name, rest, tuple(validation), tuple(test), seen)
+
+    def _apart(self, train: Sequence[int], test: Sequence[int]) -> bool:
+        """Whether no tested group is trained on: then none of a validation part should be."""
+        if self.kind == "official":
+            return not _units(self.clips, train) & _units(self.clips, test)
+        return self.kind.partition("=")[0] in DISJOINT
 
 
-def assign(clips: Sequence[Clip], kind: str, *, k: int, seed: int) -> list[tuple[str, list[int]]]:
-    """The test part of every fold: its name and row indices, sorted."""
+def assign(
+    clips: Sequence[Clip], kind: str, *, k: int, seed: int, copied: Copied = ()
+) -> list[tuple[str, list[int]]]:
+    """The test part of every fold: its name and row indices, sorted. ``copied``: rows of every
+    recording that several clips hold.
+    """
     base, _, value = kind.partition("=")
     groups = _groups(clips)
     if base == "random" and not value:
-        parts = _round_robin(clips, k, seed)
+        parts = cutting.round_robin(clips, k, seed, copied)
     elif base == "official" and not value:
         return official.parts(clips)
     elif base == "cross" and not value:
-        return _crossed(clips)
+        return cutting.crossed(clips)
     elif base in DISJOINT and not groups:
         raise FoldError(
             f"cannot cut {len(clips)} clips by {kind}: some have no speaker or group; random can"
             " (--folds random)"
         )
     elif base == "speaker" and not value:
-        parts = _balance(clips, groups, k)
+        parts = cutting.balanced(clips, copied, k)
     elif base == "leave-one-group-out" and not value:
-        return sorted(groups.items())
+        joined = by_name(united_groups(clips, copied))
+        check_enough(clips, copied, len(joined), 2, f"{kind} folds")
+        return sorted(joined.items())
     elif base == "holdout" and value:
         if value not in groups:
             more = " ..." if len(groups) > 12 else ""
@@ -173,64 +252,3 @@ def _groups(clips: Sequence[Clip]) -> dict[str, list[int]]:
             return {}
         groups[clip.unit].append(row)
     return dict(groups)
-
-
-def _balance(clips: Sequence[Clip], groups: Mapping[str, list[int]], k: int) -> list[list[int]]:
-    """Whole groups in k parts, every class spread evenly."""
-    if len(groups) < k:
-        raise FoldError(
-            f"cannot cut {len(groups)} groups into {k} speaker-disjoint folds; leave-one-group-out"
-            " and random can"
-        )
-    counts = {name: Counter(str(clips[row].label) for row in rows) for name, rows in groups.items()}
-    return [[row for name in part for row in groups[name]] for part in balance_groups(counts, k)]
-
-
-def _round_robin(clips: Sequence[Clip], k: int, seed: int) -> list[list[int]]:
-    """Clips ordered by class, then by hash of seed and id, assigned to the k parts in turn."""
-    if len(clips) < k:
-        raise FoldError(f"cannot cut {len(clips)} clips into {k} folds; add clips")
-    order = sorted(
-        range(len(clips)), key=lambda r: (str(clips[r].label), hashed(f"{seed}:{clips[r].id}"))
-    )
-    return [order[part::k] for part in range(k)]
-
-
-def _crossed(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
-    """The clips of the test dataset; those of the other dataset train."""
-    if {clip.split for clip in clips} != {"train", "test"}:
-        raise FoldError(
-            "cross needs clips of two datasets, one to train and one to test on; write it as"
-            " A:test=B"
-        )
-    return [("test", [row for row, clip in enumerate(clips) if clip.split == "test"])]
-
-
-def _lacking(clips: Sequence[Clip], folds: Sequence[Fold]) -> list[str]:
-    """A sentence for each class that some fold does not test, or cannot train on."""
-    notes = []
-    for label in sorted({str(clip.label) for clip in clips}):
-        for part, what in (("test", "test clip"), ("train", "training clip")):
-            without = [
-                fold.name
-                for fold in folds
-                if all(clips[row].label != label for row in getattr(fold, part))
-            ]
-            if without:
-                names = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
-                notes.append(
-                    f"class {label} has no {what} in {len(without)} of {len(folds)} folds ({names})"
-                )
-    return notes
-
-
-def _rare_groups(clips: Sequence[Clip], k: int) -> list[str]:
-    """A sentence for each class that fewer groups than folds have."""
-    groups: dict[str, set[str]] = defaultdict(set)
-    for clip in clips:
-        groups[str(clip.label)].add(str(clip.unit))
-    return [
-        f"class {label} occurs in {len(names)} groups, fewer than the {k} folds"
-        for label, names in sorted(groups.items())
-        if len(names) < k
-    ]

@@ -28,7 +28,8 @@ def named(clip: Clip) -> Clip:
     is a word for one of them.
 
     The corpora of plugins keep their own words: protocol nver-1 trains on their development part
-    and draws another validation part, so that their rows do not change.
+    and draws another validation part, so that their rows do not change. From nver-2 on, their
+    development part is the validation part (``validation_rows``).
     """
     if clip.split is None:
         return clip
@@ -61,9 +62,16 @@ def parts(clips: Sequence[Clip]) -> list[tuple[str, list[int]]]:
     return [(TEST, rows[TEST])]
 
 
-def validation_rows(clips: Sequence[Clip]) -> list[int]:
-    """The rows of the given validation part; empty where there is none."""
-    return [row for row, clip in enumerate(clips) if clip.split == VALIDATION]
+def validation_rows(clips: Sequence[Clip], *, any_word: bool) -> list[int]:
+    """The rows of the given validation part; empty where there is none. ``any_word``: under any of
+    its names, as corpora write them, not only under ``validation``.
+    """
+    return [
+        row
+        for row, clip in enumerate(clips)
+        if clip.split == VALIDATION
+        or (any_word and WORDS.get(str(clip.split).casefold()) == VALIDATION)
+    ]
 
 
 def shared_groups(clips: Sequence[Clip], tested: Sequence[int]) -> list[str]:

@@ -19,6 +19,19 @@ class Inner:
     share: float = 0.10
     most: float = 0.20
     per_class: int = 5
+    draw: str = "once"
+    """once: one validation part per fold, in the order of a hash of the groups' names. fold:
+    ``splits`` parts per fold and replicate (``splits.py``).
+    """
+    splits: int = 1
+    groups: int = 1
+    """The fewest groups of a part (``draw: fold``)."""
+    given: bool = False
+    """Whether the development part that a named corpus ships is the validation part of official
+    folds; that of one's own data always is.
+    """
+    by_group: bool = True
+    """False: stratified clips, also where the test part shares no groups with the rest."""
 
     def share_of(self, clips: int) -> Fraction:
         """The share of so many clips, exactly."""
@@ -26,13 +39,21 @@ class Inner:
 
 
 def validation_part(
-    clips: Sequence[Clip], train: Sequence[int], inner: Inner, *, seed: int, by_group: bool
+    clips: Sequence[Clip],
+    train: Sequence[int],
+    inner: Inner,
+    *,
+    seed: int,
+    by_group: bool,
+    units: Sequence[str],
 ) -> tuple[list[int], bool]:
-    """The rows of the validation part, sorted, and whether the training part shares its groups."""
+    """The rows of the validation part, sorted, and whether the training part shares its groups
+    (``units``, one for each clip).
+    """
     if all(clips[row].conversation is not None for row in train):
         return _whole_conversations(clips, train, inner), True
     if by_group:
-        chosen = _whole_groups(clips, train, inner)
+        chosen = _whole_groups(clips, train, inner, units)
         if chosen is not None:
             return chosen, False
     picked: list[int] = []
@@ -62,13 +83,15 @@ def _whole_conversations(clips: Sequence[Clip], train: Sequence[int], inner: Inn
     return sorted(chosen)
 
 
-def _whole_groups(clips: Sequence[Clip], train: Sequence[int], inner: Inner) -> list[int] | None:
+def _whole_groups(
+    clips: Sequence[Clip], train: Sequence[int], inner: Inner, units: Sequence[str]
+) -> list[int] | None:
     """Whole groups in hash order until the share is reached; None where that takes too much, or
     takes every training clip of a class.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for row in train:
-        groups[str(clips[row].unit)].append(row)
+        groups[units[row]].append(row)
     chosen: list[int] = []
     for name in sorted(groups, key=hashed):
         if len(chosen) >= inner.share_of(len(train)):

@@ -4,23 +4,27 @@ one's own recordings, whose names nobody has checked yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from nverbench.data.metadata import names
-from nverbench.errors import DatasetError
+from nverbench.errors import DatasetError, abbreviated
 from nverbench.plugin.records import Clip
 
 
 def cleaned(clip: Clip) -> Clip:
-    """The clip with its label, speaker and group in composed form and without invisible characters
-    at their ends; a speaker or group that is a word for a missing value is None.
+    """The clip with its label, speaker, group and facts in composed form and without invisible
+    characters at their ends; a speaker or group that is a word for a missing value is None, and
+    such a fact is left out.
+
+    Raises:
+        DatasetError: ``speaker_facts`` is no mapping of texts.
     """
     label = clip.label if clip.label is None else names.clean(clip.label)
-    speaker, group = _person(clip.speaker), _person(clip.group)
-    if (label, speaker, group) == (clip.label, clip.speaker, clip.group):
+    speaker, group, facts = _person(clip.speaker), _person(clip.group), _facts(clip)
+    if (label, speaker, group, facts) == (clip.label, clip.speaker, clip.group, clip.speaker_facts):
         return clip
-    return replace(clip, label=label, speaker=speaker, group=group)
+    return replace(clip, label=label, speaker=speaker, group=group, speaker_facts=facts)
 
 
 def check_own_names(clips: Sequence[Clip], where: str) -> None:
@@ -55,6 +59,23 @@ def _check_people(
             f" give every clip a {what}, or none"
         )
     names.check_spellings(where, what, (str(person(clip)) for clip in known), DatasetError)
+
+
+def _facts(clip: Clip) -> dict[str, str]:
+    """The facts that are known."""
+    given = clip.speaker_facts
+    if not isinstance(given, Mapping) or not all(
+        isinstance(text, str) for item in given.items() for text in item
+    ):
+        raise DatasetError(
+            f"clip {clip.id}: expected speaker_facts as a mapping of texts to texts, such as"
+            f' {{"sex": "female"}}, got {abbreviated(given)}; its author must correct that'
+        )
+    return {
+        name: names.clean(value)
+        for name, value in given.items()
+        if not names.is_missing_person(value)
+    }
 
 
 def _person(name: str | None) -> str | None:

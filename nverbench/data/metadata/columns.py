@@ -59,6 +59,12 @@ DIALOGUES: Vocabulary = {
     "turn": ("turn", "turn_id", "turn_index", "turn_number", "utterance_id", "utterance_index"),
 }
 """``dialogues:``."""
+FACTS: Vocabulary = {
+    "sex": ("sex", "gender"),
+    "age": ("age", "age_years", "age_group", "age_band"),
+    "language": ("language", "lang", "native_language", "locale"),
+}
+"""What a table may say about speakers (``Clip.speaker_facts``)."""
 PREDICTIONS: Vocabulary = {
     "id": ("id", *IDS, *PATH),
     "label": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nverbench.data.metadata import columns as meanings
 from nverbench.data.metadata import names
@@ -21,6 +21,8 @@ class Reading:
     columns: Columns
     where: Where
     notes: list[str]
+    facts: Mapping[str, int] = field(default_factory=dict)
+    """Fact about speakers -> its column (``speaker_facts.fact_columns``)."""
 
     def values(self, meaning: str) -> list[Value]:
         """The cleaned cells of the column of a meaning; empty texts where there is none."""
@@ -101,7 +103,7 @@ def _without_other_sets(reading: Reading) -> Columns:
 
 def unused(reading: Reading) -> list[str]:
     """A sentence about columns that look like one that is used, and one about all others."""
-    used, notes = set(reading.columns.index.values()), []
+    used, notes = {*reading.columns.index.values(), *reading.facts.values()}, []
     for meaning, others in reading.columns.rivals.items():
         for other in others:
             if other not in used and meaning in reading.columns.index:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from nverbench.data.metadata.columns import MILLISECONDS, Vocabulary
 from nverbench.data.metadata.grid import Grid, GridRow, grid
 from nverbench.data.metadata.reading import Reading, settled, unused
 from nverbench.data.metadata.segments import WHOLE, Segment, segment
+from nverbench.data.metadata.speaker_facts import fact_columns, facts_of
 from nverbench.data.metadata.text import Where, decode
 from nverbench.data.metadata.values import Value, check_labels, one_spelling, people
 from nverbench.errors import DatasetError
@@ -42,6 +43,8 @@ class TableRow:
     conversation: str = ""
     turn: str = ""
     segment: Segment = WHOLE
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What is known about the speaker: sex, age, language, as written."""
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -168,6 +171,8 @@ def _table(
         )
     assigned = meanings.assign(found.columns, vocabulary, asked, where, found.header)
     reading = settled(Reading(found, assigned, where, []), asked)
+    facts = fact_columns(found, reading.columns.index, asked, where)
+    reading = replace(reading, facts=facts)
     rows = _rows(reading, required)
     reading.notes.extend(unused(reading))
     return Table(name, rows, tuple(reading.notes))
@@ -192,14 +197,14 @@ def _rows(reading: Reading, required: Sequence[str]) -> tuple[TableRow, ...]:
             cells[what] = [Value("", value.row) for value in cells[what]]
     if "conversation" in cells:
         one_spelling(cells["conversation"], "conversation", where)
-    segments = _segments(reading)
+    segments, facts = _segments(reading), facts_of(reading.grid, reading.facts)
     made = []
     for place, row in enumerate(reading.grid.rows):
         own = {meaning: values[place].text for meaning, values in cells.items()}
         own["path"] = row.cells[index["path"]]
         for meaning in ("label", "id"):
             own[meaning] = "" if names.is_missing_label(own[meaning]) else own[meaning]
-        made.append(TableRow(row.number, **own, segment=segments[place]))
+        made.append(TableRow(row.number, **own, segment=segments[place], facts=facts[place]))
     return tuple(made)
 
 

@@ -25,7 +25,7 @@ from nverbench.leaderboard.context.records import (
     Null,
 )
 from nverbench.leaderboard.difference import difference
-from nverbench.metrics.jackknife import MIN_GROUPS, ROUNDING, Interval, zero_rounding
+from nverbench.metrics.intervals import MIN_GROUPS, ROUNDING, Interval, Units, zero_rounding
 from nverbench.plugin.types import UNSCORED
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def _pull(
     without = total - stack  # (u, 3)
     interval = Interval(value, None, None, None)
     if len(stack) > 1:  # rounding is removed from the counts, before the division
-        interval = difference(value, zero_rounding(without[:, 1] - without[:, 2]) / without[:, 0])
+        pulls = zero_rounding(without[:, 1] - without[:, 2]) / without[:, 0]
+        interval = difference(value, pulls, units=Units.of(stack[:, 0]))
     return DominancePull(
         int(total[0]),
         float(total[1] / total[0]),

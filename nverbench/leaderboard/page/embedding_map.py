@@ -17,7 +17,7 @@ from nverbench.data.corpus import Corpus
 from nverbench.data.missing import Missing
 from nverbench.embedding.cache import EmbeddingCache, cache_key
 from nverbench.embedding.keys import embedding_key as embedding_key
-from nverbench.embedding.pooled import Embeddings
+from nverbench.embedding.pooled import Embeddings, split_layers
 from nverbench.embedding.weights import plan_weights
 from nverbench.errors import NverbenchError, ResultError
 from nverbench.leaderboard.local_corpus import local_corpus
@@ -155,11 +155,7 @@ def _matrix(
             raise ResultError("its embeddings are not in the local store")
         rows.append(stored[0])
     entries = np.stack(rows)  # (n, d) or (n, L, d)
-    found = Embeddings(
-        tuple(c.id for c in corpus.clips),
-        entries[:, -1] if part.layers else entries,
-        entries if part.layers else None,
-    )
+    found = Embeddings(tuple(c.id for c in corpus.clips), *split_layers(entries, planned))
     if found.read_out_digest(reference) != result.provenance.embedding_digests[name]:
         raise ResultError("the embeddings in the local store are others than the result's")
     return found.read_out(reference)

@@ -29,6 +29,10 @@ class PredictionFile:
     replicates: tuple[str, ...]
     unheard: tuple[str, ...]
     """Labels that no clip has; macro averages count them."""
+    by: str = ""
+    """The column of groups of speakers."""
+    facts: tuple[str, ...] = ()
+    """(n,) its cells; empty where none was asked for."""
 
     @property
     def grouped(self) -> bool:
@@ -43,18 +47,18 @@ class PredictionFile:
         return Decisions(number[p.target], number[p.predicted], p.groups, len(labels))
 
 
-def read(path: Path) -> PredictionFile:
+def read(path: Path, by: str = "") -> PredictionFile:
     """The predictions in a CSV file.
 
     Columns: ``id``, ``label`` (the true one), and ``prediction`` or one probability per class in
     columns ``p_<label>``; optional ``group`` (or ``speaker``), ``fold`` and ``replicate``; other
     usual names of these columns too (``nverbench/data/metadata/columns.py``). In any order,
-    encoding and separator that ``table:`` reads.
+    encoding and separator that ``table:`` reads. ``by`` names one more column.
 
     Raises:
         UsageError: the file, the line and what does not fit.
     """
-    rows, classes = prediction_rows(path)
+    rows, classes = prediction_rows(path, by)
     lines = _by_replicate(path, rows)
     if not lines:
         raise UsageError(
@@ -87,6 +91,8 @@ def read(path: Path) -> PredictionFile:
         folds if all(folds) else (),
         tuple(replicates),
         tuple(label for label in labels if label not in true),
+        by,
+        tuple(first[i].fact for i in ids) if by else (),
     )
 
 
@@ -116,7 +122,7 @@ def _check_same(
             " differs); give the same clips in each"
         )
     for clip, row in other.items():
-        for what in ("label", "group", "fold"):
+        for what in ("label", "group", "fold", "fact"):
             was, now = getattr(first[clip], what), getattr(row, what)
             if was != now:
                 raise UsageError(

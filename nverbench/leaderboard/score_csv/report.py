@@ -14,6 +14,8 @@ from nverbench._io.text import escape_control_characters
 from nverbench.errors import UsageError
 from nverbench.leaderboard import compare
 from nverbench.leaderboard.compare import Compared
+from nverbench.leaderboard.fairness.analysis import Fairness, GroupedPredictions, analyse
+from nverbench.leaderboard.fairness.values import fact_of, group_of
 from nverbench.leaderboard.rows import StoredResult
 from nverbench.leaderboard.score_csv.read import PredictionFile
 from nverbench.leaderboard.score_csv.same_clips import check_labels, same_clips
@@ -58,6 +60,24 @@ def record(one: PredictionFile) -> dict[str, object]:
         "chance": chance(per_class),
         "notes": notes(one),
     }
+
+
+def by_group(one: PredictionFile) -> Fairness:
+    """The scores by the column that the file was read with (``by``).
+
+    Raises:
+        UsageError: the column is empty.
+    """
+    fact = fact_of(one.by)
+    values = tuple(group_of(fact, text) for text in one.facts)
+    if not any(values):
+        raise UsageError(
+            f"{one.path}: column {one.by} holds no value; expected the {fact} of the speakers"
+        )
+    groups = one.predictions.groups
+    return analyse(
+        GroupedPredictions(one.predictions, values, groups, one.labels, fact, _unit(one))
+    )
 
 
 def notes(one: PredictionFile) -> list[str]:

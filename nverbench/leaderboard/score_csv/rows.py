@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +13,12 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from nverbench.data.metadata import columns as meanings
 from nverbench.data.metadata import names
-from nverbench.data.metadata.columns import PREDICTIONS, Columns
+from nverbench.data.metadata.columns import FACTS, PREDICTIONS, Columns
 from nverbench.data.metadata.grid import Grid, grid
 from nverbench.data.metadata.text import Where, read_text
 from nverbench.data.metadata.values import Value, check_classes, one_spelling, people
 from nverbench.errors import UsageError
+from nverbench.leaderboard.fairness.values import fact_of
 
 GROUPS = ("group", "speaker")
 KNOWN = ("id", "label", "prediction", *GROUPS, "fold", "replicate")
@@ -39,10 +42,16 @@ class PredictionRow(BaseModel):
     replicate: Text = ""
     group: str = Field("", validation_alias=AliasChoices(*GROUPS))
     fold: str = ""
+    fact: str = ""
+    """The cell of the column that ``--by`` names."""
 
 
-def prediction_rows(path: Path) -> tuple[list[PredictionRow], list[str]]:
+def prediction_rows(path: Path, by: str = "") -> tuple[list[PredictionRow], list[str]]:
     """The rows of a file, and the labels that have a column of probabilities.
+
+    Args:
+        path: the file.
+        by: the column of groups of speakers; empty: none.
 
     Raises:
         UsageError: the file, the line and what does not fit.
@@ -56,12 +65,14 @@ def prediction_rows(path: Path) -> tuple[list[PredictionRow], list[str]]:
         ) from error
     if not text.strip():
         raise where.fault("is empty; expected a line that names the columns", 1)
-    found = grid(text, where, _problem)
+    found = grid(text, where, partial(_problem, by=by))
     if not found.rows:
         raise where.fault(
             "holds no predictions; expected a line per clip below the names of the columns"
         )
     used = meanings.assign(found.columns, PREDICTIONS, {}, where, found.header)
+    if by:
+        used = replace(used, index={**used.index, "fact": _place(found, by, where)})
     cells = _cells(found, used, where)
     classes = _classes(found.columns)
     rows = [
@@ -69,6 +80,15 @@ def prediction_rows(path: Path) -> tuple[list[PredictionRow], list[str]]:
     ]
     check_names(rows, classes, where)
     return rows, classes
+
+
+def _place(found: Grid, by: str, where: Where) -> int:
+    """The column that ``--by`` names, or another usual name of sex, age or language."""
+    words = next((words for fact, words in FACTS.items() if fact == fact_of(by)), ())
+    keys = [meanings.key(name) for name in found.columns]
+    known = next((word for word in (by, *words) if meanings.key(word) in keys), by)
+    index = meanings.assign(found.columns, {"by": words}, {"by": known}, where, found.header).index
+    return index["by"]
 
 
 def check_names(rows: Sequence[PredictionRow], classes: Sequence[str], where: Where) -> None:
@@ -139,11 +159,11 @@ def _classes(columns: Sequence[str]) -> list[str]:
     return [names.clean(name[size:]) for name in columns if name[:size].casefold() == PROBABILITY]
 
 
-def _problem(columns: Sequence[str]) -> str | None:
+def _problem(columns: Sequence[str], by: str) -> str | None:
     """The first problem of the names of the columns."""
     if len(columns) > MOST_COLUMNS:
         return f"expected at most {MOST_COLUMNS} columns, got {len(columns):,}; give one per class"
-    found = next(_problems(columns), None)
+    found = next(_problems(columns, by), None)
     if found is None:
         return None
     return (
@@ -152,7 +172,7 @@ def _problem(columns: Sequence[str]) -> str | None:
     )
 
 
-def _problems(columns: Sequence[str]) -> Iterator[str]:
+def _problems(columns: Sequence[str], by: str) -> Iterator[str]:
     classes = _classes(columns)
     if not any(columns):
         yield "is empty"
@@ -169,6 +189,7 @@ def _problems(columns: Sequence[str]) -> Iterator[str]:
         next((k for word in words if (k := meanings.key(word)) in keys), None)
         for words in PREDICTIONS.values()
     }
+    taken |= {meanings.key(word) for words in ((by,), *FACTS.values()) for word in words}
     yield from (
         f"column {c!r} is unknown"
         for c, key in zip(columns, keys, strict=True)

@@ -27,8 +27,8 @@ from nverbench.leaderboard.submissions.records import (
     probabilities_digest,
     quoted,
 )
-from nverbench.leaderboard.submissions.standing import LEVELS, check_standing
-from nverbench.pipeline.standing import OFFICIAL, UNOFFICIAL, heard_in_pretraining
+from nverbench.leaderboard.submissions.standing import check_standing
+from nverbench.pipeline.standing import LEVELS, OFFICIAL, UNOFFICIAL, heard_in_pretraining
 from nverbench.plugin import licences
 from nverbench.plugin.options import split
 from nverbench.plugin.records import SHARES

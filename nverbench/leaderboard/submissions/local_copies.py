@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from nverbench._io.digests import digest_of
 from nverbench.data import corpus as corpora
 from nverbench.data import cross_corpus
+from nverbench.data.copies import copies_of
 from nverbench.data.corpus import Corpus
 from nverbench.data.folds.assign import FoldSet
+from nverbench.data.folds.inner import inner_folds
 from nverbench.data.folds.protocol import folds_of_protocol
 from nverbench.errors import NverbenchError
 from nverbench.leaderboard.submissions.parts import ResolvedParts
@@ -54,12 +56,16 @@ class LocalCopies:
 
 
 def check(
-    result: Result, identity: Identity, joined: Predictions, corpus: Corpus, protocol: Protocol
+    result: Result, identity: Identity, joined: Predictions, corpus: Corpus, registry: Registry
 ) -> Iterator[str]:
     """Contradictions between a result and a copy of the corpus.
 
     Args:
+        result: as submitted.
+        identity: of the result.
         joined: the predictions with labels and groups from the copy, rows in the order of ids.
+        corpus: the copy on this machine.
+        registry: has the protocol, and the copies of recordings that it lists.
     """
     if corpus.digest != result.provenance.dataset_digest:
         yield (
@@ -73,15 +79,25 @@ def check(
         yield "the known defects that were left out are not those of your copy"
     if identity.skip_bad:  # which clips trained is not published
         return
+    protocol = registry.protocol(result.protocol)
     try:
-        cut = folds_of_protocol(corpus.clips, _kind(result, joined), protocol, result.selection)
+        cut = folds_of_protocol(
+            corpus.clips,
+            _kind(result, joined),
+            protocol,
+            result.selection,
+            replicates=result.seeds,
+            same=copies_of(corpus, registry).recordings,
+        )
     except NverbenchError as error:
         yield f"your copy cannot be cut this way: {error}"
         return
-    yield from _against(result, joined, corpus, cut)
+    yield from _against(result, joined, corpus, cut, protocol)
 
 
-def _against(result: Result, joined: Predictions, corpus: Corpus, cut: FoldSet) -> Iterator[str]:
+def _against(
+    result: Result, joined: Predictions, corpus: Corpus, cut: FoldSet, protocol: Protocol
+) -> Iterator[str]:
     if cut.digest != result.folds.digest:
         yield f"fold digest is {result.folds.digest[:12]}; your copy is cut to {cut.digest[:12]}"
     place = {corpus.clips[row].id: fold.name for fold in cut.folds for row in fold.test}
@@ -91,7 +107,8 @@ def _against(result: Result, joined: Predictions, corpus: Corpus, cut: FoldSet) 
             f"{wrong} clips are in another fold than your copy is cut to ({len(joined.ids)} of"
             f" {len(place)} tested clips are given)"
         )
-    sizes = sorted((len(f.train), len(f.validation), len(f.test)) for f in cut.folds)
+    trained = [inner_folds(fold, protocol, 0)[0] for fold in cut.folds]
+    sizes = sorted((len(f.train), len(f.validation), len(f.test)) for f in trained)
     first = [f for f in result.per_fold if f.replicate == 0]
     if sorted((f.train, f.validation, f.test) for f in first) != sizes:
         yield "the sizes of training, validation and test parts are not those of your copy's folds"

@@ -4,6 +4,7 @@ files, weights or clips.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -179,11 +180,13 @@ def seeded_digest(backbone: PlannedBackbone, result: Result) -> str | None:
     return found.digest if isinstance(found, Weights) else None
 
 
-def selected_by(named: ResolvedParts) -> str:
-    """The rule by which the fusion's recipe selects the epoch, with the options of the result."""
-    return (
-        named.fusion.recipe_for(named.fusion_reference.full).select or early_stopping.CROSS_ENTROPY
-    )
+def selected_by(named: ResolvedParts, constants: Mapping[str, Any]) -> str:
+    """The rule by which the epoch was selected: that of the fusion's recipe, with the options of
+    the result, or that of the protocol, whose constants these are.
+    """
+    own = named.fusion.recipe_for(named.fusion_reference.full).select
+    of_protocol = str(constants.get("watch", early_stopping.CROSS_ENTROPY))
+    return (own if constants.get("recipes", True) else None) or of_protocol
 
 
 def pair_record(named: ResolvedParts) -> Dataset:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from nverbench.leaderboard.submissions.records import quoted
 from nverbench.metrics import jackknife, scores
+from nverbench.metrics.intervals import Rule
 from nverbench.results import scoring
 from nverbench.results.predictions import Predictions
 from nverbench.results.pseudonyms import numbered
@@ -57,7 +58,10 @@ def check(result: Result, known: Predictions, seed: int, select: str | None) -> 
         )
         return
     yield from _trainings(result, select)
-    yield from _differences(_numbers(result), _numbers(_computed_again(result, known, seed)))
+    if (rule := _rule(result)) is None:
+        yield f"its protocol's intervals are none of {', '.join(get_args(Rule))}"
+        return
+    yield from _differences(_numbers(result), _numbers(_computed_again(result, known, seed, rule)))
 
 
 def check_bootstrap(result: Result, joined: Predictions, seed: int) -> Iterator[str]:
@@ -122,7 +126,12 @@ def _names(result: Result, known: Predictions) -> Iterator[str]:
             "groups are not numbered in the order of the keys, as nverbench leaderboard submit"
             " writes them"
         )
-    if kind in NAMED_FOLDS and known.folds != known.groups:
+    # a fold of leave-one-group-out also tests the groups that share a recording with its own
+    pairs = list(zip(known.folds, known.groups, strict=True))
+    named = {fold for fold, group in pairs if fold == group}
+    if (kind == "holdout" and known.folds != known.groups) or (
+        kind in NAMED_FOLDS and set(known.folds) - named
+    ):
         yield f"{kind} folds do not have the names of the groups they hold"
     if kind in ("speaker", "random") and set(known.folds) != {str(i + 1) for i in range(number)}:
         yield f"{kind} folds are not numbered from 1 to {number}"
@@ -134,18 +143,18 @@ def _names(result: Result, known: Predictions) -> Iterator[str]:
 
 def _trainings(result: Result, select: str | None) -> Iterator[str]:
     """Contradictions in the sizes and the learning curves of the trainings."""
-    sizes: dict[str, tuple[int, int, int]] = {}
+    sizes: dict[object, tuple[int, int, int]] = {}
+    constants = result.provenance.identity.get("protocol")
+    drawn = isinstance(constants, dict) and constants.get("inner_draw") == "fold"
     whole = result.folds.kind in ("speaker", "random", "leave-one-group-out")
     for f in result.per_fold:
         where = f"fold {quoted(f.fold)} replicate {f.replicate}"
         if whole and f.train + f.validation + f.test != result.counts.clips:
             parts = f"{f.train} + {f.validation} + {f.test}"
             yield f"{where} has {parts} clips of {result.counts.clips}"
-        if sizes.setdefault(f.fold, (f.train, f.validation, f.test)) != (
-            f.train,
-            f.validation,
-            f.test,
-        ):
+        own = (f.train, f.validation, f.test)
+        # replicates have validation parts of their own where each fold draws them
+        if sizes.setdefault((f.fold, f.replicate if drawn else 0), own) != own:
             yield f"{where}: other replicates of this fold have other sizes"
         if (result.selection == "inner") != (f.validation > 0):
             yield f"{where}: selection {quoted(result.selection)} with {f.validation} clips for it"
@@ -172,6 +181,8 @@ def _training(f: FoldScore, result: Result, select: str | None) -> Iterator[str]
     elif f.best_epoch not in best:
         expected = " or ".join(map(str, sorted(best)))
         yield f"the best epoch is {f.best_epoch}; its curves give {expected}"
+    elif f.tried:
+        yield from _search(f)
     elif result.selection == "test":
         curve = f.curves[f.best_epoch - 1]
         pairs = {name: curve.get(f"watched_{name}", -1) for name in ("accuracy", "macro_f1")}
@@ -179,7 +190,28 @@ def _training(f: FoldScore, result: Result, select: str | None) -> Iterator[str]
             yield "selection watched the test part, and its curves give another score there"
 
 
-def _computed_again(result: Result, known: Predictions, seed: int) -> Result:
+def _search(f: FoldScore) -> Iterator[str]:
+    """Contradictions between the candidates of a search and the chosen one."""
+    name = next((name for name in ("lr", "l2") if name in f.chosen), None)
+    chosen = f"{name}={f.chosen[name]:g}" if name else "none"
+    if f.tried.get(chosen) != max(f.tried.values()):
+        yield f"its search chose {quoted(chosen)}, which is not the best of its candidates"
+    elif not any(
+        near(f.tried[chosen], early_stopping.watched_score(f.curves[f.best_epoch - 1], rule))
+        for rule, curve in early_stopping.WATCHED.items()
+        if curve in f.curves[f.best_epoch - 1]
+    ):
+        yield f"its curves give another score than {quoted(chosen)} has in its search"
+
+
+def _rule(result: Result) -> Rule | None:
+    """The rule of intervals among the constants of its protocol; None for an unknown one."""
+    constants = result.provenance.identity.get("protocol")
+    named = constants.get("intervals", "groups") if isinstance(constants, dict) else "groups"
+    return next((rule for rule in get_args(Rule) if rule == named), None)
+
+
+def _computed_again(result: Result, known: Predictions, seed: int, rule: Rule) -> Result:
     """The result with every number that follows from its predictions computed again."""
     pooled, sizes = known.decisions(len(result.labels)), Counter(known.folds)
     per_class = Counter(known.target.tolist())
@@ -202,7 +234,7 @@ def _computed_again(result: Result, known: Predictions, seed: int) -> Result:
             "per_class_recall": scoring.recalls(confusion, result.labels),
             "per_group_accuracy": scoring.per_group(pooled, groups),
             "per_fold": per_fold,
-            "scores": scoring.summarise(pooled, per_fold, seed),
+            "scores": scoring.summarise(pooled, per_fold, seed, rule=rule),
         }
     )
 

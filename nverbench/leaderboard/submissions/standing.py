@@ -11,8 +11,7 @@ from nverbench.data.folds.assign import FEWEST_GROUPS, FoldSet
 from nverbench.leaderboard.submissions.parts import ResolvedParts, pair_record
 from nverbench.leaderboard.submissions.records import Identity, quoted
 from nverbench.pipeline.standing import (
-    OFFICIAL,
-    PROVISIONAL,
+    LEVELS,
     UNOFFICIAL,
     Conditions,
     RowFacts,
@@ -25,8 +24,6 @@ from nverbench.plugin.records import Dataset, Fusion, Loss
 from nverbench.registry import Entry, Registry
 from nverbench.results.record import Result
 
-LEVELS = (UNOFFICIAL, PROVISIONAL, OFFICIAL)
-
 
 def check_standing(
     result: Result,
@@ -36,7 +33,7 @@ def check_standing(
     lock: Mapping[str, Any],
 ) -> Iterator[str]:
     """Claims of a row that the registry does not support."""
-    e, entry = result.entry, _registered_entry(result, named, registry)
+    e, entry = result.entry, _registered_entry(result, identity, named, registry)
     in_grid = e.grid and any(x.grid == e.grid for x in registry.entries)
     if entry is None and in_grid and result.standing != UNOFFICIAL:
         yield f"grid {quoted(e.grid)} of the registry holds no such combination"
@@ -86,13 +83,12 @@ def _overrides(
     result: Result, identity: Identity, named: ResolvedParts, entry: Entry, registry: Registry
 ) -> list[str]:
     """The conditions in the row's identity that its entry does not name."""
-    shuffle = identity.train.get("shuffle", "none")
     run = Conditions(
         result.folds.kind,
         result.selection,
         identity.dtype,
         identity.storage,
-        shuffle,
+        _shuffle(identity),
         identity.skip_bad,
     )
     usual = named.dataset.folds[0]
@@ -107,10 +103,20 @@ def _overrides(
     )
 
 
-def _registered_entry(result: Result, named: ResolvedParts, registry: Registry) -> Entry | None:
-    """The registered entry that a row names, in any spelling of its references."""
-    grid = result.entry.grid
-    return next((e for e in registry.entries if grid and e.grid == grid and _same(e, named)), None)
+def _registered_entry(
+    result: Result, identity: Identity, named: ResolvedParts, registry: Registry
+) -> Entry | None:
+    """The registered entry that a row names, in any spelling of its references; of a grid with
+    several shuffles the one of the row, else the first.
+    """
+    grid, shuffle = result.entry.grid, _shuffle(identity)
+    found = [e for e in registry.entries if grid and e.grid == grid and _same(e, named)]
+    return next((e for e in found if e.shuffle == shuffle), found[0] if found else None)
+
+
+def _shuffle(identity: Identity) -> str:
+    """How the row's training turns were shuffled."""
+    return identity.train.get("shuffle", "none")
 
 
 def _same(entry: Entry, named: ResolvedParts) -> bool:

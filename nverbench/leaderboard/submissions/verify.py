@@ -118,7 +118,7 @@ class Verifier:
         seed = identity.protocol.get("seed")
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             return [*reasons, f"protocol seed {quoted(seed)} is none"], missing, notes
-        select = selected_by(named) if named is not None else None
+        select = selected_by(named, identity.protocol) if named is not None else None
         corpus = self.copies.of(named) if named is not None else "its dataset is not installed here"
         if isinstance(corpus, Corpus):
             reasons += self._with_copy(bundle, identity, corpus, seed, select)
@@ -141,9 +141,8 @@ class Verifier:
             return [str(error)]
         own = recompute.labelled(bundle.predictions, joined)
         wrong = [*local_copies.check_columns(bundle.predictions, joined)]
-        protocol = self.registry.protocols.get(result.protocol)
-        if protocol is not None:
-            wrong += local_copies.check(result, identity, joined, corpus, protocol)
+        if result.protocol in self.registry.protocols:
+            wrong += local_copies.check(result, identity, joined, corpus, self.registry)
         wrong += recompute.check(result, own, seed, select)
         return wrong or recompute.check_bootstrap(result, joined, seed)
 

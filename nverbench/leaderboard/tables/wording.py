@@ -14,7 +14,7 @@ from nverbench.registry import DEFAULT_PROTOCOL
 from nverbench.results.published import TERMS, Published, reported
 from nverbench.results.record import Result, Score
 from nverbench.results.scoring import score_text
-from nverbench.results.status import CONTROL, OPTIMISTIC, PRETRAINED
+from nverbench.results.status import CONTROL, OPTIMISTIC, pretraining_note
 from nverbench.results.warnings import warnings
 
 COMPARED = ("accuracy", "macro_f1")
@@ -80,7 +80,7 @@ def status_text(result: Result) -> str:
     words = [CONTROL] if result.control else [result.standing]
     words += ["optimistic"] if result.optimistic else []
     words += [f"trained with shuffle={result.shuffle}"] if result.shuffle != "none" else []
-    return ", ".join(words + ([PRETRAINED] if result.heard_in_pretraining else []))
+    return ", ".join(filter(None, (*words, pretraining_note(result))))
 
 
 def differences(result: Result, reference: Published) -> dict[str, float]:
@@ -163,7 +163,8 @@ def warning_lines(results: Iterable[Result]) -> list[str]:
 
 
 def _score_line(name: str, s: Score, unit: str) -> str:
-    line = f"{name}: {score_text(s)} over {unit}s; folds {100 * s.fold_mean:.1f}"
+    how = s.method or f"over {unit}s"
+    line = f"{name}: {score_text(s)} {how}; folds {100 * s.fold_mean:.1f}"
     line += f" sd {100 * s.fold_sd:.1f}"
     line += "" if s.seed_sd is None else f", seeds sd {100 * s.seed_sd:.1f}"
     if s.bootstrap is None:
@@ -208,7 +209,7 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     }
     notes = [note for note, holds in reasons.items() if holds]
     notes += [
-        f"{PRETRAINED}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
+        f"{pretraining_note(r)}: {', '.join(r.heard_in_pretraining)}, on {r.entry.dataset}"
         for r in results
         if r.heard_in_pretraining
     ]
@@ -218,10 +219,12 @@ def footnotes(results: Sequence[Result]) -> list[str]:
             " for the inner validation part"
         )
     for r in results:
+        methods = dict.fromkeys(s.method for s in r.scores.values() if s.method)
+        notes += [f"intervals of some rows of {r.entry.dataset}: {method}" for method in methods]
         if r.per_group_accuracy:
             values = ", ".join(f"{g} {100 * v:.1f}" for g, v in r.per_group_accuracy.items())
             notes.append(
-                f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval; accuracy per"
-                f" {r.unit}: {values}"
+                f"{r.entry.dataset} has fewer than five {r.unit}s, so no interval over them;"
+                f" accuracy per {r.unit}: {values}"
             )
     return list(dict.fromkeys(notes))

@@ -238,8 +238,8 @@ def _room(
 def _bytes(request: shards.EmbeddingRequest, batches: list[list[Clip]]) -> int:
     """The bytes that a shard returns; 0 where that is not known."""
     clips = [c for batch in batches for c in batch]
-    part = request.planned.part
-    return expected_bytes(part, clips, frames=request.frames, storage=request.storage) or 0
+    frames, storage = request.frames, request.storage
+    return expected_bytes(request.planned, clips, frames=frames, storage=storage) or 0
 
 
 def _add(cost: Extraction, own: Extraction) -> None:

@@ -14,10 +14,11 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
-from nverbench import Clip
+from nverbench import Clip, registry
 from nverbench.data.audit import duplicates as copies
 from nverbench.data.audit import fingerprint
 from nverbench.data.audit.records import Relation
+from nverbench.data.audit.report import text
 from support.audio import RATE, Tree, Wave, burst, written
 
 
@@ -166,25 +167,34 @@ def test_every_planted_copy_is_found_among_a_hundred_clips_and_nothing_else(tree
     assert {(p.first, p.second) for p in found.report.copies.near} == expected
 
 
-def test_a_copy_given_to_another_speaker_leaks_across_folds(tree: Tree):
+def test_copies_given_to_every_speaker_leave_nothing_to_cut(tree: Tree):
     original = tree.fill(speakers=10, labels="ab", takes=2)[0]
     wave = soundfile.read(original, dtype="float32")[0]
-    for speaker in range(1, 10):  # more speakers than folds: some copy lies in another fold
+    for speaker in range(1, 10):
         written(tree.root / f"s{speaker}" / "a-copy.wav", wave * 0.5)
     report = tree.audit().report
-    assert len(report.copies.identical) == 1
-    (pair,) = report.copies.near
-    assert (pair.first, pair.relation.speakers) == ("s0/a-0", "across")
     (group,) = report.copies.identical
-    assert (
-        len(group.clips),
-        group.relation.folds,
-        group.relation.speakers,
-        group.relation.labels,
-    ) == (9, "across", "across", "same")
-    assert report.folds.copies_across > 0
-    assert (
-        sum(row.copied for row in report.folds.rows) == 9 if pair.relation.folds == "same" else 10
+    assert (len(group.clips), group.relation.speakers, group.relation.labels) == (
+        9,
+        "across",
+        "same",
     )
-    assert [v.severity for v in report.verdicts if "another fold" in v.sentence]
+    assert "9 clips that are copies of one another join s1, s2" in str(report.folds.reason)
     assert report.verdicts[0].severity == 3
+
+
+def test_a_near_copy_leaks_until_the_printed_block_is_in_the_registry(tree: Tree, tmp_path: Path):
+    original = tree.fill(speakers=6, labels="ab", takes=1)[0]
+    wave = soundfile.read(original, dtype="float32")[0]
+    written(tree.root / "s1" / "a-copy.wav", wave * 0.5)
+    pair = ("s0/a-0", "s1/a-copy")
+    found = tree.audit(kind="leave-one-group-out").report
+    assert (found.same_recordings, found.folds.copies_across) == ((pair,), 1)
+    printed = text(found).splitlines()
+    first = printed.index("    pins:")
+    (tmp_path / "mine.yaml").write_text("\n".join(printed[first : first + 5]))
+    listed = registry.load([tmp_path / "mine.yaml"]).same_recordings("bursts")
+    assert listed == [list(pair)]
+    united = tree.audit(kind="leave-one-group-out", listed=listed).report
+    assert (united.same_recordings, united.folds.copies_across) == ((), 0)
+    assert (len(found.folds.rows), len(united.folds.rows)) == (6, 5)

@@ -364,3 +364,46 @@ def test_a_time_that_is_not_clear_is_refused(tmp_path: Path, case: tuple[str, st
     header, given = ("path", "label", *case[0].split(",")), case[1].split(";")
     text = written(header, [("a.wav", "x", *given)], sep=";")
     assert WRONG_TIMES[case] in refusal(tmp_path, text)
+
+
+# what a table says about speakers
+
+FACTS = {
+    ("sex", "fmfm"): ("sex", ["f", "m", "f", "m"]),
+    ("Gender", "fmfm"): ("sex", ["f", "m", "f", "m"]),
+    ("Age", ("31", "", "nan", "7")): ("age", ["31", None, None, "7"]),
+    ("age group", ("20s\nor so", "x", "x", "x")): ("age", ["20s or so", "x", "x", "x"]),
+    ("locale", ("de", "unknown", "?", "en")): ("language", ["de", None, None, "en"]),
+}
+
+
+@pytest.mark.parametrize("column", FACTS)
+def test_facts_about_speakers_are_read_and_may_be_missing(
+    tmp_path: Path, column: tuple[str, str | tuple[str, ...]]
+) -> None:
+    table = table_of(tmp_path, with_column(column[0], list(column[1])))
+    fact, values = FACTS[column]
+    assert [row.facts.get(fact) for row in table.rows] == values
+    assert (cells(table), table.notes) == (ROWS, ())
+
+
+def test_an_option_names_the_column_of_a_fact_or_takes_it_out(tmp_path: Path) -> None:
+    text = with_column("who it is", list("abab"))
+    assert table_of(tmp_path, text, columns={"sex": "who it is"}).rows[1].facts == {"sex": "b"}
+    refused = refusal(tmp_path, text, columns={"age": "years"})
+    assert "age=years: expected one column of this name, found" in refused
+    left = table_of(tmp_path, with_column("sex", list("fmfm")), columns={"sex": "-"})
+    assert (left.rows[0].facts, left.notes) == ({}, ("column sex is not used",))
+
+
+def test_a_label_or_a_column_that_is_there_twice_is_no_fact(tmp_path: Path) -> None:
+    assert (
+        table_of(tmp_path, written(("path", "sex", "speaker")), columns={"label": "sex"})
+        .rows[0]
+        .facts
+        == {}
+    )
+    rows = [(*row, "f", "m") for row in ROWS]
+    twice = table_of(tmp_path, written((*PLAIN, "sex", "Sex"), rows))
+    assert twice.rows[0].facts == {}
+    assert twice.notes == ("columns sex, Sex are not used",)
