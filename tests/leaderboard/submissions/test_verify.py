@@ -247,7 +247,9 @@ def test_unusual_rows_verify_too(desk: Desk, asked: dict[str, Any]) -> None:
 def test_a_protocol_that_is_not_registered_leaves_a_verdict_open(desk: Desk) -> None:
     rules = dict(desk.rules.protocols)
     object.__setattr__(
-        desk.rules, "protocols", rules | {"mine": rules["nver-1"].model_copy(update={"epochs": 3})}
+        desk.rules,
+        "protocols",
+        rules | {"mine": rules["nver-1"].model_copy(update={"epochs": 3, "official": False})},
     )
     folder = desk.submit(protocol="mine")
     assert desk.verify(folder).verdict == "self-consistent"
