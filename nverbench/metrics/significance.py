@@ -8,8 +8,9 @@ No p value is below 2^(1 - G), the smallest one of a two-sided sign-flip test ov
 smaller value of t would follow from the assumption of normal differences alone, which five speakers
 cannot show, and with equal differences t is infinite. With five groups p is therefore 0.0625 or
 larger: no difference is significant, and its interval is widened until it reaches 0, so that p is
-below 0.05 exactly where the interval excludes 0. On simulated equal systems t(n_eff - 1) alone
-gives p < 0.05 on 0.4 to 4.5% of corpora with five or six speakers, with t(G - 1) on up to 9%
+below 0.05 exactly where the interval excludes 0. On simulated equal systems with five speakers
+t(n_eff - 1) without the floor gives p < 0.05 on 0.7 to 3.7% of corpora, t(G - 1) on up to 8%; with
+11 and 24 speakers t(n_eff - 1) on 2.3 to 6.0%, t(G - 1) on up to 10%
 (``benchmarks/science/stats_hard.py``).
 """
 

@@ -132,7 +132,7 @@ def test_units_are_sessions_or_conversations():
 
 def test_a_model_that_gains_where_nothing_was_planted_is_called_out():
     measured = {
-        row: _Found(decisions(stored(right=right), 4, by_conversation=False))
+        row: _Found(decisions(stored(right=right), 4, by_conversation=True))
         for row, right in ((MAMBA, 1.0), (ALONE, 0.5))
     }
     fact = Fact("context helps", MAMBA, ALONE, planted=False, ceiling=0.0)
