@@ -58,6 +58,14 @@ def test_the_printed_table_has_a_line_per_class_and_says_whether_the_digest_is_r
     }
 
 
+def test_validation_parts_within_training_are_counted(world: Any) -> None:
+    (table,) = tables(world, "tiny-bursts", "--protocol", "nver-2")
+    assert {fold["splits"] for fold in table["folds"]} == {15}
+    assert {fold["train"] + fold["test"] for fold in table["folds"]} == {48}
+    ran = world.run("data", "folds", "tiny-bursts", "--protocol", "nver-2")
+    assert "validation: 15 parts within train per fold" in ran.out
+
+
 def test_a_registered_digest_is_recognised(world: Any) -> None:
     (table,) = tables(world, "tiny-bursts")
     pins = "pins: {datasets: {tiny-bursts: {source: here, licence: MIT, folds: {speaker: DIGEST}}}}"

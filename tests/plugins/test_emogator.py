@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nverbench import Clip, Dataset
+from nverbench import Clip, Dataset, registry
 from nverbench_datasets import emogator
 from nverbench_datasets.emogator import (
     CATEGORIES,
@@ -118,6 +118,21 @@ def test_the_manifest_pins_three_takes_of_ten_classes_by_41_contributors():
     assert len({said.speaker for said in parsed}) == 41
     assert {said.label for said in parsed} == set(TEN)
     assert set(EMOGATOR_41.defects) <= set(manifest())
+
+
+def test_each_dataset_declares_the_silent_clips_of_its_own_categories():
+    codes = {f"{CATEGORIES.index(label) + 1:02d}" for label in TEN}
+    assert set(EMOGATOR_10.defects) == {c for c in EMOGATOR.defects if c[7:9] in codes}
+    assert (len(EMOGATOR.defects), len(EMOGATOR_10.defects)) == (17, 7)
+    assert list(EMOGATOR_41.defects) == ["000086-04-1"]
+
+
+def test_the_pairs_of_equal_files_are_takes_of_one_contributor_and_category():
+    pairs = registry.load().same_recordings("emogator")
+    assert len(pairs) == 20
+    assert registry.load().same_recordings("emogator-10") == pairs
+    assert all(a[:9] == b[:9] and a != b for a, b in pairs)
+    assert not {clip for pair in pairs for clip in pair} & set(manifest())
 
 
 def test_the_manifest_is_sorted_in_the_format_of_sha256sum_and_small():
