@@ -31,6 +31,7 @@ from nverbench.leaderboard.claims.evidence import FieldEvidence
 from nverbench.leaderboard.claims.spec import FAILS, HOLDS, METRIC, Claims, SystemScore
 from nverbench.leaderboard.claims.tracks import TRACKS, agreed
 from nverbench.leaderboard.claims.verdict import ALPHA, judge_by
+from nverbench.metrics.intervals import Units
 from nverbench.metrics.significance import p_value
 
 BACKBONES = {
@@ -81,7 +82,7 @@ def board(rng: np.random.Generator, logits: np.ndarray, protocol: str) -> FieldE
         cells,
         {c.id: {METRIC: c.score} for c in cells},
         {c.id: {METRIC: w} for c, w in zip(cells, without, strict=True)},
-        speakers,
+        Units.equal(speakers),
     )
 
 

@@ -22,7 +22,7 @@ from nverbench.leaderboard.claims import spec as claims
 from nverbench.leaderboard.claims.evidence import FieldEvidence
 from nverbench.leaderboard.claims.spec import Contrast, SystemScore
 from nverbench.leaderboard.difference import difference
-from nverbench.metrics.jackknife import Interval
+from nverbench.metrics.intervals import Interval, Units
 from nverbench.metrics.significance import holm, minimum_detectable_difference, p_value
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def tested(contrast: Contrast, field: FieldEvidence, metric: str) -> Tested | No
     )
 
 
-def p_over_rivals(best: Interval, rivals: Sequence[Interval], units: int) -> float | None:
+def p_over_rivals(best: Interval, rivals: Sequence[Interval], units: Units) -> float | None:
     """The p value of a contrast against the best of several rivals (see the module); None where no
     claim can be made.
 
     Args:
         best: the difference to the best rival.
         rivals: the differences to all rivals.
-        units: number of groups.
+        units: the groups.
     """
     p = [one for d in rivals if (one := p_value(d, units)) is not None]
     of_best = p_value(best, units)
@@ -110,7 +110,7 @@ def _difference(pairs: Pairs, field: FieldEvidence, metric: str) -> Interval:
         return np.concatenate([[whole], field.without[cell.id][metric]])
 
     a, b = claims.means(pairs, parts)
-    return difference(float(a[0] - b[0]), a[1:] - b[1:])
+    return difference(float(a[0] - b[0]), a[1:] - b[1:], units=field.units)
 
 
 def _rivals(found: Pairs, field: FieldEvidence, metric: str) -> list[Interval]:

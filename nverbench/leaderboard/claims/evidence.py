@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nverbench.errors import ResultError
 from nverbench.leaderboard.claims.spec import METRIC, SystemScore
 from nverbench.leaderboard.rows import NOT_RERUN, RANKED, Field, StoredResult, field_of
+from nverbench.metrics.intervals import Units
 from nverbench.metrics.jackknife import Decisions, leave_one_out
 from nverbench.pipeline.standing import OFFICIAL
 from nverbench.results.record import Result
@@ -38,7 +39,7 @@ class FieldEvidence:
     """Id -> metric -> score."""
     without: Mapping[str, Mapping[str, NDArray[np.float64]]]
     """Id -> metric -> the scores without each group (G,)."""
-    units: int
+    units: Units
 
     def scored_by(self, metric: str) -> list[SystemScore]:
         """The cells, with their values of another metric as scores."""
@@ -105,5 +106,5 @@ def _field(rows: Sequence[StoredResult]) -> FieldEvidence | None:
         [_cell(r) for r, _ in kept],
         {i: whole for i, (whole, _) in parts.items()},
         {i: without for i, (_, without) in parts.items()},
-        len(set(kept[0][1].units())),
+        kept[0][1].counted_units(),
     )

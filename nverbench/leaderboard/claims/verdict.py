@@ -30,7 +30,7 @@ from nverbench.leaderboard.claims.spec import (
 )
 from nverbench.leaderboard.claims.tracks import Measured, with_tracks
 from nverbench.leaderboard.rows import Field, StoredResult
-from nverbench.metrics.jackknife import MIN_GROUPS
+from nverbench.metrics.intervals import MIN_GROUPS
 from nverbench.metrics.significance import holm
 
 ALPHA = 0.05
@@ -148,11 +148,13 @@ def _notes(claim: Claim, field: FieldEvidence, own: Judged, *, control: bool) ->
     t, r = own.test, field.result
     lost = t.p is not None and own.adjusted is not None and t.p < ALPHA <= own.adjusted
     what = "controls" if control else "claims"
+    few = f"fewer than {MIN_GROUPS} {r.unit}s"
+    few = few if field.units.number < MIN_GROUPS else f"nearly all clips are of one {r.unit}"
     reasons = {
         f"the best of {t.rivals} rivals by test score; the verdict compares with each": t.rivals
         > 1,
         f"not significant after Holm's correction over {own.family} {what} of the paper": lost,
-        f"fewer than {MIN_GROUPS} {r.unit}s: no claim of significance": t.difference.low is None,
+        f"{few}: no claim of significance": t.difference.low is None,
         "a corpus that the paper did not use": r.entry.dataset not in claim.corpora,
     }
     return [reason for reason, holds in reasons.items() if holds]

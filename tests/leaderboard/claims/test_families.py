@@ -15,6 +15,7 @@ from nverbench.leaderboard.claims.evidence import FieldEvidence
 from nverbench.leaderboard.claims.records import ClaimVerdict
 from nverbench.leaderboard.claims.spec import Claims, SystemScore
 from nverbench.leaderboard.claims.verdict import judge_claims, judge_fields
+from nverbench.metrics.intervals import Units
 from nverbench.metrics.significance import holm
 from nverbench.registry import load as load_registry
 from support.leaderboards import filed
@@ -61,7 +62,7 @@ def field(statistics: dict[str, float], protocol: str = "nver-1") -> FieldEviden
         [SystemScore(("b",), ("mamba",), n, "loss", "corpus", v, n) for n, v in whole.items()],
         {name: dict.fromkeys(("macro_f1", "accuracy"), value) for name, value in whole.items()},
         {name: dict.fromkeys(("macro_f1", "accuracy"), values) for name, values in without.items()},
-        GROUPS,
+        Units.equal(GROUPS),
     )
 
 

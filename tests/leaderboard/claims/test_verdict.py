@@ -19,6 +19,7 @@ from nverbench.leaderboard.claims.spec import load
 from nverbench.leaderboard.claims.verdict import judge_claims
 from nverbench.leaderboard.difference import difference as jackknifed
 from nverbench.leaderboard.rows import NOT_RERUN
+from nverbench.metrics.intervals import Units
 from nverbench.metrics.jackknife import Interval, difference, leave_one_out, quantile
 from nverbench.results.store import ResultStore
 from support.leaderboards import competitor, filed, said
@@ -349,4 +350,4 @@ def test_the_p_value_over_rivals_follows_their_differences(
 ):
     rivals = [interval_of(value, error) for value, error in values]
     best = min(rivals, key=lambda d: d.value)
-    assert p_over_rivals(best, rivals, 12) == pytest.approx(expected)
+    assert p_over_rivals(best, rivals, Units.equal(12)) == pytest.approx(expected)
