@@ -48,20 +48,17 @@ def test_importing_the_plugins_does_not_import_torch() -> None:
     )
 
 
-def test_the_plugin_brings_heads_and_fusions_of_two_streams_or_more() -> None:
+def test_the_plugin_brings_heads_and_fusions_of_any_number_of_streams() -> None:
     assert HEADS == ["linear", "fcn", "cnn", "parrot-fcn", "parrot-cnn"]
     assert set(MANY) == FUSIONS.keys() - set(HEADS)
 
 
 @every_fusion
 def test_a_number_of_streams_outside_the_arity_is_refused_in_one_line(name: str) -> None:
-    wrong = (48, 48) if name in HEADS else (48,)
-    with pytest.raises(
-        PartError,
-        match=(
-            rf"\A{name}: expected {'1 stream,' if name in HEADS else '2 streams or more,'} [^\n]*\Z"
-        ),
-    ):
+    fewest, most = FUSIONS[name].arity
+    wrong = (48,) * (most + 1 if most else fewest - 1)
+    wanted = f"{fewest} stream{'s' * (fewest > 1)}{'' if most else ' or more'},"
+    with pytest.raises(PartError, match=rf"\A{name}: expected {wanted} [^\n]*\Z"):
         FUSIONS[name].build(wrong, 6)
 
 

@@ -68,9 +68,9 @@ def permuted(module: nn.Module, name: str, dims: Sequence[int], order: Sequence[
         shared, own = first.weight.data.split(
             [FIXED.get(name, 0), first.in_features - FIXED.get(name, 0)], dim=1
         )
-        first.weight.data = torch.cat(
-            [shared, *reordered(own.chunk(len(dims), dim=1), order)], dim=1
-        )
+        joined = own.shape[1] == sum(dims)  # the streams themselves, not their views
+        blocks = own.split(list(dims), dim=1) if joined else own.chunk(len(dims), dim=1)
+        first.weight.data = torch.cat([shared, *reordered(blocks, order)], dim=1)
     for gate in getattr(module, "gates", ()):
         gate.weight.data = torch.cat(
             reordered(gate.weight.data.split(list(dims), dim=1), order), dim=1

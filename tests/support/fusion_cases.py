@@ -20,7 +20,7 @@ FUSIONS = {
 """Fusions of pooled features; those of conversations have laws of their own (test_erc.py)."""
 LOSSES = {loss.name: loss for loss in nverbench_losses.nverbench_losses()}
 HEADS = [name for name, fusion in FUSIONS.items() if fusion.arity == (1, 1)]
-MANY = [name for name, fusion in FUSIONS.items() if fusion.arity == (2, None)]
+MANY = [name for name, fusion in FUSIONS.items() if fusion.arity[1] is None]
 TRANSPORTING = ["parrot", "parrot-ot", "mata"]
 VIEWS = [name for name, fusion in FUSIONS.items() if fusion.views]
 SMALL = {
