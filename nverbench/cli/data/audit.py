@@ -15,6 +15,7 @@ from nverbench.errors import ArtifactError, DiskError
 
 if TYPE_CHECKING:
     from nverbench.data.audit import AuditResult
+    from nverbench.plugin.catalog import Catalog
     from nverbench.plugin.records import Dataset
 
 FOLDER = Path("nverbench-audit")
@@ -52,13 +53,10 @@ def audit(
 
     catalog = load_catalog(no_plugin, plugin)
     dataset = find_dataset(catalog, name)
-    root = corpora.local_copy(dataset)
-    if dataset.corpus is not None and root is None:
+    if (root := corpora.local_copy(dataset)) is None and dataset.corpus is not None:
         raise ArtifactError(str(missing_corpus(dataset.name, dataset, None)))
     rules, reference = load_registry(registry_files), resolve(dataset, name)
     protocol = rules.protocol("nver-1")
-    encoders = [b for b in catalog.backbones.parts.values() if b.load is not None]
-    shortest = [(b.name, b.min_samples / b.sample_rate) for b in encoders]
     with watching() as watch:
         found = auditor.audit(
             dataset,
@@ -67,7 +65,7 @@ def audit(
             kind=folds,
             k=protocol.k,
             seed=protocol.seed,
-            shortest=shortest,
+            shortest=_shortest(catalog),
             listed=rules.same_recordings(dataset.name),
             watch=watch,
         )
@@ -77,6 +75,12 @@ def audit(
     written = _write(found, dataset, folder, report, record)
     typer.echo(record if as_json else report, nl=as_json)
     echo_err(f"written to {folder}: {', '.join(written)}")
+
+
+def _shortest(catalog: Catalog) -> list[tuple[str, float]]:
+    """The seconds that each backbone embeds without padding."""
+    encoders = [b for b in catalog.backbones.parts.values() if b.load is not None]
+    return [(b.name, b.min_samples / b.sample_rate) for b in encoders]
 
 
 def _write(

@@ -58,15 +58,8 @@ def data_folds(
     registered = rule.official and not corpus.reference.exclude
     pinned = pin.folds if pin and registered else {}
     same = copies_of(corpus, rules).recordings
-    tables = [
-        facts(
-            corpus,
-            folds_of_protocol(corpus.clips, kind, rule, same=same),
-            protocol,
-            pinned.get(kind),
-        )
-        for kind in dict.fromkeys(kinds)
-    ]
+    cuts = [folds_of_protocol(corpus.clips, k, rule, same=same) for k in dict.fromkeys(kinds)]
+    tables = [facts(corpus, cut, protocol, pinned.get(cut.kind)) for cut in cuts]
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return

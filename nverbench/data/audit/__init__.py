@@ -64,9 +64,8 @@ def audit(
 
     ``kind``, ``k`` and ``seed`` choose the folds (``kind`` None: the default one); ``shortest`` has
     the seconds that each backbone embeds without padding; chance comes from ``shuffles`` (>= 2)
-    shuffled labels; ``listed`` has the clips that the registry lists as one recording
-    (``same_recordings``). A DatasetError: not the corpus; a FoldError: it cannot be cut by
-    ``kind``.
+    shuffled labels; ``listed``: ``same_recordings`` of the registry. A DatasetError: not the
+    corpus; a FoldError: it cannot be cut by ``kind``.
     """
     corpus = whole = corpora.load(dataset, reference, root)
     if corpus.left_out:  # known defects are measured too, so that the audit confirms them
