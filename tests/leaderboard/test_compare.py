@@ -192,7 +192,7 @@ def test_other_groups_behind_the_same_keys_are_refused():
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     for name, skill, seed in (("aa11", 0.9, 1), ("aa22", 0.5, 2), ("bb33", 0.5, 3)):
-        predictions = said(skill, seed=seed)
+        predictions = said(skill, seed=seed, replicates=5)
         ResultStore(tmp_path).write(competitor(name, predictions), predictions)
     return tmp_path
 
@@ -252,7 +252,7 @@ DAMAGE = {
 def test_predictions_of_another_result_are_refused_in_one_line(
     out: Path, capsys: pytest.CaptureFixture[str], damage: str
 ):
-    other = said(0.5)
+    other = said(0.5, replicates=5)
     DAMAGE[damage](other)
     (out / "results" / "bb33.predictions.npz").write_bytes(other.to_bytes())
     assert run("aa11", "bb33", "--out", out) == 2
@@ -265,7 +265,7 @@ def test_predictions_of_another_result_are_refused_in_one_line(
 def test_a_row_with_predictions_of_another_result_stands_unranked_and_says_why(
     out: Path, capsys: pytest.CaptureFixture[str], damage: str
 ):
-    other = said(0.5)
+    other = said(0.5, replicates=5)
     DAMAGE[damage](other)
     (out / "results" / "bb33.predictions.npz").write_bytes(other.to_bytes())
     with pytest.raises(SystemExit) as left:

@@ -31,8 +31,8 @@ def test_no_folder_holds_no_entries(desk: Desk) -> None:
 
 
 def test_levels_follow_attestations_and_only_rows_that_were_rerun_are_ranked(desk: Desk) -> None:
-    attest(desk.submit())
-    desk.submit(1, backbones=("ant",))
+    attest(desk.submit(seeds=5))
+    desk.submit(1, backbones=("ant",), seeds=5)
     found, problems = load_entries(desk.root / "entries", verifier(desk))
     assert problems == []
     assert sorted((f.level, f.attested_by) for f in found) == [
@@ -63,7 +63,7 @@ def test_levels_follow_attestations_and_only_rows_that_were_rerun_are_ranked(des
 def test_a_rerun_by_the_maintainers_of_their_own_row_is_ranked_and_never_called_another_partys(
     desk: Desk, submitter: str | None, names: list[str], level: str, others: tuple[str, ...]
 ) -> None:
-    folder = desk.submit(submitter=submitter)
+    folder = desk.submit(submitter=submitter, seeds=5)
     for name in names:
         attest(folder, name)
     for _ in range(2):  # the second time from memory
@@ -85,7 +85,7 @@ def test_who_submitted_a_row_and_what_to_cite_is_filed_with_it(desk: Desk) -> No
 
 def test_reproduced_rows_of_one_field_are_compared(desk: Desk) -> None:
     for seed, backbone in enumerate(("ant", "bee")):
-        attest(desk.submit(seed, backbones=(backbone,)))
+        attest(desk.submit(seed, backbones=(backbone,), seeds=5))
     found, _ = load_entries(desk.root / "entries", verifier(desk))
     placed = rows(found)
     assert all(row.rank is not None for row in placed)
