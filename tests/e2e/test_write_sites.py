@@ -205,6 +205,7 @@ SITES: dict[str, dict[str, int]] = {
         "audit/.writing-* open": 2,
         "audit/audit.json rename": 2,
         "audit/report.txt rename": 2,
+        "audit/same_recordings.yaml rename": 2,
         "audit/clips.png open": 2,
         "audit/confounds.png open": 2,
         "audit/duration.png open": 2,
