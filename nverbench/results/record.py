@@ -7,9 +7,15 @@ It covers the published form, so that a local result and its published form have
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from nverbench._io.digests import digest_of
 from nverbench.metrics.scores import NAMES
@@ -23,12 +29,26 @@ class ResultModel(BaseModel):
     """Unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid")
+    since_2: ClassVar[tuple[str, ...]] = ()
+    """Fields that came with nver-2. They are not written where they are empty, so that records
+    under nver-1, and their digests, are what they were.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        for name in self.since_2:
+            if name in content and not content[name]:
+                del content[name]
+        return content
 
 
 class Score(ResultModel):
     """A pooled metric as a fraction, with its 95% interval by the protocol's rule and, for
     comparison, the bootstrap over groups.
     """
+
+    since_2 = ("method",)
 
     value: float
     low: float | None
@@ -47,6 +67,8 @@ class Score(ResultModel):
 
 class FoldScore(ResultModel):
     """The scores of one fold of one replicate."""
+
+    since_2 = ("chosen", "tried")
 
     fold: str
     replicate: int
@@ -233,16 +255,8 @@ class Result(ResultModel):
         for name in ("forward_passes", "halvings"):
             content["counts"].pop(name)
         content["provenance"].pop("parameters_frozen")
-        # results under nver-1 lack these fields, and keep their digests
-        if not self.heard_in_pretraining:
+        if not self.heard_in_pretraining:  # older results, without this field, keep their digest
             content.pop("heard_in_pretraining")
-        for fold in content["per_fold"]:
-            for name in ("chosen", "tried"):
-                if not fold[name]:
-                    fold.pop(name)
-        for score in content["scores"].values():
-            if not score["method"]:
-                score.pop("method")
         return digest_of(content)
 
     def _public(self, without: set[str]) -> dict[str, Any]:

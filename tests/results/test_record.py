@@ -20,6 +20,7 @@ from nverbench.metrics.scores import NAMES
 from nverbench.results.predictions import Predictions
 from nverbench.results.record import Result, Score, Timings
 from nverbench.results.store import ResultStore, read_result, reread
+from support.paths import ROOT
 from support.results import JOB, finished, predictions
 
 IN_A_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -358,3 +359,14 @@ def test_predictions_with_a_flipped_byte_are_named(tmp_path: Path):
     content[content.index(b"ids.npy") + 60] ^= 255  # inside the compressed ids
     (tmp_path / "a.npz").write_bytes(content)
     assert trouble(tmp_path / "a.npz") == "ResultError"
+
+
+@pytest.mark.parametrize(
+    "entry", sorted((ROOT / "leaderboard" / "entries").iterdir()), ids=lambda entry: entry.name
+)
+def test_a_committed_record_is_written_as_it_was_read(entry: Path) -> None:
+    """Fields that came later are absent where they are empty: no record of nver-1 changes."""
+    content = json.loads((entry / "result.json").read_text(encoding="utf-8"))
+    known = Result.model_validate(content)
+    assert known.model_dump(mode="json") == content
+    assert known.digest() == known.result_digest
