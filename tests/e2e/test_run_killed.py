@@ -29,7 +29,7 @@ from nverbench.training import checkpoints, loop
 from nverbench.cli import main
 
 tracking.log, checkpoints.SECONDS = (lambda *a: True), 0.0
-epoch, pause = loop._epoch, int(sys.argv.pop(1))
+epoch, pause = loop.one_epoch, int(sys.argv.pop(1))
 
 def noted(run, optimizer, number):
     with open(sys.argv[1], "a") as file:
@@ -38,7 +38,7 @@ def noted(run, optimizer, number):
         time.sleep(0.05)
     return epoch(run, optimizer, number)
 
-loop._epoch = noted
+loop.one_epoch = noted
 main(sys.argv[2:])
 """
 WORDS = (
