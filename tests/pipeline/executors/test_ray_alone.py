@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 import reliability_world
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 pytest.importorskip("ray", reason="ray is not installed")
+PATIENCE = 240
+"""Seconds until a step has failed; three Rays start beside each other, on two busy cores."""
 COMMAND = (
     "from nverbench.results import tracking; tracking.log = lambda *a: True; from nverbench.cli"
     " import main; main()"
@@ -111,7 +113,7 @@ def ends(world: reliability_world.World, how: str) -> None:
     plugin = (world.root / "plugin.py").read_text()
     (world.root / "plugin.py").write_text(plugin.replace("time.sleep(0.05)", "time.sleep(0.5)"))
     process = started(world, "--executor", "ray", patience=20 if how == "cluster killed" else 3)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE
     while not world.count("heard") and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -124,9 +126,9 @@ def ends(world: reliability_world.World, how: str) -> None:
         for number, command in running(world).items():
             if "gcs_server" in command.split(" ")[0]:
                 os.kill(number, signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert out == ""
-    while (left := running(world)) and time.monotonic() < deadline + 60:
+    while (left := running(world)) and time.monotonic() < deadline + PATIENCE:
         time.sleep(0.1)
     assert left == {}
     if how == "ctrl-C":
@@ -142,6 +144,6 @@ def ends(world: reliability_world.World, how: str) -> None:
     else:
         (world.root / "plugin.py").write_text(plugin.replace("time.sleep(0.05)", "time.sleep(0.5)"))
         again = started(world)
-        said = again.communicate(timeout=120)
+        said = again.communicate(timeout=PATIENCE)
         assert again.returncode == 0, said
         assert len(world.digests()) == 2
