@@ -66,7 +66,7 @@ class CorpusFeatures:
 
 def read(path: Path) -> CorpusFeatures:
     """The features of one corpus, as :func:`write` wrote them."""
-    with np.load(path) as held:
+    with np.load(path, allow_pickle=False) as held:
         ids, labels, groups = (held[name].tolist() for name in ("ids", "labels", "groups"))
         clips = tuple(
             Clip(i, Path(i), label, group or None)

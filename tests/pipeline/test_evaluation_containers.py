@@ -96,7 +96,7 @@ def check_same(got: Evaluation) -> None:
     assert got.labels == want.labels
     assert got.predictions.ids == want.predictions.ids
     assert np.array_equal(got.predictions.probabilities, want.predictions.probabilities)
-    assert got.notes == ()
+    assert got.notes == want.notes
 
 
 @pytest.mark.parametrize("name", COLUMNS)

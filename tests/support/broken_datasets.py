@@ -171,7 +171,7 @@ CASES = (
         "the file's name as id",
         tiny_dataset(load=loads(lambda c, r: replace(c, id=c.path.name))),
         "unique ids",
-        ("another-root",),
+        ("another-root", "folds"),
     ),
     Case(
         "ids",
