@@ -22,10 +22,15 @@ import pytest  # the environment above must be set before anything imports mlflo
 
 from nverbench import import_torchaudio
 
-# A busy machine is no failure; CI draws the same examples every time.
+# A busy machine is no failure; CI draws the same examples every time. Each run draws others, so that
+# few per run are enough: all tests must end within minutes.
 slow = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=slow, derandomize=bool(os.environ.get("CI"))
+    "house",
+    deadline=None,
+    suppress_health_check=slow,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=int(os.environ.get("NVERBENCH_EXAMPLES", "40")),
 )
 hypothesis.settings.load_profile("house")
 

@@ -77,9 +77,7 @@ def part(name: str) -> Fusion:
     return discovery.discover().fusion(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["linear", "fcn", "cnn", "concat", "reno", "parrot", "parrot-ot", "mata"]
-)
+@pytest.mark.parametrize("name", ["linear", "fcn", "cnn", "concat", "reno", "parrot"])
 def test_joint_training_in_double_precision_gives_the_numbers_of_one_by_one_throughout(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
