@@ -115,7 +115,7 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
         seconds += len(need.clips) * (speed or 0.0)
         never_timed |= {name} if need.clips and speed is None else set()
     for job in jobs:
-        speed = speeds.get("fit", {}).get(f"{job.fusion.name}@{job.selection.device}")
+        speed = speeds.get("fit", {}).get(job.speed_key)
         workers = ProcessExecutor().number if job.selection.device == "cpu" else 1
         seconds += len(job.cut.folds) * job.selection.seeds * (speed or 0.0) / workers
         never_timed |= {job.fusion.name} if speed is None else set()

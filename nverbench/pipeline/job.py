@@ -92,6 +92,12 @@ class Job:
         return self.selection.shuffle_of(self.entry)
 
     @property
+    def speed_key(self) -> str:
+        """The key of a training's speed on this machine: a protocol that searches trains longer."""
+        searched = f"@{self.protocol_name}" if self.protocol.rates else ""
+        return f"{self.fusion.name}@{self.selection.device}{searched}"
+
+    @property
     def control(self) -> bool:
         """True for demo entries and untrained backbones: a control, not a result."""
         return self.entry.demo or any(b.reference.untrained for b in self.backbones)

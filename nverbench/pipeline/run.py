@@ -221,7 +221,7 @@ def _note_speeds(job: Job, result: Result) -> None:
         if seconds := timings.embed_per_clip[name]:
             state.write_state("speeds", "embed", f"{planned.part.name}@{device}", seconds)
     seconds = timings.fit / len(result.per_fold)
-    state.write_state("speeds", "fit", f"{job.fusion.name}@{device}", seconds)
+    state.write_state("speeds", "fit", job.speed_key, seconds)
 
 
 def _gaps(summary: Summary, sink: _Sink) -> list[speaker_gap.Gap]:
