@@ -1,7 +1,7 @@
 """Rows of protocol nver-2 computed again by other code: scikit-learn and a plain torch loop, on the
 embeddings that ``corpus_features.py`` wrote.
 
-    OMP_NUM_THREADS=1 python benchmarks/science/independent_rows.py FEATURES.npz RUNS
+    OMP_NUM_THREADS=1 python benchmarks/science/independent_rows.py FEATURES.npz RUNS [--replicates N]
 
 RUNS is the folder of a run (``--out``) that holds rows of protocol nver-2 on this corpus with the
 heads ``linear`` or ``fcn`` on ``byol-s`` or ``logmel-stats``. Shared with nverbench are the folds
@@ -154,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("features", type=Path)
     parser.add_argument("runs", type=Path)
+    parser.add_argument("--replicates", type=int, help="at most so many; default: all of a row")
     asked = parser.parse_args()
     corpus = corpus_features.read(asked.features)
     results, _ = ResultStore(asked.runs).results()
@@ -166,7 +167,8 @@ def main() -> None:
             continue
         fit: Fit = linear if r.entry.fusion == "linear" else fcn
         stream = names.index(r.entry.backbones[0])
-        value, error = score(corpus, stream, fit, r.seeds)
+        replicates = min(r.seeds, asked.replicates or r.seeds)
+        value, error = score(corpus, stream, fit, replicates)
         ours = r.scores["macro_f1"]
         units = len({clip.unit for clip in corpus.clips})
         half = float(t.ppf(0.975, units - 1)) * error
