@@ -100,7 +100,8 @@ def fcn(
                 adam.step()
             net.eval()
             with torch.no_grad():
-                yield net(inputs[asked]).argmax(1).numpy()
+                predicted = net(inputs[asked]).argmax(1).numpy()
+            yield predicted
 
     def search(rate: float) -> tuple[float, int]:
         """The best mean macro-F1 and its epoch."""
